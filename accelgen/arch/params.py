@@ -1,0 +1,150 @@
+"""The knobs of the hardware. Everything else about its size is derived from these."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from accelgen.errors import ConfigError
+
+__all__ = ["ArchParams"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchParams:
+    """Hardware knobs of one bitstream. Any schedule for these knobs runs on it.
+
+    Parameters
+    ----------
+    lanes : int
+        Channels in a feature word, and input and output channels of the PE array (C). 4, 8 or 16.
+    pixels : int
+        Pixels the array and the window engine take per cycle, and banks of the pixel
+        memories (P). Power of two; ``lanes * pixels`` at least the 16 bytes of a bus beat.
+    chain_pixels : int
+        Pixels per cycle behind the accumulators: requantize, table, add (W). Divides ``pixels``.
+    pe_mode : str
+        ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
+        DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``).
+    acc_bits : int
+        Width of accumulators, 27 to 32. 27 lets one DSP48E2 requantize; the compiler proves
+        that a layer fits or refuses it.
+    feature_rows : int
+        Depth of the feature memory, in rows of ``pixels`` words of ``lanes`` bytes.
+    ring_rows : int
+        Depth of the window engine's ring, same rows. Power of two.
+    weight_words : int
+        Depth of the PE array's weight ring, in words of ``lanes * lanes`` bytes. Power of two.
+    tap_words : int
+        Depth of the window engine's tap memory, in kernel taps. Power of two.
+    acc_depth : int
+        Vectors of accumulators buffered behind each engine. Power of two.
+    burst_beats : int
+        Longest AXI burst in beats of 16 bytes, at most 16 (256 bytes, never crosses 4 KiB).
+    outstanding : int
+        Reads in flight per AXI master.
+    """
+
+    lanes: int = 8
+    pixels: int = 8
+    chain_pixels: int = 2
+    pe_mode: str = "packed"
+    acc_bits: int = 27
+    feature_rows: int = 10240
+    ring_rows: int = 1024
+    weight_words: int = 1024
+    tap_words: int = 256
+    acc_depth: int = 16
+    burst_beats: int = 16
+    outstanding: int = 8
+
+    #: Width of the AXI data bus in bytes (a Zynq UltraScale+ HP port: 128 bits).
+    BUS_BYTES = 16
+
+    def __post_init__(self) -> None:
+        for name in (
+            "lanes", "pixels", "chain_pixels", "ring_rows", "weight_words", "tap_words",
+            "acc_depth", "burst_beats", "outstanding",
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1 or value.bit_count() != 1:
+                raise ConfigError(f"{name} must be a power of two, not {value!r}")
+        if self.lanes not in (4, 8, 16):
+            raise ConfigError(f"lanes must be 4, 8 or 16, not {self.lanes}")
+        if self.pixels > 32:
+            raise ConfigError(f"pixels must be at most 32, not {self.pixels}")
+        if self.chain_pixels > self.pixels:
+            raise ConfigError(
+                f"chain_pixels ({self.chain_pixels}) must not exceed pixels ({self.pixels})"
+            )
+        if self.row_bytes < self.BUS_BYTES:
+            raise ConfigError(
+                f"lanes * pixels must be at least {self.BUS_BYTES}, not {self.row_bytes}"
+            )
+        if self.pe_mode not in ("single", "packed"):
+            raise ConfigError(f"pe_mode must be 'single' or 'packed', not {self.pe_mode!r}")
+        if self.pe_mode == "packed" and (self.pixels < 2 or self.lanes > 8):
+            raise ConfigError("pe_mode 'packed' needs pixels >= 2 and lanes <= 8")
+        if not 27 <= self.acc_bits <= 32:
+            raise ConfigError(f"acc_bits must be 27 to 32, not {self.acc_bits}")
+        if not 16 <= self.feature_rows <= 32768:
+            raise ConfigError(f"feature_rows must be 16 to 32768, not {self.feature_rows}")
+        if self.burst_beats > 16:
+            raise ConfigError(f"burst_beats must be at most 16, not {self.burst_beats}")
+
+    # Derived sizes.
+
+    @property
+    def word_bytes(self) -> int:
+        """One pixel of one channel group."""
+        return self.lanes
+
+    @property
+    def row_bytes(self) -> int:
+        """One row of a pixel memory: ``pixels`` words."""
+        return self.lanes * self.pixels
+
+    @property
+    def row_beats(self) -> int:
+        """Bus beats per row."""
+        return self.row_bytes // self.BUS_BYTES
+
+    @property
+    def feature_bytes(self) -> int:
+        """Capacity of the feature memory."""
+        return self.feature_rows * self.row_bytes
+
+    @property
+    def weight_word_bytes(self) -> int:
+        """One word of the weight ring: the weights of one tap of ``lanes`` x ``lanes`` channels."""
+        return self.lanes * self.lanes
+
+    @property
+    def weight_word_beats(self) -> int:
+        """Bus beats per weight word."""
+        return self.weight_word_bytes // self.BUS_BYTES
+
+    @property
+    def param_beats(self) -> int:
+        """Bus beats of one group's channel parameters (8 bytes a channel)."""
+        return self.lanes * 8 // self.BUS_BYTES
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Peak of the PE array."""
+        return self.lanes * self.lanes * self.pixels
+
+    # As data.
+
+    def to_dict(self) -> dict[str, Any]:
+        """Knobs by name, for JSON and TOML."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ArchParams:
+        """Inverse of :meth:`to_dict`; unknown names raise ConfigError."""
+        known = {f.name for f in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ConfigError(f"unknown knob {name!r}; known: {', '.join(sorted(known))}")
+        return cls(**values)

@@ -1,0 +1,63 @@
+"""Every error accelgen raises on purpose.
+
+* AccelgenError
+  - ModelError           the file is not a model we can read (corrupt, opset, NaN, shapes)
+  - UnsupportedOpError   the model uses an operator, attribute or shape we do not build
+  - QuantizationError    calibration data or scales do not fit the model
+  - ConfigError          a hardware knob has a value the hardware cannot have
+  - ScheduleError        the model does not fit the chosen hardware
+  - BoardError           unknown board, or a board file with a fault
+  - ToolError            a tool we need (g++, make, Verilator) is missing or failed
+  - OutputError          the output directory cannot be written
+
+The message of each is one sentence that names the place in the user's model (node and
+attribute), what was found, and the way out. The command line prints it and exits with status 2.
+"""
+
+__all__ = [
+    "AccelgenError",
+    "BoardError",
+    "ConfigError",
+    "ModelError",
+    "OutputError",
+    "QuantizationError",
+    "ScheduleError",
+    "ToolError",
+    "UnsupportedOpError",
+]
+
+
+class AccelgenError(Exception):
+    """Base of every deliberate accelgen error."""
+
+
+class ModelError(AccelgenError):
+    """The file is not a model we can read."""
+
+
+class UnsupportedOpError(AccelgenError):
+    """The model uses an operator, attribute or shape we do not build."""
+
+
+class QuantizationError(AccelgenError):
+    """Calibration data or scales do not fit the model."""
+
+
+class ConfigError(AccelgenError, ValueError):
+    """A hardware knob has a value the hardware cannot have."""
+
+
+class ScheduleError(AccelgenError):
+    """The model does not fit the chosen hardware."""
+
+
+class BoardError(AccelgenError):
+    """Unknown board, or a board file with a fault."""
+
+
+class ToolError(AccelgenError):
+    """A tool we need is missing or failed."""
+
+
+class OutputError(AccelgenError):
+    """The output directory cannot be written."""

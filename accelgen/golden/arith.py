@@ -1,0 +1,40 @@
+"""The arithmetic of the accelerator. RTL, quantizer and simulators all answer to this file."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MAX_MULTIPLIER", "MAX_SHIFT", "requantize", "rounding_shift"]
+
+MAX_MULTIPLIER = (1 << 17) - 1
+MAX_SHIFT = 47
+
+Ints = npt.NDArray[np.int64]
+
+
+def rounding_shift(value: npt.ArrayLike, shift: npt.ArrayLike) -> Ints:
+    """Divide by ``2 ** shift`` and round half up: ``(value + (1 << (shift - 1))) >> shift``."""
+    shift = np.asarray(shift, np.int64)
+    result: Ints = (np.asarray(value, np.int64) + (np.int64(1) << (shift - 1))) >> shift
+    return result
+
+
+def requantize(
+    acc: npt.ArrayLike,
+    bias: npt.ArrayLike,
+    multiplier: npt.ArrayLike,
+    shift: npt.ArrayLike,
+    zero: int = 0,
+    low: int = -128,
+    high: int = 127,
+) -> npt.NDArray[np.int8]:
+    """Scale int32 accumulators to int8.
+
+    ``clamp((((acc + bias) * multiplier + (1 << (shift - 1))) >> shift) + zero, low, high)``.
+    Shapes broadcast. ``multiplier`` is in [0, 2**17), ``shift`` in [1, 47].
+    """
+    total = np.asarray(acc, np.int64) + np.asarray(bias, np.int64)
+    scaled = rounding_shift(total * np.asarray(multiplier, np.int64), shift) + zero
+    clamped: npt.NDArray[np.int8] = np.clip(scaled, low, high).astype(np.int8)
+    return clamped

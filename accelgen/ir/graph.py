@@ -1,0 +1,71 @@
+"""The graph: immutable nodes in topological order, tensors and constants by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy.typing as npt
+
+from accelgen.ir.ops import Op
+from accelgen.ir.types import TensorType
+
+__all__ = ["Graph", "Node"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One operation. ``inputs`` and ``output`` are tensor or constant names.
+
+    ``sources`` are the names of the ONNX nodes it stands for, so that every report can speak of
+    the user's model.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    output: str
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A network from one input tensor to one or more outputs.
+
+    ``tensors`` holds the types of activations and of constants; ``constants`` the arrays.
+    """
+
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, TensorType]
+    constants: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    input: str
+    outputs: tuple[str, ...]
+    name: str = "model"
+
+    def producer(self, tensor: str) -> Node | None:
+        """The node that makes ``tensor``; None for the input and constants."""
+        return next((n for n in self.nodes if n.output == tensor), None)
+
+    def readers(self, tensor: str) -> tuple[Node, ...]:
+        """The nodes that read ``tensor``, in order."""
+        return tuple(n for n in self.nodes if tensor in n.inputs)
+
+    def reads(self, tensor: str) -> int:
+        """How often ``tensor`` is read, by nodes or as an output of the graph."""
+        return sum(n.inputs.count(tensor) for n in self.nodes) + self.outputs.count(tensor)
+
+    def activations(self) -> tuple[str, ...]:
+        """The input and every node's output, in order."""
+        return (self.input, *(n.output for n in self.nodes))
+
+    def with_nodes(self, nodes: tuple[Node, ...], **changes: Any) -> Graph:
+        """Same graph, other nodes (and fields in ``changes``); drops what nobody names any more."""
+        graph = replace(self, nodes=nodes, **changes)
+        named = {graph.input, *graph.outputs} | {n.output for n in nodes}
+        named |= {name for n in nodes for name in n.inputs}
+        return replace(
+            graph,
+            tensors={k: t for k, t in graph.tensors.items() if k in named},
+            constants={k: c for k, c in graph.constants.items() if k in named},
+        )

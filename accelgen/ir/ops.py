@@ -1,0 +1,187 @@
+"""The closed set of operations, one frozen dataclass each.
+
+Float operations come from the front end; int8 operations (``Q...``) come from the quantizer. The
+formulas of the int8 ones are the contract that golden model, compiler and RTL share; with
+``clamp(v) = min(max(v, low), high)`` and ``>>`` an arithmetic shift, all in exact integers.
+Input 0 is always the activation. NHWC, batch 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "Activation", "Add", "AvgPool", "Concat", "Conv2d", "GlobalAvgPool", "MaxPool", "Mul", "Op",
+    "QAdd", "QAvgPool", "QConcat", "QConv2d", "QGlobalAvgPool", "QMaxPool", "QScale", "QTable",
+    "Softmax",
+]  # fmt: skip
+
+Pair = tuple[int, int]
+Pads = tuple[int, int, int, int]  # top, left, bottom, right
+
+
+# Float.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv2d:
+    """inputs (x, weight OHWI with i = c_in / groups, bias (o,)). Fully connected is kernel = map."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+    groups: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool:
+    """inputs (x,). Padding never wins. ceil_mode is already resolved into ``pads``."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool:
+    """inputs (x,). Padding counts as zeros (count_include_pad=1, or pads are all 0)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalAvgPool:
+    """inputs (x,): (1, h, w, c) -> (1, 1, 1, c)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add:
+    """inputs (a, b), same shape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mul:
+    """inputs (x, s): s is (1, 1, 1, c), broadcast over pixels (squeeze-and-excite)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat:
+    """inputs (a, b, ...): joined along channels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation:
+    """inputs (x,). Elementwise ``kind`` with ``params``; kinds and formulas: ir.activations."""
+
+    kind: str
+    params: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax:
+    """inputs (x,): over channels. Runs on the PS, in float, from a float or an int8 tensor."""
+
+
+# Int8.
+
+
+@dataclass(frozen=True, kw_only=True)
+class QConv2d:
+    """inputs (x int8, weight int8 OHWI, bias int32 (o,), multiplier int32 (o,), shift int32 (o,)).
+
+    ``y[o] = clamp((((sum(x * w[o]) + bias[o]) * multiplier[o] + (1 << (shift[o] - 1)))
+    >> shift[o]) + output_zero)``; pixels outside the map are ``input_zero``; bias already holds
+    ``-input_zero * sum(w[o])``. Weights in [-127, 127], multiplier in [0, 2**17), shift in [1, 47].
+    """
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+    groups: int = 1
+    input_zero: int
+    output_zero: int
+    low: int = -128
+    high: int = 127
+
+
+@dataclass(frozen=True, kw_only=True)
+class QMaxPool:
+    """inputs (x,): the largest pixel under the kernel; outside the map nothing. Same scale out."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QAvgPool:
+    """inputs (x,). ``y = clamp((((sum(x) - kh * kw * input_zero) * multiplier + half) >> shift)
+    + output_zero)``; pixels outside the map are ``input_zero``; multiplier includes 1 / (kh * kw).
+    """
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+    input_zero: int
+    output_zero: int
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QGlobalAvgPool:
+    """inputs (x,). As QAvgPool with the kernel the whole map."""
+
+    input_zero: int
+    output_zero: int
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QTable:
+    """inputs (x, table int8 (256,)). ``y = table[x + 128]``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QAdd:
+    """inputs (a, b). ``y = clamp(((a * multiplier_a + b * multiplier_b + offset) >> shift)
+    + output_zero)``; offset holds the rounding half and both zero points. Multipliers fit 18
+    bits signed, offset 32 bits, shift in [1, 31]."""
+
+    multiplier_a: int
+    multiplier_b: int
+    offset: int
+    shift: int
+    output_zero: int
+    low: int = -128
+    high: int = 127
+
+
+@dataclass(frozen=True, kw_only=True)
+class QScale:
+    """inputs (x, s (1, 1, 1, c)). ``y = clamp((((x - x_zero) * (s - s_zero) * multiplier
+    + half) >> shift) + output_zero)``. multiplier in [0, 2**17), shift in [1, 47]."""
+
+    x_zero: int
+    s_zero: int
+    multiplier: int
+    shift: int
+    output_zero: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QConcat:
+    """inputs (a, b, ...): joined along channels, all of one scale and zero point."""
+
+
+Op = (
+    Conv2d | MaxPool | AvgPool | GlobalAvgPool | Add | Mul | Concat | Activation | Softmax
+    | QConv2d | QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale | QConcat
+)  # fmt: skip

@@ -1,0 +1,112 @@
+"""Shapes of everything that crosses a block boundary inside the accelerator."""
+
+from __future__ import annotations
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from accelgen.arch import ArchParams, isa
+
+__all__ = [
+    "accumulators", "array_operands", "beat", "channel_param", "fields", "pixel",
+    "pixels", "raster_beat", "row", "table_write", "tap", "weight_word", "window_operands",
+]  # fmt: skip
+
+
+def fields(fmt: isa.Format) -> data.StructLayout:
+    """A command format as a struct, bit for bit what ``Format.pack`` makes."""
+    return data.StructLayout({
+        f.name: fields(f.shape)
+        if isinstance(f.shape, isa.Format)
+        else (signed(f.width) if f.signed else unsigned(f.width))
+        for f in fmt.fields
+    })
+
+
+def pixel(arch: ArchParams) -> data.ArrayLayout:
+    """One pixel of one channel group: C activations. One word of a pixel memory."""
+    return data.ArrayLayout(signed(8), arch.lanes)
+
+
+def row(arch: ArchParams) -> data.ArrayLayout:
+    """P pixels: a row of a pixel memory, or the lanes of a run."""
+    return data.ArrayLayout(pixel(arch), arch.pixels)
+
+
+def pixels(arch: ArchParams) -> data.ArrayLayout:
+    """W pixels: what the chain behind the accumulators moves per cycle."""
+    return data.ArrayLayout(pixel(arch), arch.chain_pixels)
+
+
+def beat() -> data.ArrayLayout:
+    """One beat of the AXI data bus: 16 bytes, the lowest address first."""
+    return data.ArrayLayout(unsigned(8), ArchParams.BUS_BYTES)
+
+
+def weight_word(arch: ArchParams) -> data.ArrayLayout:
+    """Weights of one tap: ``[output lane][input lane]``. Little-endian bytes, input lane fastest."""
+    return data.ArrayLayout(data.ArrayLayout(signed(8), arch.lanes), arch.lanes)
+
+
+def tap(arch: ArchParams) -> data.ArrayLayout:
+    """Weights of one window tap, per channel. 9 bits: SCALE's s - s_zero reaches 255."""
+    return data.ArrayLayout(signed(9), arch.lanes)
+
+
+def channel_param() -> data.StructLayout:
+    """Requantize parameters of one channel: 8 bytes in DDR, little-endian, padded with zeros."""
+    return data.StructLayout({
+        "bias": signed(32),
+        "multiplier": unsigned(17),
+        "shift": unsigned(6),
+        "unused": unsigned(9),
+    })
+
+
+def table_write(arch: ArchParams) -> data.StructLayout:
+    """One beat of a table: bytes ``16 * index`` on, of bank ``bank``."""
+    return data.StructLayout({"bank": 1, "index": 4, "data": beat()})
+
+
+def raster_beat(arch: ArchParams) -> data.StructLayout:
+    """One step of a raster walk: one run of P pixels, one tap, one input group."""
+    return data.StructLayout({
+        "address": signed(26),  # pixel address of lane 0, from the map's first pixel
+        "input_group": unsigned(12),  # channel group to read
+        "inside": arch.pixels,  # lane sees the map (else pad_value)
+        "keep": arch.pixels,  # lane's result is a pixel of the output
+        "first": 1,  # first tap of its vector
+        "last": 1,  # last tap of its vector
+        "first_vector": 1,  # of its channel group
+        "last_vector": 1,  # of its channel group
+    })
+
+
+def array_operands(arch: ArchParams) -> data.StructLayout:
+    """What the PE array takes per cycle."""
+    return data.StructLayout({
+        "activations": row(arch),
+        "weights": weight_word(arch),
+        "first": 1,
+        "last": 1,
+        "keep": arch.pixels,
+    })
+
+
+def window_operands(arch: ArchParams) -> data.StructLayout:
+    """What the window engine takes per cycle."""
+    return data.StructLayout({
+        "activations": row(arch),
+        "weights": tap(arch),
+        "first": 1,
+        "last": 1,
+        "keep": arch.pixels,
+    })
+
+
+def accumulators(arch: ArchParams) -> data.StructLayout:
+    """A finished vector: P x C accumulators and which lanes are pixels of the output."""
+    return data.StructLayout({
+        "acc": data.ArrayLayout(data.ArrayLayout(signed(arch.acc_bits), arch.lanes), arch.pixels),
+        "keep": arch.pixels,
+    })

@@ -1,0 +1,99 @@
+"""Program: what the compiler makes and everybody else reads. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accelgen.arch import ArchParams
+from accelgen.arch.isa import Opcode
+from accelgen.ir import Graph
+
+__all__ = ["Command", "Placement", "Program", "PsStep", "Step"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a tensor lies in DDR, in the feature memory's own order.
+
+    Channel group g, pixel p (linear, row-major), lane l is byte ``offset + g * stride
+    + p * lanes + l``; ``stride`` is a whole number of feature rows, ``size_bytes`` is
+    ``groups * stride``. ``slots[g * lanes + l]`` is the logical channel there, or -1 (a gap: its
+    bytes are undefined and its weights are zero).
+    """
+
+    tensor: str
+    shape: tuple[int, int, int]  # h, w, c
+    slots: tuple[int, ...]
+    offset: int
+    stride: int
+    groups: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes taken in DDR."""
+        return self.groups * self.stride
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command: opcode and the fields of its isa.Format (header fields flattened in ``header``)."""
+
+    opcode: Opcode
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One fused step of the schedule: the graph nodes it computes, tiled into EXEC commands.
+
+    ``nodes`` in data order; ``engine`` is ``"array"``, ``"window"`` or ``"array+window"``.
+    ``commands`` are indices into ``Program.commands`` (all units); ``execs`` the ordinal numbers
+    of its EXECs (the step log's index). ``output`` is the tensor it materialises, ``squeezed``
+    the pooled vector it also writes, or "".
+    """
+
+    index: int
+    nodes: tuple[str, ...]
+    engine: str
+    inputs: tuple[str, ...]
+    output: str
+    squeezed: str = ""
+    macs: int = 0
+    ddr_bytes: int = 0
+    commands: tuple[int, ...] = ()
+    execs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PsStep:
+    """A node of the graph's tail that the PS computes from DDR tensors after the interrupt."""
+
+    node: str
+    inputs: tuple[str, ...]
+    output: str
+    ddr_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """Everything one network needs to run on one configuration.
+
+    The DDR image starts at the base register: ``image`` (commands from ``program_offset``, weight
+    streams, zero up to the tensors) is written once; the input's placement before each frame;
+    outputs (and, with ``keep_all``, every materialised tensor) are read after it.
+    """
+
+    graph: Graph
+    arch: ArchParams
+    steps: tuple[Step, ...]
+    ps_steps: tuple[PsStep, ...]
+    commands: tuple[Command, ...]
+    image: bytes
+    program_offset: int
+    image_bytes: int  # DDR taken in all, image and tensors
+    input: Placement
+    outputs: tuple[Placement, ...]  # what the PL leaves in DDR for the host, graph outputs first
+    kept: Mapping[str, Placement] = field(default_factory=dict)  # tensor: where it lies at the end
+    feature_rows_used: int = 0
