@@ -51,7 +51,9 @@ class WindowOp(IntEnum):
 
     MAC = 0  #: sum of pixel x tap weight (depthwise convolution, average pooling)
     MAX = 1  #: largest pixel (max pooling)
-    SCALE = 2  #: pixel x (word of a feature vector - vector_zero): squeeze-and-excite's last step
+    #: (pixel - pad_value) x (word of a feature vector - vector_zero): squeeze-and-excite's last
+    #: step. The kernel is 1x1 and never outside the map, so pad_value is free to be the zero point.
+    SCALE = 2
 
 
 @dataclass(frozen=True)
