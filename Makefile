@@ -1,0 +1,41 @@
+# make demo    a trained network through the whole walk, to a bit-exact simulated frame
+# make test    lint, types and every test
+# make venv    set-up only; both of the above do it by themselves
+# make lint    what is quick: ruff, formatting, types, house rules
+
+SHELL := bash
+export AMARANTH_USE_YOSYS := builtin
+
+PY := .venv/bin/python
+# Tests run side by side on this many processes.
+WORKERS ?= 2
+
+.PHONY: demo test lint format venv docs clean
+
+demo: venv
+	$(PY) -m accelgen.demo
+
+test: lint
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+lint: venv
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest -q tests/house
+
+format: venv
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+# The pages of docs/ that are generated from accelgen/arch.
+docs: venv
+	$(PY) -m accelgen.deploy.docs docs
+
+venv: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml .ci/venv
+	@.ci/venv
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
