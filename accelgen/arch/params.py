@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -135,6 +137,11 @@ class ArchParams:
         return self.lanes * self.lanes * self.pixels
 
     # As data.
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 of the knobs as canonical JSON: the ``config`` register, and what a program names."""
+        return zlib.crc32(json.dumps(self.to_dict(), sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:
         """Knobs by name, for JSON and TOML."""

@@ -8,8 +8,9 @@ from amaranth.lib import data
 from accelgen.arch import ArchParams, isa
 
 __all__ = [
-    "accumulators", "array_operands", "beat", "channel_param", "fields", "pixel",
-    "pixels", "raster_beat", "row", "table_write", "tap", "weight_word", "window_operands",
+    "accumulators", "array_operands", "beat", "channel_param", "dma_request", "fault", "fields",
+    "pixel", "pixels", "raster_beat", "row", "row_write", "table_write", "tap", "weight_word",
+    "window_operands",
 ]  # fmt: skip
 
 
@@ -41,6 +42,21 @@ def pixels(arch: ArchParams) -> data.ArrayLayout:
 def beat() -> data.ArrayLayout:
     """One beat of the AXI data bus: 16 bytes, the lowest address first."""
     return data.ArrayLayout(unsigned(8), ArchParams.BUS_BYTES)
+
+
+def dma_request() -> data.StructLayout:
+    """A contiguous run of ``beats`` bus beats from byte ``address`` on, a multiple of 16."""
+    return data.StructLayout({"address": 40, "beats": 24})
+
+
+def fault() -> data.StructLayout:
+    """One-cycle report of an AXI response that was not OKAY, and the address it answered."""
+    return data.StructLayout({"valid": 1, "address": 40})
+
+
+def row_write(arch: ArchParams) -> data.StructLayout:
+    """A row on its way into a pixel memory, to row address ``row``."""
+    return data.StructLayout({"row": 16, "data": row(arch)})
 
 
 def weight_word(arch: ArchParams) -> data.ArrayLayout:
