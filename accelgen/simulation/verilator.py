@@ -1,0 +1,301 @@
+"""Verilog in, a cocotb simulator out: built once, kept in a cache.
+
+Verilator writes C++; this module compiles it without make. What does not depend on the model
+(Verilator's run time, cocotb's main loop, the precompiled headers) is compiled once per machine and
+flags, so a small engine builds in about a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cocotb_tools.config
+from platformdirs import user_cache_path
+
+from accelgen.errors import ToolError
+from accelgen.simulation.toolchain import Toolchain, find_toolchain, has_fst, sim_directory
+
+__all__ = ["BuildFlags", "build", "cache_directory"]
+
+#: Models not used for so long are deleted when another is built.
+KEEP_SECONDS = 30 * 24 * 3600
+_RUNTIME_SOURCES = ("verilated", "verilated_vpi", "verilated_timing", "verilated_threads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildFlags:
+    """How to build.
+
+    Parameters
+    ----------
+    speed : bool
+        False: build fast (-O1, one file), for benches of a second. True: run fast (-O3 for this
+        processor), for whole designs.
+    timing : bool
+        The Verilog has delays (a clock of its own).
+    trace : bool
+        Waves can be written: FST, or VCD when lz4 or zlib headers are missing.
+    verilator : tuple of str
+        More arguments for Verilator.
+    """
+
+    speed: bool = False
+    timing: bool = False
+    trace: bool = False
+    verilator: tuple[str, ...] = ()
+
+    @property
+    def optimize(self) -> list[str]:
+        """Compiler flags for code that runs every cycle."""
+        return ["-O3", "-march=native"] if self.speed else ["-O1"]
+
+    @property
+    def defines(self) -> list[str]:
+        """The macros Verilator's makefile would give."""
+        fst = self.trace and has_fst()
+        values = {
+            "VERILATOR": 1, "VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": int(self.timing),
+            "VM_TRACE": int(self.trace), "VM_TRACE_FST": int(fst),
+            "VM_TRACE_VCD": int(self.trace and not fst), "VM_TRACE_SAIF": 0,
+        }  # fmt: skip
+        return [f"-D{name}={value}" for name, value in values.items()]
+
+
+def cache_directory() -> Path:
+    """Where simulators are kept: ``ACCELGEN_CACHE``, or the user's cache directory."""
+    named = os.environ.get("ACCELGEN_CACHE")
+    return Path(named) if named else user_cache_path("accelgen")
+
+
+def build(
+    sources: Sequence[Path],
+    top: str,
+    *,
+    flags: BuildFlags | None = None,
+    parameters: Mapping[str, int] | None = None,
+    cache_dir: Path | None = None,
+) -> Path:
+    """Executable of module ``top`` with cocotb inside, from the cache if it was built before.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Verilog and Verilator configuration (.vlt) files, in order. They may not include others.
+    top : str
+        Name of the top module; the executable's name too.
+    flags : BuildFlags
+    parameters : mapping
+        Parameters of the top module.
+    cache_dir : Path
+        Instead of :func:`cache_directory`.
+
+    Returns
+    -------
+    Path
+        ``<cache>/models/<hash>/<top>``. Interrupting a build leaves nothing half-built; two
+        processes that want the same model build it once.
+
+    Raises
+    ------
+    ToolError
+        A tool is missing, or refused the sources; the sentence has its first error.
+    """
+    tools = find_toolchain()
+    flags = flags or BuildFlags()
+    cache = cache_dir or cache_directory()
+    arguments = _verilator_arguments(top, flags, parameters or {})
+    texts = [path.read_bytes() for path in sources]
+    key = _hash(_runtime_key(tools, flags), *arguments, *texts)
+
+    def make(where: Path) -> None:
+        runtime = _runtime(tools, flags, cache)
+        _verilate(tools, arguments, sources, where)
+        _compile(tools, flags, runtime, where, top)
+
+    entry = _cached(cache / "models", key, make)
+    os.utime(entry)
+    return entry / top
+
+
+# Steps of a build.
+
+
+def _verilator_arguments(top: str, flags: BuildFlags, parameters: Mapping[str, int]) -> list[str]:
+    return [
+        "--cc", "--vpi", "--prefix", "Vmodel", "--top-module", top, "--timescale", "1ns/1ps",
+        "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
+        # Amaranth's Verilog is not lint-clean (widths), by design.
+        "-Wno-fatal", "-Wno-lint",
+        "--timing" if flags.timing else "--no-timing",
+        *(["--trace-fst" if has_fst() else "--trace-vcd", "--trace-structs"] if flags.trace else []),
+        *(["-O3", "--output-split", "20000"] if flags.speed else []),
+        *(f"-G{name}={value}" for name, value in sorted(parameters.items())),
+        *flags.verilator,
+    ]  # fmt: skip
+
+
+def _verilate(
+    tools: Toolchain, arguments: Sequence[str], sources: Sequence[Path], where: Path
+) -> None:
+    command = [str(tools.verilator), *arguments, "--Mdir", str(where), *map(str, sources)]
+    _run(command, where / "verilator.log", "%Error", environment=tools.environment)
+
+
+def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, top: str) -> None:
+    """Compile Verilator's files and link them with the run time."""
+    files = sorted(where.glob("Vmodel*.cpp"))
+    if not flags.speed:
+        # One file: the headers are read once.
+        names = ["runtime/bridge.cpp", *(f.name for f in files)]
+        (where / "all.cpp").write_text("".join(f'#include "{name}"\n' for name in names))
+        jobs = [(where / "all.cpp", flags.optimize)]
+    else:
+        bridge = sim_directory() / "verilator" / "runtime" / "bridge.cpp"
+        # Files called Slow run once, at the start. Largest first, for two compilers at a time.
+        jobs = [(f, ["-O0"] if "Slow" in f.name else flags.optimize) for f in [bridge, *files]]
+        jobs.sort(key=lambda job: -job[0].stat().st_size)
+
+    def compile_one(job: tuple[Path, list[str]]) -> str:
+        file, optimize = job
+        out = where / f"{file.stem}.o"
+        # A precompiled header serves only the flags it was made with.
+        prelude = [] if optimize == ["-O0"] else ["-include", str(runtime / "prelude.h")]
+        command = _compiler(tools, flags, optimize, where)
+        _run([*command, *prelude, "-c", str(file), "-o", str(out)], out.with_suffix(".log"), "error:")
+        return str(out)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(compile_one, jobs))
+    libraries = cocotb_tools.config.libs_dir
+    _run(
+        [
+            tools.compiler, "-o", str(where / top), *objects, *map(str, sorted(runtime.glob("*.o"))),
+            f"-L{libraries}", f"-Wl,-rpath,{libraries}", "-lcocotbvpi_verilator", "-pthread",
+            *(["-llz4", "-lz"] if flags.trace and has_fst() else []),
+        ],
+        where / "link.log",
+        "error",
+    )  # fmt: skip
+    for leftover in where.iterdir():
+        if leftover.name != top:
+            leftover.unlink()
+
+
+def _compiler(
+    tools: Toolchain, flags: BuildFlags, optimize: Sequence[str], where: Path | None = None
+) -> list[str]:
+    include = tools.root / "include"
+    return [
+        tools.compiler, "-std=c++20", *optimize, *flags.defines,
+        *([f"-I{where}"] if where else []), f"-I{sim_directory() / 'verilator'}",
+        f"-I{include}", f"-I{include / 'vltstd'}", "-w",
+    ]  # fmt: skip
+
+
+# The run time: everything that is the same for all models.
+
+
+def _runtime_key(tools: Toolchain, flags: BuildFlags) -> str:
+    own = sorted((sim_directory() / "verilator" / "runtime").iterdir())
+    contents = [f.read_bytes() for f in own]
+    return _hash(tools.identity, *flags.optimize, *flags.defines, *contents)
+
+
+def _runtime(tools: Toolchain, flags: BuildFlags, cache: Path) -> Path:
+    """Directory with the object files and the precompiled header."""
+    own = sim_directory() / "verilator" / "runtime"
+    include = tools.root / "include"
+    share = Path(cocotb_tools.config.share_dir)
+    names = list(_RUNTIME_SOURCES)
+    if flags.trace:
+        names.append("verilated_fst_c" if has_fst() else "verilated_vcd_c")
+    sources = [include / f"{name}.cpp" for name in names]
+    sources.append(share / "lib" / "verilator" / "verilator.cpp")
+
+    def make(where: Path) -> None:
+        shutil.copy(own / "prelude.h", where)
+        command = [*_compiler(tools, flags, flags.optimize), f"-I{own}"]
+        header = [*_compiler(tools, flags, flags.optimize), "-x", "c++-header"]
+        prelude = where / "prelude.h"
+        commands = [[*command, "-c", str(f), "-o", str(where / f"{f.stem}.o")] for f in sources]
+        commands.append([*header, str(prelude), "-o", f"{prelude}.gch"])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda c: _run(c, Path(c[-1] + ".log"), "error:"), commands))
+
+    return _cached(cache / "runtime", _runtime_key(tools, flags), make)
+
+
+# The cache.
+
+
+def _hash(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:32]
+
+
+def _cached(shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
+    """``shelf/key``, filled by ``make`` in a directory that is renamed when it is complete."""
+    entry = shelf / key
+    if entry.is_dir():
+        return entry
+    try:
+        shelf.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise ToolError(
+            f"the simulator cache {shelf} cannot be written ({e.strerror}); set ACCELGEN_CACHE"
+        ) from e
+    with _lock(shelf / f"{key}.lock"):
+        if not entry.is_dir():
+            _forget_old(shelf)
+            with tempfile.TemporaryDirectory(prefix=".building-", dir=shelf) as temporary:
+                half = Path(temporary) / "entry"
+                half.mkdir()
+                make(half)
+                half.rename(entry)
+    return entry
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Held by one process at a time; the system frees it when the process dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_old(shelf: Path) -> None:
+    now = time.time()
+    for path in shelf.iterdir():
+        with contextlib.suppress(OSError):
+            if now - path.stat().st_mtime > KEEP_SECONDS:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _run(
+    command: Sequence[str], log: Path, marker: str, *, environment: Mapping[str, str] | None = None
+) -> None:
+    with log.open("w") as out:
+        done = subprocess.run(
+            command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False
+        )
+    if done.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        first = next((line for line in lines if marker in line), lines[-1] if lines else "killed")
+        raise ToolError(f"{Path(command[0]).name} failed: {first.strip()}")
