@@ -140,7 +140,7 @@ class ArchParams:
 
     @property
     def crc(self) -> int:
-        """CRC-32 of the knobs as canonical JSON: the ``config`` register, and what a program names."""
+        """CRC-32 of the knobs as canonical JSON: the ``config`` register's value."""
         return zlib.crc32(json.dumps(self.to_dict(), sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from amaranth.lib import data
 from accelgen.arch import ArchParams, isa
 
 __all__ = [
-    "accumulators", "array_operands", "beat", "channel_param", "dma_request", "fault", "fields",
+    "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param", "dma_request", "fault", "fields",
     "pixel", "pixels", "raster_beat", "row", "row_write", "table_write", "tap", "weight_word",
     "window_operands",
 ]  # fmt: skip
@@ -34,6 +34,11 @@ def row(arch: ArchParams) -> data.ArrayLayout:
     return data.ArrayLayout(pixel(arch), arch.pixels)
 
 
+def row_write(arch: ArchParams) -> data.StructLayout:
+    """A row and the feature row it goes to."""
+    return data.StructLayout({"row": 16, "data": row(arch)})
+
+
 def pixels(arch: ArchParams) -> data.ArrayLayout:
     """W pixels: what the chain behind the accumulators moves per cycle."""
     return data.ArrayLayout(pixel(arch), arch.chain_pixels)
@@ -52,11 +57,6 @@ def dma_request() -> data.StructLayout:
 def fault() -> data.StructLayout:
     """One-cycle report of an AXI response that was not OKAY, and the address it answered."""
     return data.StructLayout({"valid": 1, "address": 40})
-
-
-def row_write(arch: ArchParams) -> data.StructLayout:
-    """A row on its way into a pixel memory, to row address ``row``."""
-    return data.StructLayout({"row": 16, "data": row(arch)})
 
 
 def weight_word(arch: ArchParams) -> data.ArrayLayout:
@@ -88,11 +88,11 @@ def raster_beat(arch: ArchParams) -> data.StructLayout:
     """One step of a raster walk: one run of P pixels, one tap, one input group."""
     return data.StructLayout({
         "address": signed(26),  # pixel address of lane 0, from the map's first pixel
-        "input_group": unsigned(12),  # channel group to read
+        "group_rows": unsigned(18),  # rows from the first channel group to the one to read
         "inside": arch.pixels,  # lane sees the map (else pad_value)
         "keep": arch.pixels,  # lane's result is a pixel of the output
-        "first": 1,  # first tap of its vector
-        "last": 1,  # last tap of its vector
+        "first": 1,  # first tap and input group of its vector
+        "last": 1,  # last tap and input group of its vector
         "first_vector": 1,  # of its channel group
         "last_vector": 1,  # of its channel group
     })
@@ -110,9 +110,9 @@ def array_operands(arch: ArchParams) -> data.StructLayout:
 
 
 def window_operands(arch: ArchParams) -> data.StructLayout:
-    """What the window engine takes per cycle."""
+    """What the window engine takes per cycle. 9 bits: SCALE's x - x_zero reaches 255."""
     return data.StructLayout({
-        "activations": row(arch),
+        "activations": data.ArrayLayout(data.ArrayLayout(signed(9), arch.lanes), arch.pixels),
         "weights": tap(arch),
         "first": 1,
         "last": 1,
@@ -125,4 +125,14 @@ def accumulators(arch: ArchParams) -> data.StructLayout:
     return data.StructLayout({
         "acc": data.ArrayLayout(data.ArrayLayout(signed(arch.acc_bits), arch.lanes), arch.pixels),
         "keep": arch.pixels,
+    })
+
+
+def accumulator_beat(arch: ArchParams) -> data.StructLayout:
+    """W pixels of a finished vector, on their way to the requantizer."""
+    return data.StructLayout({
+        "acc": data.ArrayLayout(
+            data.ArrayLayout(signed(arch.acc_bits), arch.lanes), arch.chain_pixels
+        ),
+        "keep": arch.chain_pixels,
     })

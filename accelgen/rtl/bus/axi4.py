@@ -5,7 +5,14 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 
-__all__ = ["ADDRESS_BITS", "ReadSignature", "Signature", "WriteSignature", "read_half", "write_half"]
+__all__ = [
+    "ADDRESS_BITS",
+    "ReadSignature",
+    "Signature",
+    "WriteSignature",
+    "read_half",
+    "write_half",
+]
 
 #: Address width of a Zynq UltraScale+ HP port that reaches all of its DDR.
 ADDRESS_BITS = 40
