@@ -1,0 +1,24 @@
+"""PeArray: signature only, datapath to follow."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams
+from accelgen.rtl import layouts
+
+__all__ = ["PeArray"]
+
+
+class PeArray(wiring.Component):
+    """See docs/architecture.md, "Blocks"."""
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "i": In(stream.Signature(layouts.array_operands(arch), always_ready=True)),
+            "o": Out(stream.Signature(layouts.accumulators(arch), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        return Module()
