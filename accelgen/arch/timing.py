@@ -1,0 +1,60 @@
+"""Cycle contracts: RTL is built to them, benches assert them, the estimator sums them.
+
+A latency of n: what is presented in cycle t (a request, or a stream's transfer) has its answer on
+the outputs in cycle t + n.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "FEATURE_READ_LATENCY",
+    "RASTER_LATENCY",
+    "ROW_LATENCY",
+    "array_read_latency",
+    "pe_array_latency",
+    "raster_setup",
+    "run_latency",
+    "window_read_latency",
+]
+
+# Memories.
+
+#: PixelMemory's row port: address to data.
+ROW_LATENCY = 2
+#: FeatureMemory: an accepted row read to its data (the arbiter is registered).
+FEATURE_READ_LATENCY = ROW_LATENCY + 1
+
+
+def run_latency(pixels: int) -> int:
+    """PixelMemory's run port: address register, RAM, its output register, rotator stages of 4:1."""
+    rotator_stages = ((pixels - 1).bit_length() + 1) // 2
+    return 3 + rotator_stages
+
+
+# Rasters and readers.
+
+#: Raster: loop state to beat at the output, when nothing waits.
+RASTER_LATENCY = 5
+
+
+def raster_setup(pixels: int) -> int:
+    """Raster: ``start`` to the first beat at its output."""
+    return pixels + 2 + RASTER_LATENCY
+
+
+def array_read_latency(pixels: int) -> int:
+    """ArrayReader: issue of a beat to its operands: two address adders, run port, padding."""
+    return 2 + run_latency(pixels) + 1
+
+
+def window_read_latency(pixels: int) -> int:
+    """WindowReader: issue of a beat to its operands: row adder, run port, padding."""
+    return 2 + run_latency(pixels) + 1
+
+
+# Engines.
+
+
+def pe_array_latency(lanes: int) -> int:
+    """PeArray: a vector's last beat to its accumulators: pack, operand, product, sums, accumulate."""
+    return 4 + lanes

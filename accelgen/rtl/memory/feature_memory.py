@@ -1,0 +1,104 @@
+"""Feature memory: the pixel memory every tensor lives in, and the arbiter of its row port."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams, timing
+from accelgen.rtl import layouts
+from accelgen.rtl.memory.pixel_memory import ROW_BITS, PixelMemory, RunPort
+from accelgen.rtl.streams.delay import delay
+
+__all__ = ["FeatureMemory"]
+
+
+class FeatureMemory(wiring.Component):
+    """Pixel memory of ``feature_rows`` rows with four clients on its row port.
+
+    One client per cycle gets the row port, by fixed priority: ``write`` (never waits),
+    ``residual_read``, ``load``, ``store_read``. Reads are answered in order,
+    ``timing.FEATURE_READ_LATENCY`` cycles after they were accepted, whether or not anybody is
+    ready: a client asks for no more than it has room for. An accepted write is seen by every read
+    accepted, on either port, in a later cycle.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Hardware knobs. Uses ``lanes``, ``pixels`` and ``feature_rows``.
+
+    Members
+    -------
+    run : In(RunPort)
+        Run port of the array's reader, ``timing.run_latency(pixels)`` cycles.
+    write, load : In(stream of row_write)
+        Rows to write.
+    residual_read, store_read : In(stream of row index)
+        Rows to read.
+    residual_data, store_data : Out(stream of row, always ready)
+        Their answers.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "run": In(RunPort(arch)),
+            "write": In(stream.Signature(layouts.row_write(arch))),
+            "load": In(stream.Signature(layouts.row_write(arch))),
+            "residual_read": In(stream.Signature(ROW_BITS)),
+            "store_read": In(stream.Signature(ROW_BITS)),
+            "residual_data": Out(stream.Signature(layouts.row(arch), always_ready=True)),
+            "store_data": Out(stream.Signature(layouts.row(arch), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.memory = memory = PixelMemory(self.arch, self.arch.feature_rows)
+        wiring.connect(m, wiring.flipped(self.run), memory.run)
+
+        # Cycle 0: choose a client.
+        busy = Signal(3)  # write, residual_read, load
+        m.d.comb += [
+            busy.eq(Cat(self.write.valid, self.residual_read.valid, self.load.valid)),
+            self.write.ready.eq(1),
+            self.residual_read.ready.eq(~busy[0]),
+            self.load.ready.eq(~busy[:2].any()),
+            self.store_read.ready.eq(~busy.any()),
+        ]
+
+        # Cycle 1: the row port's register, in reach of every bank.
+        enable, write = Signal(), Signal()
+        residual, store = Signal(), Signal()
+        address = Signal(ROW_BITS, reset_less=True)
+        data = Signal(layouts.row(self.arch), reset_less=True)
+        m.d.sync += [
+            enable.eq(busy.any() | self.store_read.valid),
+            write.eq(busy[0] | (busy[2] & ~busy[1])),
+            residual.eq(self.residual_read.valid & self.residual_read.ready),
+            store.eq(self.store_read.valid & self.store_read.ready),
+            data.eq(Mux(busy[0], self.write.payload.data, self.load.payload.data)),
+        ]
+        with m.If(busy[0]):
+            m.d.sync += address.eq(self.write.payload.row)
+        with m.Elif(busy[1]):
+            m.d.sync += address.eq(self.residual_read.payload)
+        with m.Elif(busy[2]):
+            m.d.sync += address.eq(self.load.payload.row)
+        with m.Else():
+            m.d.sync += address.eq(self.store_read.payload)
+        m.d.comb += [
+            memory.row_en.eq(enable),
+            memory.row_write.eq(write),
+            memory.row_addr.eq(address),
+            memory.row_wdata.eq(data),
+        ]
+
+        # The answers, to whoever asked.
+        m.d.comb += [
+            self.residual_data.valid.eq(delay(m, residual, timing.ROW_LATENCY, reset=True)),
+            self.residual_data.payload.eq(memory.row_rdata),
+            self.store_data.valid.eq(delay(m, store, timing.ROW_LATENCY, reset=True)),
+            self.store_data.payload.eq(memory.row_rdata),
+        ]
+
+        return m

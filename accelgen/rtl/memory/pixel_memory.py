@@ -1,0 +1,200 @@
+"""Pixel memory: P banks of words; any P consecutive pixels are read in one cycle."""
+
+from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams
+from accelgen.rtl import layouts
+from accelgen.rtl.streams.delay import delay
+
+__all__ = ["ROW_BITS", "PixelMemory", "RunPort"]
+
+#: Width of row addresses on every port, whatever the depth behind it.
+ROW_BITS = 16
+
+
+def shift_bits(arch: ArchParams) -> int:
+    """Bits of a pixel's place in its row; one bit, always 0, when there is one pixel per row."""
+    return max(1, (arch.pixels - 1).bit_length())
+
+
+class RunPort(wiring.Signature):
+    """Read port of a run of P pixels, seen from the reader.
+
+    Members
+    -------
+    en : Out(1)
+        Read in this cycle.
+    row, shift : Out(ROW_BITS), Out(log2 P)
+        Lane l is pixel ``row * P + shift + l``.
+    data : In(row)
+        ``timing.run_latency`` cycles after ``en``.
+    """
+
+    def __init__(self, arch: ArchParams):
+        super().__init__({
+            "en": Out(1),
+            "row": Out(ROW_BITS),
+            "shift": Out(shift_bits(arch)),
+            "data": In(layouts.row(arch)),
+        })
+
+
+class PixelMemory(wiring.Component):
+    """Rows of P words in P banks of true dual-port block RAM.
+
+    The run port reads P consecutive pixels that start anywhere: bank b reads row
+    ``row + (b < shift)``, and a rotator brings pixel ``shift + l`` to lane l. The row port reads
+    or writes one aligned row. Both take an access per cycle. A read sees every write of an earlier
+    cycle; read and write of one row in one cycle read the old row.
+
+    Rows wrap modulo ``depth`` when it is a power of two; otherwise rows from ``depth`` on read
+    something undefined.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Hardware knobs. Uses ``lanes`` and ``pixels``.
+    depth : int
+        Rows.
+
+    Members
+    -------
+    run : In(RunPort)
+        Run port, ``timing.run_latency(pixels)`` cycles.
+    row_en, row_write : In(1)
+        Access through the row port; a write when ``row_write`` is 1.
+    row_addr : In(ROW_BITS)
+        Row read or written.
+    row_wdata : In(row)
+        Data to write.
+    row_rdata : Out(row)
+        Data read, ``timing.ROW_LATENCY`` cycles after ``row_en``.
+    """
+
+    def __init__(self, arch: ArchParams, depth: int):
+        self.arch = arch
+        self.depth = depth
+        super().__init__({
+            "run": In(RunPort(arch)),
+            "row_en": In(1),
+            "row_write": In(1),
+            "row_addr": In(ROW_BITS),
+            "row_wdata": In(layouts.row(arch)),
+            "row_rdata": Out(layouts.row(arch)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # Cycle 1: a row address for each bank, from registers of its own to keep the fan-out low.
+        next_row = Signal(ROW_BITS)
+        m.d.comb += next_row.eq(self.run.row + 1)
+        read_en = Signal()
+        m.d.sync += read_en.eq(self.run.en)
+        banks = []
+        for b in range(self.arch.pixels):
+            m.submodules[f"bank{b}"] = bank = _Bank(8 * self.arch.lanes, self.depth)
+            run_addr = Signal(ROW_BITS, name=f"run_addr{b}", reset_less=True)
+            m.d.sync += run_addr.eq(Mux(b < self.run.shift, next_row, self.run.row))
+            m.d.comb += [
+                bank.run_en.eq(read_en),
+                bank.run_addr.eq(run_addr),
+                bank.row_en.eq(self.row_en),
+                bank.row_write.eq(self.row_write),
+                bank.row_addr.eq(self.row_addr),
+                bank.row_wdata.eq(self.row_wdata[b].as_value()),
+                self.row_rdata[b].as_value().eq(bank.row_rdata),
+            ]
+            banks.append(bank)
+
+        # Cycles 2 and 3 are the bank's, then the rotator's.
+        m.submodules.rotator = rotator = _Rotator(self.arch)
+        m.d.comb += [
+            rotator.i.eq(Cat(bank.run_rdata for bank in banks)),
+            rotator.shift.eq(delay(m, self.run.shift, 3)),
+            self.run.data.eq(rotator.o),
+        ]
+
+        return m
+
+
+class _Bank(wiring.Component):
+    """One true dual-port RAM, both outputs registered (two cycles)."""
+
+    def __init__(self, width: int, depth: int):
+        self._width = width
+        self._depth = depth
+        address_bits = (depth - 1).bit_length()
+        super().__init__({
+            "run_en": In(1),
+            "run_addr": In(address_bits),
+            "run_rdata": Out(width),
+            "row_en": In(1),
+            "row_write": In(1),
+            "row_addr": In(address_bits),
+            "row_wdata": In(width),
+            "row_rdata": Out(width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(self._width), depth=self._depth, init=[], attrs={"ram_style": "block"}
+        )
+        write, row, run = memory.write_port(), memory.read_port(), memory.read_port()
+        run_rdata = Signal(self._width, reset_less=True)
+        row_rdata = Signal(self._width, reset_less=True)
+        m.d.sync += [run_rdata.eq(run.data), row_rdata.eq(row.data)]
+        m.d.comb += [
+            run.en.eq(self.run_en),
+            run.addr.eq(self.run_addr),
+            row.en.eq(self.row_en & ~self.row_write),
+            row.addr.eq(self.row_addr),
+            write.en.eq(self.row_en & self.row_write),
+            write.addr.eq(self.row_addr),
+            write.data.eq(self.row_wdata),
+            self.run_rdata.eq(run_rdata),
+            self.row_rdata.eq(row_rdata),
+        ]
+
+        return m
+
+
+class _Rotator(wiring.Component):
+    """Lane l of ``o`` is lane (l + shift) mod P of ``i``, two bits of ``shift`` per cycle."""
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "i": In(layouts.row(arch)),
+            "shift": In(shift_bits(arch)),
+            "o": Out(layouts.row(arch)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        pixels = self.arch.pixels
+        lanes = [self.i[n].as_value() for n in range(pixels)]
+        shift = self.shift
+        for low in range(0, (pixels - 1).bit_length(), 2):
+            step = 1 << low
+            choice = shift[:2]
+            rotated = []
+            for n in range(pixels):
+                lane = Signal(8 * self.arch.lanes, name=f"lane{n}_by{step}", reset_less=True)
+                with m.Switch(choice):
+                    for k in range(1 << len(choice)):
+                        with m.Case(k):
+                            m.d.sync += lane.eq(lanes[(n + k * step) % pixels])
+                rotated.append(lane)
+            later = Signal(max(1, len(shift) - 2), name=f"shift_after{step}", reset_less=True)
+            m.d.sync += later.eq(shift >> 2)
+            lanes, shift = rotated, later
+        m.d.comb += self.o.as_value().eq(Cat(lanes))
+
+        return m

@@ -1,0 +1,19 @@
+"""Delay lines."""
+
+from amaranth import Module, Signal, Value
+
+__all__ = ["delay"]
+
+
+def delay(m: Module, value, cycles: int, *, reset: bool = False):
+    """``value`` as it was ``cycles`` cycles ago, through registers of ``m``.
+
+    Data by default: without reset, so that synthesis may use shift registers (SRL). ``reset`` is
+    for valid bits and strobes, which then are 0 until the first ones arrive.
+    """
+    name = value.name if isinstance(value, Signal) else "delay"
+    for n in range(1, cycles + 1):
+        later = Signal(Value.cast(value).shape(), name=f"{name}_{n}", reset_less=not reset)
+        m.d.sync += later.eq(value)
+        value = later
+    return value
