@@ -146,9 +146,9 @@ class _Bank(wiring.Component):
             shape=unsigned(self._width), depth=self._depth, init=[], attrs={"ram_style": "block"}
         )
         write, row, run = memory.write_port(), memory.read_port(), memory.read_port()
-        run_rdata = Signal(self._width, reset_less=True)
-        row_rdata = Signal(self._width, reset_less=True)
-        m.d.sync += [run_rdata.eq(run.data), row_rdata.eq(row.data)]
+        run_register = Signal(self._width, reset_less=True)
+        row_register = Signal(self._width, reset_less=True)
+        m.d.sync += [run_register.eq(run.data), row_register.eq(row.data)]
         m.d.comb += [
             run.en.eq(self.run_en),
             run.addr.eq(self.run_addr),
@@ -157,8 +157,8 @@ class _Bank(wiring.Component):
             write.en.eq(self.row_en & self.row_write),
             write.addr.eq(self.row_addr),
             write.data.eq(self.row_wdata),
-            self.run_rdata.eq(run_rdata),
-            self.row_rdata.eq(row_rdata),
+            self.run_rdata.eq(run_register),
+            self.row_rdata.eq(row_register),
         ]
 
         return m
