@@ -10,11 +10,11 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def asset(name: str) -> Path:
-    """Path of ``boards``, ``rtl_templates`` or ``sim``, or of something below.
+    """Path of ``boards``, ``rtl_templates`` or ``sim``.
 
     Raises FileNotFoundError when the installation is incomplete.
     """
-    for root in (_PACKAGE / "_assets", _PACKAGE.parent):
-        if (path := root / name).exists():
+    for path in (_PACKAGE / f"_{name}", _PACKAGE.parent / name):
+        if path.exists():
             return path
     raise FileNotFoundError(f"accelgen's own file {name!r} is missing: the installation is broken")

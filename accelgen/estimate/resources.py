@@ -1,0 +1,105 @@
+"""What a configuration takes of the part, module by module, before any synthesis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accelgen.arch import ArchParams
+from accelgen.arch.registers import LOG_WORDS
+
+__all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Counts of one module or of the whole. ``bram36`` counts halves (RAMB18) as 0.5."""
+
+    lut: float = 0
+    ff: float = 0
+    bram36: float = 0
+    dsp: float = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.lut + other.lut,
+            self.ff + other.ff,
+            self.bram36 + other.bram36,
+            self.dsp + other.dsp,
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        """Whole numbers, as in the JSON of ``accelgen estimate``."""
+        return {
+            "lut": round(self.lut),
+            "ff": round(self.ff),
+            "bram36": math.ceil(self.bram36),
+            "dsp": math.ceil(self.dsp),
+        }
+
+
+def total_resources(arch: ArchParams) -> Resources:
+    """Sum over all modules."""
+    return sum(module_resources(arch).values(), Resources())
+
+
+def exceeded(used: Resources, budget: Mapping[str, int]) -> list[str]:
+    """Sentences, one for each resource of which ``used`` takes more than ``budget`` has."""
+    return [
+        f"needs {count} {name}, the part has {budget[name]}"
+        for name, count in used.to_dict().items()
+        if count > budget[name]
+    ]
+
+
+def module_resources(arch: ArchParams) -> dict[str, Resources]:
+    """Resources of each module under ``accelgen/rtl``.
+
+    DSP and BRAM follow from the structure; LUT and FF are lines through trial blocks that Yosys
+    mapped (``synth_xilinx -family xcup``).
+    """
+    c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
+    packed = 2 if arch.pe_mode == "packed" else 1
+    macs = c * c * p
+    scale_dsp = 1 if arch.acc_bits <= 27 else 2
+    row_bits, rotator = 8 * c * p, 6.0 * 8 * c * p
+    chain = w * c
+    return {
+        "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / packed),
+        "window_lanes": Resources(lut=12 * p * c, ff=30 * p * c, dsp=p * c / packed),
+        "acc_queues": Resources(lut=2 * 2.2 * p * c * arch.acc_bits, ff=2 * w * c * arch.acc_bits),
+        "requantizers": Resources(
+            lut=2 * 240 * chain, ff=2 * 160 * chain, dsp=2 * scale_dsp * chain, bram36=2 * chain / 4
+        ),
+        "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain),
+        "squeeze": Resources(lut=60 * chain + 300, ff=40 * chain + 300, dsp=2),
+        "feature_memory": Resources(
+            lut=rotator + 3 * row_bits, ff=rotator + 4 * row_bits,
+            bram36=p * _true_dual_port(8 * c, arch.feature_rows),
+        ),
+        "window_ring": Resources(
+            lut=rotator, ff=rotator, bram36=p * _simple_dual_port(8 * c, arch.ring_rows)
+        ),
+        "weights": Resources(
+            lut=400, ff=3 * 8 * c * c,
+            bram36=_simple_dual_port(8 * c * c, arch.weight_words)
+            + _simple_dual_port(9 * c, 2 * arch.tap_words),
+        ),
+        "rasters": Resources(lut=2 * 120 * p, ff=2 * 90 * p),
+        "rows": Resources(lut=3 * row_bits, ff=6 * row_bits),
+        "dma": Resources(lut=2500, ff=4000, bram36=4),
+        "control": Resources(lut=4500, ff=9000, bram36=_simple_dual_port(32, LOG_WORDS)),
+    }  # fmt: skip
+
+
+def _true_dual_port(bits: int, depth: int) -> float:
+    """BRAM36 of a memory that both ports read and write: 36 bits x 1,024 each."""
+    return math.ceil(bits / 36) * math.ceil(depth / 1024)
+
+
+def _simple_dual_port(bits: int, depth: int) -> float:
+    """BRAM36 of a memory with a write and a read port: 72 bits x 512 each, or half of one."""
+    if bits <= 36 and depth <= 512:
+        return 0.5
+    return math.ceil(bits / 72) * math.ceil(depth / 512)

@@ -1,0 +1,295 @@
+"""A program's time line: its commands walked through the hardware's units, in cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from accelgen.arch import ArchParams, overhead
+from accelgen.arch.isa import COMMAND_BYTES, FORMATS, Opcode
+from accelgen.estimate.events import Delay, Process, Simulation, Transfer, Wait
+from accelgen.estimate.step_time import StepTime, step_time
+from accelgen.schedule.program import Program
+
+__all__ = ["Memory", "Span", "Timeline", "timeline"]
+
+#: Commands a unit's queue holds, and the fetch reads ahead (rtl/control/dispatch.py, fetch.py).
+QUEUE_DEPTH = 4
+#: Channel parameters and taps are double-buffered: a group's may come while the last is in use.
+GROUPS_BUFFERED = 2
+
+_UNITS = {
+    Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """DDR as the accelerator's masters see it."""
+
+    bytes_per_cycle: float = 16.0
+    latency_cycles: int = 48
+
+
+@dataclass(kw_only=True)
+class Span:
+    """One EXEC on the time line. Cycles since the program's start; ``waited`` for DDR in all."""
+
+    time: StepTime
+    start: float = 0.0
+    end: float = 0.0
+    weights_waited: float = 0.0
+    order_waited: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """``spans`` of the program's EXECs in order, and ``cycles`` from start to done."""
+
+    spans: tuple[Span, ...]
+    cycles: float
+    read_bytes: int
+    written_bytes: int
+
+
+def timeline(program: Program, memory: Memory) -> Timeline:
+    """Walk ``program`` through fetch, weight loader, LOAD, STORE and the datapath.
+
+    Every unit is a process; they wait for one another exactly where the hardware does, and share
+    the memory's bandwidth.
+
+    Raises ValueError when the program waits for what never comes.
+    """
+    run = _Run(program, memory)
+    if not run.simulation.run(*run.processes()):
+        raise ValueError("the program deadlocks: a command waits for what never completes")
+    return Timeline(
+        spans=tuple(run.spans),
+        cycles=run.simulation.now + overhead.PROGRAM_END_CYCLES,
+        read_bytes=run.read_bytes,
+        written_bytes=run.written_bytes,
+    )
+
+
+@dataclass
+class _Group:
+    """One output channel group of one EXEC on its way through weights, front and window."""
+
+    words: int = 0
+    weights_begun: bool = False
+    weights_there: bool = False
+    front_start: float = -1.0
+    front_done: bool = False
+    window_start: float = -1.0
+    done: bool = False
+
+
+@dataclass
+class _Counts:
+    loads: int = 0
+    execs: int = 0
+    stores: int = 0
+
+
+class _Run:
+    def __init__(self, program: Program, memory: Memory):
+        self.arch: ArchParams = program.arch
+        self.memory = memory
+        self.simulation = Simulation(memory.bytes_per_cycle, ArchParams.BUS_BYTES)
+        self.commands = [
+            (c.opcode, _complete(c.opcode, c.fields)) for c in program.commands if c.opcode
+        ]
+        self.queues: dict[str, list[dict[str, Any]]] = {u: [] for u in _UNITS.values()}
+        self.total = {u: sum(_UNITS[o] == u for o, _ in self.commands) for u in _UNITS.values()}
+        self.fetched = self.dispatched = 0
+        self.counts = _Counts()
+        execs = [f for o, f in self.commands if o == Opcode.EXEC]
+        self.spans = [Span(time=step_time(f, self.arch)) for f in execs]
+        self.groups = [[_Group() for _ in range(s.time.groups)] for s in self.spans]
+        self.read_bytes = self.written_bytes = 0
+
+    @property
+    def now(self) -> float:
+        return self.simulation.now
+
+    def processes(self) -> Iterator[Process]:
+        yield from (self.fetch(), self.dispatch(), self.weights())
+        yield from (self.exec(), self.load(), self.store())
+
+    # Commands.
+
+    def fetch(self) -> Process:
+        yield Delay(self.memory.latency_cycles + overhead.PROGRAM_START_CYCLES)
+        for _ in self.commands:
+            yield Wait(lambda: self.fetched < self.dispatched + QUEUE_DEPTH)
+            yield Transfer("weights", COMMAND_BYTES)
+            self.read_bytes += COMMAND_BYTES
+            self.fetched += 1
+
+    def dispatch(self) -> Process:
+        for opcode, fields in self.commands:
+            queue = self.queues[_UNITS[opcode]]
+            yield Wait(lambda: self.fetched > self.dispatched)
+            yield Wait(lambda queue=queue: len(queue) < QUEUE_DEPTH)  # type: ignore[misc]
+            yield Delay(overhead.DISPATCH_CYCLES)
+            queue.append(fields)
+            self.dispatched += 1
+
+    def due(self, unit: str) -> Callable[[], bool]:
+        """True when the unit's next command is there and its wait counts are reached."""
+        queue = self.queues[unit]
+
+        def ready() -> bool:
+            if not queue:
+                return False
+            header, counts = queue[0]["header"], self.counts
+            return bool(
+                counts.loads >= header["wait_loads"]
+                and counts.execs >= header["wait_execs"]
+                and counts.stores >= header["wait_stores"]
+            )
+
+        return ready
+
+    def resume(self, until: Callable[[], bool]) -> Process:
+        """Wait, and if it took any time, for the first beat of what is then asked for."""
+        before = self.now
+        yield Wait(until)
+        if self.now > before or before == 0:
+            yield Delay(self.memory.latency_cycles)
+
+    # Units.
+
+    def load(self) -> Process:
+        for _ in range(self.total["load"]):
+            yield from self.resume(self.due("load"))
+            size = _bytes(self.queues["load"].pop(0), self.arch)
+            yield Transfer("load", size)
+            self.read_bytes += size
+            yield Delay(overhead.LOAD_TAIL_CYCLES)
+            self.counts.loads += 1
+
+    def store(self) -> Process:
+        for _ in range(self.total["store"]):
+            yield Wait(self.due("store"))
+            size = _bytes(self.queues["store"].pop(0), self.arch)
+            yield Delay(overhead.STORE_HEAD_CYCLES)
+            yield Transfer("store", size)
+            self.written_bytes += size
+            yield Delay(self.memory.latency_cycles)
+            self.counts.stores += 1
+
+    def weights(self) -> Process:
+        flow: list[_Group] = []
+        for number in range(self.total["weights"]):
+            yield from self.resume(self.due("weights"))
+            fields = self.queues["weights"].pop(0)
+            tables = fields["table1"] + fields["table2"]
+            if tables:
+                yield from self.resume(lambda n=number: self.counts.execs >= n - 1)  # type: ignore[misc]
+                yield Transfer("weights", 256 * tables)
+            for group in self.groups[number]:
+                flow.append(group)
+                yield from self.weights_of(group, flow, fields)
+            self.read_bytes += fields["beats"] * ArchParams.BUS_BYTES
+
+    def weights_of(self, group: _Group, flow: list[_Group], fields: dict[str, Any]) -> Process:
+        """Stream one group's parameters, taps and weights, as far as there is room for them."""
+        lead = (fields["params1"] + fields["params2"]) * self.arch.param_beats
+        lead += fields["tap_beats"]
+        group.words = fields["weight_words"]
+        before = flow[-1 - GROUPS_BUFFERED] if len(flow) > GROUPS_BUFFERED else None
+        if before and lead:
+            yield from self.resume(lambda: before.done)
+        yield Transfer("weights", lead * ArchParams.BUS_BYTES)
+        group.weights_begun = True
+        missing = group.words
+        while missing > 0:
+            # A block frees its words as its last vector reads them: here, when its group ends.
+            held = [g for g in flow[:-1] if not g.front_done]
+            room = self.arch.weight_words - sum(g.words for g in held) - (group.words - missing)
+            part = min(missing, room)
+            if part <= 0:
+                oldest = held[0]
+                yield from self.resume(lambda oldest=oldest: oldest.front_done)  # type: ignore[misc]
+                continue
+            yield Transfer("weights", part * self.arch.weight_word_bytes)
+            missing -= part
+        group.weights_there = True
+
+    def exec(self) -> Process:
+        for index in range(self.total["exec"]):
+            span = self.spans[index]
+            began = self.now
+            yield Wait(self.due("exec"))
+            span.order_waited = self.now - began
+            self.queues["exec"].pop(0)
+            yield Delay(overhead.step_start_cycles(self.arch.pixels))
+            span.start = self.now
+            groups = self.groups[index]
+            if span.time.window_vectors:
+                self.simulation.start(self.front(span, groups))
+                yield from self.window(span, groups)
+            else:
+                yield from self.front(span, groups)
+            yield Delay(overhead.STEP_END_CYCLES)
+            span.end = self.now
+            self.counts.execs += 1
+
+    def front(self, span: Span, groups: list[_Group]) -> Process:
+        """The PE array, or the copy: group after group, as weights come and the ring has room."""
+        time = span.time
+        ring = self.arch.ring_rows // time.ring_rows if time.ring_rows else len(groups)
+        for number, group in enumerate(groups):
+            began = self.now
+            yield Wait(lambda group=group: group.weights_begun)  # type: ignore[misc]
+            group.front_start = self.now
+            yield Wait(lambda group=group: group.weights_there)  # type: ignore[misc]
+            late = self.now - group.front_start
+            span.weights_waited += self.now - began
+            if late > time.front_cycles:
+                # The first vector took its weights as they came.
+                yield Delay(time.front - time.front_cycles)
+            else:
+                yield Delay(time.front - late)
+            if time.window_vectors:
+                yield from self.ring_room(span, groups, number, ring)
+            group.front_done = True
+            group.done = group.done or not time.window_vectors
+
+    def ring_room(self, span: Span, groups: list[_Group], number: int, ring: int) -> Process:
+        """The front ends a group only when all its rows have a place in the ring."""
+        if ring >= 1:
+            if (blocking := number - ring) >= 0:
+                yield Wait(lambda: groups[blocking].done)
+            return
+        # The map is larger than the ring: the front is at most a ring ahead of the window.
+        group, time = groups[number], span.time
+        yield Wait(lambda: group.window_start >= 0)
+        ahead = 1 - self.arch.ring_rows / time.ring_rows
+        yield Delay(group.window_start + ahead * time.window - self.now)
+
+    def window(self, span: Span, groups: list[_Group]) -> Process:
+        """The window engine: behind the front by what a kernel needs, and by its last rows."""
+        time = span.time
+        for group in groups:
+            yield Wait(lambda group=group: group.front_start >= 0)  # type: ignore[misc]
+            yield Delay(group.front_start + time.fill * time.front - self.now)
+            group.window_start = self.now
+            yield Delay(time.window)
+            before = self.now
+            yield Wait(lambda group=group: group.front_done)  # type: ignore[misc]
+            if self.now > before:
+                yield Delay(time.tail)
+            group.done = True
+
+
+def _complete(opcode: Opcode, fields: Any) -> dict[str, Any]:
+    """``fields`` with those left out as zeros."""
+    fmt = FORMATS[opcode]
+    return fmt.unpack(fmt.pack(fields))
+
+
+def _bytes(fields: dict[str, Any], arch: ArchParams) -> int:
+    return int(fields["groups"] * fields["rows"] * arch.row_bytes)
