@@ -28,7 +28,7 @@ def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[st
         "format": FORMAT,
         "id": ACCELERATOR_ID,
         "config": program.arch.to_dict(),
-        "config_crc": program.arch.crc(),
+        "config_crc": program.arch.crc,
         "lanes": program.arch.lanes,
         "program_offset": program.program_offset,
         "program_bytes": len(program.commands) * COMMAND_BYTES,
