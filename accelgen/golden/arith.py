@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_MULTIPLIER", "MAX_SHIFT", "requantize", "rounding_shift"]
+from accelgen.ir import Quantization
+
+__all__ = [
+    "MAX_MULTIPLIER",
+    "MAX_SHIFT",
+    "dequantize_array",
+    "quantize_array",
+    "requantize",
+    "rounding_shift",
+]
 
 MAX_MULTIPLIER = (1 << 17) - 1
 MAX_SHIFT = 47
@@ -38,3 +49,24 @@ def requantize(
     scaled = rounding_shift(total * np.asarray(multiplier, np.int64), shift) + zero
     clamped: npt.NDArray[np.int8] = np.clip(scaled, low, high).astype(np.int8)
     return clamped
+
+
+def quantize_array(x: npt.ArrayLike, to: Quantization) -> npt.NDArray[np.int8]:
+    """Real numbers to int8: ``clamp(round_half_even(x / scale) + zero_point, -128, 127)``.
+
+    Division in float32, as ONNX's QuantizeLinear does it. ``x`` must be finite or +-inf.
+    """
+    with np.errstate(over="ignore"):
+        steps = np.rint(np.asarray(x, np.float32) / np.float32(to.scale))
+    # The clamp comes first: float32 cannot hold every sum, int8 could not hold the result.
+    steps = np.clip(steps, -128 - to.zero_point, 127 - to.zero_point)
+    result: npt.NDArray[np.int8] = (steps + to.zero_point).astype(np.int8)
+    return result
+
+
+def dequantize_array(q: npt.NDArray[Any], of: Quantization) -> npt.NDArray[np.float32]:
+    """int8 to real numbers: ``(q - zero_point) * scale``, in float32 as DequantizeLinear."""
+    result: npt.NDArray[np.float32] = (q.astype(np.float32) - np.float32(of.zero_point)) * (
+        np.float32(of.scale)
+    )
+    return result

@@ -1,1 +1,6 @@
+"""Float graph in, int8 graph out."""
 
+from accelgen.quant.quantize import QuantizedModel, quantize, quantize_imported
+from accelgen.quant.to_int8 import to_int8
+
+__all__ = ["QuantizedModel", "quantize", "quantize_imported", "to_int8"]

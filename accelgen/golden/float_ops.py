@@ -1,0 +1,76 @@
+"""Float operations in float32, NHWC, any batch. Formulas: ``ir.ops``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.golden.windows import convolve, largest, total
+from accelgen.ir import ops
+from accelgen.ir.activations import activate
+
+__all__ = ["FLOAT_OPS"]
+
+Floats = npt.NDArray[np.float32]
+
+
+def _conv2d(op: ops.Conv2d, x: Floats, weight: Floats, bias: Floats) -> Floats:
+    y = convolve(
+        x, weight, stride=op.stride, dilation=op.dilation, pads=op.pads, groups=op.groups
+    )  # fmt: skip
+    result: Floats = y + bias
+    return result
+
+
+def _max_pool(op: ops.MaxPool, x: Floats) -> Floats:
+    return largest(x, op.kernel, op.stride, op.dilation, op.pads, -np.inf)
+
+
+def _avg_pool(op: ops.AvgPool, x: Floats) -> Floats:
+    count = np.float32(op.kernel[0] * op.kernel[1])
+    result: Floats = total(x, op.kernel, op.stride, op.pads, 0) / count
+    return result
+
+
+def _global_avg_pool(op: ops.GlobalAvgPool, x: Floats) -> Floats:
+    # float64 inside: numpy adds rows one by one along these axes, 50,000 pixels lose digits.
+    return x.mean(axis=(1, 2), dtype=np.float64, keepdims=True).astype(np.float32)
+
+
+def _add(op: ops.Add, a: Floats, b: Floats) -> Floats:
+    return a + b
+
+
+def _mul(op: ops.Mul, x: Floats, s: Floats) -> Floats:
+    return x * s
+
+
+def _concat(op: ops.Concat, *inputs: Floats) -> Floats:
+    return np.concatenate(inputs, axis=3)
+
+
+def _activation(op: ops.Activation, x: Floats) -> Floats:
+    return activate(op.kind, op.params, x).astype(np.float32)
+
+
+def _softmax(op: ops.Softmax, x: Floats) -> Floats:
+    powers = np.exp(x - x.max(axis=3, keepdims=True))
+    result: Floats = powers / powers.sum(axis=3, keepdims=True)
+    return result
+
+
+#: Operation type: function of (op, *inputs), all float32.
+FLOAT_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
+    ops.Conv2d: _conv2d,
+    ops.MaxPool: _max_pool,
+    ops.AvgPool: _avg_pool,
+    ops.GlobalAvgPool: _global_avg_pool,
+    ops.Add: _add,
+    ops.Mul: _mul,
+    ops.Concat: _concat,
+    ops.Activation: _activation,
+    ops.Softmax: _softmax,
+}

@@ -1,0 +1,100 @@
+"""Int8 operations in exact integers, NHWC, any batch. Formulas: ``ir.ops`` and ``arith``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.golden.arith import requantize
+from accelgen.golden.windows import convolve, largest, total
+from accelgen.ir import ops
+
+__all__ = ["INT8_OPS", "accumulate"]
+
+Int8s = npt.NDArray[np.int8]
+Ints = npt.NDArray[Any]
+
+# Floats hold every integer up to here exactly, so products of matrices may run on the BLAS.
+_EXACT_FLOAT32 = 1 << 24
+_EXACT_FLOAT64 = 1 << 53
+
+
+def accumulate(op: ops.QConv2d, x: Int8s, weight: Int8s) -> npt.NDArray[np.int64]:
+    """The exact sums of products of a convolution, before bias and scaling.
+
+    Computed in floats that cannot round: no partial sum exceeds ``128 * sum(|w|)`` of an output
+    channel.
+    """
+    bound = 128 * int(np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
+    assert bound <= _EXACT_FLOAT64
+    exact = np.float32 if bound <= _EXACT_FLOAT32 else np.float64
+    acc = convolve(
+        x.astype(exact),
+        weight.astype(exact),
+        stride=op.stride,
+        dilation=op.dilation,
+        pads=op.pads,
+        groups=op.groups,
+        pad_value=op.input_zero,
+    )
+    result: npt.NDArray[np.int64] = acc.astype(np.int64)
+    return result
+
+
+def _conv2d(
+    op: ops.QConv2d, x: Int8s, weight: Int8s, bias: Ints, multiplier: Ints, shift: Ints
+) -> Int8s:
+    acc = accumulate(op, x, weight)
+    return requantize(acc, bias, multiplier, shift, op.output_zero, op.low, op.high)
+
+
+def _max_pool(op: ops.QMaxPool, x: Int8s) -> Int8s:
+    return largest(x, op.kernel, op.stride, op.dilation, op.pads, -128)
+
+
+def _avg_pool(op: ops.QAvgPool, x: Int8s) -> Int8s:
+    acc = total(x.astype(np.int32), op.kernel, op.stride, op.pads, op.input_zero)
+    bias = -op.kernel[0] * op.kernel[1] * op.input_zero
+    return requantize(acc, bias, op.multiplier, op.shift, op.output_zero)
+
+
+def _global_avg_pool(op: ops.QGlobalAvgPool, x: Int8s) -> Int8s:
+    acc = x.sum(axis=(1, 2), dtype=np.int64, keepdims=True)
+    bias = -x.shape[1] * x.shape[2] * op.input_zero
+    return requantize(acc, bias, op.multiplier, op.shift, op.output_zero)
+
+
+def _table(op: ops.QTable, x: Int8s, table: Int8s) -> Int8s:
+    return table[x.astype(np.int16) + 128]
+
+
+def _add(op: ops.QAdd, a: Int8s, b: Int8s) -> Int8s:
+    total_ = a.astype(np.int64) * op.multiplier_a + b.astype(np.int64) * op.multiplier_b
+    scaled = ((total_ + op.offset) >> op.shift) + op.output_zero
+    result: Int8s = np.clip(scaled, op.low, op.high).astype(np.int8)
+    return result
+
+
+def _scale(op: ops.QScale, x: Int8s, s: Int8s) -> Int8s:
+    product = (x.astype(np.int32) - op.x_zero) * (s.astype(np.int32) - op.s_zero)
+    return requantize(product, 0, op.multiplier, op.shift, op.output_zero)
+
+
+def _concat(op: ops.QConcat, *inputs: Int8s) -> Int8s:
+    return np.concatenate(inputs, axis=3)
+
+
+#: Operation type: function of (op, *inputs). Activations are int8.
+INT8_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
+    ops.QConv2d: _conv2d,
+    ops.QMaxPool: _max_pool,
+    ops.QAvgPool: _avg_pool,
+    ops.QGlobalAvgPool: _global_avg_pool,
+    ops.QTable: _table,
+    ops.QAdd: _add,
+    ops.QScale: _scale,
+    ops.QConcat: _concat,
+}

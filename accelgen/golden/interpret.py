@@ -1,0 +1,100 @@
+"""The judge: what every tensor of a graph must be, bit for bit. Knows nothing of tiles."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import ModelError
+from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.golden.float_ops import FLOAT_OPS
+from accelgen.golden.int8_ops import INT8_OPS
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import Softmax
+
+__all__ = ["enter", "interpret", "run_node", "walk"]
+
+Tensor = npt.NDArray[Any]
+
+
+def interpret(
+    graph: Graph, x: Tensor, watch: Callable[[str, Tensor], None] | None = None
+) -> dict[str, Tensor]:
+    """Run a float or an int8 graph and return every activation tensor by name, input included.
+
+    Parameters
+    ----------
+    graph : Graph
+        Float or int8.
+    x : (n, h, w, c) array
+        float32 for a float graph. For an int8 graph int8, or float32, which is quantized on
+        entry with the input's scale. Any n: images do not see each other.
+    watch : callable, optional
+        Called with (name, tensor) as soon as each tensor is known.
+
+    Raises
+    ------
+    ModelError
+        ``x`` does not fit the graph's input, or holds NaN.
+    """
+    values: dict[str, Tensor] = {}
+    for name, value in walk(graph, x):
+        values[name] = value
+        if watch is not None:
+            watch(name, value)
+    return values
+
+
+def walk(graph: Graph, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """As :func:`interpret`, tensor by tensor; forgets what no later node reads."""
+    pending = Counter(name for node in graph.nodes for name in node.inputs)
+    values = {graph.input: enter(graph, x)}
+    yield graph.input, values[graph.input]
+    for node in graph.nodes:
+        value = run_node(graph, node, values)
+        for name in node.inputs:
+            pending[name] -= 1
+            if not pending[name]:
+                values.pop(name, None)
+        if pending[node.output]:
+            values[node.output] = value
+        yield node.output, value
+
+
+def enter(graph: Graph, x: Tensor) -> Tensor:
+    """``x`` as the graph's input tensor: checked, and quantized if the graph is int8."""
+    kind = graph.tensors[graph.input]
+    x = np.asarray(x)
+    if x.ndim != 4 or x.shape[1:] != kind.shape[1:] or not x.shape[0]:
+        raise ModelError(
+            f"input {graph.input!r} takes (n, h, w, c) = (n, {', '.join(map(str, kind.shape[1:]))})"
+            f"; the array given has shape {x.shape}"
+        )
+    if kind.dtype == "int8" and x.dtype == np.int8:
+        return x
+    if not np.issubdtype(x.dtype, np.floating):
+        raise ModelError(
+            f"input {graph.input!r} takes float32 (or int8 when the graph is int8), not {x.dtype}; "
+            "scale the data as the network was trained"
+        )
+    if not np.isfinite(x).all():
+        raise ModelError(f"input {graph.input!r} holds NaN or infinity; clean the data")
+    if kind.dtype != "int8":
+        return x.astype(np.float32, copy=False)
+    assert kind.quantization is not None
+    return quantize_array(x, kind.quantization)
+
+
+def run_node(graph: Graph, node: Node, values: Mapping[str, Tensor]) -> Tensor:
+    """The output of one node, given at least its activation inputs in ``values``."""
+    inputs = [graph.constants[n] if n in graph.constants else values[n] for n in node.inputs]
+    if isinstance(node.op, Softmax) and inputs[0].dtype == np.int8:
+        quantization = graph.tensors[node.inputs[0]].quantization
+        assert quantization is not None
+        inputs[0] = dequantize_array(inputs[0], quantization)
+    run = INT8_OPS.get(type(node.op)) or FLOAT_OPS[type(node.op)]
+    return run(node.op, *inputs)

@@ -1,0 +1,154 @@
+"""Which range each tensor shall hold, from sample inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import QuantizationError
+from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.golden.interpret import walk
+from accelgen.ir import Graph
+from accelgen.ir.activations import activate
+from accelgen.ir.ops import Activation, Softmax
+from accelgen.quant.fusion import fusable_clip
+from accelgen.quant.histogram import Histogram
+from accelgen.quant.scales import Range, quantization_of
+
+__all__ = ["METHODS", "calibrate", "check_samples"]
+
+#: Names of the methods, the default first.
+METHODS = ("mse", "minmax", "percentile")
+
+Floats = npt.NDArray[np.float64]
+
+# Images per run of the float model: enough for the BLAS, little enough for the memory.
+_VALUES_PER_RUN = 1 << 23
+_CANDIDATES = np.linspace(1.0, 0.2, 41)
+_ROUNDS = 2
+
+
+def calibrate(
+    graph: Graph,
+    samples: npt.NDArray[Any],
+    method: str = "mse",
+    *,
+    percentile: float = 99.99,
+) -> dict[str, Range]:
+    """Run the float graph over ``samples`` and choose a range for each tensor that needs a scale.
+
+    Parameters
+    ----------
+    graph : Graph
+        Float.
+    samples : (n, h, w, c) float32
+        Inputs as the network sees them (normalised). A few at a time are run.
+    method : str
+        ``"mse"``: the range whose int8 numbers have the least squared error; before a table
+        activation, the error behind it counts. ``"minmax"``: all values seen. ``"percentile"``:
+        all but ``100 - percentile`` percent of them, half at each end.
+
+    Returns
+    -------
+    dict of tensor to Range
+        Without outputs of a Conv2d or Add that a fused clip swallows, and of Softmax.
+
+    Raises
+    ------
+    QuantizationError
+        Samples that are empty, of the wrong shape or type, or not finite; or a network that
+        makes NaN or infinity of them.
+    """
+    if method not in METHODS:
+        raise QuantizationError(f"unknown calibration method {method!r}; known: {METHODS}")
+    if not 50 < percentile <= 100:
+        raise QuantizationError(f"percentile must be above 50 and at most 100, not {percentile}")
+    samples = check_samples(graph, samples)
+    histograms = _observe(graph, samples)
+    if method == "minmax":
+        return {name: Range(h.low, h.high) for name, h in histograms.items()}
+    if method == "percentile":
+        return {n: Range(*h.percentile(percentile / 100)) for n, h in histograms.items()}
+    return {n: _least_error(h, _activation_behind(graph, n)) for n, h in histograms.items()}
+
+
+def check_samples(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """``samples`` as float32, or a QuantizationError that says what is wrong with them."""
+    samples = np.asarray(samples)
+    shape = graph.tensors[graph.input].shape[1:]
+    wanted = f"(n, {', '.join(map(str, shape))}), NHWC"
+    if samples.ndim == 4 and samples.shape[1:] != shape:
+        hint = ""
+        if samples.shape[1:] == (shape[2], shape[0], shape[1]):
+            hint = "; they are NCHW: transpose(0, 2, 3, 1)"
+        raise QuantizationError(
+            f"calibration samples have shape {samples.shape}; input {graph.input!r} takes "
+            f"{wanted}{hint}"
+        )
+    if samples.ndim != 4 or not samples.shape[0]:
+        raise QuantizationError(
+            f"calibration samples have shape {samples.shape}; at least one sample of {wanted} "
+            "is needed"
+        )
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise QuantizationError(
+            f"calibration samples are {samples.dtype}; give float32 scaled as the network was "
+            "trained, for example (x / 255 - mean) / std"
+        )
+    if not np.isfinite(samples).all():
+        bad = int(np.flatnonzero(~np.isfinite(samples).all(axis=(1, 2, 3)))[0])
+        raise QuantizationError(f"calibration sample {bad} holds NaN or infinity; remove it")
+    return samples.astype(np.float32, copy=False)
+
+
+def _observe(graph: Graph, samples: npt.NDArray[np.float32]) -> dict[str, Histogram]:
+    """Values of each tensor that gets a scale, over all samples."""
+    skip = {n.output for n in graph.nodes if fusable_clip(graph, n) or isinstance(n.op, Softmax)}
+    histograms = {name: Histogram() for name in graph.activations() if name not in skip}
+    values = sum(int(np.prod(graph.tensors[name].shape)) for name in graph.activations())
+    batch = max(_VALUES_PER_RUN // values, 1)
+    for start in range(0, len(samples), batch):
+        for name, value in walk(graph, samples[start : start + batch]):
+            if not np.isfinite(value).all():
+                raise QuantizationError(
+                    f"tensor {name!r} becomes NaN or infinite on calibration samples {start} to "
+                    f"{min(start + batch, len(samples)) - 1}; check their scaling"
+                )
+            if name in histograms:
+                histograms[name].add(value)
+    return histograms
+
+
+def _activation_behind(graph: Graph, tensor: str) -> Callable[[Floats], Floats]:
+    """What alone is made of ``tensor``: its errors count only behind it."""
+    readers = graph.readers(tensor)
+    op = readers[0].op if len(readers) == 1 else None
+    if isinstance(op, Activation) and graph.reads(tensor) == 1:
+        kind, params = op.kind, op.params
+        return lambda x: activate(kind, params, x).astype(np.float64)
+    return lambda x: x
+
+
+def _least_error(histogram: Histogram, behind: Callable[[Floats], Floats]) -> Range:
+    """Shrink one end of the range, then the other, to where the squared error is least."""
+    values, counts = histogram.centres, histogram.counts.astype(np.float64)
+    low, high = histogram.low, histogram.high
+    if not counts.size:
+        return Range(low, high)
+    target = behind(values)
+
+    def error(low: float, high: float) -> float:
+        scale = quantization_of(Range(low, high))
+        real = dequantize_array(quantize_array(values, scale), scale).astype(np.float64)
+        return float(np.dot(counts, np.square(behind(real) - target)))
+
+    # A finite range may still be empty in float32.
+    for _ in range(_ROUNDS):
+        if high > 0:
+            high = high * min((error(low, high * c), -c) for c in _CANDIDATES)[1] * -1
+        if low < 0:
+            low = low * min((error(low * c, high), -c) for c in _CANDIDATES)[1] * -1
+    return Range(low, high)

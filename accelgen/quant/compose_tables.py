@@ -1,0 +1,45 @@
+"""A table of a table is one table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir.ops import QTable
+from accelgen.quant.tables import compose
+
+__all__ = ["compose_tables"]
+
+
+def compose_tables(graph: Graph) -> Graph:
+    """Join chains of QTable whose middle nobody else reads; drop nodes nobody reads."""
+    reads = Counter(name for n in graph.nodes for name in n.inputs) + Counter(graph.outputs)
+    constants, tensors = dict(graph.constants), dict(graph.tensors)
+    kept: dict[str, Node] = {}
+    for node in graph.nodes:
+        before = kept.get(node.inputs[0])
+        if (
+            isinstance(node.op, QTable)
+            and before is not None
+            and isinstance(before.op, QTable)
+            and reads[before.output] == 1
+        ):
+            del kept[before.output]
+            name = f"{node.name}/table"
+            constants[name] = compose(constants[before.inputs[1]], constants[node.inputs[1]])
+            tensors[name] = TensorType((256,), "int8")
+            sources = tuple(dict.fromkeys((*before.sources, *node.sources)))
+            node = replace(node, inputs=(before.inputs[0], name), sources=sources)
+        kept[node.output] = node
+    nodes = _read_by_someone(graph, tuple(kept.values()))
+    return graph.with_nodes(nodes, constants=constants, tensors=tensors)
+
+
+def _read_by_someone(graph: Graph, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    needed, result = set(graph.outputs), []
+    for node in reversed(nodes):
+        if node.output in needed:
+            needed |= set(node.inputs)
+            result.append(node)
+    return tuple(reversed(result))

@@ -1,0 +1,338 @@
+"""The rewrite: float graph and scales in, int8 graph out. Both ways into int8 pass here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import QuantizationError, UnsupportedOpError
+from accelgen.ir import Graph, Node, Quantization, TensorType, ops
+from accelgen.quant.compose_tables import compose_tables
+from accelgen.quant.fusion import complete, fused_clips
+from accelgen.quant.scales import add_factors, fixed_point
+from accelgen.quant.tables import (
+    activation_table,
+    clip_limits,
+    compose,
+    product_table,
+    rescale_table,
+)
+from accelgen.quant.weights import ACC_BITS, Integers, fold, given_integers, integers_of
+
+__all__ = ["Given", "rewrite", "to_int8"]
+
+_IDENTITY = np.arange(-128, 128).astype(np.int8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Integers that a QDQ file prescribes, by the names of the float graph's constants."""
+
+    weight_scales: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    weights: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+    biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+def to_int8(
+    graph: Graph,
+    quantization: Mapping[str, Quantization],
+    given: Given | None = None,
+    acc_bits: int = ACC_BITS,
+) -> Graph:
+    """Rewrite a float graph to int8.
+
+    Parameters
+    ----------
+    graph : Graph
+        Float, as the passes leave it.
+    quantization : mapping of tensor to Quantization
+        Scale of every activation tensor, but those a fused clip swallows: a Conv2d or Add whose
+        only reader is a clip is fused with it when its own output has no scale (or the same).
+        Missing scales are taken through MaxPool and Concat from a neighbour.
+    given : Given, optional
+        Weights, weight scales and biases to use as they are; others are made here.
+    acc_bits : int
+        Weights made here keep accumulator plus bias within so many bits.
+
+    Returns
+    -------
+    Graph
+        Tensors keep their names. Rescaling tables are inserted where a Concat's input or a
+        MaxPool's output has another scale.
+
+    Raises
+    ------
+    QuantizationError
+        A scale is missing, or scales do not fit each other.
+    """
+    return rewrite(graph, quantization, given, acc_bits)[0]
+
+
+def rewrite(
+    graph: Graph,
+    quantization: Mapping[str, Quantization],
+    given: Given | None = None,
+    acc_bits: int = ACC_BITS,
+) -> tuple[Graph, dict[str, Integers]]:
+    """As :func:`to_int8`, with the integers of each convolution by the name of its node."""
+    draft = _Draft(graph, complete(graph, quantization), given or Given(), acc_bits)
+    clips = fused_clips(graph, draft.scales)
+    swallowed = {clip.name for clip in clips.values()}
+    draft.type_of(graph.input, graph.input)
+    for node in graph.nodes:
+        if node.name not in swallowed:
+            _RULES[type(node.op)](draft, node, clips.get(node.name))
+    result = graph.with_nodes(
+        tuple(draft.nodes), tensors=draft.tensors, constants=draft.constants
+    )  # fmt: skip
+    return compose_tables(result), draft.integers
+
+
+class _Draft:
+    """The int8 graph as it grows."""
+
+    def __init__(
+        self, graph: Graph, scales: Mapping[str, Quantization], given: Given, acc_bits: int
+    ) -> None:
+        self.graph = graph
+        self.scales = scales
+        self.given = given
+        self.acc_bits = acc_bits
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, TensorType] = {}
+        self.constants: dict[str, npt.NDArray[Any]] = {}
+        self.integers: dict[str, Integers] = {}
+
+    def scale(self, tensor: str) -> Quantization:
+        """Scale of a tensor of the float graph."""
+        if tensor not in self.scales:
+            maker = self.graph.producer(tensor)
+            if maker is not None and isinstance(maker.op, ops.Softmax):
+                raise UnsupportedOpError(
+                    f"node {maker.name!r} is a Softmax that other nodes read; accelgen builds "
+                    "Softmax only as the last operation"
+                )
+            place = f"the output of node {maker.name!r}" if maker else "the model's input"
+            raise QuantizationError(
+                f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give the "
+                "float model and calibration data"
+            )
+        return self.scales[tensor]
+
+    def type_of(self, tensor: str, like: str, quantization: Quantization | None = None) -> None:
+        """Declare int8 ``tensor`` with the shape of the float graph's ``like``."""
+        self.tensors[tensor] = TensorType(
+            self.graph.tensors[like].shape, "int8", quantization or self.scale(like)
+        )
+
+    def constant(self, name: str, array: npt.NDArray[Any]) -> str:
+        """Add a constant."""
+        self.constants[name] = array
+        self.tensors[name] = TensorType(array.shape, str(array.dtype))
+        return name
+
+    def add(
+        self, node: Node, op: ops.Op, inputs: tuple[str, ...], clip: Node | None = None
+    ) -> None:
+        """Add the int8 operation that stands for ``node`` (and the clip fused with it)."""
+        parts = (node,) if clip is None else (node, clip)
+        output = parts[-1].output
+        self.type_of(output, output)
+        sources = tuple(name for part in parts for name in part.sources or (part.name,))
+        self.nodes.append(replace(node, op=op, inputs=inputs, output=output, sources=sources))
+
+    def add_table(self, node: Node, source: str, table: npt.NDArray[np.int8], name: str) -> None:
+        """Add the table that makes ``node``'s output from ``source``."""
+        inputs = (source, self.constant(f"{name}/table", table))
+        self.add(replace(node, name=name), ops.QTable(), inputs)
+
+
+Rule = Callable[[_Draft, Node, Node | None], None]
+
+
+def _limits(node: Node, clip: Node | None, y: Quantization) -> dict[str, int]:
+    """low and high of an operation and the clip behind it."""
+    if clip is None:
+        return {}
+    assert isinstance(clip.op, ops.Activation)
+    low, high = clip.op.params
+    q_low, q_high = clip_limits(low, high, y)
+    return {"low": q_low, "high": q_high}
+
+
+def _conv2d(draft: _Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Conv2d)
+    where, (x_name, w_name, b_name) = f"node {node.name!r}", node.inputs
+    x, y = draft.scale(x_name), draft.scale((clip or node).output)
+    weight, bias = draft.graph.constants[w_name], draft.graph.constants[b_name]
+    given = draft.given
+    if w_name in given.weights:
+        integers = given_integers(
+            given.weights[w_name], given.weight_scales[w_name], bias, given.biases.get(b_name),
+            x, where,
+        )  # fmt: skip
+    else:
+        integers = integers_of(weight, bias, x, where, draft.acc_bits)
+    draft.integers[node.name] = integers
+    folded, multiplier, shift = fold(integers, x, y, where)
+    op = ops.QConv2d(
+        kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation,
+        pads=node.op.pads, groups=node.op.groups, input_zero=x.zero_point,
+        output_zero=y.zero_point, **_limits(node, clip, y),
+    )  # fmt: skip
+    inputs = (
+        x_name,
+        draft.constant(f"{node.name}/weight", integers.weight),
+        draft.constant(f"{node.name}/bias", folded),
+        draft.constant(f"{node.name}/multiplier", multiplier),
+        draft.constant(f"{node.name}/shift", shift),
+    )
+    draft.add(node, op, inputs, clip)
+
+
+def _add(draft: _Draft, node: Node, clip: Node | None) -> None:
+    a, b = (draft.scale(name) for name in node.inputs)
+    y = draft.scale((clip or node).output)
+    factors = add_factors(a, b, y, f"node {node.name!r}")
+    op = ops.QAdd(
+        multiplier_a=factors.multiplier_a, multiplier_b=factors.multiplier_b,
+        offset=factors.offset, shift=factors.shift, output_zero=y.zero_point,
+        **_limits(node, clip, y),
+    )  # fmt: skip
+    draft.add(node, op, node.inputs, clip)
+
+
+def _max_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.MaxPool)
+    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
+    op = ops.QMaxPool(
+        kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation, pads=node.op.pads
+    )  # fmt: skip
+    if x == y:
+        draft.add(node, op, node.inputs)
+        return
+    pooled = f"{node.output}/pooled"
+    draft.type_of(pooled, node.output, x)
+    draft.nodes.append(replace(node, op=op, output=pooled, sources=node.sources or (node.name,)))
+    draft.add_table(node, pooled, rescale_table(x, y), f"{node.name}/rescale")
+
+
+def _average(draft: _Draft, node: Node, count: int) -> dict[str, int]:
+    """Fields of the two averaging operations over ``count`` pixels."""
+    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
+    multiplier, shift = fixed_point(x.scale / (y.scale * count), f"node {node.name!r}")
+    return {
+        "input_zero": x.zero_point,
+        "output_zero": y.zero_point,
+        "multiplier": int(multiplier),
+        "shift": int(shift),
+    }
+
+
+def _avg_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.AvgPool)
+    kernel, stride, pads = node.op.kernel, node.op.stride, node.op.pads
+    fields = _average(draft, node, kernel[0] * kernel[1])
+    draft.add(node, ops.QAvgPool(kernel=kernel, stride=stride, pads=pads, **fields), node.inputs)
+
+
+def _global_avg_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
+    _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
+    fields = _average(draft, node, height * width)
+    draft.add(node, ops.QGlobalAvgPool(**fields), node.inputs)
+
+
+def _activation(draft: _Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Activation)
+    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
+    table = activation_table(node.op.kind, node.op.params, x, y)
+    draft.add_table(node, node.inputs[0], table, node.name)
+
+
+def _concat(draft: _Draft, node: Node, clip: Node | None) -> None:
+    y = draft.scale(node.output)
+    inputs = []
+    for name in node.inputs:
+        x, moved = draft.scale(name), f"{name}/for/{node.name}"
+        if x == y:
+            inputs.append(name)
+            continue
+        if moved not in draft.tensors:
+            draft.type_of(moved, name, y)
+            table = draft.constant(f"{moved}/table", rescale_table(x, y))
+            draft.nodes.append(
+                Node(name=moved, op=ops.QTable(), inputs=(name, table), output=moved,
+                     sources=node.sources or (node.name,))
+            )  # fmt: skip
+        inputs.append(moved)
+    draft.add(node, ops.QConcat(), tuple(inputs))
+
+
+def _mul(draft: _Draft, node: Node, clip: Node | None) -> None:
+    (x, s), y = (draft.scale(name) for name in node.inputs), draft.scale(node.output)
+    if shared := _common_root(draft, *node.inputs):
+        root, table_x, table_s = shared
+        table = product_table(table_x, x, table_s, s, y)
+        draft.add_table(node, root, table, node.name)
+        return
+    shape = draft.graph.tensors[node.inputs[0]].shape
+    if draft.graph.tensors[node.inputs[1]].shape != (1, 1, 1, shape[3]):
+        raise UnsupportedOpError(
+            f"node {node.name!r} (Mul) multiplies two maps; accelgen builds x * f(x), and products "
+            "with one value per channel (squeeze-and-excite)"
+        )
+    multiplier, shift = fixed_point(x.scale * s.scale / y.scale, f"node {node.name!r}")
+    op = ops.QScale(
+        x_zero=x.zero_point, s_zero=s.zero_point, multiplier=int(multiplier), shift=int(shift),
+        output_zero=y.zero_point,
+    )  # fmt: skip
+    draft.add(node, op, node.inputs)
+
+
+def _common_root(
+    draft: _Draft, a: str, b: str
+) -> tuple[str, npt.NDArray[np.int8], npt.NDArray[np.int8]] | None:
+    """The tensor both ``a`` and ``b`` are elementwise functions of, and the two functions."""
+    above_a, above_b = _functions(draft, a), _functions(draft, b)
+    for root, table in above_a.items():
+        if root in above_b:
+            return root, table, above_b[root]
+    return None
+
+
+def _functions(draft: _Draft, tensor: str) -> dict[str, npt.NDArray[np.int8]]:
+    """Each tensor that ``tensor`` is a chain of tables of, nearest first, with the table."""
+    table = _IDENTITY
+    found = {tensor: table}
+    makers = {n.output: n for n in draft.nodes if isinstance(n.op, ops.QTable)}
+    while (node := makers.get(tensor)) is not None:
+        tensor = node.inputs[0]
+        table = compose(draft.constants[node.inputs[1]], table)
+        found[tensor] = table
+    return found
+
+
+def _softmax(draft: _Draft, node: Node, clip: Node | None) -> None:
+    draft.scale(node.inputs[0])
+    if draft.graph.readers(node.output):
+        draft.scales = {k: v for k, v in draft.scales.items() if k != node.output}
+        draft.scale(node.output)  # raises
+    draft.tensors[node.output] = draft.graph.tensors[node.output]
+    draft.nodes.append(replace(node, sources=node.sources or (node.name,)))
+
+
+_RULES: dict[type, Rule] = {
+    ops.Conv2d: _conv2d,
+    ops.Add: _add,
+    ops.MaxPool: _max_pool,
+    ops.AvgPool: _avg_pool,
+    ops.GlobalAvgPool: _global_avg_pool,
+    ops.Activation: _activation,
+    ops.Concat: _concat,
+    ops.Mul: _mul,
+    ops.Softmax: _softmax,
+}

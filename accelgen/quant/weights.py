@@ -1,0 +1,118 @@
+"""Weights and biases of one convolution as integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import QuantizationError
+from accelgen.ir import Quantization
+from accelgen.quant.scales import fixed_point
+
+__all__ = ["ACC_BITS", "Integers", "fold", "given_integers", "integers_of", "quantize_weight"]
+
+Floats = npt.NDArray[np.float32]
+
+#: Accumulators plus bias must fit so many bits: one DSP48E2 then requantizes them.
+ACC_BITS = 27
+
+_INT32_MAX = (1 << 31) - 1
+_FITTING_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Weight and bias in integers: ``w ~ weight * scale[o]``, ``b ~ bias * scale[o] * x.scale``.
+
+    ``bias`` does not hold the input's zero point yet; :func:`fold` adds it.
+    """
+
+    weight: npt.NDArray[np.int8]  # OHWI, in [-127, 127]
+    scale: Floats  # (o,)
+    bias: npt.NDArray[np.int32]  # (o,)
+
+
+def integers_of(
+    weight: Floats, bias: Floats, x: Quantization, where: str, acc_bits: int = ACC_BITS
+) -> Integers:
+    """Quantize: symmetric per output channel, the largest weight becomes 127.
+
+    Where the worst sum of products plus bias would not fit ``acc_bits``, the channel's scale is
+    enlarged until it does: such a channel is nearly constant, or has very many inputs.
+    """
+    limit = (1 << (acc_bits - 1)) - 1
+    flat = np.abs(weight.astype(np.float64)).reshape(weight.shape[0], -1)
+    scale = flat.max(axis=1, initial=0) / 127
+    # A channel without weights is its bias: any scale will do that holds it.
+    scale = np.where(scale > 0, scale, 1 / 127).astype(np.float32)
+    scale = np.maximum(scale, np.finfo(np.float32).tiny)
+    for _ in range(_FITTING_ROUNDS):
+        q = quantize_weight(weight, scale)
+        steps = _bias_steps(bias, x, scale)
+        sums = np.abs(q.astype(np.int64)).reshape(len(scale), -1).sum(axis=1)
+        folded = steps - x.zero_point * q.astype(np.int64).reshape(len(scale), -1).sum(axis=1)
+        worst = np.abs(folded) + 128 * sums
+        if (worst <= limit).all():
+            return Integers(q, scale, steps.astype(np.int32))
+        growth = np.maximum(worst / limit * (1 + 2.0**-10), 1)
+        with np.errstate(over="ignore"):
+            scale = (scale * growth).astype(np.float32)
+        if not np.isfinite(scale).all():
+            break
+    raise QuantizationError(
+        f"{where}: bias {np.abs(bias).max():.3g} does not fit {acc_bits} bits at input scale "
+        f"{x.scale:.3g}; calibrate with data that use the range of its input"
+    )
+
+
+def quantize_weight(weight: npt.NDArray[Any], scale: Floats) -> npt.NDArray[np.int8]:
+    """``clip(round_half_even(w / scale[o]), -127, 127)``."""
+    steps = np.rint(weight.astype(np.float64) / scale.astype(np.float64)[:, None, None, None])
+    result: npt.NDArray[np.int8] = np.clip(steps, -127, 127).astype(np.int8)
+    return result
+
+
+def _bias_steps(bias: Floats, x: Quantization, scale: Floats) -> npt.NDArray[np.float64]:
+    steps: npt.NDArray[np.float64] = np.rint(bias.astype(np.float64) / _bias_scale(x, scale))
+    return steps
+
+
+def _bias_scale(x: Quantization, scale: Floats) -> npt.NDArray[np.float64]:
+    return np.float64(x.scale) * scale.astype(np.float64)
+
+
+def given_integers(
+    weight: npt.NDArray[np.int8],
+    scale: Floats,
+    bias: Floats,
+    steps: npt.NDArray[Any] | None,
+    x: Quantization,
+    where: str,
+) -> Integers:
+    """Integers that a QDQ file gave: used as they are. ``steps`` are its integer biases, if any."""
+    if steps is None:
+        real = _bias_steps(bias, x, scale)
+        if (np.abs(real) > _INT32_MAX).any():
+            raise QuantizationError(f"{where}: the bias does not fit int32; quantize it anew")
+        steps = real
+    return Integers(weight, scale, np.asarray(steps).astype(np.int32))
+
+
+def fold(
+    given: Integers, x: Quantization, y: Quantization, where: str
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Bias with the input's zero point, multiplier and shift per output channel.
+
+    ``bias[o] = round(b / (sx * sw[o])) - zx * sum(w[o])``; factor ``sx * sw[o] / sy``.
+    """
+    sums = given.weight.astype(np.int64).reshape(len(given.scale), -1).sum(axis=1)
+    bias = given.bias.astype(np.int64) - x.zero_point * sums
+    if (np.abs(bias) > _INT32_MAX).any():
+        raise QuantizationError(
+            f"{where}: bias and zero point together do not fit int32; quantize the model anew"
+        )
+    multiplier, shift = fixed_point(_bias_scale(x, given.scale) / y.scale, where)
+    return bias.astype(np.int32), multiplier, shift
