@@ -1,0 +1,102 @@
+"""Array path: feature memory -> PE array -> requantized pixels."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from accelgen.arch import ArchParams, isa
+from accelgen.rtl import layouts
+from accelgen.rtl.engine.acc_queue import AccQueue
+from accelgen.rtl.engine.array_reader import ArrayReader
+from accelgen.rtl.engine.pe_array import PeArray
+from accelgen.rtl.engine.requantizer import Requantizer
+from accelgen.rtl.memory.block_ring import WeightRing
+from accelgen.rtl.memory.pixel_memory import RunPort
+from accelgen.rtl.streams.queue import StreamQueue
+
+__all__ = ["ArrayPath"]
+
+
+class ArrayPath(wiring.Component):
+    """Standard, pointwise, group and dilated convolution, or a copy of the input.
+
+    A block diagram in code: instances and connections only. Keep it so.
+
+    Members
+    -------
+    step, start : In(fields(EXEC)), In(1)
+    run : Out(RunPort)
+        To the feature memory.
+    table1, params1, weights : In(streams)
+        From the weight loader.
+    copy : Out(stream of row)
+        Input rows, when ``step.array`` is 0.
+    o : Out(stream of pixels)
+        Requantized pixels, group after group, each from a fresh beat.
+    busy, wait_weights, wait_drain, idle : Out(1)
+        Of the reader; idle: and nothing is on its way behind it but in ``o``.
+    """
+
+    #: Queue of channel parameters: two groups ahead of the two the requantizer holds.
+    PARAM_GROUPS = 2
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "run": Out(RunPort(arch)),
+            "table1": In(stream.Signature(layouts.table_write(arch))),
+            "params1": In(stream.Signature(layouts.channel_param())),
+            "weights": In(stream.Signature(layouts.weight_word(arch))),
+            "copy": Out(stream.Signature(layouts.row(arch))),
+            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "busy": Out(1),
+            "wait_weights": Out(1),
+            "wait_drain": Out(1),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        arch, step = self.arch, self.step
+        m.submodules.weight_ring = weight_ring = WeightRing(arch)
+        m.submodules.params = params = StreamQueue(
+            layouts.channel_param(), depth=self.PARAM_GROUPS * arch.lanes
+        )
+        m.submodules.reader = reader = ArrayReader(arch)
+        m.submodules.pe_array = pe_array = PeArray(arch)
+        m.submodules.acc_queue = acc_queue = AccQueue(arch)
+        m.submodules.requantizer = requantizer = Requantizer(arch)
+
+        # run -> reader -> PE array -> accumulators -> requantizer -> o
+        connect(m, reader.run, flipped(self.run))
+        connect(m, reader.o, pe_array.i)
+        connect(m, pe_array.o, acc_queue.i)
+        connect(m, acc_queue.o, requantizer.i)
+        connect(m, requantizer.o, flipped(self.o))
+        connect(m, reader.copy, flipped(self.copy))
+
+        # Weights, parameters, table
+        connect(m, flipped(self.weights), weight_ring.i)
+        connect(m, reader.weights, weight_ring.read)
+        connect(m, flipped(self.params1), params.i)
+        connect(m, params.o, requantizer.params)
+        connect(m, flipped(self.table1), requantizer.table)
+
+        # Settings and events
+        m.d.comb += [
+            reader.step.eq(step),
+            reader.start.eq(self.start),
+            reader.credit.eq(acc_queue.credit),
+            requantizer.config.eq(step.requant1),
+            requantizer.table_bank.eq(step.table_bank),
+            requantizer.start.eq(self.start),
+            self.busy.eq(reader.busy),
+            self.wait_weights.eq(reader.wait_weights),
+            self.wait_drain.eq(reader.wait_drain),
+            self.idle.eq(reader.idle & ~acc_queue.o.valid),
+        ]
+
+        return m

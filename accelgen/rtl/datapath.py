@@ -1,0 +1,132 @@
+"""Datapath: from the feature memory through both engines and back."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from accelgen.arch import ArchParams, isa
+from accelgen.rtl import layouts
+from accelgen.rtl.array_path import ArrayPath
+from accelgen.rtl.memory.pixel_memory import RunPort
+from accelgen.rtl.memory.row_reader import ROW_BITS, RowReader
+from accelgen.rtl.output_path import OutputPath
+from accelgen.rtl.streams.switch import StreamJoin, StreamSplit
+from accelgen.rtl.window_path import WindowPath
+
+__all__ = ["Datapath", "weight_streams"]
+
+
+def weight_streams(arch: ArchParams) -> dict[str, stream.Signature]:
+    """What the weight loader hands to the engines, stream by stream."""
+    return {
+        "table1": stream.Signature(layouts.table_write(arch)),
+        "table2": stream.Signature(layouts.table_write(arch)),
+        "params1": stream.Signature(layouts.channel_param()),
+        "params2": stream.Signature(layouts.channel_param()),
+        "taps": stream.Signature(layouts.tap(arch)),
+        "weights": stream.Signature(layouts.weight_word(arch)),
+    }
+
+
+class Datapath(wiring.Component):
+    """Runs one step: array (or copy), window engine, add, squeeze, write.
+
+    A block diagram in code: instances and connections only. Keep it so.
+
+    Members
+    -------
+    step, start : In(fields(EXEC)), In(1)
+        The step; static from ``start`` to ``done``.
+    done : Out(1)
+        Pulse: all rows and vectors are written and nothing is on its way.
+    run, residual_read, residual_data, write
+        To the feature memory.
+    table1, table2, params1, params2, taps, weights : In(streams)
+        From the weight loader.
+    array_busy, array_wait_weights, array_wait_drain, window_busy, window_wait_pixels,
+    window_wait_weights, window_wait_drain : Out(1)
+        Events to count.
+    """
+
+    EVENTS = (
+        "array_busy", "array_wait_weights", "array_wait_drain",
+        "window_busy", "window_wait_pixels", "window_wait_weights", "window_wait_drain",
+    )  # fmt: skip
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "done": Out(1),
+            "run": Out(RunPort(arch)),
+            "residual_read": Out(stream.Signature(ROW_BITS)),
+            "residual_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
+            "write": Out(stream.Signature(layouts.row_write(arch))),
+            **{name: In(signature) for name, signature in weight_streams(arch).items()},
+            **dict.fromkeys(self.EVENTS, Out(1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        arch, step = self.arch, self.step
+        pixels, row = layouts.pixels(arch), layouts.row(arch)
+        m.submodules.array = array = ArrayPath(arch)
+        m.submodules.window = window = WindowPath(arch)
+        m.submodules.output = output = OutputPath(arch)
+        m.submodules.residual = residual = RowReader(arch)
+        m.submodules.chain = chain = StreamSplit(pixels)  # array -> window or output
+        m.submodules.last = last = StreamJoin(pixels)  # array or window -> output
+        m.submodules.rows = rows = StreamSplit(row)  # residual -> output (add) or window (scale)
+
+        for path in (array, window, output):
+            m.d.comb += [path.step.eq(step), path.start.eq(self.start)]
+
+        # Feature memory -> array -> (window) -> output -> feature memory
+        connect(m, array.run, flipped(self.run))
+        connect(m, array.copy, window.copy)
+        connect(m, array.o, chain.i)
+        connect(m, chain.o1, window.i)
+        connect(m, chain.o0, last.i0)
+        connect(m, window.o, last.i1)
+        connect(m, last.o, output.i)
+        connect(m, output.write, flipped(self.write))
+        m.d.comb += [chain.select.eq(step.window), last.select.eq(step.window)]
+
+        # Feature memory -> residual -> output or window
+        scale = step.window & (step.window_op == isa.WindowOp.SCALE)
+        connect(m, residual.request, flipped(self.residual_read))
+        connect(m, flipped(self.residual_data), residual.data)
+        connect(m, residual.o, rows.i)
+        connect(m, rows.o0, output.residual)
+        connect(m, rows.o1, window.vector)
+        m.d.comb += [
+            rows.select.eq(scale),
+            residual.start.eq(self.start & (step.add | scale)),
+            residual.base.eq(step.residual_row),
+            residual.stride.eq(step.residual_stride),
+            residual.groups.eq(step.groups),
+            residual.rows.eq(Mux(scale, 1, step.out_rows)),
+        ]
+
+        # Weight loader -> engines
+        for path, names in (
+            (array, ("table1", "params1", "weights")),
+            (window, ("table2", "params2", "taps")),
+        ):
+            for name in names:
+                connect(m, flipped(getattr(self, name)), getattr(path, name))
+
+        m.d.comb += [
+            getattr(self, name).eq(getattr(path, name.partition("_")[2]))
+            for name in self.EVENTS
+            for path in [array if name.startswith("array") else window]
+        ]
+
+        # Done: written, and nothing left on its way (dropped lanes may trail the last pixel).
+        written = Signal()
+        m.d.comb += self.done.eq(written & array.idle & window.idle & residual.idle)
+        m.d.sync += written.eq((written | output.done) & ~self.done)
+
+        return m
