@@ -1,0 +1,233 @@
+"""Activations, Add, Sub, Mul, Div, Sum, Min, Max, Softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import ModelError
+from accelgen.frontend.builder import GraphBuilder, as_floats
+from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.values import Constant, View
+from accelgen.ir.ops import Activation, Add, Mul, Softmax
+
+__all__ = [
+    "import_activation",
+    "import_add",
+    "import_clip",
+    "import_div",
+    "import_minmax",
+    "import_mul",
+    "import_prelu",
+    "import_softmax",
+    "import_sub",
+]
+
+Floats = npt.NDArray[np.float32]
+_INF = float("inf")
+
+#: ONNX operator: kind of ir.activations, and its parameters as (attribute, ONNX default).
+_ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, float], ...]]] = {
+    "Sigmoid": ("sigmoid", ()),
+    "HardSigmoid": ("hard_sigmoid", (("alpha", 0.2), ("beta", 0.5))),
+    "HardSwish": ("hard_swish", ()),
+    "LeakyRelu": ("leaky_relu", (("alpha", 0.01),)),
+    "Tanh": ("tanh", ()),
+    "Elu": ("elu", (("alpha", 1.0),)),
+    "Softplus": ("softplus", ()),
+    "Mish": ("mish", ()),
+}
+
+
+def import_activation(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Operators that are one kind of Activation."""
+    if node.op_type == "Relu":
+        return graph.emit(node, Activation(kind="clip", params=(0.0, _INF)), graph.view(node))
+    kind, parameters = _ACTIVATIONS[node.op_type]
+    values = tuple(float(node.get(name, default)) for name, default in parameters)
+    for (name, _), value in zip(parameters, values, strict=True):
+        if not np.isfinite(value):
+            raise ModelError(f"{node.label}: {name}={value} must be finite")
+    return graph.emit(node, Activation(kind=kind, params=values), graph.view(node))
+
+
+def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Clip: limits as attributes (opset < 11) or inputs; a missing one is infinite."""
+    if graph.opset < 11:
+        low, high = float(node.get("min", -_INF)), float(node.get("max", _INF))
+    else:
+        low = _scalar(graph, node, 1) if node.has_input(1) else -_INF
+        high = _scalar(graph, node, 2) if node.has_input(2) else _INF
+    # float32's largest stands for "no limit" in files older than optional inputs.
+    limit = float(np.finfo(np.float32).max)
+    low, high = (-_INF if low <= -limit else low), (_INF if high >= limit else high)
+    if not low <= high:
+        raise ModelError(f"{node.label}: its limits {low} and {high} are not in order")
+    return graph.emit(node, Activation(kind="clip", params=(low, high)), graph.view(node))
+
+
+def _scalar(graph: GraphBuilder, node: OnnxNode, index: int) -> float:
+    array = graph.constant(node, index).array
+    if array.size != 1:
+        raise node.rejected(
+            f"has '{node.inputs[index]}' of shape {array.shape}", "it must be a single number"
+        )
+    return float(array.reshape(-1)[0])
+
+
+def import_minmax(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Min or Max with one number: a Clip."""
+    constants = [i for i in range(len(node.inputs)) if isinstance(graph.value(node, i), Constant)]
+    if len(node.inputs) != 2 or len(constants) != 1:
+        raise node.rejected("compares activations", "only Min and Max with a constant are built")
+    limit = _scalar(graph, node, constants[0])
+    params = (limit, _INF) if node.op_type == "Max" else (-_INF, limit)
+    return graph.emit(
+        node, Activation(kind="clip", params=params), graph.view(node, 1 - constants[0])
+    )
+
+
+def import_prelu(graph: GraphBuilder, node: OnnxNode) -> View:
+    """PRelu with one slope for all channels: a LeakyRelu."""
+    slope = graph.floats(node, 1)
+    if slope.size == 0 or np.unique(slope).size != 1:
+        raise node.rejected(
+            f"has {slope.size} different slopes in '{node.inputs[1]}'",
+            "only one slope shared by all channels is built: train with PReLU(num_parameters=1)",
+        )
+    alpha = float(slope.reshape(-1)[0])
+    return graph.emit(node, Activation(kind="leaky_relu", params=(alpha,)), graph.view(node))
+
+
+def import_softmax(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Softmax over channels."""
+    x = graph.view(node)
+    rank = len(x.dims)
+    axis = int(node.get("axis", -1 if graph.opset >= 13 else 1))
+    if not -rank <= axis < rank:
+        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
+    # Before opset 13 everything from the axis on is one long vector.
+    summed = x.dims[axis % rank :] if graph.opset < 13 else (x.dims[axis % rank],)
+    axes = [a for dim in summed for a in dim]
+    if axes not in (["c"], []) or (not axes and x.sizes[2] > 1):
+        raise node.unsupported("axis", axis, "only Softmax over channels is built")
+    return graph.emit(node, Softmax(), x)
+
+
+# Two inputs.
+
+
+def import_add(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Add and Sum: maps of one shape; constants become a bias per channel."""
+    inputs = [graph.value(node, i) for i in range(len(node.inputs))]
+    views = [graph.view(node, i) for i, v in enumerate(inputs) if not isinstance(v, Constant)]
+    total = views[0]
+    for view in views[1:]:
+        if view.shape != total.shape:
+            raise node.rejected(
+                f"adds {total.shape} and {view.shape}", "only maps of the same shape are added"
+            )
+        _check_order(node, total, view)
+        total = graph.emit(node, Add(), total, view)
+    for constant in inputs:
+        if isinstance(constant, Constant):
+            total = graph.emit_affine(
+                node, total, np.float32(1), _per_channel(node, total, constant)
+            )
+    return total
+
+
+def import_sub(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Sub of or from a constant."""
+    left, right = graph.value(node, 0), graph.value(node, 1)
+    one = np.float32(1)
+    if isinstance(right, Constant):
+        x = graph.view(node, 0)
+        return graph.emit_affine(node, x, one, -_per_channel(node, x, right))
+    if isinstance(left, Constant):
+        x = graph.view(node, 1)
+        return graph.emit_affine(node, x, -one, _per_channel(node, x, left))
+    raise node.rejected(
+        "subtracts two activations", "only constants are subtracted: negate weights and Add"
+    )
+
+
+def import_mul(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Mul by a constant, by one value per channel, or of two maps (which a pass must recognise)."""
+    left, right = graph.value(node, 0), graph.value(node, 1)
+    for constant, index in ((right, 0), (left, 1)):
+        if isinstance(constant, Constant):
+            x = graph.view(node, index)
+            return graph.emit_affine(node, x, _per_channel(node, x, constant), np.float32(0))
+    a, b = graph.view(node, 0), graph.view(node, 1)
+    if _is_vector_of(a, b):
+        a, b = b, a
+    if not _is_vector_of(b, a):
+        if a.shape != b.shape:
+            raise node.rejected(
+                f"multiplies {a.shape} by {b.shape}",
+                "only one value per channel (squeeze-and-excite) or per element is broadcast",
+            )
+        _check_order(node, a, b)
+    return graph.emit(node, Mul(), a, b)
+
+
+def import_div(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Div by a constant."""
+    divisor = graph.value(node, 1)
+    if not isinstance(divisor, Constant):
+        raise node.rejected("divides by an activation", "only constants may be divided by")
+    x = graph.view(node)
+    values = _per_channel(node, x, divisor)
+    if not values.all():
+        raise ModelError(f"{node.label}: '{divisor.name}' holds zeros to divide by")
+    return graph.emit_affine(node, x, 1 / values.astype(np.float64), np.float32(0))
+
+
+def _check_order(node: OnnxNode, a: View, b: View) -> None:
+    if a.sizes != b.sizes or a.dims != b.dims:
+        raise node.rejected(
+            f"combines '{a.tensor}' and '{b.tensor}', whose axes are in different order",
+            "remove the Transpose or Reshape before one of them",
+        )
+
+
+def _is_vector_of(vector: View, x: View) -> bool:
+    """Whether ``vector`` has one value for each channel of ``x``, lined up as ONNX broadcasts."""
+    if vector.sizes != (1, 1, x.sizes[2]) or len(vector.dims) > len(x.dims):
+        return False
+    missing = len(x.dims) - len(vector.dims)
+    dims = ((),) * missing + vector.dims
+    return all(
+        v == tuple(a for a in d if a == "c") for v, d in zip(dims, x.dims, strict=True)
+    ) and all(d == ("c",) for d in x.dims if "c" in d)
+
+
+def _per_channel(node: OnnxNode, x: View, constant: Constant) -> Floats:
+    """A constant that broadcasts over ``x``, as one number per channel (or a single one)."""
+    array: npt.NDArray[Any] = as_floats(node, constant)
+    if array.ndim > len(x.dims):
+        raise _bad_broadcast(node, x, constant)
+    if array.size == 1:
+        return array.reshape(1)
+    aligned = array.reshape((1,) * (len(x.dims) - array.ndim) + array.shape)
+    for axis, (dim, size) in enumerate(zip(x.dims, aligned.shape, strict=True)):
+        if size > 1 and "c" not in dim:
+            first = aligned.take([0], axis)
+            if size != x.shape[axis] or not (aligned == first).all():
+                raise _bad_broadcast(node, x, constant)
+            aligned = first
+    if aligned.size not in (1, x.sizes[2]):
+        raise _bad_broadcast(node, x, constant)
+    if aligned.size > 1 and not any(d == ("c",) for d in x.dims):
+        raise _bad_broadcast(node, x, constant)
+    return aligned.reshape(-1)
+
+
+def _bad_broadcast(node: OnnxNode, x: View, constant: Constant) -> Exception:
+    return node.rejected(
+        f"combines {x.shape} with constant '{constant.name}' of shape {constant.array.shape}",
+        "only a single number or one per channel is built",
+    )

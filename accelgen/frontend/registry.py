@@ -1,0 +1,129 @@
+"""Which ONNX operators are read, by whom, and which attributes each may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from accelgen.errors import UnsupportedOpError
+from accelgen.frontend import convolution, elementwise, padding, pooling, quantized, shapes
+from accelgen.frontend.builder import GraphBuilder, Value
+from accelgen.frontend.onnx_node import OnnxNode
+
+__all__ = ["DOMAINS", "IMPORTERS", "find_importer"]
+
+DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An importer and the attributes it honours, checks, or may leave alone."""
+
+    read: Callable[[GraphBuilder, OnnxNode], Value]
+    attributes: frozenset[str]
+
+
+def _entry(read: Callable[[GraphBuilder, OnnxNode], Value], attributes: str = "") -> Entry:
+    return Entry(read, frozenset(attributes.split()))
+
+
+_POOL = "auto_pad ceil_mode dilations kernel_shape pads strides"
+
+IMPORTERS: dict[str, Entry] = {
+    "Add": _entry(elementwise.import_add),
+    "AveragePool": _entry(pooling.import_average_pool, f"{_POOL} count_include_pad"),
+    "BatchNormalization": _entry(
+        # momentum only matters in training.
+        convolution.import_batch_normalization, "epsilon momentum training_mode",
+    ),
+    "Cast": _entry(shapes.import_cast, "to saturate"),
+    "Clip": _entry(elementwise.import_clip, "min max"),
+    "Concat": _entry(shapes.import_concat, "axis"),
+    "Conv": _entry(
+        convolution.import_conv, "auto_pad dilations group kernel_shape pads strides"
+    ),
+    "DequantizeLinear": _entry(quantized.import_dequantize, "axis block_size output_dtype"),
+    "Div": _entry(elementwise.import_div),
+    # ratio and seed only matter in training.
+    "Dropout": _entry(shapes.import_dropout, "ratio seed"),
+    "Elu": _entry(elementwise.import_activation, "alpha"),
+    "Flatten": _entry(shapes.import_flatten, "axis"),
+    "Gemm": _entry(convolution.import_gemm, "alpha beta transA transB"),
+    "GlobalAveragePool": _entry(pooling.import_global_average_pool),
+    "GlobalMaxPool": _entry(pooling.import_global_max_pool),
+    "HardSigmoid": _entry(elementwise.import_activation, "alpha beta"),
+    "HardSwish": _entry(elementwise.import_activation),
+    "Identity": _entry(shapes.import_identity),
+    "LeakyRelu": _entry(elementwise.import_activation, "alpha"),
+    "MatMul": _entry(convolution.import_matmul),
+    "Max": _entry(elementwise.import_minmax),
+    "MaxPool": _entry(pooling.import_max_pool, f"{_POOL} storage_order"),
+    "Min": _entry(elementwise.import_minmax),
+    "Mish": _entry(elementwise.import_activation),
+    "Mul": _entry(elementwise.import_mul),
+    "PRelu": _entry(elementwise.import_prelu),
+    "Pad": _entry(padding.import_pad, "mode pads value"),
+    "QuantizeLinear": _entry(quantized.import_quantize, "axis block_size output_dtype saturate"),
+    "ReduceMean": _entry(pooling.import_reduce_mean, "axes keepdims noop_with_empty_axes"),
+    "Relu": _entry(elementwise.import_activation),
+    "Reshape": _entry(shapes.import_reshape, "allowzero"),
+    "Shape": _entry(shapes.import_shape, "start end"),
+    "Sigmoid": _entry(elementwise.import_activation),
+    "Softmax": _entry(elementwise.import_softmax, "axis"),
+    "Softplus": _entry(elementwise.import_activation),
+    "Squeeze": _entry(shapes.import_squeeze, "axes"),
+    "Sub": _entry(elementwise.import_sub),
+    "Sum": _entry(elementwise.import_add),
+    "Tanh": _entry(elementwise.import_activation),
+    "Transpose": _entry(shapes.import_transpose, "perm"),
+    "Unsqueeze": _entry(shapes.import_unsqueeze, "axes"),
+}  # fmt: skip
+
+#: What to do about operators that are not built.
+_WAYS_OUT = {
+    "LRN": "remove it or replace it by BatchNormalization and retrain",
+    "InstanceNormalization": "use BatchNormalization, whose statistics are constants",
+    "LayerNormalization": "use BatchNormalization, whose statistics are constants",
+    "GroupNormalization": "use BatchNormalization, whose statistics are constants",
+    "ConvTranspose": "use a Conv; up-sampling is not built",
+    "Resize": "use strides and Conv; up-sampling is not built",
+    "Upsample": "use strides and Conv; up-sampling is not built",
+    "Split": "split the weights of the operators that read its parts instead",
+    "Slice": "split the weights of the operators that read its parts instead",
+    "Gelu": "use HardSwish or x * Sigmoid(x)",
+    "Erf": "use HardSwish or x * Sigmoid(x) instead of GELU",
+    "ConstantOfShape": "its shape must be a constant",
+    "QLinearConv": "export in QDQ format (quant_format=QuantFormat.QDQ)",
+    "QLinearMatMul": "export in QDQ format (quant_format=QuantFormat.QDQ)",
+    "ConvInteger": "quantize statically, in QDQ format",
+    "MatMulInteger": "quantize statically, in QDQ format",
+    "DynamicQuantizeLinear": "quantize statically, in QDQ format",
+    "If": "export without control flow",
+    "Loop": "export without control flow",
+    "Scan": "export without control flow",
+}
+
+
+def find_importer(node: OnnxNode) -> Callable[[GraphBuilder, OnnxNode], Value]:
+    """The importer of ``node``'s operator.
+
+    Raises
+    ------
+    UnsupportedOpError
+        Another domain, an operator without importer, or an attribute it does not know.
+    """
+    if node.domain not in DOMAINS:
+        raise node.rejected(
+            f"is of domain '{node.domain}', which is not built",
+            "export with standard ai.onnx operators only",
+        )
+    entry = IMPORTERS.get(node.op_type)
+    if entry is None:
+        way_out = _WAYS_OUT.get(node.op_type, "replace it, or run it outside the accelerator")
+        raise UnsupportedOpError(
+            f"node '{node.name}' is {node.op_type}, which accelgen does not build; {way_out}"
+        )
+    for attribute, value in node.attributes.items():
+        if attribute not in entry.attributes:
+            raise node.unsupported(attribute, value, "remove this attribute")
+    return entry.read

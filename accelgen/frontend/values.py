@@ -1,0 +1,106 @@
+"""What an ONNX name stands for while a model is read: a view of a graph tensor, or a constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.ir.types import Quantization
+
+__all__ = ["NCHW", "NHWC", "Constant", "Integers", "QuantizedView", "Unknown", "View", "regroup"]
+
+Array = npt.NDArray[Any]
+#: Per ONNX dimension, the axes ("h", "w", "c") it holds, slowest first. Axes of size 1 are nowhere.
+Dims = tuple[tuple[str, ...], ...]
+
+NCHW: Dims = ((), ("c",), ("h",), ("w",))
+NHWC: Dims = ((), ("h",), ("w",), ("c",))
+
+
+@dataclass(frozen=True)
+class View:
+    """An ONNX activation: a tensor (1, h, w, c) of the graph, and how ONNX sees its axes.
+
+    Transpose, Flatten, Reshape, Squeeze and Unsqueeze only change ``dims``; no data moves.
+    """
+
+    tensor: str
+    sizes: tuple[int, int, int]  # h, w, c
+    dims: Dims
+
+    def __post_init__(self) -> None:
+        size = self.size_of
+        dims = tuple(tuple(axis for axis in dim if size(axis) > 1) for dim in self.dims)
+        object.__setattr__(self, "dims", dims)
+
+    def size_of(self, axis: str) -> int:
+        """Size of axis "h", "w" or "c"."""
+        return self.sizes["hwc".index(axis)]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as ONNX sees it."""
+        return tuple(prod(self.size_of(axis) for axis in dim) for dim in self.dims)
+
+    @property
+    def is_nchw(self) -> bool:
+        """Whether it is a plain map in ONNX's order."""
+        return len(self.dims) == 4 and all(
+            set(dim) <= set(plain) for dim, plain in zip(self.dims, NCHW, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class QuantizedView:
+    """What QuantizeLinear makes of a View; only DequantizeLinear may read it.
+
+    ``quantization`` is None for an integer input of the model: its DequantizeLinear says it.
+    """
+
+    view: View
+    quantization: Quantization | None
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Integers behind a dequantized constant: ``values * scale`` along ``axis``."""
+
+    values: npt.NDArray[np.int32]
+    scale: npt.NDArray[np.float32]  # 0-d, or 1-d along axis
+    axis: int
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant, as ONNX has it."""
+
+    name: str
+    array: Array
+    integers: Integers | None = None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Output of a node that was not understood (only when reading goes on after errors)."""
+
+    source: str
+
+
+def regroup(view: View, shape: tuple[int, ...]) -> Dims | None:
+    """Dims of ``view`` reshaped to ``shape``; None when an axis would have to be split."""
+    axes = [axis for dim in view.dims for axis in dim]
+    dims: list[tuple[str, ...]] = []
+    for wanted in shape:
+        taken: list[str] = []
+        size = 1
+        while axes and size < wanted:
+            taken.append(axes.pop(0))
+            size *= view.size_of(taken[-1])
+        if size != wanted:
+            return None
+        dims.append(tuple(taken))
+    return None if axes else tuple(dims)

@@ -1,0 +1,23 @@
+"""Multiply-accumulates of convolutions and fully connected layers."""
+
+from __future__ import annotations
+
+from math import prod
+
+from accelgen.ir.graph import Graph, Node
+from accelgen.ir.ops import Conv2d, QConv2d
+
+__all__ = ["count_macs", "total_macs"]
+
+
+def count_macs(node: Node, graph: Graph) -> int:
+    """``out_h * out_w * o * kh * kw * i`` for a convolution (also fully connected), else 0."""
+    if not isinstance(node.op, Conv2d | QConv2d):
+        return 0
+    _, height, width, _ = graph.tensors[node.output].shape
+    return height * width * prod(graph.tensors[node.inputs[1]].shape)
+
+
+def total_macs(graph: Graph) -> int:
+    """Sum of :func:`count_macs` over the graph."""
+    return sum(count_macs(node, graph) for node in graph.nodes)

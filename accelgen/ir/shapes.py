@@ -1,0 +1,122 @@
+"""Output shapes: one rule per operation, float and int8 alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from accelgen.errors import ModelError
+from accelgen.ir.graph import Node
+from accelgen.ir.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    Concat,
+    Conv2d,
+    GlobalAvgPool,
+    MaxPool,
+    Mul,
+    Pads,
+    Pair,
+    QAdd,
+    QAvgPool,
+    QConcat,
+    QConv2d,
+    QGlobalAvgPool,
+    QMaxPool,
+    QScale,
+    QTable,
+    Softmax,
+)
+from accelgen.ir.types import TensorType
+
+__all__ = ["infer_shape", "window_sizes", "windows_touch_map"]
+
+Shape = tuple[int, ...]
+
+_SAME_SHAPE = (Activation, Softmax, QTable)
+_ADDS = (Add, QAdd)
+_SCALES = (Mul, QScale)
+_CONCATS = (Concat, QConcat)
+_GLOBAL = (GlobalAvgPool, QGlobalAvgPool)
+_POOLS = (MaxPool, AvgPool, QMaxPool, QAvgPool)
+_CONVOLUTIONS = (Conv2d, QConv2d)
+
+
+def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
+    """Shape of ``node``'s output, from the shapes of its inputs.
+
+    Raises
+    ------
+    ModelError
+        When the inputs do not fit the operation or each other; names the node.
+    """
+    shapes = [tensors[name].shape for name in node.inputs]
+    op, x = node.op, shapes[0]
+    if len(x) != 4 or x[0] != 1:
+        raise ModelError(
+            f"node '{node.name}': input '{node.inputs[0]}' has shape {x}, not (1, h, w, c)"
+        )
+    if isinstance(op, _SAME_SHAPE):
+        return x
+    if isinstance(op, _GLOBAL):
+        return (1, 1, 1, x[3])
+    if isinstance(op, _CONVOLUTIONS):
+        _check_weights(node, op, shapes)
+        return (1, *_windows(node, op.kernel, op.stride, op.dilation, op.pads, x), shapes[1][0])
+    if isinstance(op, _POOLS):
+        dilation = getattr(op, "dilation", (1, 1))
+        return (1, *_windows(node, op.kernel, op.stride, dilation, op.pads, x), x[3])
+    if isinstance(op, _CONCATS):
+        if any(s[:3] != x[:3] for s in shapes):
+            raise ModelError(f"node '{node.name}': maps of different sizes are joined: {shapes}")
+        return (*x[:3], sum(s[3] for s in shapes))
+    if isinstance(op, _ADDS) and shapes[1] != x:
+        raise ModelError(f"node '{node.name}': {x} and {shapes[1]} are added")
+    if isinstance(op, _SCALES) and shapes[1] not in (x, (1, 1, 1, x[3])):
+        raise ModelError(f"node '{node.name}': {x} is multiplied by {shapes[1]}")
+    return x
+
+
+def _check_weights(node: Node, op: Conv2d | QConv2d, shapes: list[Shape]) -> None:
+    x, weight, bias = shapes[:3]
+    c_in = x[3]
+    if c_in % op.groups or weight[0] % op.groups:
+        raise ModelError(
+            f"node '{node.name}': {c_in} input and {weight[0]} output channels"
+            f" do not divide into {op.groups} groups"
+        )
+    if weight[1:] != (*op.kernel, c_in // op.groups) or bias != weight[:1]:
+        raise ModelError(
+            f"node '{node.name}': weight '{node.inputs[1]}' (o, kh, kw, i) is {weight} with bias {bias};"
+            f" kernel {op.kernel} and {c_in} input channels in {op.groups} groups need"
+            f" (o, {op.kernel[0]}, {op.kernel[1]}, {c_in // op.groups})"
+        )
+
+
+def window_sizes(kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, size: Pair) -> Pair:
+    """Output height and width: ``(size + pads - dilation * (kernel - 1) - 1) // stride + 1``."""
+    height, width = (
+        (n + pads[a] + pads[a + 2] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1
+        for a, n in enumerate(size)
+    )
+    return height, width
+
+
+def windows_touch_map(kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, size: Pair) -> bool:
+    """Whether every window has at least one tap on the map (a maximum needs one)."""
+    out = window_sizes(kernel, stride, dilation, pads, size)
+    return all(
+        any(0 <= o * stride[a] - pads[a] + k * dilation[a] < size[a] for k in range(kernel[a]))
+        for a in (0, 1)
+        for o in range(out[a])
+    )
+
+
+def _windows(node: Node, kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, x: Shape) -> Pair:
+    out = window_sizes(kernel, stride, dilation, pads, (x[1], x[2]))
+    if min(out) < 1:
+        raise ModelError(
+            f"node '{node.name}': kernel {kernel} with dilation {dilation} is larger than its"
+            f" {x[1]} x {x[2]} map with pads {pads}"
+        )
+    return out

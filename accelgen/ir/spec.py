@@ -1,0 +1,110 @@
+"""What is legal at each stage of the float graph."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accelgen.errors import ModelError, UnsupportedOpError
+from accelgen.ir.activations import KINDS
+from accelgen.ir.graph import Graph, Node
+from accelgen.ir.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    Concat,
+    Conv2d,
+    GlobalAvgPool,
+    MaxPool,
+    Mul,
+    Softmax,
+)
+from accelgen.ir.shapes import infer_shape
+
+__all__ = ["check_float", "check_fused"]
+
+_FLOAT_OPS = (
+    Activation, Add, AvgPool, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, Softmax
+)  # fmt: skip
+_INPUTS: dict[type, int] = {
+    Activation: 1, Add: 2, AvgPool: 1, Conv2d: 3, GlobalAvgPool: 1, MaxPool: 1, Mul: 2, Softmax: 1,
+}  # fmt: skip
+
+
+def check_float(graph: Graph) -> None:
+    """Check a float graph as it comes from the front end.
+
+    Float operations only; nodes in topological order, names unique; every tensor typed, every
+    constant present, float32 and finite; shapes as the operations say.
+
+    Raises
+    ------
+    ModelError
+        One sentence naming node and tensor.
+    """
+    known = {graph.input, *graph.constants}
+    names: set[str] = set()
+    if graph.input not in graph.tensors:
+        raise ModelError(f"input '{graph.input}' has no type")
+    for name, constant in graph.constants.items():
+        _check_constant(graph, name, constant)
+    for node in graph.nodes:
+        if node.name in names:
+            raise ModelError(f"two nodes are called '{node.name}'")
+        names.add(node.name)
+        _check_node(graph, node, known)
+        known.add(node.output)
+    for output in graph.outputs:
+        if output not in known or output in graph.constants:
+            raise ModelError(f"no node makes output '{output}'")
+
+
+def _check_constant(
+    graph: Graph, name: str, constant: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+) -> None:
+    tensor = graph.tensors.get(name)
+    if tensor is None or tensor.shape != constant.shape or tensor.dtype != str(constant.dtype):
+        raise ModelError(
+            f"constant '{name}' is {constant.dtype} {constant.shape}, but typed as {tensor}"
+        )
+    if tensor.dtype != "float32" or not np.isfinite(constant).all():
+        raise ModelError(f"constant '{name}' must be float32 without NaN and infinity")
+
+
+def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
+    if not isinstance(node.op, _FLOAT_OPS):
+        raise ModelError(f"node '{node.name}': {type(node.op).__name__} is no float operation")
+    if isinstance(node.op, Activation) and node.op.kind not in KINDS:
+        raise ModelError(f"node '{node.name}': unknown activation '{node.op.kind}'")
+    wanted = _INPUTS.get(type(node.op), max(len(node.inputs), 1))
+    if len(node.inputs) != wanted:
+        raise ModelError(f"node '{node.name}' has {len(node.inputs)} inputs, not {wanted}")
+    for name in node.inputs:
+        if name not in known:
+            raise ModelError(f"node '{node.name}' reads '{name}', which nothing before it makes")
+    if node.output in known:
+        raise ModelError(f"node '{node.name}' makes '{node.output}', which exists already")
+    tensor = graph.tensors.get(node.output)
+    shape = infer_shape(node, graph.tensors)
+    if tensor is None or tensor.shape != shape or tensor.dtype != "float32":
+        raise ModelError(f"node '{node.name}' makes float32 {shape}, but is typed as {tensor}")
+
+
+def check_fused(graph: Graph) -> None:
+    """Check a float graph as it leaves the passes: :func:`check_float`, and every Mul has a vector.
+
+    Raises
+    ------
+    ModelError
+        As :func:`check_float`.
+    UnsupportedOpError
+        A Mul of two maps that no pass recognised.
+    """
+    check_float(graph)
+    for node in graph.nodes:
+        vector = (1, 1, 1, graph.tensors[node.inputs[0]].shape[3])
+        if isinstance(node.op, Mul) and graph.tensors[node.inputs[1]].shape != vector:
+            raise UnsupportedOpError(
+                f"node '{node.name}' (Mul) multiplies two maps, '{node.inputs[0]}' and"
+                f" '{node.inputs[1]}'; accelgen builds x * sigmoid(x) and its kin, and products"
+                " with a constant or with one value per channel (squeeze-and-excite)"
+            )
