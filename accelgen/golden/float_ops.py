@@ -30,14 +30,14 @@ def _max_pool(op: ops.MaxPool, x: Floats) -> Floats:
 
 
 def _avg_pool(op: ops.AvgPool, x: Floats) -> Floats:
-    count = np.float32(op.kernel[0] * op.kernel[1])
-    result: Floats = total(x, op.kernel, op.stride, op.pads, 0) / count
-    return result
+    sums: Floats = total(x, op.kernel, op.stride, op.pads, 0)
+    return sums / np.float32(op.kernel[0] * op.kernel[1])
 
 
 def _global_avg_pool(op: ops.GlobalAvgPool, x: Floats) -> Floats:
     # float64 inside: numpy adds rows one by one along these axes, 50,000 pixels lose digits.
-    return x.mean(axis=(1, 2), dtype=np.float64, keepdims=True).astype(np.float32)
+    mean = x.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
+    return np.asarray(mean, np.float32)
 
 
 def _add(op: ops.Add, a: Floats, b: Floats) -> Floats:
