@@ -1,7 +1,8 @@
-"""AccQueue: signature only, datapath to follow."""
+"""Accumulator queue: whole vectors in, W pixels at a time out."""
 
-from amaranth import Module
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
@@ -11,7 +12,31 @@ __all__ = ["AccQueue"]
 
 
 class AccQueue(wiring.Component):
-    """See docs/architecture.md, "Blocks"."""
+    """First-in first-out queue of vectors of accumulators, in LUT RAM.
+
+    A vector leaves in beats of W pixels, in lane order; beats with no lane to keep are left out. A
+    beat every cycle, also from one vector to the next; a vector without any lane to keep costs
+    one cycle. First beat ``LATENCY`` cycles after the vector came in.
+
+    The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
+    it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``acc_bits`` and ``acc_depth``.
+
+    Members
+    -------
+    i : In(stream of accumulators, always ready)
+        Finished vectors.
+    o : Out(stream of accumulator_beat)
+        Their pixels; at least one is kept. Comes out of registers.
+    credit : Out(1)
+        Pulse: a vector has left the memory.
+    """
+
+    LATENCY = 3
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -22,4 +47,83 @@ class AccQueue(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+        width = self.arch.chain_pixels
+        beats = self.arch.pixels // width
+
+        # Write side. `following` is the oldest vector not yet begun; `some`: there is one.
+        write_row = Signal(range(self.arch.acc_depth))
+        following = Signal.like(write_row)
+        count = Signal(range(self.arch.acc_depth + 1))
+        some, begin = Signal(), Signal()
+        m.d.comb += some.eq(count != 0)
+        m.d.sync += [
+            write_row.eq(write_row + self.i.valid),
+            following.eq(following + begin),
+            count.eq(count + self.i.valid - begin),
+        ]
+
+        # The vector whose beats are leaving: its row, lanes to keep, beats not yet sent, and the
+        # lowest of those.
+        row = Signal.like(write_row)
+        keep = Signal(self.arch.pixels, reset_less=True)
+        pending, pending_next = Signal(beats), Signal(beats)
+        select = Signal(range(beats), reset_less=True)
+        next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
+        wanted = Cat(next_keep.word_select(b, width).any() for b in range(beats))
+        rest = pending & (pending - 1)[:beats]
+
+        held, advance, finished = Signal(), Signal(), Signal()
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            finished.eq(~pending.any() | (advance & ~rest.any())),
+            begin.eq(finished & some),
+            pending_next.eq(Mux(begin, wanted, Mux(advance, rest, pending))),
+        ]
+        m.d.sync += [
+            pending.eq(pending_next),
+            self.credit.eq(finished & held),
+        ]
+        for beat in reversed(range(beats)):
+            with m.If(pending_next[beat]):
+                m.d.sync += select.eq(beat)
+        with m.If(begin):
+            m.d.sync += [row.eq(following), keep.eq(next_keep), held.eq(1)]
+        with m.Elif(finished):
+            m.d.sync += held.eq(0)
+
+        # One memory per beat, so that a vector is written at once and read through a mux of P/W.
+        read = []
+        for beat in range(beats):
+            lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
+            read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
+        acc_out = Signal(len(read[0]), reset_less=True)
+        keep_out = Signal(width, reset_less=True)
+        m.d.comb += [Value.cast(self.o.p.acc).eq(acc_out), self.o.p.keep.eq(keep_out)]
+        with m.If(advance):
+            m.d.sync += [
+                self.o.valid.eq(pending.any()),
+                keep_out.eq(keep.word_select(select, width)),
+            ]
+            with m.Switch(select):
+                for beat in range(beats):
+                    with m.Case(beat):
+                        m.d.sync += acc_out.eq(read[beat])
+
+        return m
+
+    def _memory(self, m, name, data, write_row, read_row):
+        """Write ``data`` with every vector; return what is in ``read_row``."""
+        memory = Memory(
+            shape=len(data), depth=self.arch.acc_depth, init=[],
+            attrs={"ram_style": "distributed"},
+        )  # fmt: skip
+        m.submodules[name] = memory
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.i.valid),
+            write.addr.eq(write_row),
+            write.data.eq(data),
+            read.addr.eq(read_row),
+        ]
+        return read.data

@@ -1,0 +1,115 @@
+"""The accumulator queue delivers every kept lane in order, without bubbles, and its credits."""
+
+import json
+import os
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from accelgen.arch import ArchParams
+from accelgen.rtl.engine.acc_queue import AccQueue
+from tests.helpers.clock import start_clock
+from tests.helpers.simulate import simulate
+from tests.helpers.streams import check_stream_rules
+from tests.helpers.words import join, split
+
+CONFIGURATIONS = {
+    "w1": {
+        "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single", "acc_bits": 32,
+        "acc_depth": 4,
+    },
+    "w2": {"lanes": 8, "pixels": 8, "chain_pixels": 2, "acc_bits": 27},
+    "all": {"lanes": 4, "pixels": 4, "chain_pixels": 4, "acc_bits": 27, "acc_depth": 8},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
+def test_acc_queue(name, tmp_path):
+    arch = ArchParams(**CONFIGURATIONS[name])
+
+    simulate(AccQueue(arch), __name__, tmp_path, **arch.to_dict())
+
+
+@cocotb.test()
+async def a_beat_per_cycle_when_all_lanes_are_kept(dut):
+    arch = bench_arch()
+    beats = arch.pixels // arch.chain_pixels
+    keeps = [(1 << arch.pixels) - 1] * 50
+
+    cycles = await run_vectors(dut, keeps)
+
+    # Latency of the first beat, one cycle per beat, and nothing else.
+    assert cycles == AccQueue.LATENCY + 50 * beats
+
+
+@cocotb.test()
+async def beats_without_kept_lanes_cost_nothing(dut):
+    arch = bench_arch()
+    one = [1 << (n % arch.pixels) for n in range(50)]
+
+    cycles = await run_vectors(dut, one)
+
+    assert cycles == AccQueue.LATENCY + 50
+
+
+@cocotb.test()
+async def vectors_without_kept_lanes_give_their_credit_back(dut):
+    arch = bench_arch()
+    keeps = [0] * 40 + [1] + [0] * 3 * arch.acc_depth + [1 << (arch.pixels - 1)]
+
+    await run_vectors(dut, keeps)
+
+
+@cocotb.test()
+async def delivers_in_order_under_stalls(dut):
+    arch = bench_arch()
+    rng = np.random.default_rng(4)
+    keeps = rng.integers(1 << arch.pixels, size=150).tolist()
+    cocotb.start_soon(check_stream_rules(dut, "o"))
+
+    await run_vectors(dut, keeps, gap=0.3, stall=0.5)
+
+
+def bench_arch():
+    return ArchParams(**json.loads(os.environ["BENCH"]))
+
+
+async def run_vectors(dut, keeps, *, gap=0.0, stall=0.0):
+    """Send vectors as credits allow, take beats, compare. Returns cycles up to the last beat."""
+    arch = bench_arch()
+    rng = np.random.default_rng(5)
+    width, lanes, bits = arch.chain_pixels, arch.lanes, arch.acc_bits
+    vectors = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (len(keeps), arch.pixels, lanes))
+    expected = [
+        (vector[at : at + width], kept)
+        for vector, keep in zip(vectors, keeps, strict=True)
+        for at in range(0, arch.pixels, width)
+        if (kept := keep >> at & ((1 << width) - 1))
+    ]
+    await start_clock(dut, zero=["i__valid", "o__ready"])
+
+    credits, sent, got, cycle, ended = arch.acc_depth, 0, [], 0, 0
+    while len(got) < len(expected) or credits < arch.acc_depth:
+        send = sent < len(keeps) and credits > 0 and rng.random() >= gap
+        dut.i__valid.value = send
+        if send:
+            total = bits * lanes * arch.pixels
+            dut.i__payload.value = join(vectors[sent], bits) | keeps[sent] << total
+            sent, credits = sent + 1, credits - 1
+        dut.o__ready.value = bool(rng.random() >= stall)
+        await ReadOnly()
+        cycle += 1
+        if dut.o__valid.value and dut.o__ready.value:
+            got.append(int(dut.o__payload.value))
+            ended = cycle
+        credits += int(dut.credit.value)
+        assert credits <= arch.acc_depth
+        assert cycle < 20 * len(keeps) * arch.pixels, "stuck"
+        await FallingEdge(dut.clk)
+
+    for payload, (acc, keep) in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(split(payload, bits, acc.shape), acc)
+        assert payload >> (bits * lanes * width) == keep
+    return ended
