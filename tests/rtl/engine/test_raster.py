@@ -1,0 +1,125 @@
+"""Raster makes the beats of the definition, one per cycle."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from accelgen.arch import ArchParams, timing
+from accelgen.rtl.engine.raster import Raster
+from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
+
+CORNERS = [
+    Geometry(height=1, width=1),
+    Geometry(height=1, width=1, kernel=(3, 3), pads=(1, 1, 1, 1)),
+    Geometry(height=3, width=3, joined=True),
+    Geometry(height=7, width=7, kernel=(3, 3), pads=(1, 1, 1, 1), joined=True, pad_value=-128),
+    Geometry(height=7, width=7, kernel=(3, 3), pads=(1, 1, 1, 1)),
+    Geometry(height=9, width=1, kernel=(2, 1), joined=True),
+    Geometry(height=12, width=13, kernel=(7, 7), stride=(3, 2), pads=(3, 2, 1, 4)),
+    Geometry(height=6, width=20, kernel=(3, 5), stride=(1, 3), dilation=(2, 2)),
+    Geometry(height=9, width=9, pads=(-2, -3, -1, -2)),
+]
+
+
+def make_arch(pixels):
+    return ArchParams(lanes=4, pixels=pixels, chain_pixels=1, pe_mode="single")
+
+
+def run_raster(dut, geometry, loops, *, stall, rng):
+    """All beats as (address, group_rows, inside, keep, flags), and the cycles they left in."""
+    arch = dut.arch
+    expected = len(list(walk(geometry, arch.pixels, **loops)))
+    beats, cycles = [], []
+
+    async def bench(ctx):
+        ctx.set(dut.raster, raster_fields(geometry, arch.pixels))
+        ctx.set(dut.in_stride, 3)
+        for name, value in loops.items():
+            ctx.set(getattr(dut, name), value)
+        await ctx.tick()
+        cycle = 0
+        for repeat in range(2):
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            assert not ctx.get(dut.idle)
+            cycle = 1
+            while len(beats) < expected * (repeat + 1):
+                ctx.set(dut.o.ready, rng.random() >= stall)
+                if ctx.get(dut.o.valid & dut.o.ready):
+                    p = ctx.get(dut.o.payload)
+                    flags = (p.first, p.last, p.first_vector, p.last_vector)
+                    beats.append((p.address, p.group_rows, p.inside, p.keep, flags))
+                    cycles.append(cycle)
+                cycle += 1
+                assert cycle < 100 + 40 * expected, "no beat left"
+                await ctx.tick()
+            ctx.set(dut.o.ready, 1)
+            for _ in range(5):
+                assert not ctx.get(dut.o.valid)
+                await ctx.tick()
+            assert ctx.get(dut.idle)
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+    return beats, cycles
+
+
+def expected_beats(geometry, pixels, loops):
+    def bits(flags):
+        return sum(bool(f) << n for n, f in enumerate(flags))
+
+    return [
+        (
+            b.address,
+            3 * b.input_group,
+            bits(p is not None for p in b.pixels),
+            bits(b.keep),
+            (b.first, b.last, b.first_vector, b.last_vector),
+        )
+        for b in walk(geometry, pixels, **loops)
+    ]
+
+
+def check(geometry, pixels, loops, *, stall, seed=0):
+    rng = np.random.default_rng(seed)
+    beats, cycles = run_raster(Raster(make_arch(pixels)), geometry, loops, stall=stall, rng=rng)
+    expected = expected_beats(geometry, pixels, loops)
+    assert beats == expected * 2
+    return cycles[: len(expected)]
+
+
+@pytest.mark.parametrize("pixels", [4, 8])
+@pytest.mark.parametrize("geometry", CORNERS, ids=str)
+def test_corner_geometries_at_full_rate(geometry, pixels):
+    loops = {"groups": 3, "in_groups": 2, "in_step": 5, "in_repeat": 2}
+
+    cycles = check(geometry, pixels, loops, stall=0.0)
+
+    first = timing.raster_setup(pixels)
+    assert cycles == list(range(first, first + len(cycles)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_geometries_under_stalls(seed):
+    rng = np.random.default_rng(seed)
+    geometry = random_geometry(rng)
+    loops = {
+        "groups": int(rng.integers(1, 4)),
+        "in_groups": int(rng.integers(1, 4)),
+        "in_step": int(rng.integers(0, 4)),
+        "in_repeat": int(rng.integers(1, 4)),
+    }
+
+    check(geometry, int(rng.choice([4, 8, 16])), loops, stall=0.4, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_lanes_inside_the_map_are_consecutive_in_memory(seed):
+    geometry = random_geometry(np.random.default_rng(seed))
+
+    for beat in walk(geometry, 8):
+        for lane, pixel in enumerate(beat.pixels):
+            assert pixel is None or pixel == beat.address + lane or not beat.keep[lane]
