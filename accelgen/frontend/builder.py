@@ -103,7 +103,7 @@ class GraphBuilder:
         view = self.view(node, index)
         if not view.is_nchw:
             raise node.rejected(
-                f"reads '{node.inputs[index]}' of shape {view.shape}, which is no map in NCHW order",
+                f"reads '{node.inputs[index]}' of shape {view.shape}, no map in NCHW order",
                 "export it with 4-D NCHW tensors and 2-D kernels",
             )
         return view
@@ -161,7 +161,7 @@ class GraphBuilder:
         *inputs: View | str,
         dims: Dims | None = None,
     ) -> View:
-        """Append an operation of ``node``; returns its output, seen as ``dims`` (default: input 0's)."""
+        """Append an operation of ``node``; its output, seen as ``dims`` (default: input 0's)."""
         names = tuple(i.tensor if isinstance(i, View) else i for i in inputs)
         name = _unique(node.name, self._node_names)
         draft = Node(name=name, op=op, inputs=names, output="", sources=(node.name,))
@@ -173,7 +173,12 @@ class GraphBuilder:
         return View(output, (shape[1], shape[2], shape[3]), dims)
 
     def emit_affine(
-        self, node: OnnxNode, x: View, scale: Array, bias: Array, pads: Pads = (0, 0, 0, 0)
+        self,
+        node: OnnxNode,
+        x: View,
+        scale: npt.ArrayLike,
+        bias: npt.ArrayLike,
+        pads: Pads = (0, 0, 0, 0),
     ) -> View:
         """``x * scale + bias`` per channel, as a depthwise 1x1 convolution the passes fold away."""
         c = x.sizes[2]
@@ -207,8 +212,8 @@ class GraphBuilder:
             return self.add_constant(constant.name, array)
         if ints.scale.ndim and ints.axis != out_axis and ints.scale.size > 1:
             self.warnings.append(
-                f"{node.label}: weight '{constant.name}' is quantized along axis {ints.axis}, not per"
-                " output channel; it is quantized again"
+                f"{node.label}: weight '{constant.name}' is quantized along axis {ints.axis},"
+                " not per output channel; it is quantized again"
             )
             return self.add_constant(constant.name, array)
         values = arrange(ints.values)
@@ -230,7 +235,7 @@ class GraphBuilder:
         return name
 
     def note_quantization(self, node: OnnxNode, view: View, quantization: Quantization) -> View:
-        """Record that ``view`` passed Q/DQ. A tensor that already did with other numbers is copied."""
+        """Record that ``view`` passed Q/DQ; a tensor that did with other numbers is copied."""
         known = self.quantization.setdefault(view.tensor, quantization)
         return view if known == quantization else self._requantized(node, view, quantization)
 

@@ -22,8 +22,6 @@ Array = npt.NDArray[Any]
 
 #: Operators folded here even though they have no importer for activations.
 _SOURCES = ("Constant", "ConstantOfShape")
-#: Integers behind a constant survive these only when nothing is rearranged.
-_KEEPS_INTEGERS = ("Identity",)
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -33,8 +31,8 @@ def read_initializer(tensor: onnx.TensorProto) -> Constant:
         array: Array = np.asarray(onnx.numpy_helper.to_array(tensor))
     except Exception as error:  # onnx raises whatever numpy and protobuf do
         raise ModelError(
-            f"initializer '{tensor.name}' of shape {tuple(tensor.dims)} cannot be read: its data does"
-            " not fit its shape and type"
+            f"initializer '{tensor.name}' of shape {tuple(tensor.dims)} cannot be read: its data"
+            " does not fit its shape and type"
         ) from error
     return Constant(tensor.name, array)
 
@@ -52,7 +50,7 @@ def fold_node(graph: GraphBuilder, node: OnnxNode) -> list[Constant]:
     """Compute ``node`` with onnx's reference implementation."""
     inputs = {name: graph.values[name] for name in node.inputs if name}
     arrays = {name: c.array for name, c in inputs.items() if isinstance(c, Constant)}
-    if node.op_type == "Dropout" or node.op_type == "Identity":
+    if node.op_type in ("Dropout", "Identity"):
         source = inputs[node.inputs[0]]
         assert isinstance(source, Constant)
         return [source]
@@ -80,5 +78,4 @@ def _evaluate(graph: GraphBuilder, node: OnnxNode, arrays: dict[str, Array]) -> 
         ),
         opset_imports=[onnx.helper.make_opsetid("", graph.opset)],
     )
-    results: list[Any] = ReferenceEvaluator(model).run(None, arrays)
-    return results
+    return list(ReferenceEvaluator(model).run(None, arrays))

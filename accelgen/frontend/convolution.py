@@ -38,9 +38,9 @@ def import_conv(graph: GraphBuilder, node: OnnxNode) -> View:
     groups = int(node.get("group", 1))
     if groups < 1 or i * groups != x.sizes[2] or o % groups:
         raise ModelError(
-            f"{node.label}: weight '{weight.name}' has shape {weight.array.shape} with group={groups},"
-            f" so it needs {i * groups} input channels (and output channels that divide by group),"
-            f" but '{node.inputs[0]}' has {x.sizes[2]}"
+            f"{node.label}: weight '{weight.name}' has shape {weight.array.shape} with"
+            f" group={groups}, so it needs {i * groups} input channels, and output channels"
+            f" that divide by group, but '{node.inputs[0]}' has {x.sizes[2]}"
         )
     size = (kernel[0], kernel[1])
     stride = node.pair("strides", (1, 1))
@@ -116,7 +116,7 @@ def _fully_connected(
         )
     axes = x.dims[-1]
     others = [axis for dim in x.dims[:-1] for axis in dim]
-    if "c" in others or (("h" in axes) != ("w" in axes) and others):
+    if others and ("c" in others or len(axes) > 1):
         raise node.rejected(
             f"multiplies along {axes} of a map of shape {x.shape}",
             "only products over channels, or over a whole flattened map, are built",

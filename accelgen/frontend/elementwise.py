@@ -133,22 +133,19 @@ def import_add(graph: GraphBuilder, node: OnnxNode) -> View:
         total = graph.emit(node, Add(), total, view)
     for constant in inputs:
         if isinstance(constant, Constant):
-            total = graph.emit_affine(
-                node, total, np.float32(1), _per_channel(node, total, constant)
-            )
+            total = graph.emit_affine(node, total, 1, _per_channel(node, total, constant))
     return total
 
 
 def import_sub(graph: GraphBuilder, node: OnnxNode) -> View:
     """Sub of or from a constant."""
     left, right = graph.value(node, 0), graph.value(node, 1)
-    one = np.float32(1)
     if isinstance(right, Constant):
         x = graph.view(node, 0)
-        return graph.emit_affine(node, x, one, -_per_channel(node, x, right))
+        return graph.emit_affine(node, x, 1, -_per_channel(node, x, right))
     if isinstance(left, Constant):
         x = graph.view(node, 1)
-        return graph.emit_affine(node, x, -one, _per_channel(node, x, left))
+        return graph.emit_affine(node, x, -1, _per_channel(node, x, left))
     raise node.rejected(
         "subtracts two activations", "only constants are subtracted: negate weights and Add"
     )
@@ -160,7 +157,7 @@ def import_mul(graph: GraphBuilder, node: OnnxNode) -> View:
     for constant, index in ((right, 0), (left, 1)):
         if isinstance(constant, Constant):
             x = graph.view(node, index)
-            return graph.emit_affine(node, x, _per_channel(node, x, constant), np.float32(0))
+            return graph.emit_affine(node, x, _per_channel(node, x, constant), 0)
     a, b = graph.view(node, 0), graph.view(node, 1)
     if _is_vector_of(a, b):
         a, b = b, a
@@ -183,7 +180,7 @@ def import_div(graph: GraphBuilder, node: OnnxNode) -> View:
     values = _per_channel(node, x, divisor)
     if not values.all():
         raise ModelError(f"{node.label}: '{divisor.name}' holds zeros to divide by")
-    return graph.emit_affine(node, x, 1 / values.astype(np.float64), np.float32(0))
+    return graph.emit_affine(node, x, 1 / values.astype(np.float64), 0)
 
 
 def _check_order(node: OnnxNode, a: View, b: View) -> None:
@@ -200,9 +197,7 @@ def _is_vector_of(vector: View, x: View) -> bool:
         return False
     missing = len(x.dims) - len(vector.dims)
     dims = ((),) * missing + vector.dims
-    return all(
-        v == tuple(a for a in d if a == "c") for v, d in zip(dims, x.dims, strict=True)
-    ) and all(d == ("c",) for d in x.dims if "c" in d)
+    return list(dims) == [d if d == ("c",) else () for d in x.dims]
 
 
 def _per_channel(node: OnnxNode, x: View, constant: Constant) -> Floats:

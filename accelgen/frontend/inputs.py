@@ -7,7 +7,7 @@ import onnx
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import NCHW, NHWC, QuantizedView, View
+from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
 
 __all__ = ["add_input"]
 
@@ -47,6 +47,7 @@ def add_input(model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode]
     layout = "nchw"
     if len(shape) == 4 and _is_transposed(value.name, nodes):
         layout = "nhwc"
+    dims: Dims
     if len(shape) == 2:
         sizes, dims = (1, 1, shape[1]), ((), ("c",))
     elif layout == "nhwc":

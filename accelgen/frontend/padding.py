@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import OnnxNode
@@ -90,7 +88,7 @@ def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
             "pads", pads, "only height and width of an NCHW map are padded, not batch or channels"
         )
     spatial = (before.get(2, 0), before.get(3, 0), after.get(2, 0), after.get(3, 0))
-    return graph.emit_affine(node, x, np.float32(1), np.float32(0), pads=spatial)
+    return graph.emit_affine(node, x, 1, 0, pads=spatial)
 
 
 def _value(graph: GraphBuilder, node: OnnxNode) -> float:

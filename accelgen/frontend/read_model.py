@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from accelgen.errors import ModelError
 from accelgen.frontend.registry import DOMAINS
@@ -49,7 +48,7 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
-    except (DecodeError, ValueError) as error:
+    except Exception as error:  # protobuf's DecodeError, which carries no type information
         raise ModelError(f"{where} is no ONNX model, or was cut off ({len(data)} bytes)") from error
     return model
 
@@ -61,15 +60,15 @@ def _load_external(model: onnx.ModelProto, base: Path | None) -> None:
         location = next((e.value for e in tensor.external_data if e.key == "location"), "")
         if base is None:
             raise ModelError(
-                f"initializer '{tensor.name}' is in the external file '{location}'; give the model as"
-                " a path"
+                f"initializer '{tensor.name}' is in the external file '{location}'; give the model"
+                " as a path"
             )
         try:
             onnx.external_data_helper.load_external_data_for_tensor(tensor, str(base))
         except Exception as error:  # onnx raises several unrelated types
             raise ModelError(
-                f"initializer '{tensor.name}' is in the external file '{location}', which is missing"
-                " or incomplete beside the model"
+                f"initializer '{tensor.name}' is in the external file '{location}', which is"
+                " missing or incomplete beside the model"
             ) from error
         tensor.data_location = onnx.TensorProto.DEFAULT
 

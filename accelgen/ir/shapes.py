@@ -87,8 +87,8 @@ def _check_weights(node: Node, op: Conv2d | QConv2d, shapes: list[Shape]) -> Non
         )
     if weight[1:] != (*op.kernel, c_in // op.groups) or bias != weight[:1]:
         raise ModelError(
-            f"node '{node.name}': weight '{node.inputs[1]}' (o, kh, kw, i) is {weight} with bias {bias};"
-            f" kernel {op.kernel} and {c_in} input channels in {op.groups} groups need"
+            f"node '{node.name}': weight '{node.inputs[1]}' (o, kh, kw, i) is {weight} with bias"
+            f" {bias}; kernel {op.kernel} and {c_in} input channels in {op.groups} groups need"
             f" (o, {op.kernel[0]}, {op.kernel[1]}, {c_in // op.groups})"
         )
 
