@@ -1,0 +1,130 @@
+"""write_package(): a directory a board can run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from accelgen.arch import registers
+from accelgen.arch.isa import COMMAND_BYTES
+from accelgen.assets import asset
+from accelgen.boards import Board
+from accelgen.deploy import driver
+from accelgen.deploy.manifest import ACCELERATOR_ID, program_manifest, versions
+from accelgen.deploy.output import GENERATOR
+from accelgen.schedule.program import Program
+
+__all__ = ["TOP", "Package", "render", "write_package"]
+
+#: Name of the Verilog top module.
+TOP = "accelgen_top"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What goes into a package, all made already.
+
+    ``estimate`` is the JSON object of ``accelgen estimate``; ``network`` the quantized network's
+    file, copied; ``listing`` the schedule's text.
+    """
+
+    model: str
+    board: Board
+    clock_mhz: float
+    program: Program
+    verilog: str
+    listing: str
+    network: Path
+    estimate: Mapping[str, Any]
+    input_layout: str = "nchw"
+
+
+def write_package(package: Package, where: Path) -> None:
+    """Write all files of ``package`` into the existing directory ``where``."""
+    (where / "rtl").mkdir()
+    (where / "vivado").mkdir()
+    (where / "rtl" / f"{TOP}.v").write_text(package.verilog)
+    (where / "program.bin").write_bytes(package.program.image)
+    (where / "program.txt").write_text(package.listing)
+    shutil.copyfile(package.network, where / "network.onnx")
+    shutil.copyfile(driver.__file__, where / "driver.py")
+    values = _values(package)
+    for template, name in (
+        ("build.tcl", "vivado/build.tcl"),
+        ("package_ip.tcl", "vivado/package_ip.tcl"),
+        ("clocks.xdc", "vivado/clocks.xdc"),
+        ("accelgen_regs.h", "accelgen_regs.h"),
+        ("example.py", "example.py"),
+        ("package_readme.md", "README.md"),
+    ):
+        (where / name).write_text(render(f"{template}.j2", values))
+    manifest = _manifest(package, where)
+    (where / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """A template of rtl_templates/ filled in. A name without a value is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(asset("rtl_templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template(template).render(values)
+
+
+def _values(package: Package) -> dict[str, Any]:
+    program = package.program
+    height, width, channels = program.input.shape
+    nchw = package.input_layout == "nchw"
+    shape = (1, channels, height, width) if nchw else (1, height, width, channels)
+    return {
+        "version": versions()["accelgen"],
+        "ip_version": "1.0",
+        "model": package.model,
+        "top": TOP,
+        "board": package.board,
+        "clock_mhz": package.clock_mhz,
+        "cycles": package.estimate["cycles"],
+        "fps": package.estimate["fps"],
+        "resources": package.estimate["resources"],
+        "input_shape": shape,
+        "id": ACCELERATOR_ID,
+        "config_crc": f"0x{program.arch.crc:08X}",
+        "program_offset": program.program_offset,
+        "image_bytes": program.image_bytes,
+        "command_bytes": COMMAND_BYTES,
+        "window_bytes": registers.WINDOW_BYTES,
+        "registers": registers.REGISTERS,
+        "control": list(registers.CONTROL.items()),
+        "status": list(registers.STATUS.items()),
+        "log_base": registers.LOG_BASE,
+        "log_words": registers.LOG_WORDS,
+    }
+
+
+def _manifest(package: Package, where: Path) -> dict[str, Any]:
+    files = sorted(p for p in where.rglob("*") if p.is_file())
+    return {
+        "generator": GENERATOR,
+        "model": package.model,
+        "board": package.board.name,
+        "part": package.board.part,
+        "clock_mhz": package.clock_mhz,
+        "top": TOP,
+        "versions": dict(versions()),
+        **program_manifest(package.program, input_layout=package.input_layout),
+        "budget": asdict(package.board.budget),
+        "files": {
+            str(p.relative_to(where)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+        },
+    }
