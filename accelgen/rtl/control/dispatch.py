@@ -1,13 +1,18 @@
 """Dispatch: commands by opcode into the queues of their units, in program order."""
 
-from amaranth import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
+from accelgen.arch.isa import COMMAND_BYTES, Opcode
 from accelgen.rtl import layouts
 
 __all__ = ["Dispatch"]
+
+COMMAND_BEATS = COMMAND_BYTES // ArchParams.BUS_BYTES
+OPCODE_BITS = isa.HEADER.fields[0].width
 
 
 class Dispatch(wiring.Component):
@@ -23,7 +28,7 @@ class Dispatch(wiring.Component):
     start : In(1)
         Pulse: a new program.
     i : In(stream of beat)
-        Commands, 16 beats each. What follows END is dropped.
+        Commands, 16 beats each. What follows END, and unknown opcodes, are dropped.
     exec, weights, load, store : Out(stream of fields of isa.EXEC, WEIGHTS, LOAD, STORE)
         Commands of each unit.
     ended : Out(1)
@@ -48,4 +53,93 @@ class Dispatch(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        # The opcode comes with a command's first beat and is kept for the others.
+        at = Signal(range(COMMAND_BEATS))
+        kept = Signal(OPCODE_BITS)
+        opcode = Signal(OPCODE_BITS)
+        taken, last = Signal(), Signal()
+        m.d.comb += [
+            opcode.eq(Mux(at == 0, self.i.payload.as_value()[:OPCODE_BITS], kept)),
+            last.eq(at == COMMAND_BEATS - 1),
+            taken.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(taken):
+            m.d.sync += [at.eq(at + 1), kept.eq(opcode)]
+
+        queues = {}
+        for code, fmt in isa.FORMATS.items():
+            queues[code] = queue = _CommandQueue(fmt, depth=self.DEPTH)
+            m.submodules[f"{fmt.name}_queue"] = queue
+            connect(m, queue.o, flipped(getattr(self, fmt.name)))
+            m.d.comb += [
+                queue.i.payload.eq(self.i.payload),
+                queue.i.valid.eq(self.i.valid & (opcode == code) & ~self.ended),
+                queue.at.eq(at),
+            ]
+
+        m.d.comb += [
+            self.i.ready.eq(1),
+            self.empty.eq(~Cat(queue.o.valid for queue in queues.values()).any()),
+        ]
+        with m.Switch(opcode):
+            for code, queue in queues.items():
+                with m.Case(code):
+                    m.d.comb += self.i.ready.eq(queue.i.ready | self.ended)
+        with m.If(self.start):
+            m.d.sync += self.ended.eq(0)
+        with m.Elif(taken & last & (opcode == Opcode.END)):
+            m.d.sync += self.ended.eq(1)
+
+        return m
+
+
+class _CommandQueue(wiring.Component):
+    """Queue of whole commands, written beat by beat in place, so that nothing gathers them.
+
+    ``i`` is ready when there is a place for the whole command; ``at`` is the index of its beat.
+    """
+
+    def __init__(self, fmt: isa.Format, *, depth: int):
+        self.fmt = fmt
+        self.depth = depth
+        super().__init__({
+            "at": In(range(COMMAND_BEATS)),
+            "i": In(stream.Signature(layouts.beat())),
+            "o": Out(stream.Signature(layouts.fields(fmt))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        beat_bits = 8 * ArchParams.BUS_BYTES
+        beats = -(-self.fmt.width // beat_bits)
+        m.submodules.memory = memory = Memory(
+            shape=data.ArrayLayout(beat_bits, beats),
+            depth=self.depth,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = memory.write_port(granularity=1), memory.read_port(domain="comb")
+        put, get = Signal(), Signal()
+        level = Signal(range(self.depth + 1))
+        full = Signal()
+        m.d.comb += [
+            write.data.eq(Cat([self.i.payload.as_value()] * beats)),
+            write.en.eq(Mux(self.i.valid & self.i.ready, 1 << self.at, 0)),
+            self.i.ready.eq(~full),
+            put.eq(self.i.valid & self.i.ready & (self.at == COMMAND_BEATS - 1)),
+            get.eq(self.o.valid & self.o.ready),
+            self.o.payload.eq(read.data.as_value()[: self.fmt.width]),
+        ]
+        m.d.sync += [
+            write.addr.eq(write.addr + put),
+            read.addr.eq(read.addr + get),
+        ]
+        with m.If(put & ~get):
+            m.d.sync += [level.eq(level + 1), full.eq(level == self.depth - 1), self.o.valid.eq(1)]
+        with m.If(get & ~put):
+            m.d.sync += [level.eq(level - 1), full.eq(0), self.o.valid.eq(level != 1)]
+
+        return m

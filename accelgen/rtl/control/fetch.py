@@ -1,11 +1,13 @@
 """Fetch: reads the program's commands ahead of their dispatch."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams
+from accelgen.arch.isa import COMMAND_BYTES
 from accelgen.rtl import layouts
+from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["Fetch"]
 
@@ -57,4 +59,41 @@ class Fetch(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        beats = COMMAND_BYTES // ArchParams.BUS_BYTES
+        m.submodules.queue = queue = StreamQueue(layouts.beat(), depth=self.AHEAD * beats)
+        connect(m, flipped(self.i), queue.i)
+        connect(m, queue.o, flipped(self.o))
+
+        # A place is taken by a request and given back by the command's last beat out.
+        places = Signal(range(self.AHEAD + 1), init=self.AHEAD)
+        at = Signal(range(beats))
+        taken, freed = Signal(), Signal()
+        m.d.comb += freed.eq(self.o.valid & self.o.ready & (at == beats - 1))
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += at.eq(at + 1)
+        m.d.sync += places.eq(places + freed - taken)
+
+        # Once valid, a request stays, even when stop comes meanwhile.
+        running, first = Signal(), Signal()
+        m.d.comb += [
+            taken.eq(running & ~first & ~self.request.valid & (places != 0)),
+            self.request.p.beats.eq(beats),
+            self.idle.eq(~running & (places == self.AHEAD)),
+        ]
+        with m.If(self.request.ready):
+            m.d.sync += self.request.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += self.request.valid.eq(1)
+        m.d.sync += first.eq(self.start)
+        with m.If(first):
+            m.d.sync += self.request.p.address.eq(self.base + self.program_offset)
+        with m.Elif(self.request.valid & self.request.ready):
+            m.d.sync += self.request.p.address.eq(self.request.p.address + COMMAND_BYTES)
+        with m.If(self.start):
+            m.d.sync += running.eq(1)
+        with m.Elif(self.stop & ~first):
+            m.d.sync += running.eq(0)
+
+        return m

@@ -1,6 +1,6 @@
 """Gate: holds a command until its wait counts are reached."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -44,4 +44,22 @@ class Gate(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        header = self.i.p.header
+        reached, passes = Signal(), Signal()
+        m.d.comb += [
+            reached.eq(
+                (self.counts.loads >= header.wait_loads)
+                & (self.counts.execs >= header.wait_execs)
+                & (self.counts.stores >= header.wait_stores)
+            ),
+            self.o.payload.eq(self.i.payload),
+            self.o.valid.eq(passes),
+            self.i.ready.eq(passes & self.o.ready),
+            self.waiting.eq(self.i.valid & ~passes),
+        ]
+        # What has been reached stays reached, so the comparison may be a cycle old.
+        m.d.sync += passes.eq(self.i.valid & (passes | reached) & ~self.i.ready)
+
+        return m

@@ -1,13 +1,17 @@
 """Registers: what the host sees over AXI4-Lite, and the counters behind it."""
 
-from amaranth import Module
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams
-from accelgen.arch.registers import REGISTERS, offset_of
+from accelgen.arch.registers import CONTROL, REGISTERS, STATUS, offset_of
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4lite
+from accelgen.rtl.control.step_log import StepLog
+
+#: What the id register reads: "ACG1".
+IDENTITY = 0x41434731
 
 __all__ = ["COUNTERS", "Registers", "events"]
 
@@ -68,4 +72,163 @@ class Registers(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        m.submodules.log = log = StepLog()
+        m.submodules.host = host = _HostPort()
+        connect(m, flipped(self.axil), host.axil)
+
+        values = {"id": IDENTITY, "config": self.arch.crc}
+        clear = self._control(m, host, values)
+        self._count(m, clear, values)
+        m.d.comb += [
+            log.clear.eq(clear),
+            log.write.eq(self.events.execs),
+            log.cycles.eq(values["cycles"]),
+            log.read_address.eq(host.read_word),
+        ]
+
+        # Reads: a register behind the choice of register, as deep as the log.
+        chosen = Signal(32)
+        with m.Switch(host.read_word):
+            for register in REGISTERS:
+                with m.Case(register.offset // 4):
+                    m.d.sync += chosen.eq(values[register.name])
+            with m.Default():
+                m.d.sync += chosen.eq(0)
+        m.d.comb += host.read_data.eq(Mux(host.read_word[-1], log.read_data, chosen))
+
+        return m
+
+    def _control(self, m, host, values):
+        """The registers the host writes, and status. Returns the pulse that clears counters."""
+        done, error, irq_enable = Signal(), Signal(), Signal()
+        error_address = Signal(32)
+        base = Signal(64)
+        clear, reset = Signal(), Signal()
+
+        def written(name):
+            return host.write & (host.write_word == offset_of(name) // 4)
+
+        m.d.comb += [
+            self.base.eq(base),
+            clear.eq(self.start | reset),
+        ]
+        m.d.sync += [
+            self.start.eq(0),
+            reset.eq(0),
+            self.irq.eq((done | error) & irq_enable),
+        ]
+        stored = (
+            ("base_low", base[:32]),
+            ("base_high", base[32:40]),
+            ("program_offset", self.program_offset),
+        )
+        for name, register in stored:
+            with m.If(written(name)):
+                m.d.sync += register.eq((host.write_data & host.mask) | (register & ~host.mask))
+            values[name] = register
+
+        bits = host.write_data & host.mask
+        with m.If(written("control")):
+            idle = ~self.busy & ~self.start
+            m.d.sync += [
+                self.start.eq(bits[CONTROL["start"]] & idle),
+                reset.eq(bits[CONTROL["reset"]] & idle),
+            ]
+            with m.If(host.mask[CONTROL["irq_enable"]]):
+                m.d.sync += irq_enable.eq(bits[CONTROL["irq_enable"]])
+
+        # Later lines win: an event in the cycle of a clearing write is not lost.
+        with m.If(written("status") | clear):
+            m.d.sync += done.eq(0)
+        with m.If(self.done):
+            m.d.sync += [done.eq(1), self.busy.eq(0)]
+        with m.If(self.start):
+            m.d.sync += self.busy.eq(1)
+        with m.If(reset):
+            m.d.sync += error.eq(0)
+        for fault in self.faults:
+            with m.If(fault.valid & (~error | reset)):
+                m.d.sync += [error.eq(1), error_address.eq(fault.address)]
+
+        status = {"busy": self.busy | self.start, "done": done, "error": error}
+        values["control"] = irq_enable << CONTROL["irq_enable"]
+        values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.get))
+        values["error_address"] = error_address
+        return clear
+
+    def _count(self, m, clear, values):
+        """Counters: each event is a cycle old when it counts."""
+        strobes = {"cycles": self.busy} | {name: self.events[name] for name in COUNTERS}
+        for name, strobe in strobes.items():
+            counter = Signal(32, name=name)
+            event = Signal(name=f"{name}_event")
+            m.d.sync += event.eq(strobe)
+            with m.If(event):
+                m.d.sync += counter.eq(counter + 1)
+            with m.If(clear):
+                m.d.sync += [counter.eq(0), event.eq(0)]
+            values[name] = counter
+
+
+class _HostPort(wiring.Component):
+    """AXI4-Lite to a write strobe, and to a read answered READ_LATENCY cycles after its address.
+
+    One write and one read at a time. ``write`` is a one-cycle pulse with ``write_word``,
+    ``write_data`` and ``mask`` (strobes, bit by bit) from registers. ``read_data`` is taken
+    READ_LATENCY cycles after ``read_word`` changed.
+    """
+
+    READ_LATENCY = StepLog.LATENCY
+
+    def __init__(self):
+        word_bits = axi4lite.ADDRESS_BITS - 2
+        super().__init__({
+            "axil": In(axi4lite.Signature()),
+            "write": Out(1),
+            "write_word": Out(word_bits),
+            "write_data": Out(32),
+            "mask": Out(32),
+            "read_word": Out(word_bits),
+            "read_data": In(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        axil = self.axil
+
+        # Writes: address and data in either order, each into its register.
+        address_held, data_held = Signal(), Signal()
+        strobes = Signal(4)
+        m.d.comb += [
+            axil.awready.eq(~address_held),
+            axil.wready.eq(~data_held),
+            self.write.eq(address_held & data_held & (~axil.bvalid | axil.bready)),
+            self.mask.eq(Cat(strobe.replicate(8) for strobe in strobes)),
+        ]
+        with m.If(axil.bready):
+            m.d.sync += axil.bvalid.eq(0)
+        with m.If(self.write):
+            m.d.sync += [address_held.eq(0), data_held.eq(0), axil.bvalid.eq(1)]
+        with m.If(axil.awready):
+            m.d.sync += [address_held.eq(axil.awvalid), self.write_word.eq(axil.awaddr[2:])]
+        with m.If(axil.wready):
+            m.d.sync += [
+                data_held.eq(axil.wvalid),
+                self.write_data.eq(axil.wdata),
+                strobes.eq(axil.wstrb),
+            ]
+
+        # Reads: the address, as many cycles as the answer takes, the answer.
+        wait = Signal(self.READ_LATENCY + 1)  # one bit travels up
+        m.d.comb += axil.arready.eq(~wait.any() & ~axil.rvalid)
+        m.d.sync += wait.eq(wait << 1)
+        with m.If(axil.arready):
+            m.d.sync += [self.read_word.eq(axil.araddr[2:]), wait[0].eq(axil.arvalid)]
+        with m.If(wait[-1]):
+            m.d.sync += [axil.rvalid.eq(1), axil.rdata.eq(self.read_data)]
+        with m.If(axil.rvalid & axil.rready):
+            m.d.sync += axil.rvalid.eq(0)
+
+        return m

@@ -1,11 +1,15 @@
 """Sequencer: fetch, dispatch, gates and step control, from start to done."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.control.dispatch import Dispatch
+from accelgen.rtl.control.fetch import Fetch
+from accelgen.rtl.control.gate import Gate, counts
+from accelgen.rtl.control.step_control import StepControl
 
 __all__ = ["Sequencer"]
 
@@ -72,4 +76,69 @@ class Sequencer(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        m.submodules.fetch = fetch = Fetch(self.arch)
+        m.submodules.dispatch = dispatch = Dispatch(self.arch)
+        m.submodules.exec_gate = exec_gate = Gate(isa.EXEC)
+        m.submodules.weights_gate = weights_gate = Gate(isa.WEIGHTS)
+        m.submodules.load_gate = load_gate = Gate(isa.LOAD)
+        m.submodules.store_gate = store_gate = Gate(isa.STORE)
+        m.submodules.steps = steps = StepControl(self.arch)
+
+        # i -> fetch -> dispatch -> gates -> units
+        connect(m, fetch.request, flipped(self.request))
+        connect(m, flipped(self.i), fetch.i)
+        connect(m, fetch.o, dispatch.i)
+        connect(m, dispatch.exec, exec_gate.i)
+        connect(m, dispatch.weights, weights_gate.i)
+        connect(m, dispatch.load, load_gate.i)
+        connect(m, dispatch.store, store_gate.i)
+        connect(m, exec_gate.o, steps.command)
+        connect(m, weights_gate.o, flipped(self.weights))
+        connect(m, load_gate.o, flipped(self.load))
+        connect(m, store_gate.o, flipped(self.store))
+
+        m.d.comb += [
+            fetch.base.eq(self.base),
+            fetch.program_offset.eq(self.program_offset),
+            fetch.stop.eq(dispatch.ended),
+            self.step.eq(steps.step),
+            self.step_start.eq(steps.start),
+            steps.done.eq(self.step_done),
+            self.completed.eq(steps.completed),
+        ]
+
+        # Counts of what has completed.
+        done = Signal(counts())
+        m.d.sync += [
+            done.loads.eq(done.loads + self.load_done),
+            done.execs.eq(done.execs + steps.completed),
+            done.stores.eq(done.stores + self.store_done),
+        ]
+        m.d.comb += self.execs_done.eq(done.execs)
+        for gate in (exec_gate, weights_gate, load_gate, store_gate):
+            m.d.comb += gate.counts.eq(done)
+
+        # From start until END was seen and all is quiet. Each unit is busy from the cycle after its
+        # queue gives up the command, so there is no cycle in between in which both look idle.
+        start, quiet = Signal(), Signal()
+        m.d.comb += [
+            start.eq(self.start & ~self.busy),
+            quiet.eq(dispatch.ended & dispatch.empty & steps.idle & self.units_idle & fetch.idle),
+            fetch.start.eq(start),
+            dispatch.start.eq(start),
+        ]
+        m.d.sync += self.done.eq(self.busy & quiet)
+        with m.If(start):
+            m.d.sync += [self.busy.eq(1), done.eq(0)]
+        with m.Elif(quiet):
+            m.d.sync += self.busy.eq(0)
+
+        # Why no EXEC runs.
+        m.d.sync += [
+            self.exec_wait.eq(steps.idle & exec_gate.waiting),
+            self.fetch_wait.eq(self.busy & steps.idle & ~dispatch.exec.valid & ~dispatch.ended),
+        ]
+
+        return m

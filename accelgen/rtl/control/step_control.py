@@ -1,6 +1,6 @@
 """Step control: one EXEC after the other."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,4 +46,25 @@ class StepControl(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        running = Signal()
+        settle = Signal()
+        m.d.comb += [
+            self.command.ready.eq(~running),
+            self.idle.eq(~running),
+        ]
+        m.d.sync += [
+            settle.eq(self.command.valid & ~running),
+            self.start.eq(settle),
+            self.completed.eq(self.done),
+        ]
+        with m.If(self.command.ready):
+            m.d.sync += [
+                self.step.eq(self.command.payload),
+                running.eq(self.command.valid),
+            ]
+        with m.Elif(self.done):
+            m.d.sync += running.eq(0)
+
+        return m

@@ -1,13 +1,23 @@
 """Weight loader: WEIGHTS commands, one contiguous run of beats per step, routed by counting."""
 
-from amaranth import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.control.weight_plan import Section, WeightPlan, section
+from accelgen.rtl.memory.block_queue import BlockQueue
+from accelgen.rtl.memory.bursts import Bursts
+from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.width import Narrower, Widener
 
 __all__ = ["WeightLoader"]
+
+#: Commands whose beats may be requested before the first's have been routed.
+AHEAD = 4
+#: Beats of parameters, and of taps, that may wait for their engine while weights go past.
+SIDE_BEATS = 32
 
 
 class WeightLoader(wiring.Component):
@@ -69,4 +79,120 @@ class WeightLoader(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        m.submodules.plan = plan = WeightPlan(self.arch)
+        m.submodules.sections = sections = StreamQueue(section(), depth=8)
+        connect(m, plan.o, sections.i)
+        m.d.comb += [plan.start.eq(self.start), plan.execs_done.eq(self.execs_done)]
+
+        beats = self._read_ahead(m, plan)
+        sinks = self._make_sinks(m)
+        ended = self._route(m, beats, sections.o, sinks)
+
+        # A command is in work from its acceptance until its END is met.
+        working = Signal(range(AHEAD + 6))
+        m.d.sync += working.eq(working + (self.command.valid & self.command.ready) - ended)
+        m.d.comb += self.idle.eq(working == 0)
+
+        return m
+
+    def _read_ahead(self, m, plan):
+        """Requests what has room, command after command. Returns the stream of beats."""
+        depth = self.arch.outstanding * self.arch.burst_beats
+        m.submodules.bursts = bursts = Bursts(self.arch, room=depth)
+        m.submodules.beats = beats = BlockQueue(layouts.beat(), depth=depth)
+        m.submodules.commands = commands = StreamQueue(layouts.fields(isa.WEIGHTS), depth=AHEAD)
+        connect(m, commands.o, plan.command)
+        m.d.comb += [
+            # Each command goes two ways, at once.
+            commands.i.payload.eq(self.command.payload),
+            commands.i.valid.eq(self.command.valid & bursts.request.ready),
+            bursts.request.p.address.eq(self.base + self.command.p.offset),
+            bursts.request.p.beats.eq(self.command.p.beats),
+            bursts.request.valid.eq(self.command.valid & commands.i.ready),
+            self.command.ready.eq(bursts.request.ready & commands.i.ready),
+            # Out to the DMA reader, back into the room that was reserved.
+            self.request.valid.eq(bursts.o.valid),
+            self.request.p.address.eq(bursts.o.p.address),
+            self.request.p.beats.eq(bursts.o.p.length + 1),
+            bursts.o.ready.eq(self.request.ready),
+            self.i.ready.eq(1),
+            beats.i.valid.eq(self.i.valid),
+            beats.i.payload.eq(self.i.payload),
+            bursts.freed.eq(beats.freed),
+        ]
+        return beats.o
+
+    def _make_sinks(self, m):
+        """What stands between a beat and each output. Returns a stream of beats per section."""
+        sinks = {}
+        for kind, name in ((Section.PARAMS1, "params1"), (Section.PARAMS2, "params2")):
+            queue = StreamQueue(layouts.beat(), depth=SIDE_BEATS)
+            cut = Narrower(layouts.beat(), layouts.channel_param())
+            m.submodules[f"{name}_queue"], m.submodules[f"{name}_cut"] = queue, cut
+            connect(m, queue.o, cut.i)
+            connect(m, cut.o, flipped(getattr(self, name)))
+            sinks[kind] = queue.i
+
+        lanes = self.arch.lanes
+        m.submodules.taps_queue = queue = StreamQueue(_tap_beat(), depth=SIDE_BEATS)
+        m.submodules.taps_cut = cut = Narrower(layouts.beat(), data.ArrayLayout(signed(8), lanes))
+        m.d.comb += [
+            cut.i.payload.eq(queue.o.p.data),
+            cut.i.valid.eq(queue.o.valid),
+            queue.o.ready.eq(cut.i.ready),
+            cut.last.eq(queue.o.p.last),
+            self.taps.valid.eq(cut.o.valid),
+            cut.o.ready.eq(self.taps.ready),
+        ]
+        m.d.comb += [self.taps.payload[c].eq(cut.o.payload[c]) for c in range(lanes)]
+        sinks[Section.TAPS] = queue.i
+
+        m.submodules.weights_join = join = Widener(layouts.beat(), layouts.weight_word(self.arch))
+        connect(m, join.o, flipped(self.weights))
+        sinks[Section.WEIGHTS] = join.i
+        return sinks
+
+    def _route(self, m, beats, sections, sinks):
+        """Beats to the sink of their section, by counting. Returns the pulse of each END."""
+        at = Signal(16)
+        last, taken, ready, ended = Signal(), Signal(), Signal(), Signal()
+        kind = sections.p.kind
+        m.d.comb += [
+            last.eq(at == sections.p.last),
+            beats.ready.eq(sections.valid & ready),
+            taken.eq(beats.valid & beats.ready),
+            ended.eq(sections.valid & (kind == Section.END)),
+            sections.ready.eq((taken & last) | ended),
+        ]
+        with m.If(taken):
+            m.d.sync += at.eq(Mux(last, 0, at + 1))
+
+        for value, table in ((Section.TABLE1, self.table1), (Section.TABLE2, self.table2)):
+            m.d.comb += [
+                table.p.bank.eq(sections.p.bank),
+                table.p.index.eq(at),
+                table.p.data.eq(beats.payload),
+                table.valid.eq(beats.valid & sections.valid & (kind == value)),
+            ]
+        for value, sink in sinks.items():
+            if value != Section.TAPS:
+                m.d.comb += sink.payload.eq(beats.payload)
+            m.d.comb += sink.valid.eq(beats.valid & sections.valid & (kind == value))
+        taps_per_beat = ArchParams.BUS_BYTES // self.arch.lanes
+        m.d.comb += [
+            sinks[Section.TAPS].p.data.eq(beats.payload),
+            sinks[Section.TAPS].p.last.eq(Mux(last, sections.p.tail, ~0) & (taps_per_beat - 1)),
+        ]
+        sinks = {Section.TABLE1: self.table1, Section.TABLE2: self.table2, **sinks}
+        with m.Switch(kind):
+            for value, sink in sinks.items():
+                with m.Case(value):
+                    m.d.comb += ready.eq(sink.ready)
+        return ended
+
+
+def _tap_beat() -> data.StructLayout:
+    """A beat of taps and the index of the last tap in it."""
+    return data.StructLayout({"data": layouts.beat(), "last": 2})

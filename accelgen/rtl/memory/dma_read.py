@@ -1,12 +1,15 @@
 """DMA reader: contiguous runs of beats out of DDR, as AXI4 bursts."""
 
-from amaranth import Module
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
+from accelgen.rtl.memory.block_queue import BlockQueue
+from accelgen.rtl.memory.bursts import BEAT_BITS, Bursts
+from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["DmaRead"]
 
@@ -50,4 +53,61 @@ class DmaRead(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        depth = self.arch.outstanding * self.arch.burst_beats
+        m.submodules.bursts = bursts = Bursts(self.arch, room=depth if self.queued else 0)
+        m.submodules.flying = flying = StreamQueue(40 - BEAT_BITS, depth=self.arch.outstanding)
+        connect(m, flipped(self.request), bursts.request)
+
+        # AR: a register, loaded when the burst has a place among those in flight.
+        axi = self.axi
+        take = Signal()
+        m.d.comb += [
+            take.eq(bursts.o.valid & flying.i.ready & (~axi.arvalid | axi.arready)),
+            bursts.o.ready.eq(take),
+            flying.i.valid.eq(take),
+            flying.i.payload.eq(bursts.o.p.address[BEAT_BITS:]),
+        ]
+        with m.If(~axi.arvalid | axi.arready):
+            m.d.sync += [
+                axi.arvalid.eq(take),
+                axi.araddr.eq(bursts.o.p.address),
+                axi.arlen.eq(bursts.o.p.length),
+            ]
+
+        # R: a register that always takes, since room was reserved.
+        valid, last, bad = Signal(), Signal(), Signal()
+        beat = Signal(layouts.beat(), reset_less=True)
+        m.d.comb += axi.rready.eq(1)
+        m.d.sync += [
+            valid.eq(axi.rvalid),
+            last.eq(axi.rlast),
+            bad.eq(axi.rresp != 0),
+            beat.eq(axi.rdata),
+        ]
+        if self.queued:
+            m.submodules.queue = queue = BlockQueue(layouts.beat(), depth=depth)
+            m.d.comb += [
+                queue.i.valid.eq(valid),
+                queue.i.payload.eq(beat),
+                bursts.freed.eq(queue.freed),
+            ]
+            connect(m, queue.o, flipped(self.o))
+        else:
+            m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(beat)]
+
+        # Which address a beat answers: the oldest burst in flight, and how far into it. The
+        # addition does not carry: bursts do not cross 16 beats.
+        at = Signal(4)
+        m.d.comb += flying.o.ready.eq(valid & last)
+        with m.If(valid):
+            m.d.sync += at.eq(Mux(last, 0, at + 1))
+        m.d.sync += [
+            self.fault.valid.eq(valid & bad),
+            self.fault.address.eq(
+                Cat(Const(0, BEAT_BITS), (flying.o.payload[:4] + at)[:4], flying.o.payload[4:])
+            ),
+        ]
+
+        return m

@@ -1,13 +1,19 @@
 """Store unit: STORE commands, rows from the feature memory to DDR."""
 
-from amaranth import Module
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.memory.row_reader import RowReader
+from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.width import Narrower
 
 __all__ = ["StoreUnit"]
+
+#: Commands whose responses may be awaited at once.
+AHEAD = 4
 
 
 class StoreUnit(wiring.Component):
@@ -30,7 +36,7 @@ class StoreUnit(wiring.Component):
         Address of the image; static while busy.
     row_request : Out(stream of 16)
         Row index, to the feature memory's ``store_read`` client.
-    row_data : In(valid + row)
+    row_data : In(stream of row, always ready)
         Its answers.
     request : Out(stream of dma_request)
         To the DMA writer.
@@ -50,7 +56,7 @@ class StoreUnit(wiring.Component):
             "command": In(stream.Signature(layouts.fields(isa.STORE))),
             "base": In(40),
             "row_request": Out(stream.Signature(16)),
-            "row_data": In(data.StructLayout({"valid": 1, "payload": layouts.row(arch)})),
+            "row_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
             "request": Out(stream.Signature(layouts.dma_request())),
             "o": Out(stream.Signature(layouts.beat())),
             "written": In(1),
@@ -59,4 +65,73 @@ class StoreUnit(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        # feature memory -> reader -> narrower -> DMA writer
+        m.submodules.reader = reader = RowReader(self.arch)
+        m.submodules.narrower = narrower = Narrower(layouts.row(self.arch), layouts.beat())
+        connect(m, reader.request, flipped(self.row_request))
+        connect(m, flipped(self.row_data), reader.data)
+        connect(m, reader.o, narrower.i)
+        connect(m, narrower.o, flipped(self.o))
+
+        m.submodules.pending = pending = StreamQueue(12, depth=AHEAD)  # groups of each command
+        self._request_runs(m, reader, pending)
+        self._count_responses(m, pending)
+
+        return m
+
+    def _request_runs(self, m, reader, pending):
+        """Starts the reader, and one DMA request per group."""
+        command = self.command.p
+        stride = Signal(32, reset_less=True)
+        left = Signal(12, reset_less=True)
+        begin = Signal()
+        started = Signal()  # the reader's idle is a cycle old
+        m.d.comb += [
+            self.command.ready.eq(~self.request.valid & reader.idle & ~started & pending.i.ready),
+            begin.eq(self.command.valid & self.command.ready),
+            pending.i.valid.eq(begin),
+            pending.i.payload.eq(command.groups),
+        ]
+        m.d.sync += [started.eq(begin), reader.start.eq(begin)]
+        with m.If(self.command.ready):
+            m.d.sync += [
+                reader.base.eq(command.row),
+                reader.stride.eq(command.row_stride),
+                reader.groups.eq(command.groups),
+                reader.rows.eq(command.rows),
+            ]
+        with m.If(begin):
+            beats = Cat(Const(0, (self.arch.row_beats - 1).bit_length()), command.rows)
+            m.d.sync += [
+                self.request.valid.eq(1),
+                self.request.p.address.eq(self.base + command.offset),
+                self.request.p.beats.eq(beats),
+                stride.eq(command.stride),
+                left.eq(command.groups),
+            ]
+        with m.Elif(self.request.valid & self.request.ready):
+            m.d.sync += [
+                self.request.p.address.eq(self.request.p.address + stride),
+                left.eq(left - 1),
+                self.request.valid.eq(left != 1),
+            ]
+
+    def _count_responses(self, m, pending):
+        """A command is done when all its groups were written."""
+        working = Signal(range(AHEAD + 3))
+        begun, last = Signal(), Signal()
+        written = Signal(12)
+        m.d.comb += [
+            begun.eq(self.command.valid & self.command.ready),
+            last.eq(self.written & (written + 1 == pending.o.payload)),
+            pending.o.ready.eq(last),
+            self.idle.eq(working == 0),
+        ]
+        m.d.sync += [
+            self.done.eq(last),
+            working.eq(working + begun - self.done),
+        ]
+        with m.If(self.written):
+            m.d.sync += written.eq(Mux(last, 0, written + 1))

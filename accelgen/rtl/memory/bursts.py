@@ -1,0 +1,108 @@
+"""Bursts: cuts runs of beats into AXI bursts."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams
+from accelgen.rtl import layouts
+
+__all__ = ["BEAT_BITS", "Bursts", "burst"]
+
+#: Address bits below a beat.
+BEAT_BITS = (ArchParams.BUS_BYTES - 1).bit_length()
+
+
+def burst() -> data.StructLayout:
+    """A burst of ``length + 1`` beats; ``last`` of its run."""
+    return data.StructLayout({"address": 40, "length": 4, "last": 1})
+
+
+class Bursts(wiring.Component):
+    """Cuts at multiples of ``burst_beats`` beats: only the first burst of a run can be short at its
+    start, and none crosses 4 KiB. A burst every second cycle, and a cycle between runs.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``burst_beats``.
+    room : int
+        Beats that may be asked for and not yet be ``freed``. 0: no limit, and no ``freed``.
+
+    Members
+    -------
+    request : In(stream of dma_request)
+        Runs; ``beats`` at least 1.
+    freed : In(1)
+        Pulse: one beat of room is free again.
+    o : Out(stream of burst)
+        Bursts, in order.
+    """
+
+    def __init__(self, arch: ArchParams, *, room: int = 0):
+        self.arch = arch
+        self.room = room
+        assert room == 0 or room >= arch.burst_beats
+        super().__init__({
+            "request": In(stream.Signature(layouts.dma_request())),
+            "freed": In(1),
+            "o": Out(stream.Signature(burst())),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        beats = self.arch.burst_beats
+        low = beats.bit_length() - 1
+        page = Signal(40 - BEAT_BITS - low, reset_less=True)  # address in units of burst_beats
+        inside = Signal(low, reset_less=True)  # beats into it
+        left = Signal(24, reset_less=True)
+        length = Signal(range(beats), reset_less=True)
+        last = Signal(reset_less=True)
+        active, sized, send, room = Signal(), Signal(), Signal(), Signal()
+
+        m.d.comb += [
+            self.request.ready.eq(~active),
+            send.eq(sized & room & (~self.o.valid | self.o.ready)),
+        ]
+        with m.If(~active):
+            m.d.sync += [
+                Cat(inside, page).eq(self.request.p.address[BEAT_BITS:]),
+                left.eq(self.request.p.beats),
+                active.eq(self.request.valid),
+                sized.eq(0),
+            ]
+        with m.Elif(~sized):
+            # Cycle 1: how long is the next burst.
+            reach = Const(beats - 1) - inside  # beats up to the boundary, less one
+            ends = left <= reach[: low + 1] + 1
+            m.d.sync += [
+                length.eq(Mux(ends, left - 1, reach)),
+                last.eq(ends),
+                sized.eq(1),
+            ]
+        with m.Elif(send):
+            # Cycle 2: out with it, if there is room.
+            m.d.sync += [
+                page.eq(page + 1),
+                inside.eq(0),
+                left.eq(left - length - 1),
+                active.eq(~last),
+                sized.eq(0),
+            ]
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += [
+                self.o.valid.eq(send),
+                self.o.p.address.eq(Cat(Const(0, BEAT_BITS), inside, page)),
+                self.o.p.length.eq(length),
+                self.o.p.last.eq(last),
+            ]
+
+        if self.room:
+            free = Signal(range(self.room + 1), init=self.room)
+            m.d.comb += room.eq(free > length)
+            m.d.sync += free.eq(free + self.freed - Mux(send, length + 1, 0))
+        else:
+            m.d.comb += room.eq(1)
+
+        return m
