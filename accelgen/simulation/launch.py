@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,8 +16,12 @@ from accelgen.errors import ToolError
 
 __all__ = ["cocotb_environment", "failures_in", "run_cocotb"]
 
+TICK_SECONDS = 0.2
 
-def cocotb_environment(module: str, top: str, results: Path) -> dict[str, str]:
+
+def cocotb_environment(
+    module: str, top: str, results: Path, python_path: Sequence[Path] = ()
+) -> dict[str, str]:
     """Environment in which a simulator with cocotb's VPI library runs ``module``."""
     libpython = find_libpython.find_libpython()
     if libpython is None:
@@ -25,7 +29,7 @@ def cocotb_environment(module: str, top: str, results: Path) -> dict[str, str]:
     return os.environ | {
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)) or os.getcwd(),
+        "PYTHONPATH": os.pathsep.join([*map(str, python_path), *(p or os.getcwd() for p in sys.path)]),
         "COCOTB_TEST_MODULES": module,
         "COCOTB_TOPLEVEL": top,
         "TOPLEVEL_LANG": "verilog",
@@ -42,8 +46,12 @@ def run_cocotb(
     *,
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    python_path: Sequence[Path] = (),
+    on_tick: Callable[[], None] | None = None,
 ) -> list[str]:
     """Run the cocotb tests of ``module`` in ``where``; the top module is the executable's name.
+
+    ``on_tick`` is called several times a second while the simulator runs, and once when it ended.
 
     Returns
     -------
@@ -59,26 +67,44 @@ def run_cocotb(
     results = where / "results.xml"
     results.unlink(missing_ok=True)
     log = where / "sim.log"
+    inside = cocotb_environment(module, executable.name, results, python_path)
     with log.open("w") as out:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [str(executable), *arguments],
             cwd=where,
-            env=cocotb_environment(module, executable.name, results) | dict(environment or {}),
+            env=inside | dict(environment or {}),
             stdout=out,
             stderr=subprocess.STDOUT,
-            check=False,
         )
+        status = _wait(process, on_tick)
     if not results.exists():
         tail = log.read_text(errors="replace").splitlines()[-20:]
         raise ToolError(
-            f"the simulator ended with status {done.returncode} and no results; "
+            f"the simulator ended with status {status} and no results; "
             f"the end of {log}:\n" + "\n".join(tail)
         )
     failed = failures_in(results)
-    if done.returncode and not failed:
+    if status and not failed:
         errors = [line for line in log.read_text(errors="replace").splitlines() if "%Error" in line]
-        failed = errors or [f"the simulator ended with status {done.returncode}"]
+        failed = errors or [f"the simulator ended with status {status}"]
     return failed
+
+
+def _wait(process: subprocess.Popen[bytes], on_tick: Callable[[], None] | None) -> int:
+    """Exit status; the simulator does not outlive an interrupted caller."""
+    try:
+        while True:
+            try:
+                return process.wait(TICK_SECONDS if on_tick else None)
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                if on_tick:
+                    on_tick()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def failures_in(results: Path) -> list[str]:

@@ -1,0 +1,263 @@
+"""The bench of a whole accelerator (sim/tb, sim/cocotb): build it, run jobs on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelgen.errors import ConfigError, ToolError
+from accelgen.simulation.launch import run_cocotb
+from accelgen.simulation.toolchain import has_fst, sim_directory
+from accelgen.simulation.verilator import BuildFlags, build
+
+__all__ = ["DDR_BYTES", "DdrSettings", "Job", "JobResult", "build_bench", "run_jobs"]
+
+#: Memory of the bench: one model's image must fit.
+DDR_BYTES = 256 << 20
+FRACTION = 1 << 16
+#: What the accelerator's identification register holds: 'ACG1'.
+REGISTER_ID = 0x41434731
+
+
+@dataclass(frozen=True, kw_only=True)
+class DdrSettings:
+    """The DDR model and the run's disturbances. All may differ from job to job.
+
+    Parameters
+    ----------
+    bytes_per_cycle : float
+        Bandwidth for all ports and the competing stream together, average over refreshes. Default:
+        92.5 % (measured on the Ultra96) of LPDDR4-1066 x32's 4.264 GB/s, at 300 MHz.
+    latency, write_latency : int
+        Fabric cycles from a read's address to its first beat; from the last beat written to the
+        response.
+    refresh_interval, refresh_cycles : int
+        Every so many cycles the memory does nothing for so many. 3.9 us and 100 ns at 300 MHz.
+    competing_bytes_per_cycle : float
+        Traffic of the processing system, which takes its turn like a port.
+    stalls : float
+        Chance per cycle that an AXI channel pauses although it could go on. 0 to below 1.
+    seed : int
+        Of the stalls.
+    error_low, error_high : int
+        Addresses whose beats answer SLVERR: from low to below high.
+    """
+
+    bytes_per_cycle: float = 0.925 * 4264 / 300
+    latency: int = 60
+    write_latency: int = 20
+    refresh_interval: int = 1170
+    refresh_cycles: int = 30
+    competing_bytes_per_cycle: float = 0.0
+    stalls: float = 0.0
+    seed: int = 1
+    error_low: int = 0
+    error_high: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.bytes_per_cycle <= 64:
+            raise ConfigError(f"DDR bytes per cycle must be 0 to 64, not {self.bytes_per_cycle}")
+        if not 0 <= self.competing_bytes_per_cycle <= 64:
+            raise ConfigError(
+                f"competing bytes per cycle must be 0 to 64, not {self.competing_bytes_per_cycle}"
+            )
+        if not 3 <= self.latency < 1 << 20:
+            raise ConfigError(f"DDR latency must be at least 3 cycles, not {self.latency}")
+        if not 0 <= self.stalls < 1:
+            raise ConfigError(f"stalls must be a probability from 0 to below 1, not {self.stalls}")
+        if self.refresh_interval and not 0 <= self.refresh_cycles < self.refresh_interval:
+            raise ConfigError("a refresh must be shorter than the time between two")
+
+    def inputs(self) -> dict[str, int]:
+        """Values of the bench's ``host_*`` settings."""
+        working = 1.0
+        if self.refresh_interval:
+            working -= self.refresh_cycles / self.refresh_interval
+        return {
+            "rate": round(self.bytes_per_cycle / working * FRACTION),
+            "latency": self.latency,
+            "write_latency": self.write_latency,
+            "refresh_every": self.refresh_interval,
+            "refresh_cycles": self.refresh_cycles if self.refresh_interval else 0,
+            "competing_rate": round(self.competing_bytes_per_cycle * FRACTION),
+            "stall": round(self.stalls * FRACTION),
+            "seed": self.seed & 0xFFFFFFFF,
+            "error_low": self.error_low,
+            "error_high": self.error_high,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run of one program.
+
+    ``image`` are the first bytes of DDR (program, weights, input, and whatever the tensors'
+    places shall hold before); ``base`` its address, ``dumps`` the (offset, size) read back.
+    ``waves`` is a window of cycles after the start to write to a wave file.
+    """
+
+    name: str
+    image: bytes
+    program_offset: int
+    config_crc: int
+    base: int = 0x1000_0000
+    dumps: tuple[tuple[int, int], ...] = ()
+    max_cycles: int = 100_000_000
+    settings: DdrSettings = field(default_factory=DdrSettings)
+    waves: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """What a job did.
+
+    ``error`` is empty, or why it did not finish; ``violations`` are breaches of AXI's rules (the
+    first 20 of ``violation_count``). ``log[i]`` is the cycle, from the start, in which EXEC i
+    completed. ``beats`` by port: w, fr (read), fw (written), ps (competing).
+    """
+
+    name: str
+    error: str
+    counters: Mapping[str, int]
+    log: tuple[int, ...]
+    dumps: tuple[bytes, ...]
+    beats: Mapping[str, int]
+    violations: tuple[str, ...]
+    violation_count: int
+    wall_s: float
+
+    @property
+    def cycles(self) -> int:
+        """Fabric cycles from start to done."""
+        return self.counters.get("cycles", 0)
+
+
+def build_bench(
+    verilog: str, where: Path, *, trace: bool = False, speed: bool = True, ddr_bytes: int = DDR_BYTES
+) -> Path:
+    """Executable of the bench around module ``accelgen_top`` in ``verilog``. Cached.
+
+    ``where`` takes the Verilog file. ``speed``: see :class:`~.verilator.BuildFlags`.
+    """
+    sim = sim_directory()
+    dut = where / "accelgen_top.v"
+    dut.write_text(verilog)
+    names = (
+        "random", "violations", "axi_checks", "axi_read_port", "axi_write_port", "axil_master",
+        "ddr", "tb",
+    )  # fmt: skip
+    sources = [sim / "tb" / f"{name}.sv" for name in names]
+    waves = [f'-DWAVES="{wave_file()}"'] if trace else []
+    flags = BuildFlags(speed=speed, timing=True, trace=trace, verilator=tuple(waves))
+    return build(
+        [*sources[:-1], dut, sources[-1], sim / "verilator" / "public.vlt"],
+        "tb",
+        flags=flags,
+        parameters={"DDR_BYTES": ddr_bytes},
+    )
+
+
+def wave_file() -> str:
+    """Name of the file that waves are written to."""
+    return "waves.fst" if has_fst() else "waves.vcd"
+
+
+def run_jobs(
+    executable: Path,
+    jobs: Sequence[Job],
+    where: Path,
+    *,
+    arguments: Sequence[str] = (),
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> list[JobResult]:
+    """Run ``jobs`` one after another in one simulator process, in directory ``where``.
+
+    ``on_event`` sees each line of news as it comes: ``{"event": "progress", "job", "cycles",
+    "execs"}`` and ``{"event": "result", "job", ...}``.
+
+    Raises
+    ------
+    ToolError
+        The simulator died.
+    """
+    descriptions = []
+    for number, job in enumerate(jobs):
+        if len(job.image) > DDR_BYTES:
+            raise ConfigError(
+                f"{job.name} takes {len(job.image):,} bytes of DDR; the bench has {DDR_BYTES:,}"
+            )
+        image = where / f"image{number}.bin"
+        image.write_bytes(job.image)
+        descriptions.append({
+            "id": REGISTER_ID, "config_crc": job.config_crc, "base": job.base,
+            "program_offset": job.program_offset, "image": str(image.resolve()),
+            "max_cycles": job.max_cycles, "settings": job.settings.inputs(), "waves": job.waves,
+            "dumps": [
+                (offset, size, f"dump{number}_{i}.bin") for i, (offset, size) in enumerate(job.dumps)
+            ],
+        })  # fmt: skip
+    file = where / "jobs.json"
+    file.write_text(json.dumps(descriptions))
+    news = _News(where / "events.jsonl", on_event)
+    failed = run_cocotb(
+        executable,
+        "run_jobs",
+        where,
+        # A breach of AXI's rules is counted and reported with its job; the run goes on.
+        arguments=["+verilator+error+limit+1000000000", *arguments],
+        environment={"ACCELGEN_JOBS": str(file.resolve())},
+        python_path=[sim_directory() / "cocotb"],
+        on_tick=news.look,
+    )
+    if len(news.results) != len(jobs):
+        raise ToolError(f"the simulator failed: {failed[0]}; its output is {where / 'sim.log'}")
+    return [
+        _result(job, number, news.results[number], where) for number, job in enumerate(jobs)
+    ]
+
+
+class _News:
+    """Reads the lines the simulator appends to its file of events."""
+
+    def __init__(self, file: Path, on_event: Callable[[dict[str, Any]], None] | None):
+        self.file = file
+        self.on_event = on_event
+        self.results: dict[int, dict[str, Any]] = {}
+        self._at = 0
+        file.unlink(missing_ok=True)
+
+    def look(self) -> None:
+        if not self.file.exists():
+            return
+        with self.file.open() as lines:
+            lines.seek(self._at)
+            while (line := lines.readline()).endswith("\n"):
+                self._at = lines.tell()
+                event = json.loads(line)
+                if event["event"] == "result":
+                    self.results[event["job"]] = event
+                if self.on_event:
+                    self.on_event(event)
+
+
+def _result(job: Job, number: int, event: dict[str, Any], where: Path) -> JobResult:
+    dumps = []
+    for i in range(len(job.dumps)):
+        file = where / f"dump{number}_{i}.bin"
+        dumps.append(file.read_bytes())
+        file.unlink()
+    (where / f"image{number}.bin").unlink()
+    return JobResult(
+        name=job.name,
+        error=event["error"],
+        counters=event["counters"],
+        log=tuple(event["log"]),
+        dumps=tuple(dumps),
+        beats=event["beats"],
+        violations=tuple(event["violations"]),
+        violation_count=event["violation_count"],
+        wall_s=event["wall_s"],
+    )

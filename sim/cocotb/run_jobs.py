@@ -1,0 +1,130 @@
+"""Run a list of jobs on one simulator: reset, load, start, wait, read back. See accelgen.simulation.
+
+In: the JSON file named by ``ACCELGEN_JOBS``. Out: ``events.jsonl``, a line per piece of news
+(progress, and a result for each job), so that whoever waits can show and keep what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import cocotb
+from cocotb.task import bridge, resume
+from host import Bus, BusError, Host, Memory, remove
+
+from accelgen.arch.registers import CONTROL, LOG_BASE, LOG_WORDS, REGISTERS, STATUS
+from accelgen.deploy.driver import Accelerator, DriverError
+
+#: How often progress is reported and the step log saved before it wraps, in cycles.
+LOOK_CYCLES = 20_000
+#: About what writing the control register takes: waves are asked for before, counted from after.
+START_CYCLES = 8
+
+
+@cocotb.test()
+async def run_jobs(dut):
+    """All jobs; a job that fails does not stop the next."""
+    host = Host(dut)
+    with open("events.jsonl", "w") as events:
+        for number, job in enumerate(json.loads(Path(os.environ["ACCELGEN_JOBS"]).read_text())):
+            result = await _Job(host, job, number, events).run()
+            _say(events, result | {"event": "result", "job": number})
+    remove("ddr_load.bin", "ddr_dump.bin", "registers.bin")
+
+
+def _say(events, news: dict) -> None:
+    events.write(json.dumps(news) + "\n")
+    events.flush()
+
+
+class _Job:
+    """One program run."""
+
+    def __init__(self, host: Host, job: dict, number: int, events):
+        self.host = host
+        self.job = job
+        self.number = number
+        self.events = events
+        self.log: list[int] = []
+        self.counters: dict[str, int] = {}
+        offsets = {r.name: r.offset for r in REGISTERS}
+        counters = [r.name for r in REGISTERS if r.offset >= offsets["cycles"]]
+        manifest = {
+            "id": int(job["id"]), "config_crc": job["config_crc"], "config": "",
+            "program_offset": job["program_offset"], "registers": offsets, "counters": counters,
+            "control_bits": CONTROL, "status_bits": STATUS,
+            "log_base": LOG_BASE, "log_words": LOG_WORDS,
+        }  # fmt: skip
+        self.driver = Accelerator(Bus(host), Memory(host, job["base"]), manifest)
+
+    async def run(self) -> dict:
+        """Everything there is to know about the job afterwards."""
+        remove("violations.txt")
+        dut, began = self.host.dut, time.monotonic()
+        violations_before = int(dut.host_violations.value)
+        await self.host.reset(self.job["settings"] | {"origin": self.job["base"]})
+        error = ""
+        try:
+            await bridge(self._work)()
+        except (DriverError, BusError) as e:
+            error = str(e)
+        for offset, size, file in self.job["dumps"]:
+            Path(file).write_bytes(await self.host.dump(offset, size))
+        violations = Path("violations.txt")
+        return {
+            "error": error,
+            "counters": self.counters,
+            "log": self.log,
+            "beats": {
+                name: int(getattr(dut, f"host_beats_{name}").value)
+                for name in ("w", "fr", "fw", "ps")
+            },
+            "violation_count": int(dut.host_violations.value) - violations_before,
+            "violations": violations.read_text().splitlines() if violations.exists() else [],
+            "wall_s": time.monotonic() - began,
+        }
+
+    def _work(self) -> None:
+        """What a program on the board does; in a thread of its own."""
+        driver = self.driver
+        driver.load(Path(self.job["image"]).read_bytes())
+        if self.job["waves"]:
+            first, last = self.job["waves"]
+            now = resume(self.host.now)() + START_CYCLES
+            resume(self.host.write_waves)(now + first, now + last)
+        driver.start(interrupt=True)
+        try:
+            self._wait()
+        finally:
+            self._save_log()
+            self.counters = driver.counters()
+        driver.clear()
+
+    def _wait(self) -> None:
+        """Until the interrupt. Raises DriverError on an AXI error, or when time is up."""
+        interrupt = resume(self.host.interrupt)
+        waited = 0
+        while not interrupt(LOOK_CYCLES):
+            waited += LOOK_CYCLES
+            self._save_log()
+            _say(self.events, {
+                "event": "progress", "job": self.number, "cycles": waited, "execs": len(self.log),
+            })  # fmt: skip
+            if waited >= self.job["max_cycles"]:
+                raise DriverError(
+                    f"not done after {waited} cycles, {len(self.log)} EXECs completed"
+                )
+        if not self.driver.done():
+            raise DriverError("the interrupt came, but the program is not done")
+
+    def _save_log(self) -> None:
+        """Append what is new in the step log, a ring that would overwrite it."""
+        read_many = resume(self.host.read_many)
+        execs = self.driver.read("execs")
+        while len(self.log) < execs:
+            first = len(self.log) % LOG_WORDS
+            count = min(execs - len(self.log), LOG_WORDS - first)
+            self.log += read_many(LOG_BASE + 4 * first, count)
