@@ -1,6 +1,6 @@
-"""Commands: what the sequencer fetches, field by field. Software packs them, hardware is shaped by them.
+"""Commands: what the sequencer fetches, field by field.
 
-A program is a sequence of commands of ``COMMAND_BYTES`` each, read in order and handed to four
+Software packs them, hardware is shaped by them. A program is a sequence of commands of ``COMMAND_BYTES`` each, read in order and handed to four
 units that run side by side: EXEC (the datapath), WEIGHTS (the weight loader), LOAD and STORE (the
 feature DMA). Within a unit commands run in order. Between units a command waits until so many
 LOADs, EXECs and STOREs have completed since the program's start (``wait_*``); there is no other
@@ -136,7 +136,7 @@ HEADER = Format(
 RASTER = Format(
     "raster",
     """Walk of P lanes over a map (docs/architecture.md, "Rasters"). Virtual positions run over rows
-of ``pitch``; lane l of vector v stands at position v * P + l, at (row, x) = divmod(position, pitch).
+of ``pitch``; lane l of vector v stands at position v * P + l, (row, x) = divmod(position, pitch).
 It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilation_w - pad_left).""",
     (
         Field("height", 12, "Rows of the map read; outside them a lane sees pad_value."),
@@ -161,7 +161,8 @@ It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilatio
               "0 of vector 0 reads at tap 0: -pad_top * width - pad_left.", signed=True),
         Field("step_address", 24, "step_x + (P div pitch) * stride_h * width: pixels lane 0 moves "
               "per vector, before wrapping.", signed=True),
-        Field("wrap_address", 24, "stride_h * width - pitch: added when lane 0 wraps.", signed=True),
+        Field("wrap_address", 24, "stride_h * width - pitch: added when lane 0 wraps.",
+              signed=True),
         Field("tap_x_address", 13, "dilation_w: pixels between kernel columns."),
         Field("tap_y_address", 24, "dilation_h * width - (kernel_w - 1) * dilation_w: from the "
               "last tap of a kernel row to the first of the next.", signed=True),
@@ -171,7 +172,7 @@ It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilatio
 
 REQUANT = Format(
     "requant",
-    "Accumulators to int8: clamp(((acc + bias) * M + half >> s) + zero, low, high), then the table.",
+    "Accumulators to int8: clamp(((acc + bias) * M + half >> s) + zero, low, high), then a table.",
     (
         Field("zero", 8, "Output zero point.", signed=True),
         Field("low", 8, "Lower clamp.", signed=True),

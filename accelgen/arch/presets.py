@@ -13,9 +13,14 @@ PRESETS: dict[str, ArchParams] = {
     "ultra96": _ULTRA96,
     # 64 MAC/cycle: quick to build, used by most tests.
     "small": replace(
-        _ULTRA96, lanes=4, pixels=4, chain_pixels=1, pe_mode="single", acc_bits=32,
+        _ULTRA96,
+        lanes=4,
+        pixels=4,
+        chain_pixels=1,
+        pe_mode="single",
+        acc_bits=32,
         feature_rows=32768,
-    ),  # fmt: skip
+    ),
     # 1,024 MAC/cycle without double pumping, for parts with more than 512 DSPs.
     "zu7": replace(_ULTRA96, pixels=16, chain_pixels=2),
 }

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CONTROL", "LOG_BASE", "LOG_WORDS", "REGISTERS", "STATUS", "WINDOW_BYTES", "Register", "offset_of"]
+__all__ = [
+    "CONTROL",
+    "LOG_BASE",
+    "LOG_WORDS",
+    "REGISTERS",
+    "STATUS",
+    "WINDOW_BYTES",
+    "Register",
+    "offset_of",
+]
 
 #: Size of the AXI4-Lite window: 14 address bits.
 WINDOW_BYTES = 16384
@@ -43,7 +52,7 @@ STATUS = {
 
 _NAMES: list[tuple[str, str, str]] = [
     ("id", "ro", "0x41434731 ('ACG1')."),
-    ("config", "ro", "CRC-32 of the configuration's knobs; a program names the one it was made for."),
+    ("config", "ro", "CRC-32 of the configuration's knobs; programs name the one they are for."),
     ("control", "rw", "Bits: start, irq_enable, reset."),
     ("status", "ro", "Bits: busy, done, error. Writing any value clears done and the interrupt."),
     ("base_low", "rw", "Address of the image in DDR, bits 31:0; a multiple of 4096."),

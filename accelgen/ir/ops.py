@@ -25,7 +25,7 @@ Pads = tuple[int, int, int, int]  # top, left, bottom, right
 
 @dataclass(frozen=True, kw_only=True)
 class Conv2d:
-    """inputs (x, weight OHWI with i = c_in / groups, bias (o,)). Fully connected is kernel = map."""
+    """inputs (x, weight OHWI with i = c_in / groups, bias (o,)). Fully connected: kernel = map."""
 
     kernel: Pair
     stride: Pair = (1, 1)
