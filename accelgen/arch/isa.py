@@ -1,10 +1,11 @@
 """Commands: what the sequencer fetches, field by field.
 
-Software packs them, hardware is shaped by them. A program is a sequence of commands of ``COMMAND_BYTES`` each, read in order and handed to four
-units that run side by side: EXEC (the datapath), WEIGHTS (the weight loader), LOAD and STORE (the
-feature DMA). Within a unit commands run in order. Between units a command waits until so many
-LOADs, EXECs and STOREs have completed since the program's start (``wait_*``); there is no other
-synchronisation. END stops the fetch, waits for all units and raises the interrupt.
+Software packs them, hardware is shaped by them. A program is a sequence of commands of
+``COMMAND_BYTES`` each, read in order and handed to four units that run side by side: EXEC (the
+datapath), WEIGHTS (the weight loader), LOAD and STORE (the feature DMA). Within a unit commands run
+in order. Between units a command waits until so many LOADs, EXECs and STOREs have completed since
+the program's start (``wait_*``); there is no other synchronisation. END stops the fetch, waits for
+all units and raises the interrupt.
 
 Every field is little-endian bit-packed in the order given, the first field in the lowest bits.
 ``docs/isa.md`` is generated from this file.

@@ -1,0 +1,98 @@
+"""docs/isa.md and docs/registers.md, generated from accelgen.arch: ``make docs``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from accelgen.arch import isa, registers
+
+__all__ = ["PAGES", "isa_page", "registers_page", "write_pages"]
+
+
+def isa_page() -> str:
+    """Commands, field by field."""
+    return "\n".join((
+        "# Commands",
+        "",
+        "Generated from `accelgen/arch/isa.py` by `make docs`; do not edit.",
+        "",
+        (isa.__doc__ or "").split("\n", 2)[2].replace("``", "`").strip(),
+        "",
+        f"A command takes {isa.COMMAND_BYTES} bytes. Bits count from the lowest.",
+        "",
+        "| opcode | value |",
+        "|---|---|",
+        *(f"| {code.name} | {code.value} |" for code in isa.Opcode),
+        "",
+        "| window operation | value |",
+        "|---|---|",
+        *(f"| {op.name} | {op.value} |" for op in isa.WindowOp),
+        *(line for fmt in _formats() for line in _format_table(fmt)),
+    ))  # fmt: skip
+
+
+def registers_page() -> str:
+    """Registers, bit by bit."""
+    return "\n".join((
+        "# Registers",
+        "",
+        "Generated from `accelgen/arch/registers.py` by `make docs`; do not edit.",
+        "",
+        (registers.__doc__ or "").split("\n", 2)[2].replace("``", "`").strip(),
+        "",
+        f"The window is {registers.WINDOW_BYTES} bytes. The step log has {registers.LOG_WORDS}"
+        f" words from {registers.LOG_BASE:#06x} on.",
+        "",
+        "| offset | register | access | meaning |",
+        "|---|---|---|---|",
+        *(f"| {r.offset:#06x} | {r.name} | {r.access} | {r.doc} |" for r in registers.REGISTERS),
+        "",
+        "| register | bit | name |",
+        "|---|---|---|",
+        *(f"| control | {bit} | {name} |" for name, bit in registers.CONTROL.items()),
+        *(f"| status | {bit} | {name} |" for name, bit in registers.STATUS.items()),
+        "",
+    ))  # fmt: skip
+
+
+#: File under docs/: what makes it.
+PAGES = {"isa.md": isa_page, "registers.md": registers_page}
+
+
+def write_pages(where: Path) -> None:
+    """Write all generated pages into directory ``where``."""
+    for name, page in PAGES.items():
+        (where / name).write_text(page())
+
+
+def _formats() -> Iterator[isa.Format]:
+    """Every command, and behind it the formats nested in it, each once."""
+    seen: dict[str, isa.Format] = {}
+    for fmt in isa.FORMATS.values():
+        seen[fmt.name] = fmt
+        for field in fmt.fields:
+            if isinstance(field.shape, isa.Format):
+                seen[field.shape.name] = field.shape
+    yield from seen.values()
+
+
+def _format_table(fmt: isa.Format) -> Iterator[str]:
+    yield from ("", f"## {fmt.name}", "", " ".join(fmt.doc.split()), "")
+    yield from ("| bits | field | type | meaning |", "|---|---|---|---|")
+    at = 0
+    for field in fmt.fields:
+        if isinstance(field.shape, isa.Format):
+            kind = f"[{field.shape.name}](#{field.shape.name})"
+        else:
+            kind = f"{'signed' if field.signed else 'unsigned'} {field.width}"
+        last = at + field.width - 1
+        bits = f"{last}:{at}" if last > at else f"{at}"
+        yield f"| {bits} | {field.name} | {kind} | {field.doc} |"
+        at += field.width
+    yield f"\n{fmt.width} bits."
+
+
+if __name__ == "__main__":
+    write_pages(Path(sys.argv[1]))
