@@ -9,11 +9,12 @@ from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.ir import Quantization
 from accelgen.ir.activations import activate
 
-__all__ = ["activation_table", "clip_limits", "compose", "product_table", "rescale_table"]
+__all__ = ["ALL_INT8", "activation_table", "clip_limits", "compose", "rescale_table"]
 
 Table = npt.NDArray[np.int8]
 
-_ALL = np.arange(-128, 128).astype(np.int8)
+#: Every activation there is.
+ALL_INT8 = np.arange(-128, 128).astype(np.int8)
 
 
 def activation_table(
@@ -23,7 +24,7 @@ def activation_table(
 
     f in float64, rounded half to even: within 1 of what a float32 implementation of f gives.
     """
-    real = dequantize_array(_ALL, source).astype(np.float64)
+    real = dequantize_array(ALL_INT8, source).astype(np.float64)
     return quantize_array(activate(kind, params, real), target)
 
 
@@ -35,13 +36,6 @@ def rescale_table(source: Quantization, target: Quantization) -> Table:
 def compose(first: Table, second: Table) -> Table:
     """The table of ``second[first[q]]``."""
     return second[first.astype(np.int16) + 128]
-
-
-def product_table(
-    a: Table, a_scale: Quantization, b: Table, b_scale: Quantization, target: Quantization
-) -> Table:
-    """The table of the product of two functions of the same tensor, each already quantized."""
-    return quantize_array(dequantize_array(a, a_scale) * dequantize_array(b, b_scale), target)
 
 
 def clip_limits(low: float, high: float, target: Quantization) -> tuple[int, int]:

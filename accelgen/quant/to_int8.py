@@ -10,22 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import QuantizationError, UnsupportedOpError
+from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.ir import Graph, Node, Quantization, TensorType, ops
 from accelgen.quant.compose_tables import compose_tables
+from accelgen.quant.elementwise import function_of, is_uniform
 from accelgen.quant.fusion import complete, fused_clips
 from accelgen.quant.scales import add_factors, fixed_point
-from accelgen.quant.tables import (
-    activation_table,
-    clip_limits,
-    compose,
-    product_table,
-    rescale_table,
-)
+from accelgen.quant.tables import ALL_INT8, clip_limits, rescale_table
 from accelgen.quant.weights import ACC_BITS, Integers, fold, given_integers, integers_of
 
 __all__ = ["Given", "rewrite", "to_int8"]
-
-_IDENTITY = np.arange(-128, 128).astype(np.int8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +78,12 @@ def rewrite(
     swallowed = {clip.name for clip in clips.values()}
     draft.type_of(graph.input, graph.input)
     for node in graph.nodes:
-        if node.name not in swallowed:
-            _RULES[type(node.op)](draft, node, clips.get(node.name))
+        clip = clips.get(node.name)
+        if node.name not in swallowed and not _elementwise(draft, node, clip):
+            _RULES[type(node.op)](draft, node, clip)
+    for output in graph.outputs:
+        if output not in draft.tensors:
+            draft.scale(output)  # raises: nothing rounded it
     result = graph.with_nodes(
         tuple(draft.nodes), tensors=draft.tensors, constants=draft.constants
     )  # fmt: skip
@@ -106,6 +104,8 @@ class _Draft:
         self.tensors: dict[str, TensorType] = {}
         self.constants: dict[str, npt.NDArray[Any]] = {}
         self.integers: dict[str, Integers] = {}
+        # What each tensor is an elementwise function of: {root: real value for each int8 of root}.
+        self.roots: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
 
     def scale(self, tensor: str) -> Quantization:
         """Scale of a tensor of the float graph."""
@@ -125,9 +125,10 @@ class _Draft:
 
     def type_of(self, tensor: str, like: str, quantization: Quantization | None = None) -> None:
         """Declare int8 ``tensor`` with the shape of the float graph's ``like``."""
-        self.tensors[tensor] = TensorType(
-            self.graph.tensors[like].shape, "int8", quantization or self.scale(like)
-        )
+        quantization = quantization or self.scale(like)
+        self.tensors[tensor] = TensorType(self.graph.tensors[like].shape, "int8", quantization)
+        own = dequantize_array(ALL_INT8, quantization).astype(np.float64)
+        self.roots[tensor] = {tensor: own}
 
     def constant(self, name: str, array: npt.NDArray[Any]) -> str:
         """Add a constant."""
@@ -164,12 +165,44 @@ def _limits(node: Node, clip: Node | None, y: Quantization) -> dict[str, int]:
     return {"low": q_low, "high": q_high}
 
 
-def _conv2d(draft: _Draft, node: Node, clip: Node | None) -> None:
-    assert isinstance(node.op, ops.Conv2d)
-    where, (x_name, w_name, b_name) = f"node {node.name!r}", node.inputs
-    x, y = draft.scale(x_name), draft.scale((clip or node).output)
+def _elementwise(draft: _Draft, node: Node, clip: Node | None) -> bool:
+    """Make a table of ``node``, or a part of one if its output has no scale; False if it is none.
+
+    The table starts at the nearest tensor all inputs are functions of, and rounds where the
+    model rounds: x * sigmoid(x) with a scale between the two is rounded there, too.
+    """
+    conv = isinstance(node.op, ops.Conv2d)
+    if conv and is_uniform(draft.graph, node) and node.inputs[0] in draft.scales:
+        _integers(draft, node)
+    function = function_of(draft.graph, node, draft.integers.get(node.name))
+    above = [draft.roots.get(name, {}) for name in (node.inputs[:1] if conv else node.inputs)]
+    common = [root for root in above[0] if all(root in others for others in above)]
+    if function is None or not common:
+        return False
+    values = {root: function(*(a[root] for a in above)) for root in common}
+    last = node
+    if clip is not None:
+        last, limit = clip, function_of(draft.graph, clip)
+        assert limit is not None
+        values = {root: limit(v) for root, v in values.items()}
+    if last.output not in draft.scales:
+        draft.roots[last.output] = values
+        return True
+    y = draft.scale(last.output)
+    tables = {root: quantize_array(v, y) for root, v in values.items()}
+    inputs = (common[0], draft.constant(f"{node.name}/table", tables[common[0]]))
+    draft.add(node, ops.QTable(), inputs, clip)
+    draft.roots[last.output] |= {
+        root: dequantize_array(table, y).astype(np.float64) for root, table in tables.items()
+    }
+    return True
+
+
+def _integers(draft: _Draft, node: Node) -> Integers:
+    """Weights and bias of a convolution, as given or made here."""
+    x_name, w_name, b_name = node.inputs
+    where, x, given = f"node {node.name!r}", draft.scale(x_name), draft.given
     weight, bias = draft.graph.constants[w_name], draft.graph.constants[b_name]
-    given = draft.given
     if w_name in given.weights:
         integers = given_integers(
             given.weights[w_name], given.weight_scales[w_name], bias, given.biases.get(b_name),
@@ -178,7 +211,15 @@ def _conv2d(draft: _Draft, node: Node, clip: Node | None) -> None:
     else:
         integers = integers_of(weight, bias, x, where, draft.acc_bits)
     draft.integers[node.name] = integers
-    folded, multiplier, shift = fold(integers, x, y, where)
+    return integers
+
+
+def _conv2d(draft: _Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Conv2d)
+    x_name = node.inputs[0]
+    x, y = draft.scale(x_name), draft.scale((clip or node).output)
+    integers = _integers(draft, node)
+    folded, multiplier, shift = fold(integers, x, y, f"node {node.name!r}")
     op = ops.QConv2d(
         kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation,
         pads=node.op.pads, groups=node.op.groups, input_zero=x.zero_point,
@@ -246,13 +287,6 @@ def _global_avg_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
     draft.add(node, ops.QGlobalAvgPool(**fields), node.inputs)
 
 
-def _activation(draft: _Draft, node: Node, clip: Node | None) -> None:
-    assert isinstance(node.op, ops.Activation)
-    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
-    table = activation_table(node.op.kind, node.op.params, x, y)
-    draft.add_table(node, node.inputs[0], table, node.name)
-
-
 def _concat(draft: _Draft, node: Node, clip: Node | None) -> None:
     y = draft.scale(node.output)
     inputs = []
@@ -274,11 +308,6 @@ def _concat(draft: _Draft, node: Node, clip: Node | None) -> None:
 
 def _mul(draft: _Draft, node: Node, clip: Node | None) -> None:
     (x, s), y = (draft.scale(name) for name in node.inputs), draft.scale(node.output)
-    if shared := _common_root(draft, *node.inputs):
-        root, table_x, table_s = shared
-        table = product_table(table_x, x, table_s, s, y)
-        draft.add_table(node, root, table, node.name)
-        return
     shape = draft.graph.tensors[node.inputs[0]].shape
     if draft.graph.tensors[node.inputs[1]].shape != (1, 1, 1, shape[3]):
         raise UnsupportedOpError(
@@ -291,29 +320,6 @@ def _mul(draft: _Draft, node: Node, clip: Node | None) -> None:
         output_zero=y.zero_point,
     )  # fmt: skip
     draft.add(node, op, node.inputs)
-
-
-def _common_root(
-    draft: _Draft, a: str, b: str
-) -> tuple[str, npt.NDArray[np.int8], npt.NDArray[np.int8]] | None:
-    """The tensor both ``a`` and ``b`` are elementwise functions of, and the two functions."""
-    above_a, above_b = _functions(draft, a), _functions(draft, b)
-    for root, table in above_a.items():
-        if root in above_b:
-            return root, table, above_b[root]
-    return None
-
-
-def _functions(draft: _Draft, tensor: str) -> dict[str, npt.NDArray[np.int8]]:
-    """Each tensor that ``tensor`` is a chain of tables of, nearest first, with the table."""
-    table = _IDENTITY
-    found = {tensor: table}
-    makers = {n.output: n for n in draft.nodes if isinstance(n.op, ops.QTable)}
-    while (node := makers.get(tensor)) is not None:
-        tensor = node.inputs[0]
-        table = compose(draft.constants[node.inputs[1]], table)
-        found[tensor] = table
-    return found
 
 
 def _softmax(draft: _Draft, node: Node, clip: Node | None) -> None:
@@ -331,7 +337,6 @@ _RULES: dict[type, Rule] = {
     ops.MaxPool: _max_pool,
     ops.AvgPool: _avg_pool,
     ops.GlobalAvgPool: _global_avg_pool,
-    ops.Activation: _activation,
     ops.Concat: _concat,
     ops.Mul: _mul,
     ops.Softmax: _softmax,

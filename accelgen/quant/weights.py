@@ -25,7 +25,7 @@ _FITTING_ROUNDS = 20
 
 @dataclass(frozen=True)
 class Integers:
-    """Weight and bias in integers: ``w ~ weight * scale[o]``, ``b ~ bias * scale[o] * x.scale``.
+    """Weight and bias in integers: ``w ~ weight * scale[o]``, ``b ~ bias * bias_scale[o]``.
 
     ``bias`` does not hold the input's zero point yet; :func:`fold` adds it.
     """
@@ -33,6 +33,7 @@ class Integers:
     weight: npt.NDArray[np.int8]  # OHWI, in [-127, 127]
     scale: Floats  # (o,)
     bias: npt.NDArray[np.int32]  # (o,)
+    bias_scale: npt.NDArray[np.float64]  # (o,): input scale times scale
 
 
 def integers_of(
@@ -56,7 +57,7 @@ def integers_of(
         folded = steps - x.zero_point * q.astype(np.int64).reshape(len(scale), -1).sum(axis=1)
         worst = np.abs(folded) + 128 * sums
         if (worst <= limit).all():
-            return Integers(q, scale, steps.astype(np.int32))
+            return Integers(q, scale, steps.astype(np.int32), _bias_scale(x, scale))
         growth = np.maximum(worst / limit * (1 + 2.0**-10), 1)
         with np.errstate(over="ignore"):
             scale = (scale * growth).astype(np.float32)
@@ -98,7 +99,7 @@ def given_integers(
         if (np.abs(real) > _INT32_MAX).any():
             raise QuantizationError(f"{where}: the bias does not fit int32; quantize it anew")
         steps = real
-    return Integers(weight, scale, np.asarray(steps).astype(np.int32))
+    return Integers(weight, scale, np.asarray(steps).astype(np.int32), _bias_scale(x, scale))
 
 
 def fold(
@@ -114,5 +115,5 @@ def fold(
         raise QuantizationError(
             f"{where}: bias and zero point together do not fit int32; quantize the model anew"
         )
-    multiplier, shift = fixed_point(_bias_scale(x, given.scale) / y.scale, where)
+    multiplier, shift = fixed_point(given.bias_scale / y.scale, where)
     return bias.astype(np.int32), multiplier, shift

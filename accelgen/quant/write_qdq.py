@@ -195,15 +195,14 @@ def _plain(op: ops.Op) -> tuple[str, dict[str, Any]]:
 
 
 def _write_conv(writer: _Writer, node: Node, op: ops.Conv2d, out: str) -> None:
-    integers = writer.model.integers[node.name]
-    x = writer.model.quantization.get(node.inputs[0])
-    assert x is not None, "a convolution reads a tensor without scale"
-    weight = writer.dequantized(
-        f"{node.name}/weight", integers.weight.transpose(0, 3, 1, 2), integers.scale
-    )
-    bias = writer.dequantized(
-        f"{node.name}/bias", integers.bias, np.float32(x.scale) * integers.scale
-    )
+    integers = writer.model.integers.get(node.name)
+    w_name, b_name = f"{node.name}/weight", f"{node.name}/bias"
+    if integers is None:  # part of an elementwise function between two scales
+        w, b = (writer.graph.constants[name] for name in node.inputs[1:])
+        weight, bias = writer.constant(w_name, w.transpose(0, 3, 1, 2)), writer.constant(b_name, b)
+    else:
+        weight = writer.dequantized(w_name, integers.weight.transpose(0, 3, 1, 2), integers.scale)
+        bias = writer.dequantized(b_name, integers.bias, integers.bias_scale)
     writer.node(
         "Conv", node.name, [writer.real(node.inputs[0]), weight, bias], out,
         kernel_shape=op.kernel, strides=op.stride, dilations=op.dilation, pads=op.pads,

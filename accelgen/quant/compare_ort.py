@@ -1,0 +1,207 @@
+"""The second opinion: onnxruntime on the QDQ model, layer by layer against the golden model.
+
+onnxruntime rounds floats half to even where the accelerator rounds integers half up, so a layer
+fed with the same integers may differ by 1, seldom; ``docs/numerics.md`` says why no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+
+from accelgen.errors import ModelError
+from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import run_node
+from accelgen.ir import Graph, Quantization, TensorType
+
+__all__ = ["LayerMatch", "compare_ort", "run_ort"]
+
+Tensor = npt.NDArray[Any]
+
+# What only changes how a tensor is seen, between a graph's output and its DequantizeLinear.
+_VIEWS = ("DequantizeLinear", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerMatch:
+    """Golden model against onnxruntime, one node fed with onnxruntime's own integers.
+
+    ``differing`` of ``elements`` integers differ, by ``max_difference`` at most.
+    """
+
+    node: str
+    op: str
+    tensor: str
+    elements: int
+    differing: int
+    max_difference: int
+
+
+def compare_ort(
+    graph: Graph, model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
+) -> tuple[LayerMatch, ...]:
+    """Compare every int8 tensor that onnxruntime knows, too.
+
+    Parameters
+    ----------
+    graph : Graph
+        Int8, made from ``model`` (or ``model`` written from it).
+    model : path or ModelProto
+        QDQ. Run with all graph optimizations off: with them onnxruntime's int8 kernels saturate
+        on processors without VNNI.
+    samples : (n, h, w, c) float32
+        Inputs.
+    layout : str
+        Order in which ``model`` takes its input, ``"nchw"`` or ``"nhwc"``.
+
+    Returns
+    -------
+    tuple of LayerMatch
+        In the graph's order. A node whose input onnxruntime does not know (a rescaling table in
+        between) is fed with what the golden model makes of the last it does know.
+    """
+    proto = _load(model)
+    known = _integer_tensors(proto, graph)
+    totals: dict[str, list[int]] = {}
+    for values in _observed(proto, graph, known, samples, layout):
+        for node in graph.nodes:
+            if graph.tensors[node.output].dtype != "int8":
+                continue
+            made = run_node(graph, node, values)
+            wanted = values.setdefault(node.output, made)
+            if node.output in known:
+                error = np.abs(made.astype(np.int16) - wanted)
+                total = totals.setdefault(node.output, [0, 0, 0])
+                total[0] += made.size
+                total[1] += int((error > 0).sum())
+                total[2] = max(total[2], int(error.max()))
+    return tuple(
+        LayerMatch(
+            node=node.name, op=type(node.op).__name__, tensor=node.output,
+            elements=totals[node.output][0], differing=totals[node.output][1],
+            max_difference=totals[node.output][2],
+        )
+        for node in graph.nodes
+        if node.output in totals
+    )  # fmt: skip
+
+
+def run_ort(
+    model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
+) -> list[Tensor]:
+    """Outputs of onnxruntime, all optimizations off: one array (n, ...) per output of the model."""
+    proto = _load(model)
+    session = _session(proto)
+    name = session.get_inputs()[0].name
+    results = [session.run(None, {name: _arranged(x, layout)}) for x in samples]
+    return [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
+
+
+def _load(model: str | Path | onnx.ModelProto) -> onnx.ModelProto:
+    if isinstance(model, onnx.ModelProto):
+        return model
+    try:
+        return onnx.load(str(model))
+    except Exception as error:  # whatever the file system and protobuf raise
+        raise ModelError(f"cannot read {str(model)!r} as ONNX: {error}") from error
+
+
+def _session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    data = proto.SerializeToString()
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _arranged(x: Tensor, layout: str) -> Tensor:
+    x = np.asarray(x, np.float32)
+    return x[None] if layout == "nhwc" else np.ascontiguousarray(x.transpose(2, 0, 1)[None])
+
+
+def _observed(
+    proto: onnx.ModelProto,
+    graph: Graph,
+    known: Mapping[str, str],
+    samples: Tensor,
+    layout: str,
+) -> Iterator[dict[str, Tensor]]:
+    """For each sample, onnxruntime's int8 tensors by our names, in our order."""
+    wanted = sorted(set(known.values()))
+    extended = onnx.ModelProto()
+    extended.CopyFrom(proto)
+    del extended.graph.output[:]
+    extended.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    session = _session(extended)
+    name = session.get_inputs()[0].name
+    quantization = graph.tensors[graph.input].quantization
+    assert quantization is not None
+    for x in samples:
+        arrays = dict(zip(wanted, session.run(wanted, {name: _arranged(x, layout)}), strict=True))
+        values = {graph.input: quantize_array(x[None], quantization)}
+        for ours, theirs in known.items():
+            values[ours] = _as_ours(arrays[theirs], graph.tensors[ours])
+        yield values
+
+
+def _as_ours(array: Tensor, kind: TensorType) -> Tensor:
+    """NCHW or flat, int8 or uint8, to NHWC int8."""
+    if array.dtype == np.uint8:
+        array = (array.astype(np.int16) - 128).astype(np.int8)
+    _, h, w, c = kind.shape
+    if array.ndim == 4 and array.shape == (1, c, h, w):
+        return array.transpose(0, 2, 3, 1)
+    if array.size == c:
+        return array.reshape(kind.shape)
+    raise ModelError(f"onnxruntime has shape {array.shape} where the graph has {kind.shape}")
+
+
+def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
+    """Our int8 tensors that a QuantizeLinear of the model makes, too, with its output's name."""
+    constants = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    for node in proto.graph.node:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = numpy_helper.to_array(
+                helper.get_node_attr_value(node, "value")
+            )
+    makers = {out: node for node in proto.graph.node for out in node.output}
+    aliases = {name: _behind_views(makers, name) for name in graph.outputs}
+    found: dict[str, str] = {}
+    for node in proto.graph.node:
+        if node.op_type != "QuantizeLinear" or node.input[0] in constants:
+            continue
+        names = {node.input[0], *(n for n, q in aliases.items() if q == node.output[0])}
+        names |= {
+            n.output[0]
+            for n in proto.graph.node
+            if n.op_type == "DequantizeLinear" and n.input[0] == node.output[0]
+        }
+        for name in names & set(graph.tensors):
+            if graph.tensors[name].quantization == _quantization(node, constants):
+                found.setdefault(name, node.output[0])
+    found.pop(graph.input, None)
+    return found
+
+
+def _behind_views(makers: Mapping[str, onnx.NodeProto], name: str) -> str:
+    while name in makers and makers[name].op_type in _VIEWS:
+        name = makers[name].input[0]
+    return name
+
+
+def _quantization(node: onnx.NodeProto, constants: Mapping[str, Any]) -> Quantization | None:
+    scale = constants.get(node.input[1])
+    zero = constants.get(node.input[2]) if len(node.input) > 2 else np.uint8(0)
+    if scale is None or zero is None or np.size(scale) != 1:
+        return None
+    offset = 128 if zero.dtype == np.uint8 else 0
+    return Quantization(float(np.reshape(scale, ())), int(np.reshape(zero, ())) - offset)

@@ -1,0 +1,54 @@
+"""Which nodes compute each number from one number only, and how: those become tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.ir import Graph, Node, ops
+from accelgen.ir.activations import activate
+from accelgen.quant.weights import Integers
+
+__all__ = ["Function", "function_of", "is_uniform"]
+
+Reals = npt.NDArray[np.float64]
+Function = Callable[..., Reals]
+
+
+def function_of(graph: Graph, node: Node, integers: Integers | None = None) -> Function | None:
+    """The real function of the node's activations, float64, or None when it is not elementwise.
+
+    Activations; products (of functions of one tensor: the caller checks that); convolutions that
+    only multiply every number by one constant and add another. ``integers`` replace the weights
+    of such a convolution.
+    """
+    op = node.op
+    if isinstance(op, ops.Activation):
+        kind, params = op.kind, op.params
+        return lambda x: activate(kind, params, x).astype(np.float64)
+    if isinstance(op, ops.Mul):
+        return lambda a, b: a * b
+    if is_uniform(graph, node):
+        if integers is None:
+            factor, term = (float(graph.constants[name].flat[0]) for name in node.inputs[1:])
+        else:
+            factor = float(integers.weight.flat[0]) * float(integers.scale[0])
+            term = float(integers.bias[0]) * float(integers.bias_scale[0])
+        return lambda x: x * factor + term
+    return None
+
+
+def is_uniform(graph: Graph, node: Node) -> bool:
+    """Whether a node is ``x * constant + constant``, the same for all channels."""
+    op = node.op
+    if not isinstance(op, ops.Conv2d) or op.kernel != (1, 1) or op.stride != (1, 1):
+        return False
+    weight, bias = (graph.constants[name] for name in node.inputs[1:])
+    plain = op.groups == weight.shape[0] == graph.tensors[node.inputs[0]].shape[3]
+    return (
+        plain
+        and not any(op.pads)
+        and bool((weight == weight.flat[0]).all() and (bias == bias.flat[0]).all())
+    )
