@@ -186,10 +186,12 @@ def _ddr_bytes(step: Step, program: Program) -> int:
 
 
 def _bound(spans: list[Span]) -> str:
-    """``ddr`` when the step waited for it longer than half its engine's work, else the engine."""
+    """The engine that keeps the step busy; else ``ddr`` or ``switch``, whichever takes more."""
     if not spans:
         return "folded"
-    waited = sum(span.weights_waited + span.order_waited for span in spans)
-    work = sum(span.time.groups * max(span.time.front, span.time.window) for span in spans)
-    longest = max(spans, key=lambda s: s.time.groups * max(s.time.front, s.time.window))
-    return "ddr" if waited > work / 2 else longest.time.bound()
+    duration = sum(span.end - span.before for span in spans)
+    work = sum(span.time.work for span in spans)
+    switch = sum(span.overhead for span in spans)
+    if work >= 0.6 * duration:
+        return max(spans, key=lambda span: span.time.work).time.bound()
+    return "switch" if switch >= duration - work - switch else "ddr"

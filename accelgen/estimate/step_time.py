@@ -65,6 +65,11 @@ class StepTime:
         """Cycles of the window engine after the front has finished its group."""
         return self.tail_vectors * self.window_cycles
 
+    @property
+    def work(self) -> float:
+        """Cycles of the slower engine, all groups."""
+        return self.groups * max(self.front, self.window)
+
     def bound(self) -> str:
         """Which engine the step is made for: ``array``, ``copy``, ``window`` or ``drain``."""
         if self.window > self.front:

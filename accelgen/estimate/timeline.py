@@ -26,21 +26,29 @@ _UNITS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """DDR as the accelerator's masters see it."""
+    """DDR as the accelerator's masters see it.
+
+    ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
+    """
 
     bytes_per_cycle: float = 16.0
-    latency_cycles: int = 48
+    latency_cycles: int = 60
+    stalls: float = 0.0
 
 
 @dataclass(kw_only=True)
 class Span:
-    """One EXEC on the time line. Cycles since the program's start; ``waited`` for DDR in all."""
+    """One EXEC on the time line, in cycles since the program's start.
+
+    ``before`` is the end of the EXEC before it; ``overhead`` what starting, filling and ending
+    take where nothing disturbs.
+    """
 
     time: StepTime
+    overhead: float
+    before: float = 0.0
     start: float = 0.0
     end: float = 0.0
-    weights_waited: float = 0.0
-    order_waited: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +104,8 @@ class _Run:
     def __init__(self, program: Program, memory: Memory):
         self.arch: ArchParams = program.arch
         self.memory = memory
-        self.simulation = Simulation(memory.bytes_per_cycle, ArchParams.BUS_BYTES)
+        port_bytes = ArchParams.BUS_BYTES * (1 - memory.stalls)
+        self.simulation = Simulation(memory.bytes_per_cycle, port_bytes)
         self.commands = [
             (c.opcode, _complete(c.opcode, c.fields)) for c in program.commands if c.opcode
         ]
@@ -105,7 +114,9 @@ class _Run:
         self.fetched = self.dispatched = 0
         self.counts = _Counts()
         execs = [f for o, f in self.commands if o == Opcode.EXEC]
-        self.spans = [Span(time=step_time(f, self.arch)) for f in execs]
+        switch = overhead.step_start_cycles(self.arch.pixels) + overhead.STEP_END_CYCLES
+        times = [step_time(f, self.arch) for f in execs]
+        self.spans = [Span(time=t, overhead=switch + t.fill * t.front) for t in times]
         self.groups = [[_Group() for _ in range(s.time.groups)] for s in self.spans]
         self.read_bytes = self.written_bytes = 0
 
@@ -221,9 +232,8 @@ class _Run:
     def exec(self) -> Process:
         for index in range(self.total["exec"]):
             span = self.spans[index]
-            began = self.now
+            span.before = self.now
             yield Wait(self.due("exec"))
-            span.order_waited = self.now - began
             self.queues["exec"].pop(0)
             yield Delay(overhead.step_start_cycles(self.arch.pixels))
             span.start = self.now
@@ -242,12 +252,10 @@ class _Run:
         time = span.time
         ring = self.arch.ring_rows // time.ring_rows if time.ring_rows else len(groups)
         for number, group in enumerate(groups):
-            began = self.now
             yield Wait(lambda group=group: group.weights_begun)  # type: ignore[misc]
             group.front_start = self.now
             yield Wait(lambda group=group: group.weights_there)  # type: ignore[misc]
             late = self.now - group.front_start
-            span.weights_waited += self.now - began
             if late > time.front_cycles:
                 # The first vector took its weights as they came.
                 yield Delay(time.front - time.front_cycles)
