@@ -38,7 +38,7 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One command: opcode and the fields of its isa.Format (header fields flattened in ``header``)."""
+    """One command: opcode and the fields of its isa.Format (the header's in ``header``)."""
 
     opcode: Opcode
     fields: Mapping[str, Any]
@@ -97,3 +97,4 @@ class Program:
     outputs: tuple[Placement, ...]  # what the PL leaves in DDR for the host, graph outputs first
     kept: Mapping[str, Placement] = field(default_factory=dict)  # tensor: where it lies at the end
     feature_rows_used: int = 0
+    inputs: tuple[Placement, ...] = ()  # ``input`` first; more only in programs cut from a network

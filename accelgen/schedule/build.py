@@ -1,0 +1,194 @@
+"""schedule(): fuse, lay out, plan memory, lower, encode, in that order."""
+
+from __future__ import annotations
+
+from accelgen.arch import ArchParams
+from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.errors import ScheduleError
+from accelgen.ir import Graph
+from accelgen.ir.macs import count_macs
+from accelgen.schedule.commands import Pending
+from accelgen.schedule.emit import Emitter
+from accelgen.schedule.encode import encode_command
+from accelgen.schedule.fuse import Chain, fuse
+from accelgen.schedule.memory import Apart, MemoryPlan, plan_memory
+from accelgen.schedule.prepare import Prepared, prepare
+from accelgen.schedule.program import Command, Placement, Program, PsStep, Step
+from accelgen.schedule.storage import Storages, lay_out
+from accelgen.schedule.work import Work, make_work
+
+__all__ = ["schedule"]
+
+_PAGE = 4096
+
+
+def schedule(
+    graph: Graph, arch: ArchParams, *, keep_all: bool = False, fc_on_ps: bool = False
+) -> Program:
+    """Compile an int8 graph for ``arch``.
+
+    Parameters
+    ----------
+    graph : Graph
+        int8 operations. Tensors that are read but made by no node are inputs too, after
+        ``graph.input`` (that is how a single step is cut out of a network).
+    arch : ArchParams
+        The hardware's knobs.
+    keep_all : bool
+        Store every materialised tensor at a place of its own in DDR (``Program.kept``).
+    fc_on_ps : bool
+        Leave the last fully connected layer to the PS.
+
+    Raises
+    ------
+    ScheduleError
+        The graph does not fit ``arch``; names the node and the knob.
+    """
+    prepared, storages = lay_out(prepare(graph, fc_on_ps=fc_on_ps), arch)
+    works, plan = _plan(prepared, storages, arch, keep_all)
+    emitter = Emitter(works, storages, plan, _exported(works, prepared, keep_all), arch)
+    emitter.emit_all()
+    return _assemble(prepared, storages, works, plan, emitter, arch, keep_all)
+
+
+def _plan(
+    prepared: Prepared, storages: Storages, arch: ArchParams, keep_all: bool
+) -> tuple[list[Work], MemoryPlan]:
+    """Steps and memory; GlobalAvgPools leave their steps where memory demands it."""
+    apart: frozenset[str] = frozenset()
+    outside = {storages.places[t].storage for t in (*prepared.inputs, *prepared.outputs)}
+    done: dict[tuple[str, ...], Work] = {}
+    while True:
+        works = []
+        for chain in fuse(prepared, apart):
+            key = tuple(n.name for n in chain.nodes)
+            if key not in done:
+                done[key] = make_work(chain, prepared.graph, storages, arch)
+            works.append(done[key])
+        plan = plan_memory(works, storages, frozenset(outside), arch)
+        if isinstance(plan, MemoryPlan):
+            return works, plan
+        assert isinstance(plan, Apart)
+        apart |= {plan.node}
+
+
+def _exported(works: list[Work], prepared: Prepared, keep_all: bool) -> frozenset[str]:
+    """Tensors that have a place in DDR whatever the plan, and are there at the end."""
+    outside = frozenset({*prepared.inputs, *prepared.outputs})
+    return outside | {t for w in works for t in w.chain.writes} if keep_all else outside
+
+
+def _assemble(
+    prepared: Prepared, storages: Storages, works: list[Work], plan: MemoryPlan,
+    emitter: Emitter, arch: ArchParams, keep_all: bool,
+) -> Program:  # fmt: skip
+    """Addresses of everything in DDR, the image, and the records of steps."""
+    program_offset = -(-len(emitter.streams) // COMMAND_BYTES) * COMMAND_BYTES
+    pending = emitter.list.with_early_weights()
+    program_bytes = (len(pending) + 1) * COMMAND_BYTES
+    tensors_at = -(-(program_offset + program_bytes) // _PAGE) * _PAGE
+    commands = [_finish(p, tensors_at, works) for p in pending]
+    commands.append(Command(opcode=Opcode.END, fields={"header": {"opcode": Opcode.END}}))
+    image = bytearray(program_offset)
+    image[: len(emitter.streams)] = emitter.streams
+    for command, p in zip(commands, [*pending, None], strict=True):
+        try:
+            image += encode_command(command)
+        except ValueError as error:
+            name = works[p.step].chain.name if p else "end"
+            raise ScheduleError(
+                f"node '{name}' is beyond what a command can say: {error}; make the map smaller"
+            ) from error
+
+    def place(tensor: str) -> Placement:
+        spot = storages.places[tensor]
+        _, rows = storages.sizes[spot.storage]
+        _, h, w, c = prepared.graph.tensors[tensor].shape
+        stride = rows * arch.row_bytes
+        return Placement(
+            tensor=tensor,
+            shape=(h, w, c),
+            slots=storages.slots[tensor],
+            offset=tensors_at + emitter.ddr_rows[spot.storage] * arch.row_bytes
+            + spot.first * stride,
+            stride=stride,
+            groups=spot.groups,
+        )  # fmt: skip
+
+    inputs = tuple(place(t) for t in prepared.inputs)
+    kept = sorted({t for w in works for t in w.chain.writes}) if keep_all else []
+    return Program(
+        graph=prepared.graph,
+        arch=arch,
+        steps=tuple(_step(i, w, pending, commands, prepared, arch) for i, w in enumerate(works)),
+        ps_steps=_ps_steps(prepared),
+        commands=tuple(commands),
+        image=bytes(image),
+        program_offset=program_offset,
+        image_bytes=tensors_at + emitter.ddr_total * arch.row_bytes,
+        input=inputs[0],
+        inputs=inputs,
+        outputs=tuple(place(t) for t in prepared.outputs),
+        kept={t: place(t) for t in kept},
+        feature_rows_used=plan.rows_used,
+    )
+
+
+def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:
+    fields = pending.fields
+    if pending.opcode in (Opcode.LOAD, Opcode.STORE):
+        fields = {**fields, "offset": fields["offset"] + tensors_at}
+    waits = max(fields["header"].get(f"wait_{u}", 0) for u in ("loads", "execs", "stores"))
+    if waits > 65535:
+        raise ScheduleError(
+            f"node '{works[pending.step].chain.name}' is command {waits:,} of its unit; wait counts"
+            " end at 65,535: raise feature_rows so that fewer tiles are needed"
+        )
+    return Command(opcode=pending.opcode, fields=fields)
+
+
+def _step(
+    index: int, work: Work, pending: list[Pending], commands: list[Command],
+    prepared: Prepared, arch: ArchParams,
+) -> Step:  # fmt: skip
+    chain: Chain = work.chain
+    mine = [i for i, p in enumerate(pending) if p.step == index]
+    ddr = 0
+    for i in mine:
+        fields = commands[i].fields
+        if pending[i].opcode is Opcode.WEIGHTS:
+            ddr += fields["beats"] * arch.BUS_BYTES
+        elif pending[i].opcode in (Opcode.LOAD, Opcode.STORE):
+            ddr += fields["groups"] * fields["rows"] * arch.row_bytes
+    engine = "+".join(
+        name for name, on in (("array", chain.array), ("window", chain.uses_window)) if on
+    )
+    return Step(
+        index=index,
+        nodes=tuple(n.name for n in chain.nodes),
+        engine=engine,
+        inputs=tuple(dict.fromkeys(chain.reads)),
+        output=chain.output if chain.write else "",
+        squeezed=chain.squeeze.output if chain.squeeze else "",
+        macs=sum(count_macs(n, prepared.graph) for n in chain.nodes),
+        ddr_bytes=ddr,
+        commands=tuple(mine),
+        execs=tuple(pending[i].number for i in mine if pending[i].opcode is Opcode.EXEC),
+    )
+
+
+def _ps_steps(prepared: Prepared) -> tuple[PsStep, ...]:
+    graph = prepared.graph
+    steps = []
+    for node in prepared.ps_nodes:
+        inputs = tuple(i for i in node.inputs if i not in graph.constants)
+        moved = [*node.inputs, node.output]
+        size = 0
+        for name in moved:
+            kind = graph.tensors[name]
+            elements = 1
+            for extent in kind.shape:
+                elements *= extent
+            size += elements * (1 if kind.dtype == "int8" else 4)
+        steps.append(PsStep(node=node.name, inputs=inputs, output=node.output, ddr_bytes=size))
+    return tuple(steps)

@@ -1,0 +1,204 @@
+"""Planned steps to a list of commands: LOAD, WEIGHTS, EXEC, STORE per tile."""
+
+from __future__ import annotations
+
+from accelgen.arch import ArchParams
+from accelgen.arch.isa import Opcode
+from accelgen.ir.ops import Pair
+from accelgen.schedule.commands import CommandList, Rows
+from accelgen.schedule.lower import exec_fields, weights_fields
+from accelgen.schedule.memory import Interval, MemoryPlan
+from accelgen.schedule.storage import Storages
+from accelgen.schedule.work import OUT, SQUEEZED, Slice, Tile, Work
+
+__all__ = ["Emitter"]
+
+_PAGE = 4096
+
+
+class Emitter:
+    """Walks the steps once and collects commands and weight streams.
+
+    After :meth:`emit_all`: ``list`` holds the commands (DDR offsets of tensors relative to the first
+    tensor), ``streams`` the weight streams, ``ddr_rows`` each storage's first row in DDR and
+    ``ddr_total`` the rows taken there.
+    """
+
+    def __init__(
+        self, works: list[Work], storages: Storages, plan: MemoryPlan,
+        exported: frozenset[str], arch: ArchParams,
+    ) -> None:  # fmt: skip
+        self.works = works
+        self.storages = storages
+        self.plan = plan
+        self.arch = arch
+        self.streams = bytearray()
+        self._stream_at: dict[bytes, int] = {}
+        self._made_by = {t: step for step, w in enumerate(works) for t in w.chain.writes}
+        self._ddr_reads = self._find_ddr_reads(exported)
+        self.ddr_rows, self.ddr_total = self._lay_out_ddr()
+        self.list = CommandList(arch.feature_rows, self.ddr_total)
+        self._execs = 0
+
+    # Facts.
+
+    def _find_ddr_reads(self, exported: frozenset[str]) -> dict[str, list[tuple[Pair, int]]]:
+        """Per storage: (channel groups, step) that are read from DDR. The host reads at the end."""
+        reads: dict[str, list[tuple[Pair, int]]] = {}
+
+        def note(tensor: str, step: int) -> None:
+            place = self.storages.places[tensor]
+            groups = (place.first, place.first + place.groups)
+            reads.setdefault(place.storage, []).append((groups, step))
+
+        for tensor in sorted(exported):
+            note(tensor, len(self.works))
+        for step, work in enumerate(self.works):
+            for tensor in work.chain.reads:
+                if self.plan.resident(self.storages.places[tensor].storage, step) is None:
+                    note(tensor, step)
+        for interval in self.plan.rows:
+            for groups in self._first_loads(interval):
+                reads.setdefault(interval.storage, []).append((groups, interval.first))
+        return reads
+
+    def _first_loads(self, interval: Interval) -> list[Pair]:
+        """Channel groups that must be loaded when ``interval`` begins: made before, read in it."""
+        wanted: set[int] = set()
+        for step in range(interval.first, interval.last + 1):
+            for tensor in self.works[step].chain.reads:
+                place = self.storages.places[tensor]
+                if place.storage == interval.storage:
+                    wanted |= set(range(place.first, place.first + place.groups))
+        fresh: set[int] = set()  # made while the interval lasts
+        for tensor, step in self._made_by.items():
+            place = self.storages.places[tensor]
+            if place.storage == interval.storage and step >= interval.first:
+                fresh |= set(range(place.first, place.first + place.groups))
+        return _runs(sorted(wanted - fresh))
+
+    def _lay_out_ddr(self) -> tuple[dict[str, int], int]:
+        """Every storage that is ever in DDR, page after page."""
+        at, rows = 0, {}
+        page = _PAGE // self.arch.row_bytes
+        staged = {
+            self.storages.places[work.tensors[role]].storage
+            for work, tiling in zip(self.works, self.plan.tilings, strict=True)
+            for role in tiling.buffers
+        }
+        for storage in sorted(staged | set(self._ddr_reads)):
+            rows[storage] = at
+            groups, height = self.storages.sizes[storage]
+            at += -(-groups * height // page) * page
+        return rows, at
+
+    def _is_read_from_ddr(self, tensor: str, after: int) -> bool:
+        place = self.storages.places[tensor]
+        return any(
+            groups[0] < place.first + place.groups and place.first < groups[1] and step > after
+            for groups, step in self._ddr_reads.get(place.storage, ())
+        )
+
+    # Commands.
+
+    def emit_all(self) -> None:
+        """Every step's commands, in order."""
+        for step, work in enumerate(self.works):
+            for interval, row in sorted(self.plan.rows.items()):
+                if interval.first == step:
+                    self._load_whole(step, interval, row)
+            self._emit_step(step, work)
+
+    def _load_whole(self, step: int, interval: Interval, row: int) -> None:
+        _, height = self.storages.sizes[interval.storage]
+        for first, last in self._first_loads(interval):
+            part = Slice((first, last), (0, height))
+            at = Rows(row + first * height, height, last - first, height)
+            self._transfer(Opcode.LOAD, step, interval.storage, 0, part, at)
+
+    def _emit_step(self, step: int, work: Work) -> None:
+        tiling = self.plan.tilings[step]
+        loaded: dict[str, tuple[int, Slice]] = {}  # role: which slice it was, and the slice
+        for tile in tiling.tiles:
+            at: dict[str, Rows] = {}
+            for role, part in tile.slices.items():
+                place = self.storages.places[work.tensors[role]]
+                if role not in tiling.buffers:
+                    at[role] = self._resident(step, place.storage, place.first, part)
+                    continue
+                number, last = loaded.get(role, (-1, None))
+                if part != last:
+                    number += 1
+                loaded[role] = number, part
+                buffers = tiling.buffers[role]
+                row = buffers[number % len(buffers)]
+                groups = part.groups[1] - part.groups[0]
+                at[role] = Rows(row, part.height, groups, part.height)
+                if role not in (OUT, SQUEEZED) and part != last:
+                    self._transfer(Opcode.LOAD, step, place.storage, place.first, part, at[role])
+            self._emit_exec(step, work, tile, at)
+            for role in (OUT, SQUEEZED):
+                if role not in at:
+                    continue
+                tensor = work.tensors[role]
+                if role in tiling.buffers or self._is_read_from_ddr(tensor, step):
+                    place = self.storages.places[tensor]
+                    part = tile.slices[role]
+                    self._transfer(Opcode.STORE, step, place.storage, place.first, part, at[role])
+
+    def _resident(self, step: int, storage: str, first: int, part: Slice) -> Rows:
+        row = self.plan.resident(storage, step)
+        assert row is not None
+        _, height = self.storages.sizes[storage]
+        start = row + (first + part.groups[0]) * height + part.rows[0]
+        return Rows(start, height, part.groups[1] - part.groups[0], part.height)
+
+    def _emit_exec(self, step: int, work: Work, tile: Tile, at: dict[str, Rows]) -> None:
+        bank = self._execs % 2
+        self._execs += 1
+        stream = work.weights.stream(*tile.groups)
+        offset = self._stream_at.get(stream)
+        if offset is None:
+            offset = self._stream_at[stream] = len(self.streams)
+            self.streams += stream
+        fields = weights_fields(work, tile, offset, len(stream), bank)
+        self.list.add(Opcode.WEIGHTS, step, fields)
+        self.list.add(
+            Opcode.EXEC,
+            step,
+            exec_fields(work, tile, at, bank),
+            reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
+            writes=[("feature", r) for role, r in at.items() if role in (OUT, SQUEEZED)],
+        )
+
+    def _transfer(
+        self, opcode: Opcode, step: int, storage: str, first: int, part: Slice, at: Rows
+    ) -> None:
+        """LOAD or STORE of ``part`` (groups counted from group ``first`` of the storage)."""
+        _, height = self.storages.sizes[storage]
+        row = self.ddr_rows[storage] + (first + part.groups[0]) * height + part.rows[0]
+        ddr = Rows(row, height, at.groups, at.rows)
+        fields = {
+            "offset": row * self.arch.row_bytes,
+            "stride": height * self.arch.row_bytes,
+            "row": at.first,
+            "row_stride": at.stride,
+            "groups": at.groups,
+            "rows": at.rows,
+        }
+        load = opcode is Opcode.LOAD
+        source, target = (
+            (("ddr", ddr), ("feature", at)) if load else (("feature", at), ("ddr", ddr))
+        )
+        self.list.add(opcode, step, fields, reads=[source], writes=[target])
+
+
+def _runs(numbers: list[int]) -> list[Pair]:
+    """Sorted numbers to half-open runs."""
+    runs: list[Pair] = []
+    for n in numbers:
+        if runs and runs[-1][1] == n:
+            runs[-1] = (runs[-1][0], n + 1)
+        else:
+            runs.append((n, n + 1))
+    return runs

@@ -1,0 +1,168 @@
+"""Which pixels of a step's input a band of its output needs, and the walks that make it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelgen.errors import ScheduleError
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale
+from accelgen.schedule.fuse import Chain
+from accelgen.schedule.raster import Walk
+
+__all__ = ["Band", "Geometry", "Window", "geometry_of"]
+
+#: Largest kernel, stride and dilation a raster can hold (4-bit fields).
+_LARGEST = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """One stage's window over a whole map of ``height`` x ``width``."""
+
+    height: int
+    width: int
+    out_h: int
+    out_w: int
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad_top: int = 0
+    pad_left: int = 0
+    pad_value: int = 0
+
+    def rows_needed(self, first: int, last: int) -> Pair:
+        """Map rows [a, b) that output rows [first, last) look at; never empty."""
+        low = first * self.stride[0] - self.pad_top
+        high = (last - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0]
+        low = min(max(low, 0), self.height - 1)
+        high = min(max(high - self.pad_top + 1, low + 1), self.height)
+        return low, high
+
+    def walk(self, rows: Pair, out_rows: Pair, first_pixel: int = 0) -> Walk:
+        """The window over map rows ``rows`` alone, making output rows ``out_rows``."""
+        return Walk(
+            height=rows[1] - rows[0],
+            width=self.width,
+            out_h=out_rows[1] - out_rows[0],
+            out_w=self.out_w,
+            kernel=self.kernel,
+            stride=self.stride,
+            dilation=self.dilation,
+            pad_top=self.pad_top + rows[0] - out_rows[0] * self.stride[0],
+            pad_left=self.pad_left,
+            pad_value=self.pad_value,
+            first_pixel=first_pixel,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """Output rows ``rows`` of a step: ``source_rows`` is what it reads, in whole map rows.
+
+    ``first`` walks the source (array or copy), ``second`` the ring's map; its ``first_pixel`` counts
+    from the feature row that holds the band's first pixel.
+    """
+
+    rows: Pair
+    source_rows: Pair
+    first: Walk
+    second: Walk | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Windows of a step. ``second`` is None when the window engine is passed by."""
+
+    first: Window
+    second: Window | None
+
+    @property
+    def out_h(self) -> int:
+        """Rows of the step's output."""
+        return (self.second or self.first).out_h
+
+    @property
+    def out_w(self) -> int:
+        """Pixels per row of the step's output."""
+        return (self.second or self.first).out_w
+
+    def band(self, rows: Pair, pixels: int) -> Band:
+        """What output rows ``rows`` need."""
+        middle = self.second.rows_needed(*rows) if self.second else rows
+        source = self.first.rows_needed(*middle)
+        return Band(
+            rows=rows,
+            source_rows=source,
+            first=self.first.walk(source, middle, source[0] * self.first.width % pixels),
+            second=self.second.walk(middle, rows) if self.second else None,
+        )
+
+
+def geometry_of(chain: Chain, graph: Graph) -> Geometry:
+    """Windows of a step's stages.
+
+    Raises
+    ------
+    ScheduleError
+        A kernel, stride or dilation beyond the raster's fields.
+    """
+    _, height, width, _ = graph.tensors[chain.source].shape
+    if chain.array is None:
+        first = Window(height=height, width=width, out_h=height, out_w=width)
+    else:
+        first = _window(chain.array, graph)
+    if not chain.uses_window:
+        return Geometry(first=first, second=None)
+    if chain.window is None:
+        h, w = first.out_h, first.out_w
+        return Geometry(first=first, second=Window(height=h, width=w, out_h=h, out_w=w))
+    return Geometry(first=first, second=_window(chain.window, graph))
+
+
+def _window(node: Node, graph: Graph) -> Window:
+    _, height, width, _ = graph.tensors[node.inputs[0]].shape
+    _, out_h, out_w, _ = graph.tensors[node.output].shape
+    if isinstance(node.op, QScale):
+        zero = node.op.x_zero
+        return Window(height=height, width=width, out_h=out_h, out_w=out_w, pad_value=zero)
+    assert isinstance(node.op, QConv2d | QMaxPool | QAvgPool)
+    kernel = node.op.kernel
+    dilation = (1, 1) if isinstance(node.op, QAvgPool) else node.op.dilation
+    if kernel == (height, width) and node.op.pads == (0, 0, 0, 0) and max(kernel) > _LARGEST:
+        # Pixels are linear: a kernel as large as the map may as well be another rectangle.
+        height, width = kernel = _fold(node, height * width)
+        dilation = (1, 1)
+    _check(node, "kernel", kernel)
+    _check(node, "stride", node.op.stride)
+    _check(node, "dilation", dilation)
+    return Window(
+        height=height,
+        width=width,
+        out_h=out_h,
+        out_w=out_w,
+        kernel=kernel,
+        stride=node.op.stride if (out_h, out_w) != (1, 1) else (1, 1),
+        dilation=dilation,
+        pad_top=node.op.pads[0],
+        pad_left=node.op.pads[1],
+        pad_value=-128 if isinstance(node.op, QMaxPool) else node.op.input_zero,
+    )
+
+
+def _fold(node: Node, pixels: int) -> Pair:
+    for rows in range(_LARGEST, 0, -1):
+        if pixels % rows == 0 and pixels // rows <= _LARGEST:
+            return rows, pixels // rows
+    raise ScheduleError(
+        f"node '{node.name}' has a kernel over a whole map of {pixels} pixels, which is no product"
+        f" of two numbers up to {_LARGEST}; pool the map before it"
+    )
+
+
+def _check(node: Node, attribute: str, value: Pair) -> None:
+    if max(value) > _LARGEST:
+        raise ScheduleError(
+            f"node '{node.name}' has {attribute} {list(value)}; the accelerator builds"
+            f" {attribute}s up to {_LARGEST}"
+        )

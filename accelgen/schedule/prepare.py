@@ -1,0 +1,141 @@
+"""Split a graph between PL and PS, and make every concat a matter of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from accelgen.errors import ScheduleError
+from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir.ops import QConcat, QConv2d, QTable, Softmax
+
+__all__ = ["Prepared", "insert_before_readers", "prepare"]
+
+IDENTITY_TABLE = "accelgen.identity_table"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A graph ready for scheduling.
+
+    ``graph`` is the whole graph, copies that concats need inserted; ``nodes`` what the PL computes,
+    ``ps_nodes`` what the PS computes afterwards; ``inputs`` the tensors nobody makes, ``outputs``
+    the tensors the PL leaves for the host (graph outputs first, then what the PS reads).
+    """
+
+    graph: Graph
+    nodes: tuple[Node, ...]
+    ps_nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def prepare(graph: Graph, *, fc_on_ps: bool = False) -> Prepared:
+    """Split and rewrite ``graph`` (int8; several inputs are allowed: tensors no node makes).
+
+    Raises
+    ------
+    ScheduleError
+        A node of the PL comes after one of the PS.
+    """
+    inputs = _inputs(graph)
+    graph = _copy_concat_members(_share_prefixes(graph), inputs)
+    ps = {n.name for n in graph.nodes if isinstance(n.op, Softmax)}
+    if fc_on_ps and (fc := _last_fc(graph, ps)) is not None:
+        ps.add(fc.name)
+    made_by_ps = {n.output for n in graph.nodes if n.name in ps}
+    for node in graph.nodes:
+        if node.name not in ps and made_by_ps.intersection(node.inputs):
+            raise ScheduleError(
+                f"node '{node.name}' ({type(node.op).__name__}) follows a softmax; accelgen builds"
+                " Softmax only at the end of a network"
+            )
+    read_by_ps = [i for n in graph.nodes if n.name in ps for i in n.inputs]
+    wanted = [*graph.outputs, *read_by_ps]
+    outputs = dict.fromkeys(t for t in wanted if t not in made_by_ps and t not in graph.constants)
+    return Prepared(
+        graph=graph,
+        nodes=tuple(n for n in graph.nodes if n.name not in ps),
+        ps_nodes=tuple(n for n in graph.nodes if n.name in ps),
+        inputs=inputs,
+        outputs=tuple(outputs),
+    )
+
+
+def _inputs(graph: Graph) -> tuple[str, ...]:
+    """``graph.input`` and every other tensor that is read and that nobody makes."""
+    made = {n.output for n in graph.nodes} | set(graph.constants)
+    read = [name for n in graph.nodes for name in n.inputs if name not in made]
+    return tuple(dict.fromkeys([graph.input, *read]))
+
+
+def _last_fc(graph: Graph, ps: set[str]) -> Node | None:
+    """The last convolution whose kernel is the whole map, if only the PS and the host read it."""
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, QConv2d):
+            _, height, width, _ = graph.tensors[node.inputs[0]].shape
+            whole = node.op.kernel == (height, width) and node.op.pads == (0, 0, 0, 0)
+            tail = all(r.name in ps for r in graph.readers(node.output))
+            return node if whole and tail else None
+    return None
+
+
+def _share_prefixes(graph: Graph) -> Graph:
+    """concat(a, b, c) becomes concat(concat(a, b), c) where concat(a, b) exists (DenseNet)."""
+    leaves: dict[tuple[str, ...], str] = {}  # of concats that are not yet part of another
+    parts: dict[str, tuple[str, ...]] = {}
+    nodes = []
+    for node in graph.nodes:
+        if isinstance(node.op, QConcat):
+            flat = tuple(leaf for i in node.inputs for leaf in parts.get(i, (i,)))
+            for length in range(len(flat) - 1, 1, -1):
+                if flat[:length] in leaves:
+                    node = replace(node, inputs=(leaves.pop(flat[:length]), *flat[length:]))
+                    break
+            parts[node.output] = flat
+            leaves[flat] = node.output
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _copy_concat_members(graph: Graph, inputs: tuple[str, ...]) -> Graph:
+    """Copy members that cannot live inside a concat's storage: inputs, and members elsewhere."""
+    taken = set(inputs)
+    tensors, constants = dict(graph.tensors), dict(graph.constants)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if isinstance(node.op, QConcat):
+            members = []
+            for i, member in enumerate(node.inputs):
+                if member in taken:
+                    name = f"{node.name}.copy{i}"
+                    tensors[name] = tensors[member]
+                    constants[IDENTITY_TABLE] = np.arange(-128, 128).astype(np.int8)
+                    tensors[IDENTITY_TABLE] = TensorType((256,), "int8")
+                    inputs_ = (member, IDENTITY_TABLE)
+                    nodes.append(Node(name=name, op=QTable(), inputs=inputs_, output=name))
+                    member = name
+                taken.add(member)
+                members.append(member)
+            node = replace(node, inputs=tuple(members))
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes), tensors=tensors, constants=constants)
+
+
+def insert_before_readers(
+    graph: Graph, new: Node, of: str, reads_it: Callable[[Node], bool]
+) -> Graph:
+    """Put ``new`` (which reads ``of``) behind ``of``; readers for which ``reads_it`` now read it."""
+    nodes: list[Node] = []
+    placed = False
+    for node in graph.nodes:
+        if of in node.inputs and reads_it(node):
+            if not placed:
+                nodes.append(new)
+                placed = True
+            renamed = tuple(new.output if i == of else i for i in node.inputs)
+            node = replace(node, inputs=renamed)
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))

@@ -1,0 +1,100 @@
+"""RASTER fields: how P lanes walk over a map (docs/architecture.md, "Rasters")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+from accelgen.ir.ops import Pair
+
+__all__ = ["Walk", "aligned_rows", "make_raster", "raster_vectors"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """A window sliding over a map, both already cut to one tile.
+
+    Output pixel (y, x) at tap (ky, kx) sees map pixel
+    ``(y * stride_h + ky * dilation_h - pad_top, x * stride_w + kx * dilation_w - pad_left)``.
+    ``first_pixel`` is the map's first pixel, counted from the start of its first feature row.
+    """
+
+    height: int
+    width: int
+    out_h: int
+    out_w: int
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad_top: int = 0
+    pad_left: int = 0
+    pad_value: int = 0
+    first_pixel: int = 0
+
+    @property
+    def taps(self) -> int:
+        """Positions of the kernel."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def out_pixels(self) -> int:
+        """Pixels kept per channel group."""
+        return self.out_h * self.out_w
+
+    @property
+    def span(self) -> int:
+        """Positions of a row from its first kept lane to its last."""
+        return (self.out_w - 1) * self.stride[1] + 1
+
+
+def _pitch(walk: Walk, pixels: int) -> int:
+    """Positions per row of the raster that needs fewer vectors; joined rows when equal."""
+    row_by_row = -(-walk.span // pixels) * pixels
+    joined = walk.width
+    may_join = walk.stride == (1, 1) and walk.out_w <= walk.width
+    if may_join and -(-walk.out_h * joined // pixels) <= walk.out_h * row_by_row // pixels:
+        return joined
+    return row_by_row
+
+
+def raster_vectors(walk: Walk, pixels: int) -> int:
+    """Vectors per channel group."""
+    return -(-walk.out_h * _pitch(walk, pixels) // pixels)
+
+
+def make_raster(walk: Walk, pixels: int) -> dict[str, int]:
+    """Fields of isa.RASTER for ``walk`` on ``pixels`` lanes."""
+    pitch = _pitch(walk, pixels)
+    step_x, rows = pixels % pitch, pixels // pitch
+    stride_h, stride_w = walk.stride
+    return {
+        "height": walk.height,
+        "width": walk.width,
+        "kernel_h": walk.kernel[0],
+        "kernel_w": walk.kernel[1],
+        "dilation_h": walk.dilation[0],
+        "dilation_w": walk.dilation[1],
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "pad_top": walk.pad_top,
+        "pad_left": walk.pad_left,
+        "pad_value": walk.pad_value,
+        "pitch": pitch,
+        "step_x": step_x,
+        "step_y": rows * stride_h,
+        "step_phase": step_x % stride_w,
+        "wrap_phase": (step_x - pitch) % stride_w,
+        "row_limit": walk.out_h * stride_h,
+        "span": walk.span,
+        "origin": walk.first_pixel - walk.pad_top * walk.width - walk.pad_left,
+        "step_address": step_x + rows * stride_h * walk.width,
+        "wrap_address": stride_h * walk.width - pitch,
+        "tap_x_address": walk.dilation[1],
+        "tap_y_address": walk.dilation[0] * walk.width - (walk.kernel[1] - 1) * walk.dilation[1],
+        "vectors": raster_vectors(walk, pixels),
+    }
+
+
+def aligned_rows(width: int, pixels: int) -> int:
+    """Fewest map rows that fill whole feature rows: where a band may end."""
+    return pixels // gcd(width, pixels)

@@ -1,0 +1,131 @@
+"""One step with everything that does not depend on addresses: windows, weights, tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelgen.arch import ArchParams
+from accelgen.ir import Graph
+from accelgen.ir.ops import Pair
+from accelgen.schedule.fuse import Chain
+from accelgen.schedule.geometry import Band, Geometry, geometry_of
+from accelgen.schedule.limits import check_step
+from accelgen.schedule.raster import Walk, raster_vectors
+from accelgen.schedule.storage import Storages
+from accelgen.schedule.weights import GroupWindow, StepWeights, group_window, step_weights
+
+__all__ = ["OTHER", "OUT", "SOURCE", "SQUEEZED", "Slice", "Tile", "Work", "make_work"]
+
+#: Roles of a step's operands: map read, residual or SCALE's vector, map written, pooled vector.
+SOURCE, OTHER, OUT, SQUEEZED = "source", "other", "out", "squeezed"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Channel groups [groups) and, of each, feature rows [rows) of one tensor."""
+
+    groups: Pair
+    rows: Pair
+
+    @property
+    def height(self) -> int:
+        """Feature rows per group."""
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def size(self) -> int:
+        """Feature rows in all."""
+        return (self.groups[1] - self.groups[0]) * self.height
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One EXEC: output groups [groups) of band ``band``, and the slices it touches by role."""
+
+    groups: Pair
+    band: Band
+    slices: dict[str, Slice]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A step ready for tiling. ``tensors`` names its operands by role."""
+
+    chain: Chain
+    geometry: Geometry
+    window: GroupWindow
+    weights: StepWeights
+    groups: int
+    source_groups: int
+    pixels: int  # P
+    chain_pixels: int  # W
+    tensors: dict[str, str]
+
+    def tile(self, rows: Pair, groups: Pair) -> Tile:
+        """Output rows ``rows`` (ending on whole feature rows, or the last) of groups ``groups``."""
+        band = self.geometry.band(rows, self.pixels)
+        out = Slice(groups, self._feature_rows(rows, self.geometry.out_w))
+        source_rows = self._feature_rows(band.source_rows, self.geometry.first.width)
+        slices = {SOURCE: Slice(self._source_groups(groups), source_rows)}
+        if OTHER in self.tensors:
+            slices[OTHER] = Slice(groups, (0, 1)) if self.chain.vector else out
+        if OUT in self.tensors:
+            slices[OUT] = out
+        if SQUEEZED in self.tensors:
+            slices[SQUEEZED] = Slice(groups, (0, 1))
+        return Tile(groups=groups, band=band, slices=slices)
+
+    def cycles(self, tile: Tile) -> int:
+        """Rough cycles of a tile: its slowest engine."""
+        groups = tile.groups[1] - tile.groups[0]
+        first, second = tile.band.first, tile.band.second
+        per_group = self._vectors(first) * (self.window.groups if self.chain.array else 1)
+        if second is not None:
+            per_group = max(per_group, self._vectors(second))
+        drained = [w.out_pixels for w in (first, second) if w is not None]
+        return groups * max(per_group, max(drained) // self.chain_pixels)
+
+    def _vectors(self, walk: Walk) -> int:
+        return raster_vectors(walk, self.pixels) * walk.taps
+
+    def _feature_rows(self, rows: Pair, width: int) -> Pair:
+        return rows[0] * width // self.pixels, -(-rows[1] * width // self.pixels)
+
+    def _source_groups(self, groups: Pair) -> Pair:
+        if self.chain.array is None:
+            return groups
+        window = self.window
+        first = groups[0] // window.repeat * window.step
+        last = (groups[1] - 1) // window.repeat * window.step + window.groups
+        return first, last
+
+
+def make_work(chain: Chain, graph: Graph, storages: Storages, arch: ArchParams) -> Work:
+    """Everything about a step but its addresses.
+
+    Raises
+    ------
+    ScheduleError
+        The step cannot run on ``arch``, however it is tiled.
+    """
+    geometry = geometry_of(chain, graph)
+    window = group_window(chain, graph, storages, arch.lanes)
+    check_step(chain, geometry, window, graph, arch)
+    tensors = {SOURCE: chain.source}
+    if other := chain.residual or chain.vector:
+        tensors[OTHER] = other
+    if chain.write:
+        tensors[OUT] = chain.output
+    if chain.squeeze is not None:
+        tensors[SQUEEZED] = chain.squeeze.output
+    return Work(
+        chain=chain,
+        geometry=geometry,
+        window=window,
+        weights=step_weights(chain, graph, storages, window, arch),
+        groups=len(storages.slots[chain.output]) // arch.lanes,
+        source_groups=len(storages.slots[chain.source]) // arch.lanes,
+        pixels=arch.pixels,
+        chain_pixels=arch.chain_pixels,
+        tensors=tensors,
+    )

@@ -1,0 +1,194 @@
+"""Runs a program's commands, from the bytes of its image, on a numpy memory. Bit-exact, no time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.arch import ArchParams
+from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.schedule.encode import decode_command
+from accelgen.schedule.layout import pack_tensor, unpack_tensor
+from accelgen.schedule.program import Command, Placement, Program
+from accelgen.simulation.functional_exec import CommandFault, Params, StepStream, execute
+
+__all__ = ["FunctionalResult", "run_functional"]
+
+Int8 = npt.NDArray[np.int8]
+
+#: Commands a unit's queue holds; the dispatcher waits when it is full.
+_QUEUE = 4
+_UNITS = (Opcode.EXEC, Opcode.WEIGHTS, Opcode.LOAD, Opcode.STORE)
+
+
+@dataclass(frozen=True)
+class FunctionalResult:
+    """``tensors``: every output and kept tensor, (h, w, c) int8. ``ddr``: the image afterwards.
+
+    ``order`` lists the commands (indices into the program) as they were run.
+    """
+
+    tensors: dict[str, Int8]
+    ddr: bytearray
+    order: tuple[int, ...]
+
+
+def run_functional(
+    program: Program, inputs: Mapping[str, Int8], *, shuffle: int | None = None
+) -> FunctionalResult:
+    """Run ``program`` on ``inputs`` (h, w, c) by tensor name.
+
+    Commands are decoded from the image. Memories start as seeded garbage. Without ``shuffle``
+    commands run in program order, each checked to have its wait counts reached. With it (a seed),
+    the units take turns at random, as far as queues, unit order and wait counts allow: a missing
+    wait shows as a wrong result or a deadlock.
+
+    Raises
+    ------
+    CommandFault
+        A command asks for what the hardware does not do, or nothing can run any more.
+    """
+    machine = _Machine(program, inputs)
+    return machine.run(None if shuffle is None else np.random.default_rng(shuffle))
+
+
+class _Machine:
+    def __init__(self, program: Program, inputs: Mapping[str, Int8]) -> None:
+        self.program = program
+        self.arch: ArchParams = program.arch
+        rng = np.random.default_rng(1)
+        shape = (self.arch.feature_rows, self.arch.pixels, self.arch.lanes)
+        self.memory = rng.integers(-128, 128, shape, np.int8)
+        self.tables = rng.integers(-128, 128, (2, 2, 256), np.int8)
+        self.ddr = bytearray(rng.bytes(program.image_bytes))
+        self.ddr[: len(program.image)] = program.image
+        for placement in program.inputs:
+            at = placement.offset
+            packed = pack_tensor(inputs[placement.tensor], placement, self.arch)
+            self.ddr[at : at + placement.size_bytes] = packed
+        self.streams: deque[StepStream] = deque()
+        self.done = dict.fromkeys(_UNITS, 0)
+
+    def run(self, rng: np.random.Generator | None) -> FunctionalResult:
+        commands = self._fetch()
+        order: list[int] = []
+        queues: dict[Opcode, deque[int]] = {unit: deque() for unit in _UNITS}
+        dispatched = 0
+        while dispatched < len(commands) or any(queues.values()):
+            while dispatched < len(commands):
+                queue = queues[commands[dispatched].opcode]
+                if len(queue) >= _QUEUE:
+                    break
+                queue.append(dispatched)
+                dispatched += 1
+            ready = [q for u, q in queues.items() if q and self._may_run(commands[q[0]], u)]
+            if not ready:
+                raise CommandFault(f"deadlock: {dispatched} commands dispatched, none can run")
+            queue = min(ready) if rng is None else ready[rng.integers(len(ready))]
+            index = queue.popleft()
+            self._run(commands[index])
+            order.append(index)
+        return FunctionalResult(tensors=self._results(), ddr=self.ddr, order=tuple(order))
+
+    def _fetch(self) -> list[Command]:
+        """Commands from the image up to END."""
+        commands: list[Command] = []
+        at = self.program.program_offset
+        while True:
+            command = decode_command(self.ddr[at : at + COMMAND_BYTES])
+            if command.opcode is Opcode.END:
+                return commands
+            commands.append(command)
+            at += COMMAND_BYTES
+
+    def _may_run(self, command: Command, unit: Opcode) -> bool:
+        header = command.fields["header"]
+        if unit is Opcode.WEIGHTS and self.done[Opcode.EXEC] < self.done[Opcode.WEIGHTS] - 1:
+            return False
+        if unit is Opcode.EXEC and not self.streams:
+            return False
+        return (
+            self.done[Opcode.LOAD] >= header["wait_loads"]
+            and self.done[Opcode.EXEC] >= header["wait_execs"]
+            and self.done[Opcode.STORE] >= header["wait_stores"]
+        )
+
+    def _run(self, command: Command) -> None:
+        fields: Any = command.fields
+        if command.opcode is Opcode.WEIGHTS:
+            self.streams.append(self._read_stream(fields))
+        elif command.opcode is Opcode.EXEC:
+            execute(fields, self.streams.popleft(), self.memory, self.tables, self.arch)
+        else:
+            self._transfer(fields, load=command.opcode is Opcode.LOAD)
+        self.done[command.opcode] += 1
+
+    def _read_stream(self, f: dict[str, Any]) -> StepStream:
+        """Cut a weight stream as isa.WEIGHTS says; tables go to their bank at once."""
+        if f["offset"] % 16:
+            raise CommandFault("a weight stream is not aligned to a beat")
+        lanes, groups = self.arch.lanes, f["groups"]
+        data = np.frombuffer(self.ddr, np.uint8, f["beats"] * 16, f["offset"]).copy()
+        at = 0
+        for unit in (0, 1):
+            if f[f"table{unit + 1}"]:
+                self.tables[unit, f["table_bank"]] = data[at : at + 256].view(np.int8)
+                at += 256
+        blocks = data[at:].reshape(groups, -1)
+        at = 0
+
+        def take(size: int) -> npt.NDArray[np.uint8]:
+            nonlocal at
+            at += size
+            return blocks[:, at - size : at].copy()
+
+        params1 = _params(take(8 * lanes), lanes) if f["params1"] else None
+        params2 = _params(take(8 * lanes), lanes) if f["params2"] else None
+        taps = words = None
+        if f["taps"]:
+            beats = take(16 * f["tap_beats"]).view(np.int8)
+            taps = beats[:, : f["taps"] * lanes].reshape(groups, f["taps"], lanes)
+        if f["weight_words"]:
+            shape = (groups, f["weight_words"], lanes, lanes)
+            words = take(f["weight_words"] * lanes * lanes).view(np.int8).reshape(shape)
+            if (words == -128).any():
+                raise CommandFault("a weight is -128")
+        if at != blocks.shape[1]:
+            raise CommandFault("a weight stream is longer than its parts")
+        return StepStream(groups, f["table_bank"], params1, params2, taps, words)
+
+    def _transfer(self, f: dict[str, Any], *, load: bool) -> None:
+        size = f["rows"] * self.arch.row_bytes
+        if f["row"] + (f["groups"] - 1) * f["row_stride"] + f["rows"] > len(self.memory):
+            raise CommandFault("a transfer leaves the feature memory")
+        for g in range(f["groups"]):
+            at = f["offset"] + g * f["stride"]
+            row = f["row"] + g * f["row_stride"]
+            rows = self.memory[row : row + f["rows"]]
+            if at % 16 or at + size > len(self.ddr) or at < len(self.program.image):
+                raise CommandFault("a transfer is outside the tensors' part of DDR")
+            if load:
+                rows[...] = np.frombuffer(self.ddr, np.int8, size, at).reshape(rows.shape)
+            else:
+                self.ddr[at : at + size] = rows.tobytes()
+
+    def _results(self) -> dict[str, Int8]:
+        def read(p: Placement) -> Int8:
+            return unpack_tensor(self.ddr[p.offset : p.offset + p.size_bytes], p, self.arch)
+
+        places = {p.tensor: p for p in self.program.outputs} | dict(self.program.kept)
+        return {name: read(p) for name, p in places.items()}
+
+
+def _params(data: npt.NDArray[np.uint8], lanes: int) -> Params:
+    """Unpack layouts.channel_param: bias 32 signed, multiplier 17, shift 6."""
+    words = data.view("<u8").reshape(-1, lanes)
+    bias = (words & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32).astype(np.int64)
+    multiplier = ((words >> np.uint64(32)) & np.uint64(0x1FFFF)).astype(np.int64)
+    shift = ((words >> np.uint64(49)) & np.uint64(0x3F)).astype(np.int64)
+    return Params(bias, multiplier, shift)
