@@ -9,7 +9,7 @@ from accelgen.ir import Graph, Node, TensorType
 from accelgen.ir.ops import QTable
 from accelgen.quant.tables import compose
 
-__all__ = ["compose_tables"]
+__all__ = ["compose_tables", "drop_unread"]
 
 
 def compose_tables(graph: Graph) -> Graph:
@@ -32,14 +32,14 @@ def compose_tables(graph: Graph) -> Graph:
             sources = tuple(dict.fromkeys((*before.sources, *node.sources)))
             node = replace(node, inputs=(before.inputs[0], name), sources=sources)
         kept[node.output] = node
-    nodes = _read_by_someone(graph, tuple(kept.values()))
-    return graph.with_nodes(nodes, constants=constants, tensors=tensors)
+    return drop_unread(graph.with_nodes(tuple(kept.values()), constants=constants, tensors=tensors))
 
 
-def _read_by_someone(graph: Graph, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+def drop_unread(graph: Graph) -> Graph:
+    """Drop nodes that no output of the graph depends on."""
     needed, result = set(graph.outputs), []
-    for node in reversed(nodes):
+    for node in reversed(graph.nodes):
         if node.output in needed:
             needed |= set(node.inputs)
             result.append(node)
-    return tuple(reversed(result))
+    return graph.with_nodes(tuple(reversed(result)))

@@ -13,8 +13,9 @@ from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.quant.assign_scales import assign_scales
 from accelgen.quant.calibrate import calibrate, check_samples
+from accelgen.quant.draft import Given
 from accelgen.quant.report import LayerError, make_report
-from accelgen.quant.to_int8 import Given, rewrite
+from accelgen.quant.to_int8 import rewrite
 from accelgen.quant.weights import ACC_BITS, Integers
 
 __all__ = ["QuantizedModel", "quantize", "quantize_imported"]

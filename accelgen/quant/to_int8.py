@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
-from accelgen.errors import QuantizationError, UnsupportedOpError
-from accelgen.golden.arith import dequantize_array, quantize_array
-from accelgen.ir import Graph, Node, Quantization, TensorType, ops
-from accelgen.quant.compose_tables import compose_tables
-from accelgen.quant.elementwise import function_of, is_uniform
+from accelgen.errors import UnsupportedOpError
+from accelgen.ir import Graph, Node, Quantization, ops
+from accelgen.quant.compose_tables import compose_tables, drop_unread
+from accelgen.quant.draft import Draft, Given, sources_of
+from accelgen.quant.elementwise import Curve, function_of, is_uniform
 from accelgen.quant.fusion import complete, fused_clips
 from accelgen.quant.scales import add_factors, fixed_point
-from accelgen.quant.tables import ALL_INT8, clip_limits, rescale_table
+from accelgen.quant.tables import clip_limits, rescale_table
 from accelgen.quant.weights import ACC_BITS, Integers, fold, given_integers, integers_of
 
-__all__ = ["Given", "rewrite", "to_int8"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """Integers that a QDQ file prescribes, by the names of the float graph's constants."""
-
-    weight_scales: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    weights: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
-    biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+__all__ = ["rewrite", "to_int8"]
 
 
 def to_int8(
@@ -73,7 +60,8 @@ def rewrite(
     acc_bits: int = ACC_BITS,
 ) -> tuple[Graph, dict[str, Integers]]:
     """As :func:`to_int8`, with the integers of each convolution by the name of its node."""
-    draft = _Draft(graph, complete(graph, quantization), given or Given(), acc_bits)
+    graph = drop_unread(graph)
+    draft = Draft(graph, complete(graph, quantization), given or Given(), acc_bits)
     clips = fused_clips(graph, draft.scales)
     swallowed = {clip.name for clip in clips.values()}
     draft.type_of(graph.input, graph.input)
@@ -90,69 +78,7 @@ def rewrite(
     return compose_tables(result), draft.integers
 
 
-class _Draft:
-    """The int8 graph as it grows."""
-
-    def __init__(
-        self, graph: Graph, scales: Mapping[str, Quantization], given: Given, acc_bits: int
-    ) -> None:
-        self.graph = graph
-        self.scales = scales
-        self.given = given
-        self.acc_bits = acc_bits
-        self.nodes: list[Node] = []
-        self.tensors: dict[str, TensorType] = {}
-        self.constants: dict[str, npt.NDArray[Any]] = {}
-        self.integers: dict[str, Integers] = {}
-        # What each tensor is an elementwise function of: {root: real value for each int8 of root}.
-        self.roots: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
-
-    def scale(self, tensor: str) -> Quantization:
-        """Scale of a tensor of the float graph."""
-        if tensor not in self.scales:
-            maker = self.graph.producer(tensor)
-            if maker is not None and isinstance(maker.op, ops.Softmax):
-                raise UnsupportedOpError(
-                    f"node {maker.name!r} is a Softmax that other nodes read; accelgen builds "
-                    "Softmax only as the last operation"
-                )
-            place = f"the output of node {maker.name!r}" if maker else "the model's input"
-            raise QuantizationError(
-                f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give the "
-                "float model and calibration data"
-            )
-        return self.scales[tensor]
-
-    def type_of(self, tensor: str, like: str, quantization: Quantization | None = None) -> None:
-        """Declare int8 ``tensor`` with the shape of the float graph's ``like``."""
-        quantization = quantization or self.scale(like)
-        self.tensors[tensor] = TensorType(self.graph.tensors[like].shape, "int8", quantization)
-        own = dequantize_array(ALL_INT8, quantization).astype(np.float64)
-        self.roots[tensor] = {tensor: own}
-
-    def constant(self, name: str, array: npt.NDArray[Any]) -> str:
-        """Add a constant."""
-        self.constants[name] = array
-        self.tensors[name] = TensorType(array.shape, str(array.dtype))
-        return name
-
-    def add(
-        self, node: Node, op: ops.Op, inputs: tuple[str, ...], clip: Node | None = None
-    ) -> None:
-        """Add the int8 operation that stands for ``node`` (and the clip fused with it)."""
-        parts = (node,) if clip is None else (node, clip)
-        output = parts[-1].output
-        self.type_of(output, output)
-        sources = tuple(name for part in parts for name in part.sources or (part.name,))
-        self.nodes.append(replace(node, op=op, inputs=inputs, output=output, sources=sources))
-
-    def add_table(self, node: Node, source: str, table: npt.NDArray[np.int8], name: str) -> None:
-        """Add the table that makes ``node``'s output from ``source``."""
-        inputs = (source, self.constant(f"{name}/table", table))
-        self.add(replace(node, name=name), ops.QTable(), inputs)
-
-
-Rule = Callable[[_Draft, Node, Node | None], None]
+Rule = Callable[[Draft, Node, Node | None], None]
 
 
 def _limits(node: Node, clip: Node | None, y: Quantization) -> dict[str, int]:
@@ -165,7 +91,7 @@ def _limits(node: Node, clip: Node | None, y: Quantization) -> dict[str, int]:
     return {"low": q_low, "high": q_high}
 
 
-def _elementwise(draft: _Draft, node: Node, clip: Node | None) -> bool:
+def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     """Make a table of ``node``, or a part of one if its output has no scale; False if it is none.
 
     The table starts at the nearest tensor all inputs are functions of, and rounds where the
@@ -179,26 +105,26 @@ def _elementwise(draft: _Draft, node: Node, clip: Node | None) -> bool:
     common = [root for root in above[0] if all(root in others for others in above)]
     if function is None or not common:
         return False
-    values = {root: function(*(a[root] for a in above)) for root in common}
-    last = node
+    parts, last = sources_of(node), node
+    curves = {r: Curve.of(function, [a[r] for a in above], parts) for r in common}
     if clip is not None:
-        last, limit = clip, function_of(draft.graph, clip)
+        limit, last = function_of(draft.graph, clip), clip
         assert limit is not None
-        values = {root: limit(v) for root, v in values.items()}
+        curves = {r: Curve.of(limit, [c], sources_of(clip)) for r, c in curves.items()}
     if last.output not in draft.scales:
-        draft.roots[last.output] = values
+        draft.roots[last.output] = curves
         return True
     y = draft.scale(last.output)
-    tables = {root: quantize_array(v, y) for root, v in values.items()}
-    inputs = (common[0], draft.constant(f"{node.name}/table", tables[common[0]]))
-    draft.add(node, ops.QTable(), inputs, clip)
-    draft.roots[last.output] |= {
-        root: dequantize_array(table, y).astype(np.float64) for root, table in tables.items()
-    }
+    curves = {root: curve.rounded(y) for root, curve in curves.items()}
+    nearest = common[0]
+    whole = replace(node, output=last.output, sources=curves[nearest].sources)
+    draft.add_table(whole, nearest, curves[nearest].integers, node.name)
+    # A table that starts further up stands for the nodes of this one, too.
+    draft.roots[last.output] |= curves
     return True
 
 
-def _integers(draft: _Draft, node: Node) -> Integers:
+def _integers(draft: Draft, node: Node) -> Integers:
     """Weights and bias of a convolution, as given or made here."""
     x_name, w_name, b_name = node.inputs
     where, x, given = f"node {node.name!r}", draft.scale(x_name), draft.given
@@ -214,7 +140,7 @@ def _integers(draft: _Draft, node: Node) -> Integers:
     return integers
 
 
-def _conv2d(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _conv2d(draft: Draft, node: Node, clip: Node | None) -> None:
     assert isinstance(node.op, ops.Conv2d)
     x_name = node.inputs[0]
     x, y = draft.scale(x_name), draft.scale((clip or node).output)
@@ -235,7 +161,7 @@ def _conv2d(draft: _Draft, node: Node, clip: Node | None) -> None:
     draft.add(node, op, inputs, clip)
 
 
-def _add(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _add(draft: Draft, node: Node, clip: Node | None) -> None:
     a, b = (draft.scale(name) for name in node.inputs)
     y = draft.scale((clip or node).output)
     factors = add_factors(a, b, y, f"node {node.name!r}")
@@ -247,7 +173,7 @@ def _add(draft: _Draft, node: Node, clip: Node | None) -> None:
     draft.add(node, op, node.inputs, clip)
 
 
-def _max_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _max_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     assert isinstance(node.op, ops.MaxPool)
     x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
     op = ops.QMaxPool(
@@ -258,11 +184,11 @@ def _max_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
         return
     pooled = f"{node.output}/pooled"
     draft.type_of(pooled, node.output, x)
-    draft.nodes.append(replace(node, op=op, output=pooled, sources=node.sources or (node.name,)))
+    draft.nodes.append(replace(node, op=op, output=pooled, sources=sources_of(node)))
     draft.add_table(node, pooled, rescale_table(x, y), f"{node.name}/rescale")
 
 
-def _average(draft: _Draft, node: Node, count: int) -> dict[str, int]:
+def _average(draft: Draft, node: Node, count: int) -> dict[str, int]:
     """Fields of the two averaging operations over ``count`` pixels."""
     x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
     multiplier, shift = fixed_point(x.scale / (y.scale * count), f"node {node.name!r}")
@@ -274,20 +200,20 @@ def _average(draft: _Draft, node: Node, count: int) -> dict[str, int]:
     }
 
 
-def _avg_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _avg_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     assert isinstance(node.op, ops.AvgPool)
     kernel, stride, pads = node.op.kernel, node.op.stride, node.op.pads
     fields = _average(draft, node, kernel[0] * kernel[1])
     draft.add(node, ops.QAvgPool(kernel=kernel, stride=stride, pads=pads, **fields), node.inputs)
 
 
-def _global_avg_pool(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _global_avg_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
     fields = _average(draft, node, height * width)
     draft.add(node, ops.QGlobalAvgPool(**fields), node.inputs)
 
 
-def _concat(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _concat(draft: Draft, node: Node, clip: Node | None) -> None:
     y = draft.scale(node.output)
     inputs = []
     for name in node.inputs:
@@ -300,13 +226,13 @@ def _concat(draft: _Draft, node: Node, clip: Node | None) -> None:
             table = draft.constant(f"{moved}/table", rescale_table(x, y))
             draft.nodes.append(
                 Node(name=moved, op=ops.QTable(), inputs=(name, table), output=moved,
-                     sources=node.sources or (node.name,))
+                     sources=sources_of(node))
             )  # fmt: skip
         inputs.append(moved)
     draft.add(node, ops.QConcat(), tuple(inputs))
 
 
-def _mul(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _mul(draft: Draft, node: Node, clip: Node | None) -> None:
     (x, s), y = (draft.scale(name) for name in node.inputs), draft.scale(node.output)
     shape = draft.graph.tensors[node.inputs[0]].shape
     if draft.graph.tensors[node.inputs[1]].shape != (1, 1, 1, shape[3]):
@@ -322,13 +248,13 @@ def _mul(draft: _Draft, node: Node, clip: Node | None) -> None:
     draft.add(node, op, node.inputs)
 
 
-def _softmax(draft: _Draft, node: Node, clip: Node | None) -> None:
+def _softmax(draft: Draft, node: Node, clip: Node | None) -> None:
     draft.scale(node.inputs[0])
     if draft.graph.readers(node.output):
         draft.scales = {k: v for k, v in draft.scales.items() if k != node.output}
         draft.scale(node.output)  # raises
     draft.tensors[node.output] = draft.graph.tensors[node.output]
-    draft.nodes.append(replace(node, sources=node.sources or (node.name,)))
+    draft.nodes.append(replace(node, sources=sources_of(node)))
 
 
 _RULES: dict[type, Rule] = {

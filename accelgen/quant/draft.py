@@ -1,0 +1,93 @@
+"""The int8 graph as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import QuantizationError, UnsupportedOpError
+from accelgen.ir import Graph, Node, Quantization, TensorType, ops
+from accelgen.quant.elementwise import Curve
+from accelgen.quant.tables import ALL_INT8
+from accelgen.quant.weights import Integers
+
+__all__ = ["Draft", "Given", "sources_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Integers that a QDQ file prescribes, by the names of the float graph's constants."""
+
+    weight_scales: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    weights: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+    biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class Draft:
+    """Nodes, types and constants of the int8 graph, and what is known of the float graph."""
+
+    def __init__(
+        self, graph: Graph, scales: Mapping[str, Quantization], given: Given, acc_bits: int
+    ) -> None:
+        self.graph = graph
+        self.scales = scales
+        self.given = given
+        self.acc_bits = acc_bits
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, TensorType] = {}
+        self.constants: dict[str, npt.NDArray[Any]] = {}
+        self.integers: dict[str, Integers] = {}
+        # What each tensor is an elementwise function of, by the name of the tensor it starts from.
+        self.roots: dict[str, dict[str, Curve]] = {}
+
+    def scale(self, tensor: str) -> Quantization:
+        """Scale of a tensor of the float graph."""
+        if tensor not in self.scales:
+            maker = self.graph.producer(tensor)
+            if maker is not None and isinstance(maker.op, ops.Softmax):
+                raise UnsupportedOpError(
+                    f"node {maker.name!r} is a Softmax that other nodes read; accelgen builds "
+                    "Softmax only as the last operation"
+                )
+            place = f"the output of node {maker.name!r}" if maker else "the model's input"
+            raise QuantizationError(
+                f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give the "
+                "float model and calibration data"
+            )
+        return self.scales[tensor]
+
+    def type_of(self, tensor: str, like: str, quantization: Quantization | None = None) -> None:
+        """Declare int8 ``tensor`` with the shape of the float graph's ``like``."""
+        quantization = quantization or self.scale(like)
+        self.tensors[tensor] = TensorType(self.graph.tensors[like].shape, "int8", quantization)
+        self.roots[tensor] = {tensor: Curve(ALL_INT8, quantization, ())}
+
+    def constant(self, name: str, array: npt.NDArray[Any]) -> str:
+        """Add a constant."""
+        self.constants[name] = array
+        self.tensors[name] = TensorType(array.shape, str(array.dtype))
+        return name
+
+    def add(
+        self, node: Node, op: ops.Op, inputs: tuple[str, ...], clip: Node | None = None
+    ) -> None:
+        """Add the int8 operation that stands for ``node`` (and the clip fused with it)."""
+        parts = (node,) if clip is None else (node, clip)
+        output = parts[-1].output
+        self.type_of(output, output)
+        sources = tuple(name for part in parts for name in sources_of(part))
+        self.nodes.append(replace(node, op=op, inputs=inputs, output=output, sources=sources))
+
+    def add_table(self, node: Node, source: str, table: npt.NDArray[np.int8], name: str) -> None:
+        """Add the table that makes ``node``'s output from ``source``."""
+        inputs = (source, self.constant(f"{name}/table", table))
+        self.add(replace(node, name=name), ops.QTable(), inputs)
+
+
+def sources_of(node: Node) -> tuple[str, ...]:
+    """Names of the ONNX nodes ``node`` stands for; its own when it does not say."""
+    return node.sources or (node.name,)
