@@ -1,0 +1,259 @@
+"""The verbs, each a thin function over accelgen.pipeline."""
+
+from __future__ import annotations
+
+import functools
+import json as json_format
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from accelgen import __version__
+from accelgen.cli import tables
+from accelgen.cli.options import (
+    BoardName,
+    Calib,
+    ClockMhz,
+    Config,
+    DdrBytes,
+    DdrLatency,
+    Force,
+    Json,
+    Method,
+    Model,
+    Preset,
+    Seed,
+    Stalls,
+)
+from accelgen.errors import AccelgenError
+
+__all__ = ["app", "main"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="accelgen",
+    help="From a trained CNN (ONNX) to a bit-exact simulated INT8 FPGA accelerator.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+zoo_app = typer.Typer(
+    help="Well-known networks as ONNX, with seeded weights.", no_args_is_help=True
+)
+app.add_typer(zoo_app, name="zoo")
+
+# Logs and warnings; stdout is for results.
+_log = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of the ``accelgen`` command."""
+    # Amaranth's own Yosys wheel, whatever else is installed: the Verilog must not depend on it.
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    signal.signal(signal.SIGTERM, _interrupt)
+    app()
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def verb(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Deliberate errors become one sentence and status 2, an interrupt status 130."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except AccelgenError as error:
+            _log.print(f"error: {error}", markup=False, style="red")
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            _log.print("interrupted; nothing was written")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return guarded
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in dict.fromkeys(sentences):
+        _log.print(f"warning: {sentence}", markup=False, style="yellow")
+
+
+def _print_json(value: Any) -> None:
+    # Not through rich: it would wrap and colour.
+    sys.stdout.write(json_format.dumps(value, indent=1) + "\n")
+
+
+def _print(*values: Any) -> None:
+    # A pipe has no width: a table must not be cut to 80 columns there.
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
+    for value in values:
+        console.print(value)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+@verb
+def check(model: Model, json: Json = False) -> None:
+    """Say of every node where it runs, or why it is not supported and what helps."""
+    from accelgen import pipeline
+
+    reports = pipeline.check(model)
+    if json:
+        _print_json({"model": model, "nodes": [asdict(r) for r in reports]})
+    else:
+        _print(tables.check_table(model, reports))
+    if any(r.verdict == "not supported" for r in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+@verb
+def quantize(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="Q", help="QDQ ONNX file to write.")],
+    calib: Calib = None,
+    method: Method = "mse",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise."""
+    from accelgen import pipeline
+
+    int8, warnings = pipeline.quantize(model, out, calib=calib, method=method, seed=seed)
+    _warn(warnings)
+    if json:
+        _print_json({
+            "model": model,
+            "out": str(out),
+            "layers": [asdict(row) for row in int8.report],
+        })
+    else:
+        _print(tables.quantize_table(model, int8), f"written: {out}")
+
+
+@app.command()
+@verb
+def estimate(
+    model: Model,
+    board: BoardName = "ultra96v2",
+    preset: Preset = None,
+    config: Config = None,
+    clock_mhz: ClockMhz = None,
+    ddr_bytes_per_cycle: DdrBytes = None,
+    ddr_latency: DdrLatency = None,
+    stalls: Stalls = 0.0,
+    calib: Calib = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
+    from accelgen import pipeline
+
+    hardware = pipeline.target(
+        board, preset=preset, config=config, clock_mhz=clock_mhz,
+        ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
+    )  # fmt: skip
+    compiled = pipeline.compile_model(model, arch=hardware.arch, calib=calib, seed=seed)
+    _warn(compiled.warnings)
+    numbers = pipeline.estimate(compiled, hardware)
+    if json:
+        _print_json(numbers.to_dict(model))
+    else:
+        _print(
+            tables.estimate_table(model, numbers), tables.estimate_summary(numbers, hardware.board)
+        )
+    if not numbers.fits:
+        raise typer.Exit(1)
+
+
+@app.command()
+@verb
+def build(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Directory to write.")],
+    board: BoardName = "ultra96v2",
+    preset: Preset = None,
+    config: Config = None,
+    clock_mhz: ClockMhz = None,
+    ddr_bytes_per_cycle: DdrBytes = None,
+    ddr_latency: DdrLatency = None,
+    calib: Calib = None,
+    seed: Seed = 0,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write Verilog, program, weights, Vivado project, driver: all a board needs."""
+    from accelgen import pipeline
+
+    hardware = pipeline.target(
+        board, preset=preset, config=config, clock_mhz=clock_mhz,
+        ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency,
+    )  # fmt: skip
+    compiled = pipeline.compile_model(model, arch=hardware.arch, calib=calib, seed=seed)
+    _warn(compiled.warnings)
+    numbers = pipeline.build(compiled, hardware, out, force=force)
+    if json:
+        _print_json({"out": str(out), **numbers.to_dict(model)})
+    else:
+        _print(tables.estimate_summary(numbers, hardware.board), f"written: {out}")
+    if not numbers.fits:
+        raise typer.Exit(1)
+
+
+@app.command()
+@verb
+def boards(json: Json = False) -> None:
+    """What is known of each board, with sources."""
+    from accelgen.boards import board_names, load_board
+
+    known = [load_board(name) for name in board_names()]
+    if json:
+        _print_json({"boards": [asdict(b) for b in known]})
+    else:
+        _print(tables.boards_table(known), tables.sources_table(known))
+
+
+@zoo_app.command("list")
+@verb
+def zoo_list(json: Json = False) -> None:
+    """Names and default resolutions."""
+    from accelgen import zoo
+
+    known = [{"name": n, "resolution": zoo.default_resolution(n)} for n in zoo.names()]
+    if json:
+        _print_json({"networks": known})
+    else:
+        _print(tables.rows_table("zoo", ("network", "resolution"), (n.values() for n in known)))
+
+
+@zoo_app.command("export")
+@verb
+def zoo_export(
+    name: Annotated[str, typer.Argument(metavar="NAME[@R]", help="Network and resolution.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="ONNX file to write.")],
+) -> None:
+    """Write a network as float ONNX."""
+    from accelgen import pipeline
+
+    pipeline.export_zoo(name, out)
+    _print(f"written: {out}")

@@ -1,0 +1,58 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BoardName", "Calib", "ClockMhz", "Config", "DdrBytes", "DdrLatency", "Force", "Json", "Method",
+    "Model", "Preset", "Seed", "Stalls",
+]  # fmt: skip
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="ONNX file (float or QDQ), or zoo:NAME[@RESOLUTION].")
+]
+BoardName = Annotated[
+    str, typer.Option("--board", metavar="B", help="Board by name, or a path to a board.toml.")
+]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME", help="Configuration instead of the board's."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE.toml", help="Knobs; others stay the board's."),
+]
+ClockMhz = Annotated[
+    float | None,
+    typer.Option("--clock-mhz", min=1, max=2000, help="Fabric clock; the board's by default."),
+]
+DdrBytes = Annotated[
+    float | None,
+    typer.Option(
+        "--ddr-bytes-per-cycle", min=0.1, max=64, help="DDR bandwidth; the board's by default."
+    ),
+]
+DdrLatency = Annotated[
+    int | None,
+    typer.Option("--ddr-latency", min=3, max=100_000, help="Cycles from read address to data."),
+]
+Stalls = Annotated[
+    float,
+    typer.Option(
+        "--stalls", min=0.0, max=0.95, help="Chance per cycle that an AXI channel pauses."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
+Calib = Annotated[
+    Path | None,
+    typer.Option("--calib", metavar="DIR|NPZ", help="Calibration samples for a float model."),
+]
+Method = Annotated[
+    str, typer.Option("--method", metavar="M", help="Calibration: mse, percentile or minmax.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a directory that is not ours.")]

@@ -1,0 +1,146 @@
+"""Results as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from accelgen.boards import Board
+from accelgen.estimate import Estimate, LayerEstimate
+from accelgen.quant import QuantizedModel
+
+__all__ = [
+    "boards_table",
+    "check_table",
+    "estimate_summary",
+    "estimate_table",
+    "number",
+    "quantize_table",
+    "rows_table",
+    "sources_table",
+]
+
+
+def rows_table(title: str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Table:
+    """A table; numbers to the right, texts fold."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    content = [list(row) for row in rows]
+    for index, name in enumerate(columns):
+        numeric = bool(content) and all(
+            isinstance(row[index], int | float | None) and not isinstance(row[index], bool)
+            for row in content
+        )
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in content:
+        table.add_row(*(number(value) for value in row))
+    return table
+
+
+def number(value: Any) -> str:
+    """A cell: thousands separated, None empty, booleans in words."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return str(value)
+
+
+def check_table(model: str, reports: Sequence[Any]) -> Table:
+    """``accelgen check``."""
+    return rows_table(
+        model,
+        ("node", "op", "where", "why", "rewrite"),
+        ((r.name, r.op, r.verdict, r.reason, r.rewrite) for r in reports),
+    )
+
+
+def quantize_table(model: str, int8: QuantizedModel) -> Table:
+    """``accelgen quantize``: what each layer lost."""
+    return rows_table(
+        f"{model}: int8 against float",
+        ("layer", "op", "scale", "zero", "SQNR dB", "weights dB"),
+        (
+            (
+                row.node,
+                row.op.removeprefix("Q"),
+                f"{row.quantization.scale:.6g}" if row.quantization else None,
+                row.quantization.zero_point if row.quantization else None,
+                row.sqnr_db,
+                row.weight_sqnr_db,
+            )
+            for row in int8.report
+        ),
+    )
+
+
+def estimate_table(model: str, numbers: Estimate) -> Table:
+    """``accelgen estimate``: the layers."""
+
+    def row(layer: LayerEstimate) -> tuple[Any, ...]:
+        cells = (layer.name, layer.op, layer.engine, layer.macs)
+        if layer.cycles is None:
+            return (*cells, None, None, f"in {layer.step}")
+        return (*cells, layer.cycles, layer.ddr_bytes, layer.bound)
+
+    return rows_table(
+        f"{model} on {numbers.board}, {numbers.clock_mhz:g} MHz (estimated)",
+        ("layer", "op", "engine", "MACs", "cycles", "DDR bytes", "bound"),
+        map(row, numbers.layers),
+    )
+
+
+def estimate_summary(numbers: Estimate, board: Board) -> Table:
+    """``accelgen estimate``: the whole."""
+    used = numbers.resources.to_dict()
+    rows: list[tuple[str, str]] = [
+        ("cycles per frame", f"{numbers.cycles:,}"),
+        (
+            "frames per second",
+            f"{numbers.fps:,.1f} (PL {numbers.fps_pl:,.1f}, PS {numbers.fps_ps:,.1f})",
+        ),
+        ("DDR bytes per frame", f"{numbers.ddr_bytes:,}"),
+    ]
+    rows += [
+        (name.upper(), f"{count:,} of {getattr(board.budget, name):,}")
+        for name, count in used.items()
+    ]
+    rows.append(("fits", "yes" if numbers.fits else "no: " + "; ".join(numbers.exceeded)))
+    return rows_table("", ("estimated", ""), rows)
+
+
+def boards_table(boards: Sequence[Board]) -> Table:
+    """``accelgen boards``: what each has."""
+    return rows_table(
+        "boards",
+        ("board", "part", "DSP", "BRAM36", "LUT", "FF", "MHz", "DDR", "GB/s", "MAC/cycle"),
+        (
+            (
+                *(b.name, b.part, b.budget.dsp, b.budget.bram36, b.budget.lut, b.budget.ff),
+                *(b.clock.mhz, b.ddr.kind, f"{b.ddr.peak_gbs:g} x {b.ddr.efficiency:g}"),
+                b.arch.macs_per_cycle,
+            )
+            for b in boards
+        ),
+    )
+
+
+def sources_table(boards: Sequence[Board]) -> Table:
+    """``accelgen boards``: where the numbers come from."""
+    return rows_table(
+        "sources",
+        ("board", "of", "source"),
+        (
+            (b.name, part, source)
+            for b in boards
+            for part, source in (
+                ("part", b.source), ("budget", b.budget.source), ("clock", b.clock.source),
+                ("DDR", b.ddr.source), ("ports", b.ports.source), ("PS", b.ps.source),
+            )
+        ),
+    )  # fmt: skip
