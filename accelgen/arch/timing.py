@@ -9,7 +9,9 @@ from __future__ import annotations
 __all__ = [
     "FEATURE_READ_LATENCY",
     "RASTER_LATENCY",
+    "REQUANTIZE_LATENCY",
     "ROW_LATENCY",
+    "WINDOW_PREPARE",
     "array_read_latency",
     "pe_array_latency",
     "raster_setup",
@@ -47,12 +49,19 @@ def array_read_latency(pixels: int) -> int:
     return 2 + run_latency(pixels) + 1
 
 
+#: WindowReader: a beat at the raster's output to its issue, when nothing waits.
+WINDOW_PREPARE = 3
+
+
 def window_read_latency(pixels: int) -> int:
-    """WindowReader: issue of a beat to its operands: row adder, run port, padding."""
-    return 2 + run_latency(pixels) + 1
+    """WindowReader: issue of a beat to its operands: row register, run port, padding."""
+    return 1 + run_latency(pixels) + 1
 
 
 # Engines.
+
+#: Requantizer: a beat of accumulators to its pixels: lane 9, table 2, packer 2, queue 2.
+REQUANTIZE_LATENCY = 15
 
 
 def pe_array_latency(lanes: int) -> int:

@@ -89,6 +89,7 @@ def raster_beat(arch: ArchParams) -> data.StructLayout:
     return data.StructLayout({
         "address": signed(26),  # pixel address of lane 0, from the map's first pixel
         "group_rows": unsigned(18),  # rows from the first channel group to the one to read
+        "past_row": 1,  # lane 0 is right of the map; later vectors may read below its address
         "inside": arch.pixels,  # lane sees the map (else pad_value)
         "keep": arch.pixels,  # lane's result is a pixel of the output
         "first": 1,  # first tap and input group of its vector

@@ -55,6 +55,7 @@ class Beat:
     address: int
     pixels: tuple[int | None, ...]
     keep: tuple[bool, ...]
+    past_row: bool  # lane 0 is right of the map
     first: bool
     last: bool
     first_vector: bool
@@ -121,6 +122,7 @@ def walk(geometry: Geometry, pixels: int, *, groups=1, in_groups=1, in_step=0, i
                         address=places[0][0] * g.width + places[0][1],
                         pixels=seen,
                         keep=keep,
+                        past_row=places[0][1] >= g.width,
                         first=tap == 0 and i == 0,
                         last=tap == len(taps) - 1 and i == in_groups - 1,
                         first_vector=v == 0,

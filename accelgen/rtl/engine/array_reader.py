@@ -1,14 +1,22 @@
 """Array reader: feeds the PE array, or the copy path, from the feature memory."""
 
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.raster import Raster
 from accelgen.rtl.memory.block_ring import BlockPort
-from accelgen.rtl.memory.pixel_memory import RunPort
+from accelgen.rtl.memory.pixel_memory import ROW_BITS, RunPort, split_address
+from accelgen.rtl.streams.credits import Credits
+from accelgen.rtl.streams.delay import delay
+from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["ArrayReader"]
+
+#: Rows the copy's queue holds: covers the memory's latency and the way back of its room.
+_COPY_QUEUE = 16
 
 
 class ArrayReader(wiring.Component):
@@ -60,4 +68,94 @@ class ArrayReader(wiring.Component):
         })
 
     def elaborate(self, platform):
-        raise NotImplementedError
+        m = Module()
+
+        step = self.step
+        m.submodules.raster = raster = Raster(self.arch)
+        m.submodules.room = room = Credits(self.arch.acc_depth)
+        m.submodules.copy_room = copy_room = Credits(_COPY_QUEUE)
+        m.d.comb += [
+            raster.raster.eq(step.in_raster),
+            raster.groups.eq(step.groups),
+            raster.in_groups.eq(step.in_groups),
+            raster.in_stride.eq(step.in_stride),
+            raster.in_step.eq(step.in_step),
+            raster.in_repeat.eq(step.in_repeat),
+            raster.start.eq(self.start),
+            self.weights.words.eq(step.weight_words),
+        ]
+
+        # Cycle 0: issue a beat.
+        beat = raster.o.p
+        has_word, has_room, issue = Signal(), Signal(), Signal()
+        m.d.comb += [
+            has_word.eq(~step.array | self.weights.available),
+            has_room.eq(Mux(step.array, ~beat.first | room.some, copy_room.some)),
+            raster.o.ready.eq(has_word & has_room),
+            issue.eq(raster.o.valid & raster.o.ready),
+            self.busy.eq(issue & step.array),
+            self.wait_weights.eq(raster.o.valid & ~has_word),
+            self.wait_drain.eq(raster.o.valid & has_word & ~has_room & step.array),
+            self.weights.take.eq(issue & step.array),
+            self.weights.last_use.eq(beat.last_vector),
+            room.take.eq(issue & step.array & beat.first),
+            room.give.eq(self.credit),
+            copy_room.take.eq(issue & ~step.array),
+            copy_room.give.eq(self.copy.valid & self.copy.ready),
+        ]
+
+        # in_flight[n]: a beat was issued n + 1 cycles ago.
+        latency = timing.array_read_latency(self.arch.pixels)
+        in_flight = Signal(latency)
+        m.d.sync += in_flight.eq(Cat(issue, in_flight))
+        m.d.comb += self.idle.eq(raster.idle & ~in_flight.any() & copy_room.all)
+
+        # Cycles 1 and 2: the row. A negative address is above the map's first row.
+        row_in_group, shift = split_address(self.arch, beat.address)
+        base, rows, row = (
+            Signal(signed(ROW_BITS + 2), name=name, reset_less=True)
+            for name in ("base", "rows", "row")
+        )
+        m.d.sync += [
+            base.eq(step.in_row + beat.group_rows),
+            rows.eq(row_in_group),
+            row.eq(base + rows),
+        ]
+        m.d.comb += [
+            self.run.en.eq(in_flight[1]),
+            self.run.row.eq(row),
+            self.run.shift.eq(delay(m, shift, 2)),
+        ]
+
+        self._operands(m, beat, in_flight)
+        self._copy(m, in_flight)
+        return m
+
+    def _operands(self, m, beat, in_flight):
+        """The run, with padding where a lane is outside the map, beside its weights."""
+        latency = len(in_flight)
+        inside = delay(m, beat.inside, latency - 1)
+        pad = Signal(layouts.pixel(self.arch), reset_less=True)
+        activations = Signal(layouts.row(self.arch), reset_less=True)
+        m.d.sync += pad.eq(self.step.in_raster.pad_value.replicate(self.arch.lanes))
+        for n in range(self.arch.pixels):
+            m.d.sync += activations[n].eq(Mux(inside[n], self.run.data[n], pad))
+
+        o = self.o.p
+        m.d.comb += [
+            self.o.valid.eq(in_flight[-1] & self.step.array),
+            o.activations.eq(activations),
+            o.weights.eq(self.weights.word),
+            Cat(o.first, o.last, o.keep).eq(
+                delay(m, Cat(beat.first, beat.last, beat.keep), latency)
+            ),
+        ]
+
+    def _copy(self, m, in_flight):
+        """The run as it was read, in the queue that was asked for room before."""
+        m.submodules.copy_queue = queue = StreamQueue(layouts.row(self.arch), depth=_COPY_QUEUE)
+        wiring.connect(m, queue.o, wiring.flipped(self.copy))
+        m.d.comb += [
+            queue.i.valid.eq(in_flight[-2] & ~self.step.array),
+            queue.i.payload.eq(self.run.data),
+        ]

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane
+from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
 from accelgen.rtl.streams.loop_counter import LoopCounter
 from accelgen.rtl.streams.queue import StreamQueue
@@ -75,18 +76,13 @@ class Raster(wiring.Component):
         # Beats are issued as long as the queue behind the pipeline has room for them.
         m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.arch), depth=_QUEUE)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
-        room = Signal(range(_QUEUE + 1), init=_QUEUE)
-        taken = Signal()
-        m.d.comb += taken.eq(self.o.valid & self.o.ready)
-        with m.If(loops.issue & ~taken):
-            m.d.sync += room.eq(room - 1)
-        with m.If(taken & ~loops.issue):
-            m.d.sync += room.eq(room + 1)
+        m.submodules.room = room = Credits(_QUEUE)
+        m.d.comb += [room.take.eq(loops.issue), room.give.eq(self.o.valid & self.o.ready)]
 
         placed = Signal(range(self.arch.pixels), reset_less=True)
         with m.FSM():
             with m.State("Idle"):
-                m.d.comb += self.idle.eq(room == _QUEUE)
+                m.d.comb += self.idle.eq(room.all)
                 m.d.sync += placed.eq(0)
                 with m.If(self.start):
                     m.next = "Place lanes"
@@ -100,7 +96,7 @@ class Raster(wiring.Component):
                 with m.If(ready):
                     m.next = "Walk"
             with m.State("Walk"):
-                m.d.comb += loops.issue.eq(room != 0)
+                m.d.comb += loops.issue.eq(room.some)
                 with m.If(loops.issue & loops.walk_ends):
                     m.next = "Idle"
 
@@ -111,6 +107,7 @@ class Raster(wiring.Component):
             beat.address.eq(delay(m, address, 2)),
             beat.group_rows.eq(delay(m, group_rows, 2)),
             Cat(beat.first, beat.last, beat.first_vector, beat.last_vector).eq(delay(m, flags, 2)),
+            beat.past_row.eq(lanes[0].past_row),
             beat.inside.eq(Cat(lane.inside for lane in lanes)),
             beat.keep.eq(Cat(lane.keep for lane in lanes)),
         ]

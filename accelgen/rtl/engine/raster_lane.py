@@ -36,8 +36,8 @@ class RasterLane(wiring.Component):
         Of the tap.
     wraps : Out(1)
         The next vector is past the end of this row.
-    inside, keep : Out(1)
-        For the place and the tap of two cycles ago.
+    past_row, inside, keep : Out(1)
+        Right of the map; in it; in the output; for the place and the tap of two cycles ago.
     """
 
     def __init__(self):
@@ -48,6 +48,7 @@ class RasterLane(wiring.Component):
             "advance": In(1),
             "bounds": In(Bounds),
             "wraps": Out(1),
+            "past_row": Out(1),
             "inside": Out(1),
             "keep": Out(1),
         })
@@ -85,7 +86,9 @@ class RasterLane(wiring.Component):
         # Cycle 1: compare. Cycle 2: combine.
         in_map = Signal(4, reset_less=True)
         in_output = Signal(3, reset_less=True)
-        inside, keep = Signal(reset_less=True), Signal(reset_less=True)
+        past_row, inside, keep = (
+            Signal(name=name, reset_less=True) for name in ("right", "seen", "kept")
+        )
         m.d.sync += [
             in_map[0].eq(place.x >= self.bounds.low_x),
             in_map[1].eq(place.x < self.bounds.high_x),
@@ -94,9 +97,14 @@ class RasterLane(wiring.Component):
             in_output[0].eq(place.x < raster.span),
             in_output[1].eq(place.y < raster.row_limit),
             in_output[2].eq(place.phase == 0),
+            past_row.eq(~in_map[1]),
             inside.eq(in_map.all()),
             keep.eq(in_output.all()),
         ]
-        m.d.comb += [self.inside.eq(inside), self.keep.eq(keep)]
+        m.d.comb += [
+            self.past_row.eq(past_row),
+            self.inside.eq(inside),
+            self.keep.eq(keep),
+        ]
 
         return m

@@ -1,11 +1,13 @@
 """Block ring: a stream of blocks of words, each block read over and over before it is freed."""
 
-from amaranth import Shape
+from amaranth import Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["BlockPort", "BlockRing", "WeightRing"]
 
@@ -16,7 +18,7 @@ class BlockPort(wiring.Signature):
     Members
     -------
     words : Out(12)
-        Words of the current block; static while it is read.
+        Words of the current block, at least 1. Static from a cycle before it is read.
     available : In(1)
         The next word is there.
     take : Out(1)
@@ -69,7 +71,54 @@ class BlockRing(wiring.Component):
         super().__init__({"i": In(stream.Signature(shape)), "read": In(BlockPort(shape))})
 
     def elaborate(self, platform):
-        raise NotImplementedError
+        m = Module()
+
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(self._width), depth=self.depth, init=[], attrs={"ram_style": "block"}
+        )
+        write, read = memory.write_port(), memory.read_port()
+
+        # Counts of words, one bit wider than an address: written, next to read, start of the
+        # block, and freed for good. The last follows the read that is still on its way.
+        count = range(2 * self.depth)
+        written, position, block, freed = (
+            Signal(count, name=name) for name in ("written", "position", "block", "freed")
+        )
+        index = Signal(12)
+        put = Signal()
+        m.d.comb += [
+            self.i.ready.eq(written != freed ^ self.depth),
+            put.eq(self.i.valid & self.i.ready),
+            write.en.eq(put),
+            write.addr.eq(written),
+            write.data.eq(self.i.payload),
+            self.read.available.eq(written != position),
+        ]
+        m.d.sync += written.eq(written + put)
+
+        last_index, last_word = Signal.like(index), Signal()
+        m.d.sync += last_index.eq(self.read.words - 1)
+        m.d.comb += last_word.eq(index == last_index)
+        with m.If(self.read.take):
+            m.d.sync += index.eq(Mux(last_word, 0, index + 1))
+            m.d.sync += position.eq(Mux(last_word & ~self.read.last_use, block, position + 1))
+            with m.If(self.read.last_use):
+                m.d.sync += block.eq(position + 1)
+
+        # The address waits, not the wide word: RAM and output register are the last two cycles.
+        wait = self.latency - 2
+        word = Signal(self._width, reset_less=True)
+        m.d.comb += [
+            read.en.eq(delay(m, self.read.take, wait, reset=True)),
+            read.addr.eq(delay(m, position, wait)),
+            self.read.word.eq(word),
+        ]
+        m.d.sync += [
+            word.eq(read.data),
+            freed.eq(freed + delay(m, self.read.take & self.read.last_use, wait, reset=True)),
+        ]
+
+        return m
 
 
 class WeightRing(BlockRing):

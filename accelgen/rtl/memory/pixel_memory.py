@@ -9,7 +9,7 @@ from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.streams.delay import delay
 
-__all__ = ["ROW_BITS", "PixelMemory", "RunPort"]
+__all__ = ["ROW_BITS", "PixelMemory", "RunPort", "split_address"]
 
 #: Width of row addresses on every port, whatever the depth behind it.
 ROW_BITS = 16
@@ -18,6 +18,12 @@ ROW_BITS = 16
 def shift_bits(arch: ArchParams) -> int:
     """Bits of a pixel's place in its row; one bit, always 0, when there is one pixel per row."""
     return max(1, (arch.pixels - 1).bit_length())
+
+
+def split_address(arch: ArchParams, address):
+    """Row and place in the row of a (signed) pixel address."""
+    bits = (arch.pixels - 1).bit_length()
+    return address >> bits, address[:bits]
 
 
 class RunPort(wiring.Signature):

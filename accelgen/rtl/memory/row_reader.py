@@ -1,13 +1,21 @@
 """Row reader: streams the rows of a map from the feature memory's row port."""
 
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.memory.pixel_memory import ROW_BITS
+from accelgen.rtl.streams.credits import Credits
+from accelgen.rtl.streams.delay import delay
+from accelgen.rtl.streams.loop_counter import LoopCounter
+from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["RowReader"]
+
+#: Rows the queue holds: covers the memory's latency and the way back of its room.
+_QUEUE = 8
 
 
 class RowReader(wiring.Component):
@@ -54,4 +62,60 @@ class RowReader(wiring.Component):
         })
 
     def elaborate(self, platform):
-        raise NotImplementedError
+        m = Module()
+
+        m.submodules.queue = queue = StreamQueue(layouts.row(self.arch), depth=_QUEUE)
+        m.submodules.room = room = Credits(_QUEUE)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+
+        # The map, latched: the next step's settings may be there before its start.
+        stride, rows, groups = (
+            Signal.like(member, name=name, reset_less=True)
+            for name, member in (
+                ("map_stride", self.stride), ("map_rows", self.rows), ("map_groups", self.groups),
+            )
+        )  # fmt: skip
+        latched, reading, asked = Signal(), Signal(), Signal()
+        m.submodules.row = row = LoopCounter(16)
+        m.submodules.group = group = LoopCounter(12)
+        m.d.comb += [
+            row.count.eq(rows),
+            row.step.eq(asked),
+            group.count.eq(groups),
+            group.step.eq(asked & row.last),
+        ]
+        next_group, address = (
+            Signal(ROW_BITS, name=name, reset_less=True) for name in ("next_group", "address")
+        )
+        begin = delay(m, latched, 1, reset=True)
+        m.d.comb += [row.start.eq(begin), group.start.eq(begin)]
+        m.d.sync += latched.eq(self.start)
+        with m.If(self.start):
+            m.d.sync += [
+                stride.eq(self.stride),
+                rows.eq(self.rows),
+                groups.eq(self.groups),
+                next_group.eq(self.base + self.stride),
+                address.eq(self.base),
+            ]
+        with m.If(begin):
+            m.d.sync += reading.eq(1)
+        with m.If(asked):
+            m.d.sync += address.eq(address + 1)
+            with m.If(row.last):
+                m.d.sync += [address.eq(next_group), next_group.eq(next_group + stride)]
+                with m.If(group.last):
+                    m.d.sync += reading.eq(0)
+
+        m.d.comb += [
+            self.request.valid.eq(reading & room.some),
+            self.request.payload.eq(address),
+            asked.eq(self.request.valid & self.request.ready),
+            room.take.eq(asked),
+            room.give.eq(self.o.valid & self.o.ready),
+            queue.i.valid.eq(self.data.valid),
+            queue.i.payload.eq(self.data.payload),
+            self.idle.eq(~(latched | begin | reading) & room.all),
+        ]
+
+        return m

@@ -1,11 +1,13 @@
 """Window ring: the rows between the array (or the copy) and the window engine."""
 
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
-from accelgen.rtl.memory.pixel_memory import RunPort
+from accelgen.rtl.memory.pixel_memory import PixelMemory, RunPort
+from accelgen.rtl.streams.loop_counter import LoopCounter
 
 __all__ = ["RING_BITS", "WindowRing"]
 
@@ -43,6 +45,7 @@ class WindowRing(wiring.Component):
     """
 
     def __init__(self, arch: ArchParams):
+        assert arch.ring_rows <= 1 << (RING_BITS - 2)
         self.arch = arch
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
@@ -55,4 +58,43 @@ class WindowRing(wiring.Component):
         })
 
     def elaborate(self, platform):
-        raise NotImplementedError
+        m = Module()
+
+        depth = self.arch.ring_rows
+        m.submodules.memory = memory = PixelMemory(self.arch, depth)
+        wiring.connect(m, wiring.flipped(self.run), memory.run)
+
+        # Rows of the step still to come.
+        filling, put = Signal(), Signal()
+        m.submodules.row = row = LoopCounter(16)
+        m.submodules.group = group = LoopCounter(12)
+        m.d.comb += [
+            row.count.eq(self.step.ring_rows),
+            row.start.eq(self.start),
+            row.step.eq(put),
+            group.count.eq(self.step.groups),
+            group.start.eq(self.start),
+            group.step.eq(put & row.last),
+            self.idle.eq(~filling),
+        ]
+        with m.If(self.start):
+            m.d.sync += filling.eq(self.step.window)
+        with m.Elif(put & row.last & group.last):
+            m.d.sync += filling.eq(0)
+
+        # ``limit`` only grows and ``written`` never passes it, so that equality is enough.
+        written, limit = Signal(RING_BITS), Signal(RING_BITS)
+        m.d.comb += [
+            self.i.ready.eq(filling & (written != limit)),
+            put.eq(self.i.valid & self.i.ready),
+            memory.row_en.eq(put),
+            memory.row_write.eq(1),
+            memory.row_addr.eq(written[: (depth - 1).bit_length()]),
+            memory.row_wdata.eq(self.i.payload),
+            self.written.eq(written),
+        ]
+        m.d.sync += [written.eq(written + put), limit.eq(self.free_to + depth)]
+        with m.If(self.start):
+            m.d.sync += [written.eq(0), limit.eq(depth)]
+
+        return m

@@ -48,7 +48,7 @@ def run_raster(dut, geometry, loops, *, stall, rng):
                 ctx.set(dut.o.ready, rng.random() >= stall)
                 if ctx.get(dut.o.valid & dut.o.ready):
                     p = ctx.get(dut.o.payload)
-                    flags = (p.first, p.last, p.first_vector, p.last_vector)
+                    flags = (p.first, p.last, p.first_vector, p.last_vector, p.past_row)
                     beats.append((p.address, p.group_rows, p.inside, p.keep, flags))
                     cycles.append(cycle)
                 cycle += 1
@@ -77,7 +77,7 @@ def expected_beats(geometry, pixels, loops):
             3 * b.input_group,
             bits(p is not None for p in b.pixels),
             bits(b.keep),
-            (b.first, b.last, b.first_vector, b.last_vector),
+            (b.first, b.last, b.first_vector, b.last_vector, b.past_row),
         )
         for b in walk(geometry, pixels, **loops)
     ]

@@ -1,0 +1,297 @@
+"""ArrayReader, FeatureMemory and WeightRing together: a convolution's operands, beat by beat."""
+
+import json
+import os
+import random
+
+import cocotb
+import numpy as np
+import pytest
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from accelgen.arch import ArchParams, isa, timing
+from accelgen.rtl import layouts
+from accelgen.rtl.engine.array_reader import ArrayReader
+from accelgen.rtl.memory.block_ring import WeightRing
+from accelgen.rtl.memory.feature_memory import FeatureMemory
+from tests.helpers.clock import start_clock
+from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
+from tests.helpers.simulate import simulate
+from tests.helpers.streams import StreamSource, check_stream_rules
+from tests.helpers.words import join, split
+
+CONFIGURATIONS = {
+    "small": {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single", "feature_rows": 500},
+    "wide": {"lanes": 8, "pixels": 8, "feature_rows": 512, "acc_depth": 16},
+}
+WEIGHT_WORDS = 64
+STROBES = ("busy", "wait_weights", "wait_drain")
+
+
+class _Feed(wiring.Component):
+    """What stands before the PE array."""
+
+    def __init__(self, arch):
+        self.arch = arch
+        super().__init__({
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "load": In(stream.Signature(layouts.row_write(arch))),
+            "words": In(stream.Signature(layouts.weight_word(arch))),
+            "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
+            "copy": Out(stream.Signature(layouts.row(arch))),
+            "credit": In(1),
+            "idle": Out(1),
+            **{name: Out(1) for name in STROBES},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = FeatureMemory(self.arch)
+        m.submodules.ring = ring = WeightRing(self.arch)
+        m.submodules.reader = reader = ArrayReader(self.arch)
+        connect(m, flipped(self.load), memory.load)
+        connect(m, flipped(self.words), ring.i)
+        connect(m, reader.run, memory.run)
+        connect(m, reader.weights, ring.read)
+        connect(m, reader.o, flipped(self.o))
+        connect(m, reader.copy, flipped(self.copy))
+        m.d.comb += [
+            reader.step.eq(self.step),
+            reader.start.eq(self.start),
+            reader.credit.eq(self.credit),
+            self.idle.eq(reader.idle),
+            *(getattr(self, name).eq(getattr(reader, name)) for name in STROBES),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
+def test_array_reader(name, tmp_path):
+    arch = ArchParams(**CONFIGURATIONS[name], weight_words=WEIGHT_WORDS)
+
+    simulate(_Feed(arch), __name__, tmp_path, **arch.to_dict())
+
+
+# Simulator side.
+
+CORNERS = [
+    Geometry(height=1, width=1),
+    Geometry(height=5, width=3, joined=True),
+    Geometry(height=7, width=7, kernel=(3, 3), pads=(1, 1, 1, 1), joined=True, pad_value=-7),
+    Geometry(height=12, width=11, kernel=(3, 5), stride=(2, 3), pads=(1, 0, 2, 3), pad_value=99),
+    Geometry(height=9, width=9, pads=(-2, -3, -1, -2)),
+]
+
+
+@cocotb.test()
+async def an_operand_per_cycle_when_nothing_waits(dut):
+    bench = await Bench.on(dut)
+    for geometry in CORNERS:
+        await bench.convolve(geometry, groups=3, in_groups=2)
+
+        first = timing.raster_setup(bench.arch.pixels)
+        first += timing.array_read_latency(bench.arch.pixels)
+        assert bench.cycles == list(range(first, first + len(bench.cycles)))
+        assert bench.strobes == {"busy": len(bench.cycles), "wait_weights": 0, "wait_drain": 0}
+
+
+@cocotb.test()
+async def the_same_operands_under_stalls(dut):
+    bench = await Bench.on(dut, stall=0.5)
+    for _ in range(12):
+        await bench.convolve(
+            random_geometry(bench.rng, kernels=(1, 2, 3)),
+            groups=int(bench.rng.integers(1, 4)),
+            in_groups=int(bench.rng.integers(1, 4)),
+            in_step=int(bench.rng.integers(0, 3)),
+            in_repeat=int(bench.rng.integers(1, 3)),
+        )
+
+
+@cocotb.test()
+async def a_block_used_once_may_exceed_the_ring(dut):
+    bench = await Bench.on(dut, stall=0.3)
+
+    await bench.convolve(
+        Geometry(height=5, width=2, kernel=(5, 2), joined=True), groups=2, in_groups=9, in_step=1
+    )
+
+    assert len(bench.words[0]) > WEIGHT_WORDS
+
+
+@cocotb.test()
+async def no_vector_starts_without_a_credit(dut):
+    bench = await Bench.on(dut)
+    bench.gives_credit = False
+
+    await bench.start(Geometry(height=30, width=8, joined=True), groups=1, in_groups=1)
+    for _ in range(200):
+        await bench.cycle()
+
+    assert len(bench.operands) == bench.arch.acc_depth
+    assert bench.strobes["wait_drain"] > 100
+
+
+@cocotb.test()
+async def copies_rows_at_full_rate(dut):
+    bench = await Bench.on(dut)
+    rows = await bench.copy_map(Geometry(height=9, width=16, joined=True), groups=3)
+
+    assert bench.copied_cycles[-1] - bench.copied_cycles[0] == rows - 1
+    assert bench.strobes["busy"] == 0
+
+
+@cocotb.test()
+async def copies_rows_under_stalls(dut):
+    bench = await Bench.on(dut, stall=0.6)
+    cocotb.start_soon(check_stream_rules(dut, "copy"))
+    for geometry in (
+        Geometry(height=9, width=7, joined=True),
+        Geometry(height=6, width=5, pads=(-1, -1, 0, -2)),
+    ):
+        await bench.copy_map(geometry, groups=2)
+
+
+class Bench:
+    """Drives a _Feed cycle by cycle and keeps what leaves it."""
+
+    @classmethod
+    async def on(cls, dut, *, stall=0.0, seed=1):
+        self = cls()
+        self.dut, self.stall = dut, stall
+        knobs = json.loads(os.environ["BENCH"])
+        self.arch = arch = ArchParams.from_dict(knobs)
+        self.rng = np.random.default_rng(seed)
+        self.random = random.Random(seed)
+        self.queue = []  # weight words still to be sent
+        self.sent = []  # of all time
+        self.outstanding, self.gives_credit = 0, True
+        await start_clock(
+            dut, zero=("step", "start", "load__valid", "words__valid", "copy__ready", "credit")
+        )
+        shape = (arch.feature_rows, arch.pixels, arch.lanes)
+        self.memory = self.rng.integers(-128, 128, shape)
+        layout = [row | int(join(data, 8)) << 16 for row, data in enumerate(self.memory)]
+        await StreamSource(dut, "load").send(*layout)
+        return self
+
+    def place(self, geometry, map_groups):
+        """A map somewhere in the memory: row, stride."""
+        rows = -(-geometry.height * geometry.width // self.arch.pixels)
+        stride = int(rows + self.rng.integers(0, 3))
+        row = int(self.rng.integers(0, self.arch.feature_rows - stride * map_groups))
+        return row, stride
+
+    async def start(self, geometry, *, groups, in_groups, in_step=0, in_repeat=1, array=1):
+        arch = self.arch
+        self.loops = {
+            "groups": groups, "in_groups": in_groups, "in_step": in_step, "in_repeat": in_repeat,
+        }  # fmt: skip
+        map_groups = (groups - 1) // in_repeat * in_step + in_groups
+        self.row, self.stride = self.place(geometry, map_groups)
+        words = geometry.kernel[0] * geometry.kernel[1] * in_groups
+        step = {
+            "array": array, "weight_words": words, "in_row": self.row, "in_stride": self.stride,
+            "in_raster": raster_fields(geometry, arch.pixels), **self.loops,
+        }  # fmt: skip
+        self.words = [
+            [self.random.getrandbits(8 * arch.lanes**2) for _ in range(words)]
+            for _ in range(groups if array else 0)
+        ]
+        self.queue += [w for block in self.words for w in block]
+        if not self.stall:  # what fits is there before the step begins
+            for _ in range(WEIGHT_WORDS):
+                await self.cycle()
+        self.operands, self.cycles, self.copied, self.copied_cycles = [], [], [], []
+        self.strobes = dict.fromkeys(STROBES, 0)
+        self.now = 0
+        self.dut.step.value = isa.EXEC.pack(step)
+        await FallingEdge(self.dut.clk)
+        self.dut.start.value = 1
+        await self.cycle()
+        self.dut.start.value = 0
+
+    async def cycle(self):
+        """One clock cycle: drive, look, wait."""
+        dut = self.dut
+        go = [self.random.random() >= self.stall for _ in range(3)]
+        dut.words__valid.value = bool(self.queue and go[0])
+        if self.queue:
+            dut.words__payload.value = self.queue[0]
+        gives = self.gives_credit and self.outstanding > 0 and go[1]
+        dut.credit.value = gives
+        self.outstanding -= gives
+        dut.copy__ready.value = go[2]
+        await ReadOnly()
+        if dut.words__valid.value and dut.words__ready.value:
+            self.queue.pop(0)
+        if dut.o__valid.value:
+            self.operands.append(int(dut.o__payload.value))
+            self.cycles.append(self.now)
+            last = self.operands[-1] >> (dut.o__payload.value.range.left - self.arch.pixels)
+            self.outstanding += last & 1
+        if dut.copy__valid.value and dut.copy__ready.value:
+            self.copied.append(int(dut.copy__payload.value))
+            self.copied_cycles.append(self.now)
+        for name in getattr(self, "strobes", ()):
+            self.strobes[name] += int(getattr(dut, name).value)
+        self.now = getattr(self, "now", 0) + 1
+        await FallingEdge(dut.clk)
+
+    async def finish(self, beats):
+        deadline = self.now + 200 + 60 * beats
+        while not self.dut.idle.value or self.outstanding or self.now < 3:
+            await self.cycle()
+            assert self.now < deadline, f"not idle after {self.now} cycles for {beats} beats"
+
+    async def convolve(self, geometry, **loops):
+        """Run a step and compare every operand with the definition."""
+        await self.start(geometry, **loops)
+        beats = list(walk(geometry, self.arch.pixels, **self.loops))
+        await self.finish(len(beats))
+
+        assert len(self.operands) == len(beats)
+        in_vector = 0
+        for got, beat in zip(self.operands, beats, strict=True):
+            in_vector = 0 if beat.first else in_vector + 1
+            assert got == self.operand(geometry, beat, self.words[beat.group][in_vector])
+        assert not self.queue
+
+    def operand(self, geometry, beat, word):
+        """Bits of layouts.array_operands: activations, weights, first, last, keep."""
+        arch = self.arch
+        stored = self.group_pixels(beat.input_group)
+        pad = np.full(arch.lanes, geometry.pad_value)
+        lanes = [pad if p is None else stored[p] for p in beat.pixels]
+        bits, at = join(lanes, 8), 8 * arch.lanes * arch.pixels
+        for value, width in (
+            (word, 8 * arch.lanes**2), (beat.first, 1), (beat.last, 1),
+            (sum(k << n for n, k in enumerate(beat.keep)), arch.pixels),
+        ):  # fmt: skip
+            bits |= int(value) << at
+            at += width
+        return bits
+
+    def group_pixels(self, group):
+        return self.memory.reshape(-1, self.arch.lanes)[
+            (self.row + group * self.stride) * self.arch.pixels :
+        ]
+
+    async def copy_map(self, geometry, *, groups):
+        """Run a copy and compare the pixels each row has; returns the number of rows."""
+        await self.start(geometry, groups=groups, in_groups=1, in_step=1, array=0)
+        beats = list(walk(geometry, self.arch.pixels, **self.loops))
+        await self.finish(len(beats))
+
+        assert len(self.copied) == len(beats)
+        for bits, beat in zip(self.copied, beats, strict=True):
+            got = split(bits, 8, (self.arch.pixels, self.arch.lanes))
+            stored = self.group_pixels(beat.group)
+            for lane, pixel in enumerate(beat.pixels):
+                if pixel is not None and beat.keep[lane]:
+                    np.testing.assert_array_equal(got[lane], stored[pixel])
+        return len(beats)
