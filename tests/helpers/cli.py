@@ -1,0 +1,24 @@
+"""Run the command line inside the test's process."""
+
+from dataclasses import dataclass
+
+from typer.testing import CliRunner
+
+from accelgen.cli.app import app
+
+__all__ = ["Outcome", "run"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: status and both streams."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*arguments) -> Outcome:
+    """``accelgen`` with ``arguments``; an exception that is not an exit is the test's failure."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    return Outcome(result.exit_code, result.stdout, result.stderr)
