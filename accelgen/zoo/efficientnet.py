@@ -63,9 +63,10 @@ def _conv_norm(
     *,
     stride: int = 1,
     depthwise: bool = False,
+    gain: float = 1.0,
 ) -> Tensor:
     x = net.conv(f"{name}.conv", x, channels, kernel, stride=stride, depthwise=depthwise)
-    return net.batch_norm(f"{name}.bn", x)
+    return net.batch_norm(f"{name}.bn", x, gain=gain)
 
 
 def _block(
@@ -82,7 +83,10 @@ def _block(
     s = net.swish(f"{name}.se.act", s)
     s = net.sigmoid(f"{name}.se.gate", net.conv(f"{name}.se.fc2", s, hidden, bias=True))
     x = net.mul(f"{name}.se.mul", x, s)
-    x = _conv_norm(net, f"{name}.project", x, channels, 1)
-    if stride == 1 and channels == entry.channels:
+    residual = stride == 1 and channels == entry.channels
+    # Half gain, as trained nets have: the sum of many blocks would outgrow the unit scale.
+    gain = 0.5 if residual else 1.0
+    x = _conv_norm(net, f"{name}.project", x, channels, 1, gain=gain)
+    if residual:
         x = net.add(f"{name}.add", x, entry)
     return x

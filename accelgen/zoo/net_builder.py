@@ -104,7 +104,9 @@ class NetBuilder:
             strides=[stride] * 2, pads=[pad] * 4, dilations=[1, 1], group=groups,
         )  # fmt: skip
 
-    def batch_norm(self, name: str, x: Tensor, epsilon: float = 1e-5) -> Tensor:
+    def batch_norm(
+        self, name: str, x: Tensor, *, epsilon: float = 1e-5, gain: float = 1.0
+    ) -> Tensor:
         """BatchNormalization whose statistics bring the probe to unit scale."""
         channels = x.channels
         mean = _rounded(self._centred * x.probe.mean((0, 2, 3))).astype(np.float32)
@@ -112,7 +114,7 @@ class NetBuilder:
         # dividing by what they say would amplify other images more with every layer.
         power = _rounded(np.mean((x.probe - mean.reshape(1, -1, 1, 1)) ** 2))
         var = (power * self._rng.uniform(0.8, 1.25, channels)).astype(np.float32)
-        gamma = self._rng.uniform(0.8, 1.2, channels).astype(np.float32)
+        gamma = (gain * self._rng.uniform(0.8, 1.2, channels)).astype(np.float32)
         beta = self._normal((channels,), 0.2)
         scale = gamma / np.sqrt(var.astype(np.float64) + epsilon)
         shift = beta - mean * scale
@@ -211,7 +213,7 @@ class NetBuilder:
     def _normal(self, shape: tuple[int, ...], deviation: float) -> npt.NDArray[np.float32]:
         return self._rng.standard_normal(shape, np.float32) * np.float32(deviation)
 
-    def _constant(self, name: str, array: Array) -> str:
+    def _constant(self, name: str, array: npt.ArrayLike) -> str:
         self._initializers.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
