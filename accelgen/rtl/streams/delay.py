@@ -1,6 +1,6 @@
 """Delay lines."""
 
-from amaranth import Module, Signal, Value
+from amaranth import Module, Signal, Value, ValueCastable
 
 __all__ = ["delay"]
 
@@ -12,8 +12,9 @@ def delay(m: Module, value, cycles: int, *, reset: bool = False):
     for valid bits and strobes, which then are 0 until the first ones arrive.
     """
     name = value.name if isinstance(value, Signal) else "delay"
+    shape = value.shape() if isinstance(value, ValueCastable) else Value.cast(value).shape()
     for n in range(1, cycles + 1):
-        later = Signal(Value.cast(value).shape(), name=f"{name}_{n}", reset_less=not reset)
+        later = Signal(shape, name=f"{name}_{n}", reset_less=not reset)
         m.d.sync += later.eq(value)
         value = later
     return value
