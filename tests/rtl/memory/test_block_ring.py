@@ -1,0 +1,96 @@
+"""BlockRing: blocks are read over and over, freed on their last use, and not a cycle earlier."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from accelgen.rtl.memory.block_ring import BlockRing
+
+DEPTH = 16
+
+
+def run_blocks(blocks, *, latency, stall, seed=0):
+    """Reads each (words, passes) block; returns the words read, the order, and the cycles taken."""
+    dut = BlockRing(16, depth=DEPTH, latency=latency)
+    rng = np.random.default_rng(seed)
+    words = rng.integers(0, 1 << 16, sum(n for n, _ in blocks)).tolist()
+    expected, at = [], 0
+    for n, passes in blocks:
+        expected += words[at : at + n] * passes
+        at += n
+    got, due, cycles = [], [], []
+
+    async def write(ctx):
+        for word in words:
+            while rng.random() < stall:
+                await ctx.tick()
+            ctx.set(dut.i.payload, word)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+            ctx.set(dut.i.valid, 0)
+
+    async def read(ctx):
+        cycle = 0
+        todo = [
+            (n, last) for n, passes in blocks for last in [0] * (passes - 1) + [1] for _ in range(n)
+        ]
+        while todo or due:
+            take = False
+            if todo:
+                ctx.set(dut.read.words, todo[0][0])
+                ctx.set(dut.read.last_use, todo[0][1])
+                take = cycle > 2 and ctx.get(dut.read.available) and rng.random() >= stall
+            ctx.set(dut.read.take, take)
+            if take:
+                todo.pop(0)
+                due.append(cycle + latency)
+                cycles.append(cycle)
+                # The settings of the next block are stable for a cycle before it is read.
+            if due and due[0] == cycle:
+                got.append(ctx.get(dut.read.word))
+                due.pop(0)
+            await ctx.tick()
+            if take and todo and todo[0][0] != ctx.get(dut.read.words):
+                ctx.set(dut.read.words, todo[0][0])
+                ctx.set(dut.read.take, 0)
+                cycle += 1
+                if due and due[0] == cycle:
+                    got.append(ctx.get(dut.read.word))
+                    due.pop(0)
+                await ctx.tick()
+            cycle += 1
+            assert cycle < 200 + 30 * len(expected), "the ring is stuck"
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(write)
+    sim.add_testbench(read)
+    sim.run()
+    return got, expected, cycles
+
+
+@pytest.mark.parametrize("latency", [2, 3, 9])
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+def test_reads_blocks_in_order(latency, stall):
+    blocks = [(3, 4), (16, 2), (1, 7), (1, 1), (5, 1), (15, 3), (2, 2), (2, 2)]
+
+    got, expected, _ = run_blocks(blocks, latency=latency, stall=stall)
+
+    assert got == expected
+
+
+def test_a_block_used_once_may_exceed_the_ring():
+    got, expected, cycles = run_blocks([(5 * DEPTH, 1)], latency=7, stall=0.0)
+
+    assert got == expected
+    assert cycles[-1] - cycles[0] == 5 * DEPTH - 1  # a word per cycle
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_blocks(seed):
+    rng = np.random.default_rng(seed)
+    blocks = [(int(rng.integers(1, DEPTH + 1)), int(rng.integers(1, 4))) for _ in range(15)]
+
+    got, expected, _ = run_blocks(blocks, latency=8, stall=float(rng.random()) * 0.8, seed=seed)
+
+    assert got == expected

@@ -1,0 +1,63 @@
+"""FeatureMemory's arbiter: priorities, order and latency of answers, nothing lost."""
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from accelgen.arch import ArchParams, timing
+from accelgen.rtl.memory.feature_memory import FeatureMemory
+
+ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single", feature_rows=24)
+CLIENTS = ("write", "residual_read", "load", "store_read")
+
+
+def test_clients_by_priority_and_answers_on_time():
+    dut = FeatureMemory(ARCH)
+    rng = np.random.default_rng(0)
+    stored = np.zeros((ARCH.feature_rows, ARCH.pixels, ARCH.lanes), int)
+    expected = {"residual": {}, "store": {}}
+    accepted = dict.fromkeys(CLIENTS, 0)
+    wanted = dict.fromkeys(CLIENTS)  # row and data a client asks for until it is accepted
+
+    async def bench(ctx):
+        for cycle in range(1000):
+            for client in CLIENTS:
+                if wanted[client] is None and rng.random() < 0.45:
+                    row = int(rng.integers(0, ARCH.feature_rows))
+                    data = rng.integers(-128, 128, stored[0].shape).tolist()
+                    wanted[client] = row, data
+                port = getattr(dut, client)
+                ctx.set(port.valid, wanted[client] is not None)
+                if wanted[client]:
+                    row, data = wanted[client]
+                    reads = client.endswith("read")
+                    ctx.set(port.payload, row if reads else {"row": row, "data": data})
+
+            first = next((c for c in CLIENTS if wanted[c]), None)
+            for client in CLIENTS:
+                port = getattr(dut, client)
+                assert ctx.get(port.valid & port.ready) == (client == first)
+            if first:
+                row, data = wanted[first]
+                accepted[first] += 1
+                wanted[first] = None
+                if first.endswith("read"):
+                    answer = stored[row].tolist()
+                    expected[first.removesuffix("_read")][cycle + timing.FEATURE_READ_LATENCY] = (
+                        answer
+                    )
+                else:
+                    stored[row] = data
+
+            for name, port in (("residual", dut.residual_data), ("store", dut.store_data)):
+                assert ctx.get(port.valid) == (cycle in expected[name])
+                if cycle in expected[name]:
+                    got = ctx.get(port.payload)
+                    got = [[got[p][c] for c in range(ARCH.lanes)] for p in range(ARCH.pixels)]
+                    assert got == expected[name].pop(cycle)
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+    assert min(accepted.values()) > 20
