@@ -91,7 +91,3 @@ def everything(seed=0):
     f = net.conv(e, 5, net.tensors[e].shape[1:3])
     return net.graph(net.softmax(f)), net.samples(6)
 
-
-def int8_pair(graph, int8, name):
-    """The node of ``int8`` that makes tensor ``name``."""
-    return next(n for n in int8.nodes if n.output == name)

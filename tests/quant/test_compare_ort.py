@@ -1,0 +1,77 @@
+"""The comparison itself: it finds what is wrong, and only that."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from accelgen.errors import ModelError
+from accelgen.ir.ops import QAdd, QConv2d
+from accelgen.quant import quantize
+from accelgen.quant.compare_ort import compare_ort, run_ort
+from accelgen.quant.write_qdq import to_qdq
+from tests.quant.nets import everything
+
+
+@pytest.fixture(scope="module")
+def quantized():
+    graph, samples = everything()
+    model = quantize(graph, samples)
+    return model, to_qdq(model), samples
+
+
+def test_all_int8_layers_are_compared_and_agree(quantized):
+    model, proto, samples = quantized
+
+    matches = compare_ort(model.graph, proto, samples)
+
+    assert [m.node for m in matches] == [
+        n.name for n in model.graph.nodes if model.graph.tensors[n.output].dtype == "int8"
+    ]
+    assert max(m.max_difference for m in matches) <= 1
+    # Ties between the two ways of rounding are rare; on some thousand elements a few.
+    assert sum(m.differing for m in matches) <= 0.002 * sum(m.elements for m in matches)
+
+
+def broken(graph, kind, change):
+    """``graph`` with the first node of ``kind`` changed; its name."""
+    node = next(n for n in graph.nodes if isinstance(n.op, kind))
+    wrong = replace(node, op=change(node.op))
+    return graph.with_nodes(tuple(wrong if n is node else n for n in graph.nodes)), node.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (QConv2d, lambda op: replace(op, pads=(1, 0, 0, 1))),
+        (QConv2d, lambda op: replace(op, input_zero=op.input_zero + 20)),
+        (QConv2d, lambda op: replace(op, output_zero=op.output_zero + 2)),
+        (QAdd, lambda op: replace(op, shift=op.shift - 1)),
+    ],
+)
+def test_a_broken_layer_is_found_and_named(quantized, kind, change):
+    model, proto, samples = quantized
+    graph, name = broken(model.graph, kind, change)
+
+    wrong = [m.node for m in compare_ort(graph, proto, samples) if m.max_difference > 1]
+
+    # The layers behind it are fed with onnxruntime's integers, so they are still right.
+    assert wrong == [name]
+
+
+def test_a_broken_constant_is_found(quantized):
+    model, proto, samples = quantized
+    constants = dict(model.graph.constants)
+    name = next(n.inputs[1] for n in model.graph.nodes if isinstance(n.op, QConv2d))
+    constants[name] = np.where(constants[name] == 127, 100, constants[name]).astype(np.int8)
+
+    matches = compare_ort(replace(model.graph, constants=constants), proto, samples)
+
+    assert matches[0].max_difference > 1
+
+
+def test_a_file_that_is_no_model_is_a_sentence(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"no model")
+
+    with pytest.raises(ModelError, match=r"cannot read '.*x\.onnx' as ONNX"):
+        run_ort(tmp_path / "x.onnx", np.zeros((1, 2, 2, 1), np.float32))

@@ -1,0 +1,152 @@
+"""Written as QDQ ONNX and read back: the same int8 graph; and onnxruntime runs it."""
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelgen.errors import OutputError
+from accelgen.frontend import load_onnx
+from accelgen.golden.arith import dequantize_array
+from accelgen.golden.interpret import walk
+from accelgen.ir.activations import KINDS
+from accelgen.quant import quantize, quantize_imported, write_qdq
+from accelgen.quant.compare_ort import compare_ort, run_ort
+from accelgen.quant.write_qdq import to_qdq
+from tests.quant.nets import Net, everything
+
+PARAMS = {"clip": (-0.5, 1.5), "leaky_relu": (0.1,), "elu": (0.5,), "hard_sigmoid": (0.2, 0.5)}
+
+
+def assert_same(a, b):
+    """Two int8 graphs are equal to the bit: operations, wiring, types, constants."""
+    assert [(n.name, n.op, n.inputs, n.output) for n in a.nodes] == [
+        (n.name, n.op, n.inputs, n.output) for n in b.nodes
+    ]
+    assert (a.tensors, a.input, a.outputs) == (b.tensors, b.input, b.outputs)
+    assert a.constants.keys() == b.constants.keys()
+    for name, array in a.constants.items():
+        assert array.dtype == b.constants[name].dtype
+        np.testing.assert_array_equal(array, b.constants[name], err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reading_back_gives_the_same_int8_graph(seed, tmp_path):
+    model = quantize(*everything(seed))
+    write_qdq(model, tmp_path / "q.onnx")
+
+    imported = load_onnx(tmp_path / "q.onnx")
+
+    assert imported.warnings == ()
+    assert_same(model.graph, quantize_imported(imported).graph)
+
+
+def test_writing_twice_gives_the_same_file():
+    model = quantize(*everything())
+    once = to_qdq(model)
+    again = to_qdq(quantize_imported(load_onnx(once)))
+
+    def integers(proto):
+        return {t.name: t.SerializeToString() for t in proto.graph.initializer}
+
+    assert integers(once) == integers(again)
+
+
+def test_biases_beyond_float32_survive():
+    net = Net(4, 4, 3)
+    net.conv("x", 2, weight=np.full((2, 1, 1, 3), 1e-5), bias=[5000.3, -777.7])
+    model = quantize(net.graph(), net.samples(2))
+
+    back = quantize_imported(load_onnx(to_qdq(model))).graph
+
+    assert np.abs(model.graph.constants["conv2d0/bias"]).max() > 2**24
+    assert_same(model.graph, back)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("params", ["own", "default"])
+def test_every_activation_survives_and_onnxruntime_agrees(kind, params):
+    net = Net(6, 6, 3)
+    values = PARAMS.get(kind, ()) if params == "own" or kind in ("leaky_relu", "elu") else ()
+    net.act(net.act(net.conv("x", 4), kind, values), "tanh")
+    graph, samples = net.graph(), net.samples(4, 3.0)
+    model = quantize(graph, samples)
+    proto = to_qdq(model)
+
+    back = quantize_imported(load_onnx(proto)).graph
+
+    for name, array in model.graph.constants.items():
+        np.testing.assert_array_equal(array, back.constants[name], err_msg=name)
+    matches = compare_ort(model.graph, proto, samples)
+    assert len(matches) == len(model.graph.nodes)
+    assert max(m.max_difference for m in matches) <= 1
+
+
+def test_interface_and_names_are_kept():
+    graph, samples = everything()
+    proto = to_qdq(quantize(graph, samples))
+
+    shapes = {
+        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in (*proto.graph.input, *proto.graph.output)
+    }
+    assert shapes == {"x": [1, 3, 9, 7], graph.outputs[0]: [1, 5]}
+    assert {n.name for n in graph.nodes} <= {n.name for n in proto.graph.node}
+    assert proto.opset_import[0].version == 17
+    onnx.checker.check_model(proto, full_check=True)
+
+
+def test_maps_stay_maps_and_outputs_may_be_read_inside():
+    net = Net(4, 6, 3)
+    a = net.act(net.conv("x", 4))
+    b = net.conv(a, 2)
+    graph = net.graph(a, b)
+    model = quantize(graph, net.samples(2))
+    x = net.samples(1)
+
+    theirs = run_ort(to_qdq(model), x)
+
+    assert [y.shape for y in theirs] == [(1, 4, 4, 6), (1, 2, 4, 6)]
+    ours = dict(walk(model.graph, x))
+    for name, y in zip(graph.outputs, theirs, strict=True):
+        scale = model.graph.tensors[name].quantization
+        real = dequantize_array(ours[name], scale).transpose(0, 3, 1, 2)
+        # Two layers, each within one step, the first one's step seen through the second.
+        assert np.abs(real - y).max() <= 4 * scale.scale
+    assert_same(model.graph, quantize_imported(load_onnx(to_qdq(model))).graph)
+
+
+def test_scales_that_differ_around_concat_and_max_pool_survive():
+    net = Net(6, 6, 3)
+    a = net.act(net.conv("x", 4), "sigmoid")
+    b = net.conv(a, 4, bias=np.full(4, 30.0))
+    c = net.concat(a, b)
+    net.conv(net.add(net.max_pool(c), net.avg_pool(c)), 2)
+    d = net.conv(a, 1)
+    graph = net.graph(net.nodes[-2].output, d)
+    model = quantize(graph, net.samples(4))
+    proto = to_qdq(model)
+
+    assert [type(n.op).__name__ for n in model.graph.nodes].count("QTable") == 2
+    assert_same(model.graph, quantize_imported(load_onnx(proto)).graph)
+    matches = compare_ort(model.graph, proto, net.samples(3))
+    assert max(m.max_difference for m in matches) <= 1
+
+
+def test_unwritable_path_is_a_sentence(tmp_path):
+    model = quantize(*everything())
+
+    with pytest.raises(OutputError, match=r"cannot write .*No such file or directory"):
+        write_qdq(model, tmp_path / "missing" / "q.onnx")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1e-4, 1.0, 1e4]), st.sampled_from(["mse", "minmax"]))
+def test_any_scale_of_data_survives(seed, scale, method):
+    net = Net(5, 4, 2, seed)
+    a = net.act(net.conv("x", 4, (3, 3), pads=(1, 1, 1, 1), bias=np.zeros(4)))
+    net.gap(net.add(net.conv(a, 4, groups=4), a))
+    model = quantize(net.graph(), net.samples(4, scale), method)
+
+    assert_same(model.graph, quantize_imported(load_onnx(to_qdq(model))).graph)
