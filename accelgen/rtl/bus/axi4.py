@@ -7,6 +7,9 @@ from accelgen.arch import ArchParams
 
 __all__ = [
     "ADDRESS_BITS",
+    "CACHE",
+    "INCR",
+    "SIZE",
     "ReadSignature",
     "Signature",
     "WriteSignature",
@@ -28,9 +31,9 @@ def _read_members(address_bits):
     return {
         "araddr": Out(address_bits),
         "arlen": Out(8),
-        "arsize": Out(3, init=SIZE),
-        "arburst": Out(2, init=INCR),
-        "arcache": Out(4, init=CACHE),
+        "arsize": Out(3),
+        "arburst": Out(2),
+        "arcache": Out(4),
         "arprot": Out(3),
         "arvalid": Out(1),
         "arready": In(1),
@@ -46,9 +49,9 @@ def _write_members(address_bits):
     return {
         "awaddr": Out(address_bits),
         "awlen": Out(8),
-        "awsize": Out(3, init=SIZE),
-        "awburst": Out(2, init=INCR),
-        "awcache": Out(4, init=CACHE),
+        "awsize": Out(3),
+        "awburst": Out(2),
+        "awcache": Out(4),
         "awprot": Out(3),
         "awvalid": Out(1),
         "awready": In(1),

@@ -62,6 +62,12 @@ class DmaRead(wiring.Component):
 
         # AR: a register, loaded when the burst has a place among those in flight.
         axi = self.axi
+        m.d.comb += [
+            axi.arsize.eq(axi4.SIZE),
+            axi.arburst.eq(axi4.INCR),
+            axi.arcache.eq(axi4.CACHE),
+            axi.arprot.eq(0),
+        ]
         take = Signal()
         m.d.comb += [
             take.eq(bursts.o.valid & flying.i.ready & (~axi.arvalid | axi.arready)),

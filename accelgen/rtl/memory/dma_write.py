@@ -60,6 +60,12 @@ class DmaWrite(wiring.Component):
 
         # AW: a register, loaded when the burst has a place among those in flight.
         axi = self.axi
+        m.d.comb += [
+            axi.awsize.eq(axi4.SIZE),
+            axi.awburst.eq(axi4.INCR),
+            axi.awcache.eq(axi4.CACHE),
+            axi.awprot.eq(0),
+        ]
         take = Signal()
         m.d.comb += [
             take.eq(
