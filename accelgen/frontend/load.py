@@ -70,12 +70,12 @@ def walk(
     model: onnx.ModelProto,
     graph: GraphBuilder,
     nodes: list[OnnxNode],
-    on_error: Callable[[OnnxNode, AccelgenError], Value] | None = None,
+    on_error: Callable[[OnnxNode, AccelgenError], list[Value]] | None = None,
 ) -> str:
     """Import all nodes into ``graph``; returns the input's layout.
 
-    With ``on_error`` the walk goes on: it is told of the error and says what the node's outputs
-    stand for.
+    With ``on_error`` the walk goes on: it is told of the error and says what each of the node's
+    outputs stands for.
     """
     for tensor in model.graph.initializer:
         graph.values[tensor.name] = read_initializer(tensor)
@@ -90,7 +90,7 @@ def walk(
         except AccelgenError as error:
             if on_error is None:
                 raise
-            results = [on_error(node, error)] * len(node.outputs)
+            results = on_error(node, error)
         for name, value in zip(node.outputs, results, strict=False):
             if name in graph.values and name:
                 raise ModelError(f"{node.label} makes '{name}', which exists already")
