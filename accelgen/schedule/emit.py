@@ -19,7 +19,7 @@ _PAGE = 4096
 class Emitter:
     """Walks the steps once and collects commands and weight streams.
 
-    After :meth:`emit_all`: ``list`` holds the commands (DDR offsets of tensors relative to the first
+    After :meth:`emit_all`: ``list`` holds the commands (DDR offsets of tensors count from the first
     tensor), ``streams`` the weight streams, ``ddr_rows`` each storage's first row in DDR and
     ``ddr_total`` the rows taken there.
     """

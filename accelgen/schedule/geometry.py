@@ -60,8 +60,8 @@ class Window:
 class Band:
     """Output rows ``rows`` of a step: ``source_rows`` is what it reads, in whole map rows.
 
-    ``first`` walks the source (array or copy), ``second`` the ring's map; its ``first_pixel`` counts
-    from the feature row that holds the band's first pixel.
+    ``first`` walks the source (array or copy), ``second`` the ring's map. ``first.first_pixel``
+    counts from the feature row that holds the band's first pixel.
     """
 
     rows: Pair

@@ -14,7 +14,7 @@ Int8 = npt.NDArray[np.int8]
 
 
 def dense_slots(channels: int, lanes: int) -> tuple[int, ...]:
-    """Channels in order, gaps only after the last: what every tensor has unless a concat says else."""
+    """Channels in order, gaps only after the last: what a tensor has unless a concat differs."""
     return tuple(c if c < channels else -1 for c in range(-(-channels // lanes) * lanes))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Node, TensorType
@@ -142,7 +144,7 @@ def _repack(prepared: Prepared, tensor: str) -> Prepared:
     graph = prepared.graph
     name = f"{tensor}.repacked"
     channels = graph.tensors[tensor].shape[3]
-    values = {
+    values: dict[str, npt.NDArray[Any]] = {
         f"{name}.weight": np.eye(channels, dtype=np.int8).reshape(channels, 1, 1, channels),
         f"{name}.bias": np.zeros(channels, np.int32),
         f"{name}.multiplier": np.full(channels, 1 << 16, np.int32),

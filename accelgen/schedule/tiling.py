@@ -20,12 +20,13 @@ _EXEC_CYCLES = 200
 class Tiling:
     """Tiles of a step, and for each staged role its buffers' first feature rows.
 
-    Tile n uses buffer ``n % len(buffers[role])``; the rows of a slice follow each other densely.
+    The n-th different slice uses buffer ``n % len(buffers[role])``, its rows follow each other
+    densely. ``heights`` are the feature rows of one buffer.
     """
 
     tiles: tuple[Tile, ...]
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    heights: dict[str, int] = field(default_factory=dict)  # feature rows of one buffer
+    heights: dict[str, int] = field(default_factory=dict)
 
 
 def whole(work: Work) -> Tiling:
@@ -36,27 +37,37 @@ def whole(work: Work) -> Tiling:
 def choose_tiling(
     work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams
 ) -> Tiling | None:
-    """The cheapest tiling whose buffers for the ``staged`` roles fit in ``gaps``; None if none does.
+    """The cheapest tiling whose buffers for the ``staged`` roles fit in ``gaps``; None if none.
 
     ``gaps`` are (first row, rows) of free feature memory.
     """
     best: tuple[float, Tiling] | None = None
     for tiles in _tilings(work, arch.pixels):
-        most = {role: max(t.slices[role].size for t in tiles) for role in staged}
-        moves = {role: len(_distinct(tiles, role)) for role in staged}
-        for copies in (2, 1):
-            wanted = {
-                role: (most[role], copies if moves[role] > 1 else 1) for role in sorted(staged)
-            }
-            buffers = _place(wanted, gaps)
-            if buffers is None:
-                continue
-            overlapped = copies == 2 or len(tiles) == 1
+        tiling, overlapped = _fit(tiles, staged, gaps)
+        if tiling is not None:
             cost = _cost(work, tiles, staged, overlapped, arch)
             if best is None or cost < best[0]:
-                best = cost, Tiling(tiles=tuple(tiles), buffers=buffers, heights=most)
-            break
-    return best[1] if best else None
+                best = cost, tiling
+    if best is not None:
+        return best[1]
+    free = sum(size for _, size in gaps)
+    fitting = (_fit(t, staged, gaps)[0] for t in _grids(work, staged, free, arch.pixels))
+    return next((tiling for tiling in fitting if tiling is not None), None)
+
+
+def _fit(
+    tiles: list[Tile], staged: frozenset[str], gaps: list[tuple[int, int]]
+) -> tuple[Tiling | None, bool]:
+    """Buffers for ``tiles``, two per role if there is room; and whether transfers overlap EXECs."""
+    most = {role: max(t.slices[role].size for t in tiles) for role in staged}
+    moves = {role: len(_distinct(tiles, role)) for role in staged}
+    for copies in (2, 1):
+        wanted = {role: (most[role], copies if moves[role] > 1 else 1) for role in sorted(staged)}
+        buffers = _place(wanted, gaps)
+        if buffers is not None:
+            tiling = Tiling(tiles=tuple(tiles), buffers=buffers, heights=most)
+            return tiling, copies == 2 or len(tiles) == 1
+    return None, False
 
 
 def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
@@ -76,6 +87,27 @@ def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
             yield [
                 work.tile((r, min(r + size, out_h)), (0, work.groups))
                 for r in range(0, out_h, size)
+            ]
+
+
+def _grids(
+    work: Work, staged: frozenset[str], free: int, pixels: int
+) -> Iterator[list[Tile]]:
+    """Bands of ranges of output groups, for what fits no other way; the largest bands first."""
+    if SQUEEZED in work.tensors:
+        return
+    out_h = work.geometry.out_h
+    unit = 1 if work.chain.array is None else work.window.repeat
+    for rows in _sizes(out_h, aligned_rows(work.geometry.out_w, pixels)):
+        for groups in _sizes(work.groups, unit):
+            middle = (out_h - 1) // 2 // rows * rows
+            one = work.tile((middle, min(middle + rows, out_h)), (0, min(groups, work.groups)))
+            if sum(one.slices[role].size for role in staged) > free:
+                continue
+            yield [
+                work.tile((r, min(r + rows, out_h)), (g, min(g + groups, work.groups)))
+                for r in range(0, out_h, rows)
+                for g in range(0, work.groups, groups)
             ]
 
 
@@ -117,9 +149,10 @@ def _cost(
     moved = {role: sum(s.size for s in _distinct(tiles, role)) for role in staged}
     weight_bytes = sum(work.weights.stream_bytes(t.groups[1] - t.groups[0]) for t in tiles)
     ddr = (sum(moved.values()) * arch.row_bytes + weight_bytes) / _DDR_BYTES_PER_CYCLE
-    engines = sum(work.cycles(t) for t in tiles) + _EXEC_CYCLES * len(tiles)
+    engines = sum(work.cycles(t) for t in tiles)
+    switches = _EXEC_CYCLES * len(tiles)
     if not overlapped:
-        return ddr + engines
+        return ddr + engines + switches
     bare = sum(tiles[0].slices[role].size for role in staged if role not in (OUT, SQUEEZED))
     bare += sum(tiles[-1].slices[role].size for role in staged if role in (OUT, SQUEEZED))
-    return max(ddr, engines) + bare * arch.row_bytes / _DDR_BYTES_PER_CYCLE
+    return max(ddr, engines) + switches + bare * arch.row_bytes / _DDR_BYTES_PER_CYCLE

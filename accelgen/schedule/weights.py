@@ -49,7 +49,7 @@ class StepWeights:
 
     def stream_bytes(self, groups: int) -> int:
         """Length of the stream of ``groups`` output groups."""
-        return len(self.tables) + groups * self.blocks.shape[1]
+        return len(self.tables) + groups * int(self.blocks.shape[1])
 
 
 def group_window(chain: Chain, graph: Graph, storages: Storages, lanes: int) -> GroupWindow:
@@ -184,7 +184,7 @@ def _array_words(
     node: Node, graph: Graph, storages: Storages, source: str, slots: Ints,
     window: GroupWindow, lanes: int,
 ) -> Bytes:  # fmt: skip
-    """(groups, words * lanes * lanes) bytes: per tap, per input group, [output lane][input lane]."""
+    """(groups, words * lanes * lanes) bytes: per tap and input group, [output lane][input lane]."""
     assert isinstance(node.op, QConv2d)
     weight = np.asarray(graph.constants[node.inputs[1]], np.int8)
     weight = weight.reshape(len(weight), -1, weight.shape[3])

@@ -15,7 +15,7 @@ from accelgen.arch.isa import COMMAND_BYTES, Opcode
 from accelgen.schedule.encode import decode_command
 from accelgen.schedule.layout import pack_tensor, unpack_tensor
 from accelgen.schedule.program import Command, Placement, Program
-from accelgen.simulation.functional_exec import CommandFault, Params, StepStream, execute
+from accelgen.simulation.functional_exec import CommandError, Params, StepStream, execute
 
 __all__ = ["FunctionalResult", "run_functional"]
 
@@ -50,7 +50,7 @@ def run_functional(
 
     Raises
     ------
-    CommandFault
+    CommandError
         A command asks for what the hardware does not do, or nothing can run any more.
     """
     machine = _Machine(program, inputs)
@@ -88,7 +88,7 @@ class _Machine:
                 dispatched += 1
             ready = [q for u, q in queues.items() if q and self._may_run(commands[q[0]], u)]
             if not ready:
-                raise CommandFault(f"deadlock: {dispatched} commands dispatched, none can run")
+                raise CommandError(f"deadlock: {dispatched} commands dispatched, none can run")
             queue = min(ready) if rng is None else ready[rng.integers(len(ready))]
             index = queue.popleft()
             self._run(commands[index])
@@ -131,7 +131,7 @@ class _Machine:
     def _read_stream(self, f: dict[str, Any]) -> StepStream:
         """Cut a weight stream as isa.WEIGHTS says; tables go to their bank at once."""
         if f["offset"] % 16:
-            raise CommandFault("a weight stream is not aligned to a beat")
+            raise CommandError("a weight stream is not aligned to a beat")
         lanes, groups = self.arch.lanes, f["groups"]
         data = np.frombuffer(self.ddr, np.uint8, f["beats"] * 16, f["offset"]).copy()
         at = 0
@@ -157,21 +157,21 @@ class _Machine:
             shape = (groups, f["weight_words"], lanes, lanes)
             words = take(f["weight_words"] * lanes * lanes).view(np.int8).reshape(shape)
             if (words == -128).any():
-                raise CommandFault("a weight is -128")
+                raise CommandError("a weight is -128")
         if at != blocks.shape[1]:
-            raise CommandFault("a weight stream is longer than its parts")
+            raise CommandError("a weight stream is longer than its parts")
         return StepStream(groups, f["table_bank"], params1, params2, taps, words)
 
     def _transfer(self, f: dict[str, Any], *, load: bool) -> None:
         size = f["rows"] * self.arch.row_bytes
         if f["row"] + (f["groups"] - 1) * f["row_stride"] + f["rows"] > len(self.memory):
-            raise CommandFault("a transfer leaves the feature memory")
+            raise CommandError("a transfer leaves the feature memory")
         for g in range(f["groups"]):
             at = f["offset"] + g * f["stride"]
             row = f["row"] + g * f["row_stride"]
             rows = self.memory[row : row + f["rows"]]
             if at % 16 or at + size > len(self.ddr) or at < len(self.program.image):
-                raise CommandFault("a transfer is outside the tensors' part of DDR")
+                raise CommandError("a transfer is outside the tensors' part of DDR")
             if load:
                 rows[...] = np.frombuffer(self.ddr, np.int8, size, at).reshape(rows.shape)
             else:

@@ -13,7 +13,7 @@ from accelgen.arch.isa import WindowOp
 from accelgen.golden.arith import requantize, rounding_shift
 from accelgen.simulation.functional_raster import TapView, Walked, walk
 
-__all__ = ["CommandFault", "Params", "StepStream", "execute"]
+__all__ = ["CommandError", "Params", "StepStream", "execute"]
 
 Int8 = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int64]
@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 _CHUNK = 1 << 12
 
 
-class CommandFault(AssertionError):
+class CommandError(AssertionError):
     """The program asks for what the hardware does not do."""
 
 
@@ -80,7 +80,7 @@ def execute(
 
 def _expect(true: Any, otherwise: str) -> None:
     if not true:
-        raise CommandFault(otherwise)
+        raise CommandError(otherwise)
 
 
 def _check(f: dict[str, Any], stream: StepStream, arch: ArchParams) -> None:

@@ -1,4 +1,4 @@
-"""The raster walk as isa.RASTER defines it, all vectors at once. Knows no geometry but the fields."""
+"""The raster walk as isa.RASTER defines it, all vectors at once. Knows only the fields."""
 
 from __future__ import annotations
 

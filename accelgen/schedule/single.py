@@ -1,0 +1,31 @@
+"""One step of a network as a program of its own."""
+
+from __future__ import annotations
+
+from accelgen.schedule.build import schedule
+from accelgen.schedule.program import Program
+
+__all__ = ["single_step"]
+
+
+def single_step(program: Program, step: int) -> Program:
+    """A program that runs step ``step`` of ``program`` alone.
+
+    Its ``inputs`` are the tensors the step reads, to be filled by the host (from the golden model);
+    its ``outputs`` what the step makes: the map if it is written, the squeezed vector. Tiles may
+    differ from the network's, since the whole feature memory is free.
+
+    Raises
+    ------
+    IndexError
+        There is no such step.
+    """
+    chosen = program.steps[step]
+    whole = program.graph
+    cut = whole.with_nodes(
+        tuple(n for n in whole.nodes if n.name in chosen.nodes),
+        input=chosen.inputs[0],
+        outputs=tuple(t for t in (chosen.output, chosen.squeezed) if t),
+        name=f"{whole.name}.step{step}",
+    )
+    return schedule(cut, program.arch)

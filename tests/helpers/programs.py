@@ -1,0 +1,41 @@
+"""Compile, run on the functional simulator, compare with the golden model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.arch.presets import PRESETS
+from accelgen.golden import interpret
+from accelgen.schedule.encode import encode_command
+from accelgen.simulation.functional import run_functional
+
+__all__ = ["LARGE", "SMALL", "assert_matches_golden", "with_commands"]
+
+#: 4 lanes, 4 pixels.
+SMALL = replace(PRESETS["small"], weight_words=4096)
+#: 8 lanes, 8 pixels, wide accumulators: random weights are larger than trained ones.
+LARGE = replace(PRESETS["ultra96"], acc_bits=32)
+
+
+def assert_matches_golden(program, x, *, shuffles=(None,)):
+    """Every output and kept tensor of ``program`` on ``x`` (h, w, c) is the golden model's."""
+    want = interpret(program.graph, x[None])
+    for shuffle in shuffles:
+        result = run_functional(program, {program.input.tensor: x}, shuffle=shuffle)
+        assert set(result.tensors) >= {p.tensor for p in program.outputs}
+        for name, got in result.tensors.items():
+            np.testing.assert_array_equal(got, want[name][0], f"{name}, shuffle {shuffle}")
+
+
+def with_commands(program, change):
+    """``program`` with ``change(index, command)`` applied to each command, in image and list."""
+    commands = tuple(change(i, c) for i, c in enumerate(program.commands))
+    image = bytearray(program.image)
+    for i, command in enumerate(commands):
+        at = program.program_offset + i * COMMAND_BYTES
+        image[at : at + COMMAND_BYTES] = encode_command(command)
+    assert commands[-1].opcode is Opcode.END
+    return replace(program, commands=commands, image=bytes(image))
