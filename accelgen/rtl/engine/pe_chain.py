@@ -88,9 +88,11 @@ class PeChain(wiring.Component):
         if self.arch.pe_mode == "packed":
             low, high = total[:FIELD_BITS], total[FIELD_BITS:]
             sums = [(low.as_signed(), 0), (high.as_signed(), low[-1])]
-        with m.If(self.valid):
-            for register, (addend, carry) in zip(self.acc, sums, strict=True):
-                m.d.sync += register.eq(self._accumulate(m, register, addend, carry))
+        for pixel, (addend, carry) in enumerate(sums):
+            acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
+            with m.If(self.valid):
+                m.d.sync += acc.eq(self._accumulate(m, acc, addend, carry))
+            m.d.comb += self.acc[pixel].eq(acc)
 
         return m
 

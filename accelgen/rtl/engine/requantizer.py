@@ -1,17 +1,62 @@
-"""Requantizer: signature only, datapath to follow."""
+"""Requantizer: accumulators in, int8 pixels out, W pixels per cycle."""
 
-from amaranth import Module
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.activation_table import ActivationTable
+from accelgen.rtl.engine.channel_params import ChannelParams, aligned_param
+from accelgen.rtl.engine.packer import Packer, packer_beat
+from accelgen.rtl.engine.shifter import SaturatingShifter
+from accelgen.rtl.streams.credit_queue import CreditQueue
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["Requantizer"]
 
+#: Cycles of a lane: add bias; operands, product, sum (DSP48E2); shift; round; clamp.
+LANE_LATENCY = 4 + SaturatingShifter.LATENCY + 2
+QUEUE_DEPTH = 32
+
 
 class Requantizer(wiring.Component):
-    """See docs/architecture.md, "Blocks"."""
+    """Scales accumulators to int8, looks them up in a table, and packs the kept ones densely.
+
+    Bit-exact with :func:`accelgen.golden.arith.requantize` for multipliers 0 to 2**17 - 1 and
+    shifts 1 to 47, as long as ``acc + bias`` fits ``acc_bits``; with ``config.table`` its result r
+    becomes ``table[r + 128]``.
+
+    Each group has ``config.pixels`` kept pixels and C parameters, one per lane; the parameters of
+    the next group (also across steps) are fetched while this one runs. A group's pixels come
+    out W to a beat, the last beat filled up with anything. A beat every cycle, also from group to
+    group if C parameters came in time; only a group that ends in the middle of a beat after odd
+    numbers of kept lanes costs one cycle. ``timing.REQUANTIZE_LATENCY`` from beat to beat.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``chain_pixels`` and ``acc_bits``.
+
+    Members
+    -------
+    config : In(fields of isa.REQUANT)
+        Static from ``start`` until the step's last pixel has left.
+    table_bank : In(1)
+        Bank of the table that is read. Static like ``config``.
+    start : In(1)
+        Pulse before a step's first beat: take over ``config``.
+    params : In(stream of channel_param)
+        C per group, in lane order.
+    table : In(stream of table_write, always ready)
+        Writes to the bank that no pixel in flight reads.
+    i : In(stream of accumulator_beat)
+        Accumulators. Beats without kept lanes are taken and dropped.
+    o : Out(stream of pixels)
+        Pixels. Comes out of registers.
+    """
+
+    LATENCY = timing.REQUANTIZE_LATENCY
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -26,4 +71,140 @@ class Requantizer(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        m.submodules.channel_params = params = ChannelParams(self.arch)
+        m.submodules.table = table = ActivationTable(self.arch)
+        m.submodules.packer = packer = Packer(self.arch)
+        m.submodules.queue = queue = CreditQueue(layouts.pixels(self.arch), depth=QUEUE_DEPTH)
+        connect(m, flipped(self.params), params.i)
+        connect(m, flipped(self.table), table.table)
+        connect(m, queue.o, flipped(self.o))
+
+        valid, beat = self._admit(m, params, queue)
+        for p in range(self.arch.chain_pixels):
+            for c in range(self.arch.lanes):
+                m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
+                m.d.comb += [
+                    lane.acc.eq(self.i.p.acc[p][c]),
+                    lane.param.eq(params.o[c]),
+                    lane.zero.eq(self.config.zero),
+                    lane.low.eq(self.config.low),
+                    lane.high.eq(self.config.high),
+                    table.i[p][c].eq(lane.result),
+                ]
+        cycles = LANE_LATENCY + ActivationTable.LATENCY
+        m.d.comb += [
+            table.enable.eq(self.config.table),
+            table.bank.eq(self.table_bank),
+            packer.valid.eq(delay(m, valid, cycles, reset=True)),
+            packer.beat.eq(delay(m, beat, cycles)),
+            packer.i.eq(table.o),
+            queue.i.valid.eq(packer.emit),
+            queue.i.payload.eq(packer.o),
+        ]
+
+        return m
+
+    def _admit(self, m, params, queue):
+        """Let beats in, count pixels, change parameters. Returns valid and packer_beat."""
+        width = self.arch.chain_pixels
+        remaining = Signal(20)
+        fill = Signal(range(width))
+        flush = Signal()
+        accept, last = Signal(), Signal()
+        kept = Signal(range(width + 1))
+        total = Signal(range(2 * width))
+        valid = Signal()
+        beat = Signal(packer_beat(self.arch))
+        m.d.comb += [
+            kept.eq(sum(self.i.p.keep[w] for w in range(width))),
+            total.eq(fill + kept),
+            last.eq(remaining == kept),
+            self.i.ready.eq(~flush & ((params.have & queue.room) | (kept == 0))),
+            accept.eq(self.i.valid & self.i.ready & (kept != 0)),
+            params.take.eq(accept & last),
+            valid.eq(accept | flush),
+            beat.fill.eq(fill),
+            beat.keep.eq(self.i.p.keep),
+            beat.emit.eq((total >= width) | last),
+            queue.reserve.eq(accept & beat.emit),
+        ]
+        with m.If(accept):
+            m.d.sync += [
+                remaining.eq(Mux(last, self.config.pixels, remaining - kept)),
+                fill.eq(total),  # modulo W
+            ]
+            with m.If(last):
+                m.d.sync += [flush.eq(total > width), fill.eq(Mux(total > width, total - width, 0))]
+        # What a group's last beat could not hold follows by itself, when there is room for it.
+        with m.If(flush):
+            m.d.comb += [
+                valid.eq(queue.room),
+                beat.keep.eq(0),
+                beat.emit.eq(1),
+                queue.reserve.eq(queue.room),
+            ]
+            with m.If(queue.room):
+                m.d.sync += [flush.eq(0), fill.eq(0)]
+        with m.If(self.start):
+            m.d.sync += remaining.eq(self.config.pixels)
+        return valid, beat
+
+
+class _Lane(wiring.Component):
+    """One channel of one pixel, ``LANE_LATENCY`` cycles. ``param`` is aligned by ChannelParams."""
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "acc": In(signed(arch.acc_bits)),
+            "param": In(aligned_param(arch)),
+            "zero": In(signed(8)),
+            "low": In(signed(8)),
+            "high": In(signed(8)),
+            "result": Out(signed(8)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        acc_bits = self.arch.acc_bits
+
+        # Cycle 1: bias. 2 to 4: the multiplier's registers.
+        biased = Signal(signed(acc_bits), reset_less=True)
+        a = Signal.like(biased, reset_less=True)
+        b = Signal(signed(18), reset_less=True)
+        product = Signal(signed(acc_bits + 17), reset_less=True)
+        scaled = Signal.like(product, reset_less=True)
+        m.d.sync += [
+            biased.eq(self.acc + self.param.bias),
+            a.eq(biased),
+            b.eq(self.param.multiplier),
+            product.eq(a * b),
+            scaled.eq(product),
+        ]
+
+        # Cycles 5 to 7: all but the last bit of the shift.
+        m.submodules.shifter = shifter = SaturatingShifter(len(scaled))
+        m.d.comb += [
+            shifter.value.eq(scaled),
+            shifter.coarse.eq(self.param.coarse),
+            shifter.middle.eq(self.param.middle),
+            shifter.fine.eq(self.param.fine),
+        ]
+
+        # Cycle 8: round by adding 1 in front of the last bit, and the zero point with it.
+        # (x + (1 << (s - 1))) >> s == ((x >> (s - 1)) + 1) >> 1.
+        rounded = Signal(signed(11), reset_less=True)
+        m.d.sync += rounded.eq((shifter.result + Cat(1, self.zero).as_signed()) >> 1)
+
+        # Cycle 9: clamp.
+        result = Signal(signed(8), reset_less=True)
+        m.d.sync += result.eq(rounded)
+        with m.If(rounded < self.low):
+            m.d.sync += result.eq(self.low)
+        with m.If(rounded > self.high):
+            m.d.sync += result.eq(self.high)
+        m.d.comb += self.result.eq(result)
+
+        return m

@@ -1,8 +1,9 @@
-"""RowAssembler: signature only, datapath to follow."""
+"""Row assembler: beats of W pixels to rows of P pixels."""
 
-from amaranth import Module
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
@@ -11,7 +12,29 @@ __all__ = ["RowAssembler"]
 
 
 class RowAssembler(wiring.Component):
-    """See docs/architecture.md, "Blocks"."""
+    """Collects a group's pixels into rows; each group starts a fresh row.
+
+    A beat every cycle as long as each row is taken in the cycle it is offered, which is the one
+    after its last beat (``LATENCY``). A row not taken stops the beats.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``pixels`` and ``chain_pixels``.
+
+    Members
+    -------
+    pixels : In(20)
+        Pixels per group; at least 1. Static from ``start`` until the step's last row has left.
+    start : In(1)
+        Pulse before a step's first beat.
+    i : In(stream of pixels)
+        ``ceil(pixels / W)`` beats per group.
+    o : Out(stream of row)
+        ``ceil(pixels / P)`` rows per group. Past the group's last pixel they hold anything.
+    """
+
+    LATENCY = 1
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -23,4 +46,34 @@ class RowAssembler(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+        width = self.arch.chain_pixels
+        slots = self.arch.pixels // width
+
+        slot = Signal(range(slots))
+        last_beat = (self.pixels - 1)[exact_log2(width) : len(self.pixels)]
+        left = Signal.like(last_beat)  # beats of the group behind this one
+        group_ends, row_ends, accept = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            accept.eq(self.i.valid & self.i.ready),
+            group_ends.eq(left == 0),
+            row_ends.eq(group_ends | (slot == slots - 1)),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += self.o.valid.eq(self.i.valid & row_ends)
+        with m.If(accept):
+            m.d.sync += [
+                slot.eq(Mux(row_ends, 0, slot + 1)),
+                left.eq(Mux(group_ends, last_beat, left - 1)),
+            ]
+        with m.If(self.start):
+            m.d.sync += [slot.eq(0), left.eq(last_beat)]
+
+        for n in range(self.arch.pixels):
+            pixel = Signal(layouts.pixel(self.arch), name=f"pixel{n}", reset_less=True)
+            m.d.comb += self.o.p[n].eq(pixel)
+            with m.If(accept & (slot == n // width)):
+                m.d.sync += pixel.eq(self.i.p[n % width])
+
+        return m

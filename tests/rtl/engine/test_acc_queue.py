@@ -32,7 +32,7 @@ def test_acc_queue(name, tmp_path):
     simulate(AccQueue(arch), __name__, tmp_path, **arch.to_dict())
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def a_beat_per_cycle_when_all_lanes_are_kept(dut):
     arch = bench_arch()
     beats = arch.pixels // arch.chain_pixels
@@ -44,7 +44,7 @@ async def a_beat_per_cycle_when_all_lanes_are_kept(dut):
     assert cycles == AccQueue.LATENCY + 50 * beats
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def beats_without_kept_lanes_cost_nothing(dut):
     arch = bench_arch()
     one = [1 << (n % arch.pixels) for n in range(50)]
@@ -54,7 +54,7 @@ async def beats_without_kept_lanes_cost_nothing(dut):
     assert cycles == AccQueue.LATENCY + 50
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def vectors_without_kept_lanes_give_their_credit_back(dut):
     arch = bench_arch()
     keeps = [0] * 40 + [1] + [0] * 3 * arch.acc_depth + [1 << (arch.pixels - 1)]
@@ -62,7 +62,7 @@ async def vectors_without_kept_lanes_give_their_credit_back(dut):
     await run_vectors(dut, keeps)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def delivers_in_order_under_stalls(dut):
     arch = bench_arch()
     rng = np.random.default_rng(4)

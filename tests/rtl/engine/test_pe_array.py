@@ -34,21 +34,21 @@ def test_pe_array(name, tmp_path):
     simulate(PeArray(arch), __name__, tmp_path, **arch.to_dict())
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def matches_at_full_rate(dut):
     rng = np.random.default_rng(1)
 
     await run_vectors(dut, random_vectors(rng, 120), gap=0.0)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def matches_with_gaps(dut):
     rng = np.random.default_rng(2)
 
     await run_vectors(dut, random_vectors(rng, 60), gap=0.4)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
     rng = np.random.default_rng(3)
     arch = bench_arch()
@@ -69,7 +69,7 @@ async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
     await run_vectors(dut, vectors, gap=0.0)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def accumulators_reach_the_ends_of_their_range(dut):
     arch = bench_arch()
     per_beat = arch.lanes * 128 * 127
