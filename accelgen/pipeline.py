@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.boards import Board, load_board
+from accelgen.check import NodeReport, check_model
 from accelgen.deploy.output import new_directory, new_file
-from accelgen.deploy.package import TOP, Package, write_package
+from accelgen.deploy.package import Package, write_package
 from accelgen.errors import ConfigError, ModelError
 from accelgen.estimate import Estimate, Memory
 from accelgen.estimate import estimate as estimate_program
@@ -25,11 +24,11 @@ from accelgen.ir.imported import Imported
 from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
-from accelgen.rtl.emit import emit_verilog
-from accelgen.rtl.top import Accelerator
 from accelgen.samples import load_samples, random_samples
 from accelgen.schedule import schedule
 from accelgen.schedule.program import Program
+from accelgen.schedule.text import program_text
+from accelgen.simulation.verilated import accelerator_verilog
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "quantize",
     "quantized",
     "target",
-    "verilog",
 ]
 
 RANDOM_CALIBRATION = (
@@ -183,14 +181,10 @@ def compile_model(
 # The verbs.
 
 
-def check(model: str | Path) -> list[Any]:
+def check(model: str | Path) -> list[NodeReport]:
     """Every node of ``model``: engine, folded, PS, or not supported and why."""
-    from accelgen.check import check_model
-
-    if str(model).startswith("zoo:"):
-        with _as_file(zoo_model(str(model))) as path:
-            return check_model(path)
-    return check_model(Path(model))
+    name = str(model)
+    return check_model(zoo_model(name) if name.startswith("zoo:") else Path(name))
 
 
 def quantize(
@@ -218,15 +212,8 @@ def export_zoo(name: str, out: Path) -> None:
         scratch.write_bytes(proto.SerializeToString())
 
 
-def verilog(arch: ArchParams) -> str:
-    """The accelerator for ``arch``, top module ``accelgen_top``."""
-    return emit_verilog(Accelerator(arch), name=TOP)
-
-
 def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = False) -> Estimate:
     """Write the package directory ``out``; returns the estimate that its README quotes."""
-    from accelgen.schedule.text import listing
-
     numbers = estimate(compiled, hardware)
     with new_directory(out, force=force) as scratch, tempfile.TemporaryDirectory() as temporary:
         network = Path(temporary) / "network.onnx"
@@ -236,8 +223,8 @@ def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = Fals
             board=hardware.board,
             clock_mhz=hardware.clock_mhz,
             program=compiled.program,
-            verilog=verilog(hardware.arch),
-            listing=listing(compiled.program),
+            verilog=accelerator_verilog(hardware.arch),
+            listing=program_text(compiled.program),
             network=network,
             estimate=numbers.to_dict(compiled.name),
             input_layout=compiled.input_layout,
@@ -263,11 +250,3 @@ def _configuration(board: Board, preset: str | None, config: Path | None) -> Arc
         raise ConfigError(f"configuration {config} is not TOML: {error}") from error
     # Knobs that the file does not name keep the values of the preset or the board.
     return ArchParams.from_dict(arch.to_dict() | values)
-
-
-@contextmanager
-def _as_file(proto: Any) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "model.onnx"
-        path.write_bytes(proto.SerializeToString())
-        yield path

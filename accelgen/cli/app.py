@@ -122,7 +122,7 @@ def check(model: Model, json: Json = False) -> None:
         _print_json({"model": model, "nodes": [asdict(r) for r in reports]})
     else:
         _print(tables.check_table(model, reports))
-    if any(r.verdict == "not supported" for r in reports):
+    if any(r.verdict in ("not supported", "unknown") for r in reports):
         raise typer.Exit(1)
 
 
