@@ -136,7 +136,12 @@ class JobResult:
 
 
 def build_bench(
-    verilog: str, where: Path, *, trace: bool = False, speed: bool = True, ddr_bytes: int = DDR_BYTES
+    verilog: str,
+    where: Path,
+    *,
+    trace: bool = False,
+    speed: bool = True,
+    ddr_bytes: int = DDR_BYTES,
 ) -> Path:
     """Executable of the bench around module ``accelgen_top`` in ``verilog``. Cached.
 
@@ -196,7 +201,8 @@ def run_jobs(
             "program_offset": job.program_offset, "image": str(image.resolve()),
             "max_cycles": job.max_cycles, "settings": job.settings.inputs(), "waves": job.waves,
             "dumps": [
-                (offset, size, f"dump{number}_{i}.bin") for i, (offset, size) in enumerate(job.dumps)
+                (offset, size, f"dump{number}_{i}.bin")
+                for i, (offset, size) in enumerate(job.dumps)
             ],
         })  # fmt: skip
     file = where / "jobs.json"
@@ -214,9 +220,7 @@ def run_jobs(
     )
     if len(news.results) != len(jobs):
         raise ToolError(f"the simulator failed: {failed[0]}; its output is {where / 'sim.log'}")
-    return [
-        _result(job, number, news.results[number], where) for number, job in enumerate(jobs)
-    ]
+    return [_result(job, number, news.results[number], where) for number, job in enumerate(jobs)]
 
 
 class _News:

@@ -29,7 +29,10 @@ def cocotb_environment(
     return os.environ | {
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
-        "PYTHONPATH": os.pathsep.join([*map(str, python_path), *(p or os.getcwd() for p in sys.path)]),
+        "PYTHONPATH": os.pathsep.join([
+            *map(str, python_path),
+            *(p or os.getcwd() for p in sys.path),
+        ]),
         "COCOTB_TEST_MODULES": module,
         "COCOTB_TOPLEVEL": top,
         "TOPLEVEL_LANG": "verilog",

@@ -14,6 +14,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from accelgen.assets import asset
 from accelgen.errors import ToolError
 
 __all__ = ["MINIMUM_VERILATOR", "Toolchain", "find_toolchain", "has_fst", "sim_directory"]
@@ -120,15 +121,14 @@ def has_fst() -> bool:
 
 
 def sim_directory() -> Path:
-    """``sim/`` of a checkout, or its copy inside an installed package.
+    """``sim/``: the bench and what is compiled with it.
 
     Raises
     ------
     ToolError
-        Neither is there.
+        The installation is incomplete.
     """
-    package = Path(__file__).parents[1]
-    for candidate in (package / "_sim", package.parent / "sim"):
-        if (candidate / "verilator" / "runtime" / "bridge.cpp").exists():
-            return candidate
-    raise ToolError(f"the simulation sources are missing beside {package}: install accelgen again")
+    try:
+        return asset("sim")
+    except FileNotFoundError as e:
+        raise ToolError(f"{e}: install accelgen again") from e

@@ -7,29 +7,22 @@ flags, so a small engine builds in about a second.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cocotb_tools.config
-from platformdirs import user_cache_path
 
 from accelgen.errors import ToolError
+from accelgen.simulation.cache import cache_directory, cached, hash_of
 from accelgen.simulation.toolchain import Toolchain, find_toolchain, has_fst, sim_directory
 
-__all__ = ["BuildFlags", "build", "cache_directory"]
+__all__ = ["BuildFlags", "build"]
 
-#: Models not used for so long are deleted when another is built.
-KEEP_SECONDS = 30 * 24 * 3600
 _RUNTIME_SOURCES = ("verilated", "verilated_vpi", "verilated_timing", "verilated_threads")
 
 
@@ -72,12 +65,6 @@ class BuildFlags:
         return [f"-D{name}={value}" for name, value in values.items()]
 
 
-def cache_directory() -> Path:
-    """Where simulators are kept: ``ACCELGEN_CACHE``, or the user's cache directory."""
-    named = os.environ.get("ACCELGEN_CACHE")
-    return Path(named) if named else user_cache_path("accelgen")
-
-
 def build(
     sources: Sequence[Path],
     top: str,
@@ -98,7 +85,7 @@ def build(
     parameters : mapping
         Parameters of the top module.
     cache_dir : Path
-        Instead of :func:`cache_directory`.
+        Instead of :func:`~.cache.cache_directory`.
 
     Returns
     -------
@@ -116,16 +103,14 @@ def build(
     cache = cache_dir or cache_directory()
     arguments = _verilator_arguments(top, flags, parameters or {})
     texts = [path.read_bytes() for path in sources]
-    key = _hash(_runtime_key(tools, flags), *arguments, *texts)
+    key = hash_of(_runtime_key(tools, flags), *arguments, *texts)
 
     def make(where: Path) -> None:
         runtime = _runtime(tools, flags, cache)
         _verilate(tools, arguments, sources, where)
         _compile(tools, flags, runtime, where, top)
 
-    entry = _cached(cache / "models", key, make)
-    os.utime(entry)
-    return entry / top
+    return cached(cache / "models", key, make) / top
 
 
 # Steps of a build.
@@ -138,7 +123,7 @@ def _verilator_arguments(top: str, flags: BuildFlags, parameters: Mapping[str, i
         # Amaranth's Verilog is not lint-clean (widths), by design.
         "-Wno-fatal", "-Wno-lint",
         "--timing" if flags.timing else "--no-timing",
-        *(["--trace-fst" if has_fst() else "--trace-vcd", "--trace-structs"] if flags.trace else []),
+        *(["--trace-fst" if has_fst() else "--trace-vcd"] if flags.trace else []),
         *(["-O3", "--output-split", "20000"] if flags.speed else []),
         *(f"-G{name}={value}" for name, value in sorted(parameters.items())),
         *flags.verilator,
@@ -172,7 +157,9 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
         # A precompiled header serves only the flags it was made with.
         prelude = [] if optimize == ["-O0"] else ["-include", str(runtime / "prelude.h")]
         command = _compiler(tools, flags, optimize, where)
-        _run([*command, *prelude, "-c", str(file), "-o", str(out)], out.with_suffix(".log"), "error:")
+        _run(
+            [*command, *prelude, "-c", str(file), "-o", str(out)], out.with_suffix(".log"), "error:"
+        )
         return str(out)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -180,7 +167,8 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
     libraries = cocotb_tools.config.libs_dir
     _run(
         [
-            tools.compiler, "-o", str(where / top), *objects, *map(str, sorted(runtime.glob("*.o"))),
+            tools.compiler, "-o", str(where / top), *objects,
+            *map(str, sorted(runtime.glob("*.o"))),
             f"-L{libraries}", f"-Wl,-rpath,{libraries}", "-lcocotbvpi_verilator", "-pthread",
             *(["-llz4", "-lz"] if flags.trace and has_fst() else []),
         ],
@@ -209,7 +197,7 @@ def _compiler(
 def _runtime_key(tools: Toolchain, flags: BuildFlags) -> str:
     own = sorted((sim_directory() / "verilator" / "runtime").iterdir())
     contents = [f.read_bytes() for f in own]
-    return _hash(tools.identity, *flags.optimize, *flags.defines, *contents)
+    return hash_of(tools.identity, *flags.optimize, *flags.defines, *contents)
 
 
 def _runtime(tools: Toolchain, flags: BuildFlags, cache: Path) -> Path:
@@ -233,59 +221,7 @@ def _runtime(tools: Toolchain, flags: BuildFlags, cache: Path) -> Path:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda c: _run(c, Path(c[-1] + ".log"), "error:"), commands))
 
-    return _cached(cache / "runtime", _runtime_key(tools, flags), make)
-
-
-# The cache.
-
-
-def _hash(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()[:32]
-
-
-def _cached(shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
-    """``shelf/key``, filled by ``make`` in a directory that is renamed when it is complete."""
-    entry = shelf / key
-    if entry.is_dir():
-        return entry
-    try:
-        shelf.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise ToolError(
-            f"the simulator cache {shelf} cannot be written ({e.strerror}); set ACCELGEN_CACHE"
-        ) from e
-    with _lock(shelf / f"{key}.lock"):
-        if not entry.is_dir():
-            _forget_old(shelf)
-            with tempfile.TemporaryDirectory(prefix=".building-", dir=shelf) as temporary:
-                half = Path(temporary) / "entry"
-                half.mkdir()
-                make(half)
-                half.rename(entry)
-    return entry
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Held by one process at a time; the system frees it when the process dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _forget_old(shelf: Path) -> None:
-    now = time.time()
-    for path in shelf.iterdir():
-        with contextlib.suppress(OSError):
-            if now - path.stat().st_mtime > KEEP_SECONDS:
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+    return cached(cache / "runtime", _runtime_key(tools, flags), make)
 
 
 def _run(

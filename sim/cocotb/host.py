@@ -36,7 +36,7 @@ class Host:
         self._go = 0
 
     async def reset(self, settings: Mapping[str, int]) -> None:
-        """Reset everything; ``settings`` are tb.sv's ``host_*`` inputs. Memory keeps its contents."""
+        """Reset all but the memory's contents; ``settings`` are tb.sv's ``host_*`` inputs."""
         dut = self.dut
         dut.host_reset.value = 1
         for name, value in settings.items():

@@ -1,4 +1,4 @@
-"""Run a list of jobs on one simulator: reset, load, start, wait, read back. See accelgen.simulation.
+"""Run a list of jobs on one simulator: reset, load, start, wait, read back.
 
 In: the JSON file named by ``ACCELGEN_JOBS``. Out: ``events.jsonl``, a line per piece of news
 (progress, and a result for each job), so that whoever waits can show and keep what is done.
