@@ -1,0 +1,235 @@
+"""WeightLoader behind a DMA reader: each beat to its engine, full rate, tables by their banks."""
+
+import random
+
+import cocotb
+import pytest
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from cocotb.triggers import FallingEdge, ReadOnly
+from cocotb.utils import get_sim_time
+
+from accelgen.arch import ArchParams, isa
+from accelgen.rtl import layouts
+from accelgen.rtl.bus import axi4
+from accelgen.rtl.control.weight_loader import WeightLoader
+from accelgen.rtl.memory.dma_read import DmaRead
+from tests.helpers.axi_slave import AxiSlave
+from tests.helpers.bench import settings, ticks
+from tests.helpers.clock import CLOCK_NS, start_clock
+from tests.helpers.simulate import simulate
+from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
+
+BASE = 0x0_FFFF_F000  # crosses 4 GiB
+LATENCY = 30
+OUTPUTS = ("table1", "table2", "params1", "params2", "taps", "weights")
+INPUTS = (
+    "command__valid", "start", "execs_done", "axi__arready", "axi__rvalid",
+    *(f"{name}__ready" for name in OUTPUTS),
+)  # fmt: skip
+
+
+class WeightPath(wiring.Component):
+    """WeightLoader and its DmaRead."""
+
+    def __init__(self, arch):
+        self.arch = arch
+        shapes = {
+            "table1": layouts.table_write(arch),
+            "table2": layouts.table_write(arch),
+            "params1": layouts.channel_param(),
+            "params2": layouts.channel_param(),
+            "taps": layouts.tap(arch),
+            "weights": layouts.weight_word(arch),
+        }
+        super().__init__({
+            "command": In(stream.Signature(layouts.fields(isa.WEIGHTS))),
+            "base": In(40),
+            "start": In(1),
+            "execs_done": In(16),
+            "idle": Out(1),
+            "axi": Out(axi4.ReadSignature()),
+            **{name: Out(stream.Signature(shape)) for name, shape in shapes.items()},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.loader = loader = WeightLoader(self.arch)
+        m.submodules.dma = dma = DmaRead(self.arch, queued=False)
+        for name in ("command", *OUTPUTS):
+            ours, theirs = flipped(getattr(self, name)), getattr(loader, name)
+            connect(m, ours, theirs)
+        connect(m, loader.request, dma.request)
+        connect(m, dma.o, loader.i)
+        connect(m, dma.axi, flipped(self.axi))
+        m.d.comb += [
+            loader.base.eq(self.base),
+            loader.start.eq(self.start),
+            loader.execs_done.eq(self.execs_done),
+            self.idle.eq(loader.idle),
+        ]
+
+        return m
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_weight_loader(lanes, tmp_path):
+    simulate(WeightPath(make_arch(lanes)), __name__, tmp_path, lanes=lanes)
+
+
+def make_arch(lanes):
+    return ArchParams(lanes=lanes, pixels=4, chain_pixels=1, pe_mode="single")
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def moves_weights_at_a_beat_per_cycle(dut):
+    """Many small steps with weights only between them: the worst case that must not leave gaps."""
+    await start_clock(dut, zero=INPUTS)
+    words = max(4, 64 // make_arch(settings()["lanes"]).weight_word_beats)
+    steps = [
+        {"groups": 4, "params1": 1, "params2": i % 2, "taps": 9 * (i % 2), "weight_words": words}
+        for i in range(6)
+    ]
+    cycles, beats = await run(dut, steps)
+
+    # Per step, the end mark costs a cycle; the first beat comes after the slave's latency.
+    assert cycles <= beats + LATENCY + 24 + len(steps), (cycles, beats)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def routes_everything_under_stalls(dut):
+    await start_clock(dut, zero=INPUTS)
+    rng = random.Random(1)
+    for seed in range(3):
+        steps = [random_step(rng) for _ in range(12)]
+        await run(dut, steps, stall=0.4, seed=seed, execs=len(steps))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def holds_tables_until_their_bank_is_free(dut):
+    """Step n's tables wait for n - 1 completed steps; what stands before them does not."""
+    await start_clock(dut, zero=INPUTS)
+    step = {"table1": 1, "params1": 1, "groups": 1, "weight_words": 1}
+    written = []
+    cocotb.start_soon(count_tables(dut, written))
+    running = cocotb.start_soon(run(dut, [step] * 5, execs=0))
+    for execs in range(4):
+        await ticks(dut, 300)
+        assert len(written) == 16 * (execs + 2)
+        dut.execs_done.value = execs + 1
+    await running
+
+    assert len(written) == 16 * 5
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def counts_steps_anew_after_start(dut):
+    await start_clock(dut, zero=INPUTS)
+    step = {"table2": 1, "params2": 1, "groups": 1, "taps": 9}
+    await run(dut, [step] * 4, execs=3)
+    written = []
+    cocotb.start_soon(count_tables(dut, written))
+    running = cocotb.start_soon(run(dut, [step] * 3, execs=0))
+    await ticks(dut, 300)
+    assert len(written) == 32
+    dut.execs_done.value = 1
+    await running
+
+
+def random_step(rng):
+    """Any mixture of sections, at least one of them there."""
+    lanes = settings()["lanes"]
+    step = {
+        "groups": rng.randrange(1, 5),
+        "table1": rng.randrange(2),
+        "table2": rng.randrange(2),
+        "params1": rng.randrange(2),
+        "params2": rng.randrange(2),
+        "taps": rng.choice([0, 1, 9, 25]),
+        "weight_words": rng.choice([0, 1, 2, rng.randrange(3, 200 // lanes)]),
+    }
+    if not any(step[name] for name in step if name != "groups"):
+        step["params2"] = 1
+    return step
+
+
+def lay_out(steps, rng):
+    """Commands, image, and what each output must give. Each step begins anywhere, after a gap."""
+    arch = make_arch(settings()["lanes"])
+    lanes = arch.lanes
+    image, commands = bytearray(), []
+    expected = {name: [] for name in OUTPUTS}
+    for number, step in enumerate(steps):
+        image += rng.randbytes(16 * rng.randrange(20))
+        fields = {"table1": 0, "table2": 0, "params1": 0, "params2": 0, "taps": 0}
+        fields |= {"weight_words": 0, **step, "table_bank": number % 2, "offset": len(image)}
+        fields["tap_beats"] = -(-fields["taps"] * lanes // 16)
+        for name in ("table1", "table2"):
+            for index in range(16 * fields[name]):
+                data = rng.randbytes(16)
+                image += data
+                word = int.from_bytes(data, "little")
+                expected[name].append(number % 2 | index << 1 | word << 5)
+        for _ in range(fields["groups"]):
+            for name in ("params1", "params2"):
+                for _ in range(lanes * fields[name]):
+                    data = rng.randbytes(8)
+                    image += data
+                    expected[name].append(int.from_bytes(data, "little"))
+            for _ in range(fields["taps"]):
+                data = rng.randbytes(lanes)
+                image += data
+                expected["taps"].append(
+                    sum((b | (b & 128) << 1) << 9 * lane for lane, b in enumerate(data))
+                )
+            image += rng.randbytes(-fields["taps"] * lanes % 16)
+            for _ in range(fields["weight_words"]):
+                data = rng.randbytes(arch.weight_word_bytes)
+                image += data
+                expected["weights"].append(int.from_bytes(data, "little"))
+        fields["beats"] = (len(image) - fields["offset"]) // 16
+        commands.append(fields)
+    return commands, image, expected
+
+
+async def run(dut, steps, *, stall=0.0, seed=0, execs=100):
+    """Run WEIGHTS commands and check all outputs. Returns cycles until the last, and beats."""
+    commands, image, expected = lay_out(steps, random.Random(seed))
+    slave = AxiSlave(dut, "axi__", image, base=BASE, latency=LATENCY, stall=stall, seed=seed)
+    source = StreamSource(dut, "command", stall=stall, seed=seed)
+    dut.base.value = BASE
+    dut.execs_done.value = execs
+    dut.start.value = 1
+    await ticks(dut, 1)
+    dut.start.value = 0
+    tasks = [cocotb.start_soon(slave.run())]
+    tasks += [cocotb.start_soon(check_stream_rules(dut, name)) for name in OUTPUTS]
+    began = get_sim_time("ns")
+    cocotb.start_soon(source.send(*(isa.WEIGHTS.pack(c) for c in commands)))
+    receivers = {
+        name: cocotb.start_soon(StreamSink(dut, name, stall=stall, seed=seed).receive(len(values)))
+        for name, values in expected.items()
+    }
+    received = {name: await receiver for name, receiver in receivers.items()}
+    cycles = (get_sim_time("ns") - began) / CLOCK_NS
+    await ticks(dut, 5)
+    for task in tasks:
+        task.cancel()
+    for name in OUTPUTS:
+        assert received[name] == expected[name], name
+        assert not getattr(dut, f"{name}__valid").value, name
+    assert dut.idle.value
+    assert sum(beats for _, beats in slave.reads) == sum(c["beats"] for c in commands)
+    return cycles, sum(c["beats"] for c in commands)
+
+
+async def count_tables(dut, written):
+    while True:
+        await FallingEdge(dut.clk)
+        await ReadOnly()
+        for name in ("table1", "table2"):
+            stream = (getattr(dut, f"{name}__{part}").value for part in ("valid", "ready"))
+            if all(stream):
+                written.append(name)
