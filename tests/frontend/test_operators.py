@@ -230,7 +230,6 @@ def test_matmul_along_channels_of_every_pixel():
     ]  # fmt: skip
     constants = {"s": np.array([1, 3, -1]), "w": weights(3, 5), "v": np.array([1, 5, 8, 8])}
 
-    # The Reshape back splits "h w" where it was merged.
     graph, _ = check(make_net(nodes, constants))
 
     assert [type(n.op).__name__ for n in graph.nodes] == ["Conv2d"]
