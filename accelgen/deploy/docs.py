@@ -42,8 +42,8 @@ def registers_page() -> str:
         "",
         (registers.__doc__ or "").split("\n", 2)[2].replace("``", "`").strip(),
         "",
-        f"The window is {registers.WINDOW_BYTES} bytes. The step log has {registers.LOG_WORDS}"
-        f" words from {registers.LOG_BASE:#06x} on.",
+        f"The window is {registers.WINDOW_BYTES} bytes.",
+        f"The step log has {registers.LOG_WORDS} words from {registers.LOG_BASE:#06x} on.",
         "",
         "| offset | register | access | meaning |",
         "|---|---|---|---|",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,14 +31,12 @@ def new_directory(where: Path, *, force: bool = False) -> Iterator[Path]:
     """
     where = Path(os.path.abspath(where))
     _check_replaceable(where, force)
+    scratch = _scratch(where, ".part")
+    # Made inside the try: an interrupt right behind it must find the clean-up in place.
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{where.name}.", suffix=".part", dir=where.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write {where}: {error.strerror}") from error
-    try:
+        scratch.mkdir()
         yield scratch
-        scratch.chmod(0o755)
         _replace(scratch, where)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror or error}") from error
@@ -55,22 +53,20 @@ def new_file(where: Path) -> Iterator[Path]:
     where = Path(os.path.abspath(where))
     if where.is_dir():
         raise OutputError(f"cannot write {where}: it is a directory")
+    scratch = _scratch(where, where.suffix)
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{where.stem}.", suffix=where.suffix, dir=where.parent
-        )
-        os.close(handle)
-    except OSError as error:
-        raise OutputError(f"cannot write {where}: {error.strerror}") from error
-    scratch = Path(name)
-    try:
+        scratch.touch(exist_ok=False)
         yield scratch
-        scratch.chmod(0o644)
         scratch.replace(where)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror or error}") from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _scratch(where: Path, suffix: str) -> Path:
+    """A name beside ``where`` that nobody has."""
+    return where.with_name(f".{where.stem}.{secrets.token_hex(4)}{suffix}")
 
 
 def _check_replaceable(where: Path, force: bool) -> None:
@@ -98,12 +94,11 @@ def _replace(scratch: Path, where: Path) -> None:
     if not where.exists():
         scratch.rename(where)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{where.name}.", suffix=".old", dir=where.parent))
-    where.rename(old / where.name)
+    old = _scratch(where, ".old")
+    where.rename(old)
     try:
         scratch.rename(where)
     except BaseException:
-        (old / where.name).rename(where)
+        old.rename(where)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

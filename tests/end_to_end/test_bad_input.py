@@ -112,8 +112,8 @@ def test_no_write_permission_is_named_for_root_too(monkeypatch, tmp_path):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("accelgen.deploy.output.tempfile.mkdtemp", refuse)
-    monkeypatch.setattr("accelgen.deploy.output.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("accelgen.deploy.output.Path.mkdir", refuse)
+    monkeypatch.setattr("accelgen.deploy.output.Path.touch", refuse)
 
     outcome = run("build", DIGITS, "--calib", CALIB, "-o", tmp_path / "out")
     assert_one_sentence(outcome, "Permission denied")
@@ -134,14 +134,16 @@ def test_someone_elses_directory_is_not_touched(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_build_leaves_nothing(tmp_path, number):
+    work = tmp_path / "work"
+    work.mkdir()
+    command = ["build", DIGITS, "--calib", CALIB, "--preset", "small", "-o", work / "out"]
+    # With an empty cache the Verilog has to be made: there is time to interrupt.
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "accelgen", "build", DIGITS, "--calib", CALIB),
-            *("-o", tmp_path / "out"),
-        ],
+        [sys.executable, "-m", "accelgen", *command],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"ACCELGEN_CACHE": str(tmp_path / "cache")},
     )  # fmt: skip
-    while not os.listdir(tmp_path) and process.poll() is None:
+    while not os.listdir(work) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
@@ -149,4 +151,4 @@ def test_interrupted_build_leaves_nothing(tmp_path, number):
     assert process.returncode == 130, err
     assert "interrupted; nothing was written" in err
     assert "Traceback" not in err
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(work) == []
