@@ -81,9 +81,13 @@ class Registers(wiring.Component):
         values = {"id": IDENTITY, "config": self.arch.crc}
         clear = self._control(m, host, values)
         self._count(m, clear, values)
+        # The cycle counter is two registers behind, so the log waits as long: a step that
+        # completes together with the program is logged with the count that ``cycles`` stops at.
+        late = Signal(2)
+        m.d.sync += late.eq(Cat(self.events.execs, late))
         m.d.comb += [
             log.clear.eq(clear),
-            log.write.eq(self.events.execs),
+            log.write.eq(late[-1]),
             log.cycles.eq(values["cycles"]),
             log.read_address.eq(host.read_word),
         ]
