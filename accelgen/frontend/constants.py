@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ Array = npt.NDArray[Any]
 
 #: Operators folded here even though they have no importer for activations.
 _SOURCES = ("Constant", "ConstantOfShape")
+#: Numbers of the largest constant a node may make.
+_MOST = 1 << 28
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -54,6 +57,8 @@ def fold_node(graph: GraphBuilder, node: OnnxNode) -> list[Constant]:
         source = inputs[node.inputs[0]]
         assert isinstance(source, Constant)
         return [source]
+    if node.op_type == "ConstantOfShape" and prod(int(n) for n in arrays[node.inputs[0]]) > _MOST:
+        raise ModelError(f"{node.label} makes more than {_MOST} numbers")
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

@@ -9,7 +9,10 @@ import onnx
 
 from accelgen.errors import ModelError, UnsupportedOpError
 
-__all__ = ["OnnxNode"]
+__all__ = ["LARGEST", "OnnxNode"]
+
+#: No kernel, stride, dilation or pad of a real network is larger: a damaged file is.
+LARGEST = 65535
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class OnnxNode:
             raise self.unsupported(attribute, value, "only 2-D kernels over NCHW maps are built")
         if min(value) < 1:
             raise ModelError(f"{self.label}: {attribute}={value} must be positive")
+        if max(value) > LARGEST:
+            raise self.unsupported(attribute, value, f"no more than {LARGEST} is read")
         return value
 
     def require(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
-from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import View
 from accelgen.ir.ops import Pads, Pair
 from accelgen.ir.shapes import window_sizes
@@ -20,6 +20,8 @@ def read_pads(node: OnnxNode, x: View, kernel: Pair, stride: Pair, dilation: Pai
         raise node.unsupported("pads", given, "only 2-D kernels over NCHW maps are built")
     if min(given, default=0) < 0:
         raise node.unsupported("pads", given, "pads must not be negative: crop the input instead")
+    if max(given, default=0) > LARGEST:
+        raise node.unsupported("pads", given, f"no more than {LARGEST} is read")
     if auto == "NOTSET":
         return given or (0, 0, 0, 0)  # type: ignore[return-value]
     if any(given):
@@ -79,6 +81,8 @@ def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
         raise node.unsupported("pads", pads, "pads must not be negative: crop the input instead")
     if not any(pads):
         return x
+    if max(pads) > LARGEST:
+        raise node.unsupported("pads", pads, f"no more than {LARGEST} is read")
     if value != 0:
         raise node.unsupported("value", value, "only padding with zeros is built")
     before = {axis % rank: pads[i] for i, axis in enumerate(axes)}

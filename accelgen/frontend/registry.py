@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from accelgen.errors import UnsupportedOpError
+from accelgen.errors import ModelError, UnsupportedOpError
 from accelgen.frontend import convolution, elementwise, padding, pooling, quantized, shapes
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.onnx_node import OnnxNode
@@ -111,6 +111,8 @@ def find_importer(node: OnnxNode) -> Callable[[GraphBuilder, OnnxNode], Value]:
     ------
     UnsupportedOpError
         Another domain, an operator without importer, or an attribute it does not know.
+    ModelError
+        An attribute of the wrong type.
     """
     if node.domain not in DOMAINS:
         raise node.rejected(
@@ -126,4 +128,26 @@ def find_importer(node: OnnxNode) -> Callable[[GraphBuilder, OnnxNode], Value]:
     for attribute, value in node.attributes.items():
         if attribute not in entry.attributes:
             raise node.unsupported(attribute, value, "remove this attribute")
+        kind = _kind_of(attribute)
+        whole = isinstance(value, list) and all(isinstance(v, int) for v in value)
+        if not (whole if kind is list else isinstance(value, kind)):
+            raise ModelError(
+                f"{node.label}: attribute {attribute}={value!r} must be {_KINDS[kind]}"
+            )
     return entry.read
+
+
+_KINDS = {
+    list: "a list of integers", float: "a floating point number", str: "a string", int: "an integer"
+}  # fmt: skip
+_LISTS = ("axes", "dilations", "kernel_shape", "pads", "perm", "strides")
+_FLOATS = ("alpha", "beta", "epsilon", "max", "min", "momentum", "ratio", "value")
+
+
+def _kind_of(attribute: str) -> type:
+    """Type of an attribute of the operators above; equal names have equal types."""
+    if attribute in _LISTS:
+        return list
+    if attribute in _FLOATS:
+        return float
+    return str if attribute in ("auto_pad", "mode") else int

@@ -50,7 +50,10 @@ def test_conv_same_dilated():
     pads = node("Conv", "x w", pads=[2, 2, 2, 2], dilations=[2, 2])
     w = {"w": weights(4, 3, 3, 3)}
 
-    assert load_onnx(make_net(same, w)).graph.nodes[0].op == load_onnx(make_net(pads, w)).graph.nodes[0].op
+    assert (
+        load_onnx(make_net(same, w)).graph.nodes[0].op
+        == load_onnx(make_net(pads, w)).graph.nodes[0].op
+    )
 
 
 @pytest.mark.parametrize("size", [4, 5, 7])
@@ -205,7 +208,9 @@ def test_fully_connected_on_a_map(transposed, flatten):
         constants["s"] = np.array([2, 3])
         first = node("Squeeze", "x s", "f")
 
-    graph, _ = check(make_net([first, node("Gemm", "f w", transB=transposed)], constants, shape=size))
+    graph, _ = check(
+        make_net([first, node("Gemm", "f w", transB=transposed)], constants, shape=size)
+    )
 
     assert graph.nodes[0].op.kernel == size[2:]
 
@@ -293,7 +298,11 @@ def test_pad(then, opset):
 
 def test_pad_of_chosen_axes():
     nodes = [node("Pad", "x pads _ axes", "p"), node("Conv", "p w")]
-    constants = {"pads": np.array([1, 0, 2, 1]), "axes": np.array([-1, 2]), "w": weights(4, 3, 3, 3)}
+    constants = {
+        "pads": np.array([1, 0, 2, 1]),
+        "axes": np.array([-1, 2]),
+        "w": weights(4, 3, 3, 3),
+    }
 
     check(make_net(nodes, constants, opset=18))
 
@@ -331,7 +340,8 @@ def test_batch_normalization_before_padding_stays():
 def _norm(prefix, channels):
     rng = np.random.default_rng(channels)
     return {
-        f"{prefix}{key}": rng.uniform(0.5, 1.5, channels).astype(F32) for key in ("g", "b", "m", "v")
+        f"{prefix}{key}": rng.uniform(0.5, 1.5, channels).astype(F32)
+        for key in ("g", "b", "m", "v")
     }
 
 

@@ -96,7 +96,9 @@ def test_unsigned_weights_with_zero_point_128_are_symmetric():
 def test_asymmetric_weights_are_rejected():
     w = np.full((4, 3, 3, 3), 255, np.uint8)
 
-    with pytest.raises(UnsupportedOpError, match=r"asymmetric zero point for 'w'; quantize weights"):
+    with pytest.raises(
+        UnsupportedOpError, match=r"asymmetric zero point for 'w'; quantize weights"
+    ):
         load_onnx(conv_net(weight=w, wz=np.full(4, 3, np.uint8)))
 
 
@@ -278,5 +280,3 @@ def test_older_opsets_know_one_scale_per_tensor(opset):
     )
 
     assert load_onnx(model).quantization["x"] == Quantization(float(np.float32(0.05)), -8)
-
-

@@ -120,7 +120,9 @@ def test_two_inputs():
 
 
 def test_undefined_input():
-    with pytest.raises(ModelError, match=r"'a' \(Add\) reads 'z', which nothing in the model makes"):
+    with pytest.raises(
+        ModelError, match=r"'a' \(Add\) reads 'z', which nothing in the model makes"
+    ):
         load_onnx(make_net(node("Add", "x z", name="a")))
 
 
@@ -282,7 +284,9 @@ def test_mul_over_pixels():
         node("Conv", "x w", "a"), node("Sigmoid", "a", "s"), node("Mul", "x s", name="attention")
     ]  # fmt: skip
 
-    with pytest.raises(UnsupportedOpError, match=r"'attention' \(Mul\) multiplies \(1, 3, 8, 8\) by"):
+    with pytest.raises(
+        UnsupportedOpError, match=r"'attention' \(Mul\) multiplies \(1, 3, 8, 8\) by"
+    ):
         load_onnx(make_net(nodes, {"w": weights(1, 3, 1, 1)}))
 
 
@@ -296,7 +300,9 @@ def test_add_of_different_maps():
 def test_add_of_a_transposed_map():
     nodes = [node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("Add", "x t")]
 
-    with pytest.raises(UnsupportedOpError, match="axes are in different order; remove the Transpose"):
+    with pytest.raises(
+        UnsupportedOpError, match="axes are in different order; remove the Transpose"
+    ):
         load_onnx(make_net(nodes))
 
 

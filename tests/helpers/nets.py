@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
@@ -96,7 +95,10 @@ def conv_relu(*, channels=8, kernel=3, stride=1, shape=(1, 3, 8, 8), opset=17):
             node("Conv", "x w b", "c", "conv", strides=[stride] * 2, pads=[pad] * 4),
             node("Relu", "c", "y", "relu"),
         ],
-        {"w": weights(channels, shape[1], kernel, kernel), "b": weights(channels, seed=1, scale=0.1)},
+        {
+            "w": weights(channels, shape[1], kernel, kernel),
+            "b": weights(channels, seed=1, scale=0.1),
+        },
         shape=shape,
         opset=opset,
     )
