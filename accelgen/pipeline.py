@@ -5,21 +5,27 @@ load -> quantized -> compile_model -> estimate | build | simulate
 
 from __future__ import annotations
 
+import math
 import tempfile
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.boards import Board, load_board
 from accelgen.check import NodeReport, check_model
 from accelgen.deploy.output import new_directory, new_file
-from accelgen.deploy.package import Package, write_package
+from accelgen.deploy.package import Package, read_package, write_package
 from accelgen.errors import ConfigError, ModelError
 from accelgen.estimate import Estimate, Memory
 from accelgen.estimate import estimate as estimate_program
+from accelgen.estimate.timeline import timeline
 from accelgen.frontend import load_onnx
+from accelgen.golden.arith import quantize_array
 from accelgen.ir.imported import Imported
 from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
@@ -27,8 +33,12 @@ from accelgen.quant import quantize as quantize_graph
 from accelgen.samples import load_samples, random_samples
 from accelgen.schedule import schedule
 from accelgen.schedule.program import Program
+from accelgen.schedule.single import single_step
 from accelgen.schedule.text import program_text
-from accelgen.simulation.verilated import accelerator_verilog
+from accelgen.simulated import Simulated, add_frame, add_layers, choose_steps
+from accelgen.simulation.bench import DdrSettings
+from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_layers
+from accelgen.simulation.verilated import VerilatedSimulator, accelerator_verilog
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
@@ -38,11 +48,14 @@ __all__ = [
     "build",
     "check",
     "compile_model",
+    "ddr_settings",
     "estimate",
     "export_zoo",
     "load",
+    "open_package",
     "quantize",
     "quantized",
+    "simulate",
     "target",
 ]
 
@@ -231,6 +244,91 @@ def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = Fals
         )
         write_package(package, scratch)
     return numbers
+
+
+def simulate(
+    compiled: Compiled,
+    hardware: Target,
+    *,
+    layers: str | None = None,
+    frame: bool = True,
+    sample: npt.NDArray[np.float32] | None = None,
+    seed: int = 0,
+    verilog: str | None = None,
+    waves: Path | None = None,
+    progress: bool = False,
+) -> Simulated:
+    """Run the generated Verilog and compare every bit with the golden model.
+
+    Parameters
+    ----------
+    layers : str
+        Steps to run alone, from golden inputs: "all", or names with commas between.
+    frame : bool
+        Run a whole frame: once as it is, for its cycles, and once with every tensor kept, so that
+        each layer is compared.
+    sample : float32 array (1, h, w, c)
+        The input; seeded random numbers by default.
+    verilog : str
+        Text to simulate instead of what is generated for the configuration.
+    waves : Path
+        Directory for a wave window when something differs.
+    """
+    program, graph = compiled.program, compiled.model.graph
+    if sample is None:
+        sample = random_samples(graph.tensors[graph.input].shape, seed)[:1]
+    quantization = graph.tensors[graph.input].quantization
+    assert quantization is not None
+    x = quantize_array(sample[:1], quantization)
+    simulator = VerilatedSimulator(hardware.arch, verilog=verilog)
+    settings = ddr_settings(hardware.memory, seed)
+    numbers = estimate(compiled, hardware)
+    result = Simulated(board=hardware.board.name, config=hardware.arch.to_dict())
+    if frame:
+        everything = schedule(graph, hardware.arch, keep_all=True)
+        plain, kept = (
+            simulate_frame(p, x, simulator, settings=settings, waves=waves, progress=progress)
+            for p in (program, everything)
+        )
+        result = add_frame(result, program, numbers, plain, kept)
+    if layers:
+        golden = golden_tensors(program, {program.input.tensor: x[0]})
+        chosen = choose_steps(program, layers)
+        alone = [(program.steps[i].nodes[0], single_step(program, i)) for i in chosen]
+        reports = simulate_layers(alone, golden, simulator, settings=settings, progress=progress)
+        guesses = [math.ceil(timeline(p, hardware.memory).cycles) for _, p in alone]
+        pairs = zip(reports, guesses, strict=True)
+        result = add_layers(result, program, numbers, dict(zip(chosen, pairs, strict=True)))
+    return result
+
+
+def open_package(where: Path) -> tuple[Compiled, Target, str]:
+    """A directory made by :func:`build`: network and target compiled again, and its Verilog.
+
+    Raises ModelError when it is not one, was changed, or compiles to something else now.
+    """
+    manifest, files = read_package(where)
+    arch = ArchParams.from_dict(manifest["config"])
+    hardware = target(manifest["board"], clock_mhz=manifest["clock_mhz"])
+    hardware = replace(hardware, arch=arch)
+    compiled = compile_model(files["network.onnx"], arch=arch)
+    compiled = replace(compiled, name=manifest["model"])
+    if compiled.program.image != files["program.bin"].read_bytes():
+        raise ModelError(
+            f"{where} was built by accelgen {manifest['versions']['accelgen']}, this one compiles "
+            "its network to another program: build it again"
+        )
+    return compiled, hardware, files[f"rtl/{manifest['top']}.v"].read_text()
+
+
+def ddr_settings(memory: Memory, seed: int = 0) -> DdrSettings:
+    """The bench's memory model, as the estimator sees it."""
+    return DdrSettings(
+        bytes_per_cycle=memory.bytes_per_cycle,
+        latency=memory.latency_cycles,
+        stalls=memory.stalls,
+        seed=seed + 1,
+    )
 
 
 # Small parts.

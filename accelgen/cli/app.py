@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ from accelgen.cli.options import (
     Json,
     Method,
     Model,
+    ModelOrDir,
     Preset,
     Seed,
     Stalls,
@@ -217,6 +218,61 @@ def build(
     else:
         _print(tables.estimate_summary(numbers, hardware.board), f"written: {out}")
     if not numbers.fits:
+        raise typer.Exit(1)
+
+
+@app.command()
+@verb
+def simulate(
+    model: ModelOrDir,
+    layers: Annotated[
+        str | None, typer.Option("--layers", metavar="all|NAME,...", help="Layers to run alone.")
+    ] = None,
+    frame: Annotated[bool, typer.Option("--frame", help="A whole frame (default).")] = False,
+    waves: Annotated[
+        Path | None,
+        typer.Option("--waves", metavar="DIR", help="Where a wave window goes on a mismatch."),
+    ] = None,
+    board: BoardName = "ultra96v2",
+    preset: Preset = None,
+    config: Config = None,
+    clock_mhz: ClockMhz = None,
+    ddr_bytes_per_cycle: DdrBytes = None,
+    ddr_latency: DdrLatency = None,
+    stalls: Stalls = 0.0,
+    calib: Calib = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Run the generated RTL against the golden model, bit by bit."""
+    from accelgen import pipeline
+
+    def hardware_of(board: str, clock_mhz: float | None) -> pipeline.Target:
+        return pipeline.target(
+            board, preset=preset, config=config, clock_mhz=clock_mhz,
+            ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
+        )  # fmt: skip
+
+    verilog = None
+    if Path(model).is_dir():
+        compiled, built, verilog = pipeline.open_package(Path(model))
+        hardware = hardware_of(built.board.name, built.clock_mhz)
+        hardware = replace(hardware, arch=built.arch)
+    else:
+        hardware = hardware_of(board, clock_mhz)
+        compiled = pipeline.compile_model(model, arch=hardware.arch, calib=calib, seed=seed)
+        _warn(compiled.warnings)
+    result = pipeline.simulate(
+        compiled, hardware, layers=layers, frame=frame or not layers, seed=seed, verilog=verilog,
+        waves=waves, progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    if json:
+        _print_json(result.to_dict(model))
+    else:
+        _print(tables.simulated_table(model, result), *tables.simulated_lines(result))
+    for fault in result.faults:
+        _log.print(f"mismatch: {fault}", markup=False, style="red")
+    if not result.match:
         raise typer.Exit(1)
 
 

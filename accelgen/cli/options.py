@@ -9,11 +9,14 @@ import typer
 
 __all__ = [
     "BoardName", "Calib", "ClockMhz", "Config", "DdrBytes", "DdrLatency", "Force", "Json", "Method",
-    "Model", "Preset", "Seed", "Stalls",
+    "Model", "ModelOrDir", "Preset", "Seed", "Stalls",
 ]  # fmt: skip
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="ONNX file (float or QDQ), or zoo:NAME[@RESOLUTION].")
+]
+ModelOrDir = Annotated[
+    str, typer.Argument(metavar="MODEL|DIR", help="As MODEL, or a directory made by build.")
 ]
 BoardName = Annotated[
     str, typer.Option("--board", metavar="B", help="Board by name, or a path to a board.toml.")

@@ -10,6 +10,7 @@ from rich.table import Table
 from accelgen.boards import Board
 from accelgen.estimate import Estimate, LayerEstimate
 from accelgen.quant import QuantizedModel
+from accelgen.simulated import Simulated
 
 __all__ = [
     "boards_table",
@@ -19,6 +20,8 @@ __all__ = [
     "number",
     "quantize_table",
     "rows_table",
+    "simulated_lines",
+    "simulated_table",
     "sources_table",
 ]
 
@@ -112,6 +115,41 @@ def estimate_summary(numbers: Estimate, board: Board) -> Table:
     ]
     rows.append(("fits", "yes" if numbers.fits else "no: " + "; ".join(numbers.exceeded)))
     return rows_table("", ("estimated", ""), rows)
+
+
+def simulated_table(model: str, result: Simulated) -> Table:
+    """``accelgen simulate``: the layers."""
+    return rows_table(
+        f"{model} on {result.board} (simulated RTL)",
+        ("layer", "op", "engine", "MACs", "cycles", "estimated", "elements", "match"),
+        (
+            (
+                *(x.name, x.op, x.engine, x.macs, x.cycles, x.estimated_cycles),
+                *((x.elements, x.match) if x.cycles is not None else (None, None)),
+            )
+            for x in result.layers
+        ),
+    )
+
+
+def simulated_lines(result: Simulated) -> list[str]:
+    """``accelgen simulate``: the whole, in words."""
+    lines = []
+    wrong = sum(not x.match for x in result.layers)
+    if result.layers:
+        lines.append(
+            f"{wrong} of {len(result.layers)} layers differ from the golden model"
+            if wrong
+            else f"all {len(result.layers)} layers match the golden model"
+        )
+    if frame := result.frame:
+        off = 100 * (frame.estimated_cycles / max(1, frame.cycles) - 1)
+        lines += [
+            f"{frame.cycles:,} cycles simulated, {frame.estimated_cycles:,} estimated ({off:+.1f} %)",
+            f"{frame.fps:,.1f} frames per second (simulated), {frame.wall_s:.1f} s to simulate",
+            f"frame: {'bit-exact' if frame.match else 'DIFFERS from the golden model'}",
+        ]
+    return lines
 
 
 def boards_table(boards: Sequence[Board]) -> Table:

@@ -17,11 +17,12 @@ from accelgen.arch.isa import COMMAND_BYTES
 from accelgen.assets import asset
 from accelgen.boards import Board
 from accelgen.deploy import driver
-from accelgen.deploy.manifest import ACCELERATOR_ID, program_manifest, versions
+from accelgen.deploy.manifest import ACCELERATOR_ID, FORMAT, program_manifest, versions
 from accelgen.deploy.output import GENERATOR
+from accelgen.errors import ModelError
 from accelgen.schedule.program import Program
 
-__all__ = ["TOP", "Package", "render", "write_package"]
+__all__ = ["TOP", "Package", "read_package", "render", "write_package"]
 
 #: Name of the Verilog top module.
 TOP = "accelgen_top"
@@ -67,6 +68,31 @@ def write_package(package: Package, where: Path) -> None:
         (where / name).write_text(render(f"{template}.j2", values))
     manifest = _manifest(package, where)
     (where / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def read_package(where: Path) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Manifest of a package and its files by name, checksums verified.
+
+    Raises ModelError when it is not a package, or a file is missing or was changed.
+    """
+    try:
+        manifest = json.loads((where / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{where} is not a package made by accelgen build: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("generator") != GENERATOR:
+        raise ModelError(f"{where} is not a package made by accelgen build")
+    if manifest.get("format") != FORMAT:
+        raise ModelError(
+            f"{where} has manifest format {manifest.get('format')}, this accelgen reads {FORMAT}: "
+            "build it again"
+        )
+    files = {}
+    for name, digest in manifest["files"].items():
+        path = where / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ModelError(f"{path} is missing or was changed since it was built: build it again")
+        files[name] = path
+    return manifest, files
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
