@@ -51,7 +51,7 @@ class Step:
     ``nodes`` in data order; ``engine`` is ``"array"``, ``"window"`` or ``"array+window"``.
     ``commands`` are indices into ``Program.commands`` (all units); ``execs`` the ordinal numbers
     of its EXECs (the step log's index). ``output`` is the tensor it materialises, ``squeezed``
-    the pooled vector it also writes, or "".
+    the pooled vector it also writes; "" where it does not (one of the two is always made).
     """
 
     index: int

@@ -90,9 +90,7 @@ def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
             ]
 
 
-def _grids(
-    work: Work, staged: frozenset[str], free: int, pixels: int
-) -> Iterator[list[Tile]]:
+def _grids(work: Work, staged: frozenset[str], free: int, pixels: int) -> Iterator[list[Tile]]:
     """Bands of ranges of output groups, for what fits no other way; the largest bands first."""
     if SQUEEZED in work.tensors:
         return

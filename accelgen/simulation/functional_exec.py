@@ -125,6 +125,8 @@ def _check_overlap(f: dict[str, Any], arch: ArchParams) -> None:
     walked = walk(f["in_raster"], arch.pixels)
     at = np.stack([tap.address for tap in walked.taps])[..., None] + np.arange(arch.pixels)
     at = at[np.stack([tap.inside for tap in walked.taps])] // arch.pixels
+    if not at.size:
+        return  # the window sees nothing but padding
     last = (f["groups"] - 1) // f["in_repeat"] * f["in_step"] + f["in_groups"]
     maps = f["in_row"] + np.arange(last)[:, None] * f["in_stride"]
     read = maps + np.arange(at.min(), at.max() + 1)[None]
