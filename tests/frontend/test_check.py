@@ -1,0 +1,157 @@
+"""check: every node has a verdict, also behind what is not supported."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from accelgen import zoo
+from accelgen.check import check_model
+from accelgen.errors import ModelError
+from tests.helpers import nets
+from tests.helpers.nets import make_net, node, weights
+
+MODELS = Path(__file__).parents[1] / "models"
+
+
+def verdicts(model):
+    return {r.name: r.verdict for r in check_model(model)}
+
+
+def report(model, name):
+    return next(r for r in check_model(model) if r.name == name)
+
+
+def test_verdicts_of_a_block():
+    assert verdicts(nets.inverted_residual()) == {
+        "expand": "engine: array",
+        "expand_relu6": "engine: chain",
+        "dw": "engine: window",
+        "dw_relu6": "engine: chain",
+        "project": "engine: array",
+        "add": "engine: chain",
+    }
+
+
+def test_verdicts_of_squeeze_and_excite():
+    assert verdicts(nets.squeeze_excite()) == {
+        "squeeze": "engine: chain",
+        "reduce": "engine: array",
+        "swish_sigmoid": "folded",
+        "swish": "engine: chain",
+        "expand": "engine: array",
+        "gate": "engine: chain",
+        "scale": "engine: window",
+    }
+
+
+def test_verdicts_of_a_classifier():
+    assert verdicts(nets.pool_classifier()) == {
+        "pool": "engine: window",
+        "conv": "engine: array",
+        "relu": "engine: chain",
+        "mean": "engine: chain",
+        "flatten": "folded",
+        "fc": "engine: array",
+        "softmax": "ps",
+    }
+
+
+def test_normalization_says_where_it_went():
+    assert report(nets.depthwise_separable(), "dw_bn").reason == "into 'dw'"
+
+
+def test_goes_on_behind_what_is_not_supported():
+    nodes = [
+        node("LRN", "x", "a", "lrn", size=3), node("Conv", "a w", "b", "conv"),
+        node("Frobnicate", "b", "c", "new"), node("Relu", "c", "d", "lost"),
+        node("AveragePool", "b", "e", "pool", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Relu", "e", "y", "last"),
+    ]  # fmt: skip
+    model = make_net(nodes, {"w": weights(4, 3, 3, 3)})
+
+    assert verdicts(model) == {
+        "lrn": "not supported",
+        "conv": "engine: array",
+        "new": "not supported",
+        "lost": "unknown",
+        "pool": "not supported",
+        "last": "engine: chain",
+    }
+    assert report(model, "pool").rewrite == (
+        "with pads=(1, 1, 1, 1) set count_include_pad=1, or use pads=0"
+    )
+    assert report(model, "new").reason == "is Frobnicate, which accelgen does not build"
+
+
+def test_product_of_two_maps():
+    model = make_net([node("Relu", "x", "a"), node("Mul", "a x", name="product")])
+
+    assert report(model, "product").verdict == "not supported"
+    assert report(model, "product").reason == "multiplies two maps"
+
+
+BIG = (1, 3, 40, 40)
+W2 = {"w": weights(4, 3, 2, 2)}
+LIMITS = {
+    "kernel": (node("MaxPool", "x", kernel_shape=[16, 1]), {}, BIG, "kernel 16 x 1, over 15"),
+    "stride": (
+        node("MaxPool", "x", kernel_shape=[2, 2], strides=[1, 16]), {}, BIG, "stride 1 x 16"
+    ),
+    "dilation": (
+        node("Conv", "x w", dilations=[16, 16]), W2, BIG, "dilation"
+    ),
+    "map": (node("Relu", "x"), {}, (1, 3, 8, 4096), "map of 8 x 4096, over 4095"),
+    "channels": (node("Relu", "x"), {}, (1, 20000, 2, 2), "more than 16380 channels"),
+    "pads": (
+        node("Conv", "x w", pads=[256, 0, 0, 0]), W2, BIG, "pads"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits(name):
+    one, constants, shape, reason = LIMITS[name]
+    one.name = "big"
+
+    found = report(make_net(one, constants, shape=shape), "big")
+
+    assert found.verdict == "not supported"
+    assert reason in found.reason
+    assert found.rewrite
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(30, "not supported"), (15, "engine: array")])
+def test_fully_connected_on_a_map_of(size, verdict):
+    nodes = [node("Flatten", "x", "f"), node("Gemm", "f w", name="fc")]
+    model = make_net(nodes, {"w": weights(size * size, 4)}, shape=(1, 1, size, size))
+
+    assert report(model, "fc").verdict == verdict
+
+
+def test_behind_a_softmax():
+    model = make_net([node("Softmax", "x", "s", axis=1), node("Relu", "s", name="late")])
+
+    assert report(model, "late").reason == "follows a Softmax"
+
+
+def test_constants_are_computed():
+    nodes = [node("ConstantOfShape", "s", "b", "zeros"), node("Conv", "x w b", name="conv")]
+    model = make_net(nodes, {"s": np.array([4]), "w": weights(4, 3, 1, 1)})
+
+    assert report(model, "zeros").reason == "computed at compile time"
+
+
+def test_unreadable_model_is_an_error():
+    with pytest.raises(ModelError, match="dimension 2 of input 'x' is dynamic"):
+        check_model(make_net(node("Relu", "x"), shape=(1, 3, "h", 8)))
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.onnx")), ids=lambda p: p.stem)
+def test_trained_models_are_supported(path):
+    assert {"not supported", "unknown"}.isdisjoint(verdicts(path).values())
+
+
+def test_zoo_is_supported():
+    for name in ("mobilenet_v2", "squeezenet1_1"):
+        assert {"not supported", "unknown"}.isdisjoint(verdicts(zoo.build(name, 64)).values())

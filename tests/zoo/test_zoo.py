@@ -1,0 +1,130 @@
+"""The zoo's networks: structure by their MAC counts, scale of activations, same bytes."""
+
+import hashlib
+import time
+
+import numpy as np
+import pytest
+
+from accelgen import zoo
+from accelgen.errors import ModelError
+from accelgen.frontend import load_onnx
+from accelgen.ir.macs import count_macs, total_macs
+from accelgen.ir.ops import Conv2d
+from accelgen.passes import run_passes
+from tests.helpers.nets import assert_same_outputs, run_onnx
+
+#: Convolutions and fully connected layers, in millions, as in the literature.
+MMACS = {
+    "efficientnet_b0": 385.8,
+    "efficientnet_b4": 1962.5,
+    "mobilenet_v1": 568.7,
+    "mobilenet_v2": 300.8,
+    "resnet18": 1814.1,
+    "squeezenet1_1": 349.2,
+}
+#: Convolutions and fully connected layers.
+LAYERS = {
+    "efficientnet_b0": 82,
+    "efficientnet_b4": 161,
+    "mobilenet_v1": 28,
+    "mobilenet_v2": 53,
+    "resnet18": 21,
+    "squeezenet1_1": 26,
+}
+
+
+@pytest.fixture(scope="module", params=sorted(MMACS))
+def built(request):
+    began = time.process_time()
+    model = zoo.build(request.param)
+    return request.param, model, time.process_time() - began
+
+
+def test_names():
+    assert sorted(zoo.names()) == sorted(MMACS)
+    assert zoo.default_resolution("efficientnet_b4") == 256
+
+
+def test_macs_and_layers(built):
+    name, model, _ = built
+    graph = run_passes(load_onnx(model).graph)
+
+    assert total_macs(graph) / 1e6 == pytest.approx(MMACS[name], abs=0.1)
+    layers = [n for n in graph.nodes if isinstance(n.op, Conv2d)]
+    assert len(layers) == LAYERS[name]
+    assert all(count_macs(n, graph) > 0 for n in layers)
+
+
+def test_activations_stay_near_unit_scale(built):
+    name, model, _ = built
+    resolution = zoo.default_resolution(name)
+    shown = [n.output[0] for n in model.graph.node if n.op_type in ("Conv", "Add")]
+    for tensor in shown:
+        model.graph.output.add().name = tensor
+    x = np.random.default_rng(5).standard_normal((1, 3, resolution, resolution))
+
+    logits, *maps = run_onnx(model, x.astype(np.float32))
+    del model.graph.output[1:]
+
+    assert logits.shape == (1, 1000)
+    assert 0.1 < logits.std() < 10
+    sizes = np.array([np.sqrt(np.mean(m**2)) for m in maps])
+    assert sizes.max() < 10
+    assert sizes.min() > 0.05
+    # Not flat either: pixels of a map differ.
+    last = next(m for m in maps[::-1] if m.shape[2] > 1)
+    assert last.std((2, 3)).mean() > 0.1
+
+
+def test_same_bytes_every_time(built):
+    name, model, _ = built
+    if name != "mobilenet_v2":
+        pytest.skip("one is enough: they share the builder")
+
+    again = zoo.build(name).SerializeToString(deterministic=True)
+
+    assert (
+        hashlib.sha256(again).digest()
+        == hashlib.sha256(model.SerializeToString(deterministic=True)).digest()
+    )
+
+
+def test_builds_in_seconds(built):
+    *_, seconds = built
+
+    # A limit for a shared machine; alone it takes 5 at most.
+    assert seconds < 30
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v1", "resnet18", "squeezenet1_1"])
+def test_import_and_passes_compute_the_same(name):
+    model = zoo.build(name, 32)
+
+    assert_same_outputs(model, run_passes(load_onnx(model).graph), layers=LAYERS[name])
+
+
+def test_weights_do_not_depend_on_the_resolution():
+    small, large = zoo.build("squeezenet1_1", 64), zoo.build("squeezenet1_1", 96)
+
+    assert small.graph.initializer == large.graph.initializer
+
+
+def test_efficientnet_is_spelled_as_exporters_do():
+    kinds = [n.op_type for n in zoo.build("efficientnet_b0", 32).graph.node]
+
+    assert kinds.count("Sigmoid") == 49 + 16
+    assert kinds.count("GlobalAveragePool") == 17
+    assert kinds[-1] == "Gemm"
+    assert "Softmax" not in kinds
+
+
+def test_unknown_network():
+    with pytest.raises(ModelError, match="the zoo has no network 'alexnet2'; it has"):
+        zoo.build("alexnet2")
+
+
+@pytest.mark.parametrize("resolution", [0, 31, 4096])
+def test_resolution(resolution):
+    with pytest.raises(ModelError, match=f"needs a resolution of 32 to 4095, not {resolution}"):
+        zoo.build("resnet18", resolution)
