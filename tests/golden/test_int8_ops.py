@@ -64,7 +64,9 @@ def test_convolution_is_its_definition(window, channels, zero, kind, seed):
 
     acc = sums_of_products(op, x[0], weight, out)
 
-    expected = requantize(acc.astype(np.int64), bias, multiplier, shift, op.output_zero, op.low, op.high)
+    expected = requantize(
+        acc.astype(np.int64), bias, multiplier, shift, op.output_zero, op.low, op.high
+    )
     np.testing.assert_array_equal(run(op, x, weight, bias, multiplier, shift)[0], expected)
 
 
@@ -176,9 +178,13 @@ def test_add_is_the_formula_for_every_pair_of_extremes(ma, mb, offset, shift, ze
     assert run(op, a, b)[0, :, :, 0].tolist() == expected
 
 
-@given(st.integers(-128, 127), st.integers(-128, 127), st.integers(0, 2**17 - 1), st.integers(1, 47))
+@given(
+    st.integers(-128, 127), st.integers(-128, 127), st.integers(0, 2**17 - 1), st.integers(1, 47)
+)
 def test_scale_is_the_formula(x_zero, s_zero, multiplier, shift):
-    op = ops.QScale(x_zero=x_zero, s_zero=s_zero, multiplier=multiplier, shift=shift, output_zero=-3)
+    op = ops.QScale(
+        x_zero=x_zero, s_zero=s_zero, multiplier=multiplier, shift=shift, output_zero=-3
+    )
     x = np.array([-128, -1, 0, 127], np.int8).reshape(1, 4, 1, 1).repeat(3, axis=3)
     s = np.array([-128, 5, 127], np.int8).reshape(1, 1, 1, 3)
 

@@ -90,4 +90,3 @@ def everything(seed=0):
     e = net.avg_pool(net.act(d, "leaky_relu", (0.1,)), (2, 2), pads=(0, 1, 0, 0))
     f = net.conv(e, 5, net.tensors[e].shape[1:3])
     return net.graph(net.softmax(f)), net.samples(6)
-

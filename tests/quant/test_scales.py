@@ -81,7 +81,9 @@ def test_factors_at_the_edges(factor, expected):
 
 @pytest.mark.parametrize("factor", [2.0**16, np.nextafter(2.0**16, 0), 1e30])
 def test_factor_too_large_is_a_sentence(factor):
-    with pytest.raises(QuantizationError, match=r"node 'n': the output's scale is .* limit is 65536"):
+    with pytest.raises(
+        QuantizationError, match=r"node 'n': the output's scale is .* limit is 65536"
+    ):
         fixed_point(factor, "node 'n'")
 
 

@@ -48,12 +48,17 @@ def test_names_types_and_ranges_of_every_constant():
         assert node.sources
         if isinstance(node.op, ops.QConv2d):
             weight, bias, multiplier, shift = (int8.constants[n] for n in node.inputs[1:])
-            assert [a.dtype for a in (weight, bias, multiplier, shift)] == [np.int8] + [np.int32] * 3
+            assert [a.dtype for a in (weight, bias, multiplier, shift)] == [np.int8] + [
+                np.int32
+            ] * 3
             assert weight.min() >= -127
             assert 0 <= multiplier.min() <= multiplier.max() <= MAX_MULTIPLIER
             assert 1 <= shift.min() <= shift.max() <= 47
     for name, array in int8.constants.items():
-        assert (int8.tensors[name].shape, int8.tensors[name].dtype) == (array.shape, str(array.dtype))
+        assert (int8.tensors[name].shape, int8.tensors[name].dtype) == (
+            array.shape,
+            str(array.dtype),
+        )
 
 
 def test_clip_behind_a_convolution_becomes_its_limits():
@@ -187,7 +192,9 @@ def test_missing_scale_is_a_sentence():
     y = net.act(net.conv("x", 3), "sigmoid")
     graph = net.graph()
 
-    with pytest.raises(QuantizationError, match=r"'conv2d0_out', the output of node 'conv2d0', has no"):
+    with pytest.raises(
+        QuantizationError, match=r"'conv2d0_out', the output of node 'conv2d0', has no"
+    ):
         to_int8(graph, {"x": Q(0.1, 0), y: Q(0.1, 0)})
     with pytest.raises(QuantizationError, match=r"'x', the model's input, has no scale"):
         to_int8(graph, {})
@@ -266,7 +273,10 @@ def test_very_many_inputs_fit_27_bits():
 def test_hopeless_bias_is_a_sentence():
     with pytest.raises(QuantizationError, match="node 'n': bias .* does not fit 27 bits"):
         integers_of(
-            np.ones((1, 1, 1, 1), np.float32), np.full(1, 3e38, np.float32), Q(2.0**-40, 0), "node 'n'"
+            np.ones((1, 1, 1, 1), np.float32),
+            np.full(1, 3e38, np.float32),
+            Q(2.0**-40, 0),
+            "node 'n'",
         )
 
 
@@ -299,7 +309,9 @@ def test_given_bias_that_leaves_int32_is_a_sentence():
         biases={"b0": np.int32([2**31 - 1])},
     )  # fmt: skip
 
-    with pytest.raises(QuantizationError, match="'conv2d0': bias and zero point .* do not fit int32"):
+    with pytest.raises(
+        QuantizationError, match="'conv2d0': bias and zero point .* do not fit int32"
+    ):
         to_int8(graph, {"x": Q(0.5, 127), y: Q(1.0, 0)}, given)
 
 
@@ -314,7 +326,10 @@ def test_scales_beyond_the_multiplier_are_a_sentence():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 4), st.sampled_from([1e-3, 1.0, 300.0])
+    st.integers(0, 10_000),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.sampled_from([1e-3, 1.0, 300.0]),
 )
 def test_int8_is_near_the_float_network(seed, size, c_in, scale):
     net = Net(size, size, c_in, seed)

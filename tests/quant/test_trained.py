@@ -109,6 +109,12 @@ def test_onnxruntime_agrees_on_what_it_writes(data, activations, tmp_path, caplo
     assert min(row.weight_sqnr_db for row in model.report if row.weight_sqnr_db) > 100
     ours, theirs = predict(model.graph, data.x), run_ort(path, data.x)[0]
     assert abs(top1(ours, data.y) - top1(theirs, data.y)) <= HALF_A_POINT
+    again = quantize_imported(load_onnx(to_qdq(model))).graph
+    for a, b in zip(model.graph.nodes, again.nodes, strict=True):
+        assert (a.name, a.op, a.output) == (b.name, b.op, b.output)
+        for one, other in zip(a.inputs[1:], b.inputs[1:], strict=True):
+            if one in model.graph.constants:
+                np.testing.assert_array_equal(model.graph.constants[one], again.constants[other])
 
 
 def test_report_names_every_layer(data):

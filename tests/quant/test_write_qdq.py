@@ -142,7 +142,9 @@ def test_unwritable_path_is_a_sentence(tmp_path):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([1e-4, 1.0, 1e4]), st.sampled_from(["mse", "minmax"]))
+@given(
+    st.integers(0, 10_000), st.sampled_from([1e-4, 1.0, 1e4]), st.sampled_from(["mse", "minmax"])
+)
 def test_any_scale_of_data_survives(seed, scale, method):
     net = Net(5, 4, 2, seed)
     a = net.act(net.conv("x", 4, (3, 3), pads=(1, 1, 1, 1), bias=np.zeros(4)))
