@@ -7,15 +7,19 @@ the outputs in cycle t + n.
 from __future__ import annotations
 
 __all__ = [
+    "ADD_LATENCY",
     "FEATURE_READ_LATENCY",
+    "PASS_LATENCY",
     "RASTER_LATENCY",
     "REQUANTIZE_LATENCY",
     "ROW_LATENCY",
+    "WINDOW_LANES_LATENCY",
     "WINDOW_PREPARE",
     "array_read_latency",
     "pe_array_latency",
     "raster_setup",
     "run_latency",
+    "squeeze_interval",
     "window_read_latency",
 ]
 
@@ -41,7 +45,7 @@ RASTER_LATENCY = 4
 
 def raster_setup(pixels: int) -> int:
     """Raster: ``start`` to the first beat at its output."""
-    return pixels + 2 + RASTER_LATENCY
+    return pixels + 3 + RASTER_LATENCY
 
 
 def array_read_latency(pixels: int) -> int:
@@ -60,10 +64,21 @@ def window_read_latency(pixels: int) -> int:
 
 # Engines.
 
+#: WindowLanes: a vector's last beat to its accumulators: pack, multiply (3), accumulate.
+WINDOW_LANES_LATENCY = 5
 #: Requantizer: a beat of accumulators to its pixels: lane 9, table 2, packer 2, queue 2.
 REQUANTIZE_LATENCY = 15
+#: Adder: a beat of pixels to their sums with the residual: lane 9, queue 2.
+ADD_LATENCY = 11
+#: Adder: a beat that passes (add = 0).
+PASS_LATENCY = 2
 
 
 def pe_array_latency(lanes: int) -> int:
-    """PeArray: a vector's last beat to its accumulators: pack, operand, product, sums, accumulate."""
+    """PeArray: a vector's last beat to its accumulators: pack, multiply (2), sums, accumulate."""
     return 4 + lanes
+
+
+def squeeze_interval(lanes: int) -> int:
+    """Squeeze: least cycles from one group's last beat to the next group's."""
+    return lanes + 14

@@ -6,20 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.requantize_lane import aligned_param
 from accelgen.rtl.streams.delay import delay
 
-__all__ = ["ChannelParams", "aligned_param"]
-
-
-def aligned_param(arch: ArchParams) -> data.StructLayout:
-    """A channel's parameters, each as many cycles late as the lane needs it (in brackets)."""
-    return data.StructLayout({
-        "bias": signed(arch.acc_bits),  # (0)
-        "multiplier": signed(18),  # (1)
-        "coarse": 2,  # (4) bits 5:4 of shift - 1
-        "middle": 2,  # (5) bits 3:2
-        "fine": 2,  # (6) bits 1:0
-    })
+__all__ = ["ChannelParams"]
 
 
 class ChannelParams(wiring.Component):
@@ -51,7 +41,7 @@ class ChannelParams(wiring.Component):
             "i": In(stream.Signature(layouts.channel_param())),
             "have": Out(1),
             "take": In(1),
-            "o": Out(data.ArrayLayout(aligned_param(arch), arch.lanes)),
+            "o": Out(data.ArrayLayout(aligned_param(arch.acc_bits), arch.lanes)),
         })
 
     def elaborate(self, platform):

@@ -1,22 +1,21 @@
 """Requantizer: accumulators in, int8 pixels out, W pixels per cycle."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.activation_table import ActivationTable
-from accelgen.rtl.engine.channel_params import ChannelParams, aligned_param
+from accelgen.rtl.engine.channel_params import ChannelParams
 from accelgen.rtl.engine.packer import Packer, packer_beat
-from accelgen.rtl.engine.shifter import SaturatingShifter
+from accelgen.rtl.engine.requantize_lane import RequantizeLane
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["Requantizer"]
 
-#: Cycles of a lane: add bias; operands, product, sum (DSP48E2); shift; round; clamp.
-LANE_LATENCY = 4 + SaturatingShifter.LATENCY + 2
+#: Covers the pipeline at full rate; a LUT RAM is as deep.
 QUEUE_DEPTH = 32
 
 
@@ -84,7 +83,7 @@ class Requantizer(wiring.Component):
         valid, beat = self._admit(m, params, queue)
         for p in range(self.arch.chain_pixels):
             for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
+                m.submodules[f"lane{p}_{c}"] = lane = RequantizeLane(self.arch.acc_bits)
                 m.d.comb += [
                     lane.acc.eq(self.i.p.acc[p][c]),
                     lane.param.eq(params.o[c]),
@@ -93,7 +92,7 @@ class Requantizer(wiring.Component):
                     lane.high.eq(self.config.high),
                     table.i[p][c].eq(lane.result),
                 ]
-        cycles = LANE_LATENCY + ActivationTable.LATENCY
+        cycles = RequantizeLane.LATENCY + ActivationTable.LATENCY
         m.d.comb += [
             table.enable.eq(self.config.table),
             table.bank.eq(self.table_bank),
@@ -150,61 +149,3 @@ class Requantizer(wiring.Component):
         with m.If(self.start):
             m.d.sync += remaining.eq(self.config.pixels)
         return valid, beat
-
-
-class _Lane(wiring.Component):
-    """One channel of one pixel, ``LANE_LATENCY`` cycles. ``param`` is aligned by ChannelParams."""
-
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        super().__init__({
-            "acc": In(signed(arch.acc_bits)),
-            "param": In(aligned_param(arch)),
-            "zero": In(signed(8)),
-            "low": In(signed(8)),
-            "high": In(signed(8)),
-            "result": Out(signed(8)),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        acc_bits = self.arch.acc_bits
-
-        # Cycle 1: bias. 2 to 4: the multiplier's registers.
-        biased = Signal(signed(acc_bits), reset_less=True)
-        a = Signal.like(biased, reset_less=True)
-        b = Signal(signed(18), reset_less=True)
-        product = Signal(signed(acc_bits + 17), reset_less=True)
-        scaled = Signal.like(product, reset_less=True)
-        m.d.sync += [
-            biased.eq(self.acc + self.param.bias),
-            a.eq(biased),
-            b.eq(self.param.multiplier),
-            product.eq(a * b),
-            scaled.eq(product),
-        ]
-
-        # Cycles 5 to 7: all but the last bit of the shift.
-        m.submodules.shifter = shifter = SaturatingShifter(len(scaled))
-        m.d.comb += [
-            shifter.value.eq(scaled),
-            shifter.coarse.eq(self.param.coarse),
-            shifter.middle.eq(self.param.middle),
-            shifter.fine.eq(self.param.fine),
-        ]
-
-        # Cycle 8: round by adding 1 in front of the last bit, and the zero point with it.
-        # (x + (1 << (s - 1))) >> s == ((x >> (s - 1)) + 1) >> 1.
-        rounded = Signal(signed(11), reset_less=True)
-        m.d.sync += rounded.eq((shifter.result + Cat(1, self.zero).as_signed()) >> 1)
-
-        # Cycle 9: clamp.
-        result = Signal(signed(8), reset_less=True)
-        m.d.sync += result.eq(rounded)
-        with m.If(rounded < self.low):
-            m.d.sync += result.eq(self.low)
-        with m.If(rounded > self.high):
-            m.d.sync += result.eq(self.high)
-        m.d.comb += self.result.eq(result)
-
-        return m

@@ -1,12 +1,12 @@
 """Row assembler: beats of W pixels to rows of P pixels."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.beat_counter import BeatCounter
 
 __all__ = ["RowAssembler"]
 
@@ -48,32 +48,23 @@ class RowAssembler(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self.arch.chain_pixels
-        slots = self.arch.pixels // width
 
-        slot = Signal(range(slots))
-        last_beat = (self.pixels - 1)[exact_log2(width) : len(self.pixels)]
-        left = Signal.like(last_beat)  # beats of the group behind this one
-        group_ends, row_ends, accept = Signal(), Signal(), Signal()
+        m.submodules.counter = counter = BeatCounter(self.arch)
+        accept = Signal()
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
             accept.eq(self.i.valid & self.i.ready),
-            group_ends.eq(left == 0),
-            row_ends.eq(group_ends | (slot == slots - 1)),
+            counter.pixels.eq(self.pixels),
+            counter.start.eq(self.start),
+            counter.advance.eq(accept),
         ]
         with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid & row_ends)
-        with m.If(accept):
-            m.d.sync += [
-                slot.eq(Mux(row_ends, 0, slot + 1)),
-                left.eq(Mux(group_ends, last_beat, left - 1)),
-            ]
-        with m.If(self.start):
-            m.d.sync += [slot.eq(0), left.eq(last_beat)]
+            m.d.sync += self.o.valid.eq(self.i.valid & counter.row_ends)
 
         for n in range(self.arch.pixels):
             pixel = Signal(layouts.pixel(self.arch), name=f"pixel{n}", reset_less=True)
             m.d.comb += self.o.p[n].eq(pixel)
-            with m.If(accept & (slot == n // width)):
+            with m.If(accept & (counter.slot == n // width)):
                 m.d.sync += pixel.eq(self.i.p[n % width])
 
         return m

@@ -1,17 +1,49 @@
-"""Squeeze: signature only, datapath to follow."""
+"""Squeeze: the mean of each channel, taken while the pixels pass."""
 
-from amaranth import Module
+from itertools import pairwise
+
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.beat_counter import BeatCounter
+from accelgen.rtl.engine.requantize_lane import RequantizeLane
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["Squeeze"]
 
+SUM_BITS = 32
+
 
 class Squeeze(wiring.Component):
-    """See docs/architecture.md, "Blocks"."""
+    """Passes pixels on; sums each channel over a group's pixels and requantizes the sums.
+
+    ``clamp((((sum + squeeze_bias) * squeeze_multiplier + half) >> squeeze_shift) + squeeze_zero,
+    -128, 127)``, C values in lane 0 of a row for feature row ``squeeze_row + g * squeeze_stride``.
+    Pixels pass in the same cycle (with ``step.write``; else they end here). One multiplier
+    works through the C sums while the next group's pixels pass; a group waits with its last beat
+    until the previous group's vector was taken, ``timing.squeeze_interval`` cycles at least.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``pixels`` and ``chain_pixels``.
+
+    Members
+    -------
+    step : In(fields of isa.EXEC)
+        Static from ``start`` until the step's last pixel and vector have left.
+    start : In(1)
+        Pulse before a step's first beat.
+    i : In(stream of pixels)
+        ``ceil(out_pixels / W)`` beats per group.
+    o : Out(stream of pixels)
+        The same, if they are to be written.
+    vector : Out(stream of row_write)
+        One per group, if ``step.squeeze``.
+    """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -24,4 +56,103 @@ class Squeeze(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+
+        m.submodules.counter = counter = BeatCounter(self.arch)
+        accept, closes, open_ = Signal(), Signal(), Signal()
+        # From a group's last beat until its vector was taken.
+        busy = Signal()
+        m.d.comb += [
+            counter.pixels.eq(self.step.out_pixels),
+            counter.start.eq(self.start),
+            counter.advance.eq(accept),
+            open_.eq(~(self.step.squeeze & counter.group_ends & busy)),
+            self.o.payload.eq(self.i.payload),
+            self.o.valid.eq(self.i.valid & open_ & self.step.write),
+            self.i.ready.eq(open_ & (self.o.ready | ~self.step.write)),
+            accept.eq(self.i.valid & self.i.ready),
+            closes.eq(accept & counter.group_ends & self.step.squeeze),
+        ]
+        with m.If(self.vector.valid & self.vector.ready):
+            m.d.sync += busy.eq(0)
+        with m.If(closes):
+            m.d.sync += busy.eq(1)
+
+        sums, capture = self._sum(m, counter, accept, closes)
+        self._requantize(m, sums, capture)
+
+        row = Signal(16)
+        m.d.comb += self.vector.p.row.eq(row)
+        with m.If(self.vector.valid & self.vector.ready):
+            m.d.sync += row.eq(row + self.step.squeeze_stride)
+        with m.If(self.start):
+            m.d.sync += row.eq(self.step.squeeze_row)
+
+        return m
+
+    def _sum(self, m, counter, accept, closes):
+        """Sums per channel, and the cycle in which they are those of a whole group."""
+        width = self.arch.chain_pixels
+        first = Signal(init=1)
+        with m.If(accept):
+            m.d.sync += first.eq(counter.group_ends)
+        with m.If(self.start):
+            m.d.sync += first.eq(1)
+
+        valid, begins = delay(m, accept, 2, reset=True), delay(m, first, 2)
+        sums = []
+        for c in range(self.arch.lanes):
+            # Cycle 1: without what is not of the group. Cycle 2: pixels. Cycle 3: beats.
+            masked = [
+                Signal(signed(8), name=f"masked{w}_{c}", reset_less=True) for w in range(width)
+            ]
+            beat = Signal.like(sum(masked), name=f"beat{c}", reset_less=True)
+            total = Signal(signed(SUM_BITS), name=f"total{c}", reset_less=True)
+            m.d.sync += [
+                *(x.eq(Mux(counter.used[w], self.i.p[w][c], 0)) for w, x in enumerate(masked)),
+                beat.eq(sum(masked)),
+            ]
+            with m.If(valid):
+                m.d.sync += total.eq(Mux(begins, 0, total) + beat)
+            sums.append(total)
+        return sums, delay(m, closes, 3, reset=True)
+
+    def _requantize(self, m, sums, capture):
+        """The sums, one after another, into ``vector``."""
+        lanes, step = self.arch.lanes, self.step
+        m.submodules.lane = lane = RequantizeLane(SUM_BITS)
+        less_one = Signal.like(step.squeeze_shift)
+        m.d.comb += [
+            less_one.eq(step.squeeze_shift - 1),
+            lane.param.bias.eq(step.squeeze_bias),
+            lane.param.multiplier.eq(step.squeeze_multiplier),
+            lane.param.coarse.eq(less_one[4:6]),
+            lane.param.middle.eq(less_one[2:4]),
+            lane.param.fine.eq(less_one[0:2]),
+            lane.zero.eq(step.squeeze_zero),
+            lane.low.eq(-128),
+            lane.high.eq(127),
+        ]
+
+        queue = [Signal(signed(SUM_BITS), name=f"queue{c}", reset_less=True) for c in range(lanes)]
+        m.d.comb += lane.acc.eq(queue[0])
+        m.d.sync += [to.eq(value) for to, value in pairwise(queue)]
+        with m.If(capture):
+            m.d.sync += [to.eq(value) for to, value in zip(queue, sums, strict=True)]
+
+        # Results come RequantizeLane.LATENCY cycles after their sums, which start to leave the
+        # cycle after the capture; shifted in from above, the first one ends up lowest.
+        results = [Signal(signed(8), name=f"result{c}", reset_less=True) for c in range(lanes)]
+        coming = delay(m, capture, RequantizeLane.LATENCY, reset=True)
+        shift_in = Signal(lanes)
+        m.d.sync += shift_in.eq(Cat(coming, shift_in))
+        with m.If(shift_in.any()):
+            m.d.sync += [
+                to.eq(value) for to, value in zip(results, [*results[1:], lane.result], strict=True)
+            ]
+        with m.If(self.vector.ready):
+            m.d.sync += self.vector.valid.eq(0)
+        with m.If(shift_in[-1]):
+            m.d.sync += self.vector.valid.eq(1)
+        for c, result in enumerate(results):
+            m.d.comb += self.vector.p.data[0][c].eq(result)

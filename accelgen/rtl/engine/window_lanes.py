@@ -1,17 +1,47 @@
-"""WindowLanes: signature only, datapath to follow."""
+"""Window lanes: a multiplier and an accumulator per pixel and channel."""
 
-from amaranth import Module
-from amaranth.lib import stream, wiring
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, timing
+from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.pe_chain import pixels_per_chain
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["WindowLanes"]
 
+#: Distance of the two pixels in a packed operand. One product of 9 bits by 9 is below 2**16 in
+#: magnitude unless both are -256, so it fits the field with its sign, and the operand 27 bits.
+FIELD_BITS = 17
+
 
 class WindowLanes(wiring.Component):
-    """See docs/architecture.md, "Blocks"."""
+    """Per lane, over the beats of a vector: the sum of products, or the largest activation.
+
+    MAC and SCALE: ``acc[p][c] = sum of activations[p][c] * weights[c]``, exact in ``acc_bits``
+    bits. MAX: ``acc[p][c] = max of activations[p][c]``; weights are ignored. Takes a beat every
+    cycle; beats of a vector may have gaps between them. The result of a vector is at ``o`` for one
+    cycle, ``timing.WINDOW_LANES_LATENCY`` cycles after its last beat.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``pixels``, ``pe_mode`` (``"packed"``: two pixels share a multiplier) and
+        ``acc_bits``.
+
+    Members
+    -------
+    op : In(2)
+        WindowOp. Static while beats flow.
+    i : In(stream of window_operands, always ready)
+        Operands. Not -256 in both factors.
+    o : Out(stream of accumulators, always ready)
+        Finished vectors, with ``keep`` of their last beat.
+    """
+
+    LATENCY = timing.WINDOW_LANES_LATENCY
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -22,4 +52,99 @@ class WindowLanes(wiring.Component):
         })
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+        step = pixels_per_chain(self.arch)
+
+        largest = Signal(reset_less=True)
+        m.d.sync += largest.eq(self.op == WindowOp.MAX)
+        # Cycle 1: the maximum goes the way of the products, times 1.
+        weights = Signal(layouts.tap(self.arch), reset_less=True)
+        for c in range(self.arch.lanes):
+            m.d.sync += weights[c].eq(Mux(largest, 1, self.i.p.weights[c]))
+
+        valid = delay(m, self.i.valid, self.LATENCY - 1, reset=True)
+        first = delay(m, self.i.p.first, self.LATENCY - 1)
+        last = delay(m, self.i.p.last, self.LATENCY - 1)
+        m.d.sync += self.o.valid.eq(valid & last)
+        m.d.comb += self.o.p.keep.eq(delay(m, self.i.p.keep, self.LATENCY))
+
+        for j in range(self.arch.pixels // step):
+            for c in range(self.arch.lanes):
+                m.submodules[f"lane{j}_{c}"] = lane = _Lane(self.arch)
+                m.d.comb += [
+                    lane.weight.eq(weights[c]),
+                    lane.largest.eq(largest),
+                    lane.valid.eq(valid),
+                    lane.first.eq(first),
+                ]
+                for p in range(step):
+                    m.d.comb += [
+                        lane.pixels[p].eq(self.i.p.activations[j * step + p][c]),
+                        self.o.p.acc[j * step + p][c].eq(lane.acc[p]),
+                    ]
+
+        return m
+
+
+class _Lane(wiring.Component):
+    """One channel of the pixels that share a multiplier.
+
+    ``weight`` is one cycle late, ``valid`` and ``first`` ``LATENCY`` - 1.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        step = pixels_per_chain(arch)
+        super().__init__({
+            "pixels": In(data.ArrayLayout(signed(9), step)),
+            "weight": In(signed(9)),
+            "largest": In(1),
+            "valid": In(1),
+            "first": In(1),
+            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), step)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        packed = len(self.acc) == 2
+
+        # Cycle 1: pack. 2 to 4: the multiplier's registers.
+        operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
+        a = Signal.like(operand, reset_less=True)
+        b = Signal(signed(9), reset_less=True)
+        product = Signal.like(operand * b, reset_less=True)
+        result = Signal.like(product, reset_less=True)
+        m.d.sync += [a.eq(operand), b.eq(self.weight), product.eq(a * b), result.eq(product)]
+        if packed:
+            # (a1 << FIELD_BITS) + a0 without an adder as wide: a negative a0 borrows 1.
+            a0, a1 = self.pixels
+            m.d.sync += operand.eq(Cat(a0, a0[-1].replicate(FIELD_BITS - 9), (a1 - a0[-1])[:10]))
+            low, high = result[:FIELD_BITS], result[FIELD_BITS:]
+            values = [(low.as_signed(), Const(0, 1)), (high.as_signed(), low[-1])]
+        else:
+            m.d.sync += operand.eq(self.pixels[0])
+            values = [(result, Const(0, 1))]
+
+        # Cycle 5: accumulate.
+        for pixel, (value, carry) in enumerate(values):
+            acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
+            restart = self.first | self.largest
+            before = Signal.like(acc, name=f"before{pixel}")
+            extended = Signal.like(acc, name=f"extended{pixel}")
+            larger = Signal(name=f"larger{pixel}")
+            m.d.comb += [
+                before.eq(Mux(restart, 0, acc)),
+                extended.eq(value),
+                # A maximum is an activation: 9 bits tell. acc < value + carry, with the carry in a
+                # bit below.
+                larger.eq(
+                    self.first
+                    | (Cat(Const(1, 1), acc[:9]).as_signed() <= Cat(carry, value[:9]).as_signed())
+                ),
+            ]
+            with m.If(self.valid & (~self.largest | larger)):
+                # A bit below the others makes the carry: 1 + carry.
+                m.d.sync += acc.eq((Cat(Const(1, 1), before) + Cat(carry, extended))[1:])
+            m.d.comb += self.acc[pixel].eq(acc)
+
+        return m

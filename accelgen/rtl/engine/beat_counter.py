@@ -1,0 +1,72 @@
+"""Beat counter: where in its row and its group a beat of W pixels stands."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from accelgen.arch import ArchParams
+
+__all__ = ["BeatCounter"]
+
+
+class BeatCounter(wiring.Component):
+    """Counts the beats of groups of ``pixels`` pixels; each group starts a fresh row.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``pixels`` and ``chain_pixels``.
+
+    Members
+    -------
+    pixels : In(20)
+        Pixels per group; at least 1. Static from ``start`` on.
+    start : In(1)
+        Pulse: the next beat is a group's first.
+    advance : In(1)
+        A beat was taken.
+    slot : Out(range(P / W))
+        Place of the beat in its row.
+    row_ends, group_ends : Out(1)
+        It is the last of its row, of its group.
+    used : Out(W)
+        Its lanes that hold pixels of the group.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        self.slots = arch.pixels // arch.chain_pixels
+        super().__init__({
+            "pixels": In(20),
+            "start": In(1),
+            "advance": In(1),
+            "slot": Out(range(self.slots)),
+            "row_ends": Out(1),
+            "group_ends": Out(1),
+            "used": Out(arch.chain_pixels),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width_bits = exact_log2(self.arch.chain_pixels)
+
+        last_beat = (self.pixels - 1)[width_bits : len(self.pixels)]
+        left = Signal.like(last_beat)  # beats of the group behind this one
+        m.d.comb += [
+            self.group_ends.eq(left == 0),
+            self.row_ends.eq(self.group_ends | (self.slot == self.slots - 1)),
+        ]
+        with m.If(self.advance):
+            m.d.sync += [
+                self.slot.eq(Mux(self.row_ends, 0, self.slot + 1)),
+                left.eq(Mux(self.group_ends, last_beat, left - 1)),
+            ]
+        with m.If(self.start):
+            m.d.sync += [self.slot.eq(0), left.eq(last_beat)]
+
+        tail = self.pixels[:width_bits]
+        for lane in range(self.arch.chain_pixels):
+            m.d.comb += self.used[lane].eq(~self.group_ends | (tail == 0) | (lane < tail))
+
+        return m
