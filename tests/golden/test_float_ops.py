@@ -21,18 +21,23 @@ def nchw(x):
 def onnxruntime_says(op_type, inputs, constants=(), **attributes):
     """Output of one ONNX operator, NHWC in and out."""
     names = [f"x{i}" for i in range(len(inputs))]
+    fed = {name: nchw(x) for name, x in zip(names, inputs, strict=True)}
+    weights = [
+        numpy_helper.from_array(np.asarray(c, np.float32), f"c{i}") for i, c in enumerate(constants)
+    ]
+    node = helper.make_node(op_type, [*names, *(w.name for w in weights)], ["y"], **attributes)
     graph = helper.make_graph(
-        [helper.make_node(op_type, [*names, *(f"c{i}" for i in range(len(constants)))], ["y"], **attributes)],
+        [node],
         "one",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, nchw(x).shape) for n, x in zip(names, inputs, strict=True)],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, x.shape) for n, x in fed.items()],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.asarray(c, np.float32), f"c{i}") for i, c in enumerate(constants)],
-    )  # fmt: skip
+        weights,
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    (y,) = session.run(None, {n: nchw(x) for n, x in zip(names, inputs, strict=True)})
+    (y,) = session.run(None, fed)
     return y.transpose(0, 2, 3, 1)
 
 

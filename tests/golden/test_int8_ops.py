@@ -45,15 +45,20 @@ def run(op, *inputs):
 
 
 @SMALL
-@given(windows(), st.sampled_from([(1, 1, 1), (1, 3, 2), (2, 2, 3), (5, 1, 1), (3, 1, 2)]),
-       st.integers(-128, 127), st.sampled_from(["random", "extreme"]), st.integers(0, 2**32))  # fmt: skip
+@given(
+    windows(),
+    st.sampled_from([(1, 1, 1), (1, 3, 2), (2, 2, 3), (5, 1, 1), (3, 1, 2)]),
+    st.integers(-128, 127),
+    st.sampled_from(["random", "extreme"]),
+    st.integers(0, 2**32),
+)
 def test_convolution_is_its_definition(window, channels, zero, kind, seed):
     fields, dilation, size, out = window
     groups, c_group, per_group = channels
     rng = np.random.default_rng(seed)
     op = ops.QConv2d(
-        **fields, dilation=dilation, groups=groups, input_zero=zero, output_zero=int(rng.integers(-128, 128)),
-        low=int(rng.integers(-128, 0)), high=int(rng.integers(0, 128)),
+        **fields, dilation=dilation, groups=groups, input_zero=zero,
+        output_zero=int(rng.integers(-128, 128)), low=int(rng.integers(-128, 0)), high=int(rng.integers(0, 128)),
     )  # fmt: skip
     c_out = groups * per_group
     x = int8s(rng, (1, *size, groups * c_group), kind)

@@ -74,7 +74,7 @@ def test_softmax_of_int8_is_a_softmax_of_the_real_numbers(model):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.zeros((1, 3, 4, 4), np.float32), r"takes \(n, h, w, c\) = \(n, 4, 4, 3\).*\(1, 3, 4, 4\)"),
+        (np.zeros((1, 3, 4, 4), np.float32), r"\(n, h, w, c\) = \(n, 4, 4, 3\);.*\(1, 3, 4, 4\)"),
         (np.zeros((4, 4, 3), np.float32), r"has shape \(4, 4, 3\)"),
         (np.zeros((0, 4, 4, 3), np.float32), r"has shape \(0, 4, 4, 3\)"),
         (np.zeros((1, 4, 4, 3), np.uint8), "not uint8"),

@@ -225,9 +225,8 @@ def test_nodes_nobody_reads_are_dropped():
 
 def test_largest_weight_of_each_channel_is_127():
     rng = np.random.default_rng(1)
-    weight = (rng.normal(size=(5, 3, 3, 4)) * [[[[1]]], [[[1e-6]]], [[[1e4]]], [[[1]]], [[[1]]]]).astype(
-        np.float32
-    )  # fmt: skip
+    sizes = np.array([1, 1e-6, 1e4, 3, 1]).reshape(5, 1, 1, 1)
+    weight = (rng.normal(size=(5, 3, 3, 4)) * sizes).astype(np.float32)
     integers = integers_of(weight, np.zeros(5, np.float32), Q(0.1, 0), "node 'n'")
 
     assert np.abs(integers.weight.astype(int)).reshape(5, -1).max(axis=1).tolist() == [127] * 5
@@ -271,7 +270,7 @@ def test_very_many_inputs_fit_27_bits():
 
 
 def test_hopeless_bias_is_a_sentence():
-    with pytest.raises(QuantizationError, match="node 'n': bias .* does not fit 27 bits"):
+    with pytest.raises(QuantizationError, match=r"node 'n': bias .* does not fit 27 bits"):
         integers_of(
             np.ones((1, 1, 1, 1), np.float32),
             np.full(1, 3e38, np.float32),
@@ -305,12 +304,13 @@ def test_given_bias_that_leaves_int32_is_a_sentence():
     y = net.conv("x", 1)
     graph = net.graph()
     given = Given(
-        weight_scales={"w0": np.float32([0.5])}, weights={"w0": np.full((1, 1, 1, 3), -127, np.int8)},
+        weight_scales={"w0": np.float32([0.5])},
+        weights={"w0": np.full((1, 1, 1, 3), -127, np.int8)},
         biases={"b0": np.int32([2**31 - 1])},
     )  # fmt: skip
 
     with pytest.raises(
-        QuantizationError, match="'conv2d0': bias and zero point .* do not fit int32"
+        QuantizationError, match=r"'conv2d0': bias and zero point .* do not fit int32"
     ):
         to_int8(graph, {"x": Q(0.5, 127), y: Q(1.0, 0)}, given)
 
