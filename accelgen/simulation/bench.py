@@ -96,7 +96,8 @@ class Job:
 
     ``image`` are the first bytes of DDR (program, weights, input, and whatever the tensors'
     places shall hold before); ``base`` its address, ``dumps`` the (offset, size) read back.
-    ``waves`` is a window of cycles after the start to write to a wave file.
+    ``waves`` is a window of cycles after the start to write to a wave file; the job, which must be
+    the last of its process, ends with it.
     """
 
     name: str

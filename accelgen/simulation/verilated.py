@@ -167,8 +167,7 @@ class VerilatedSimulator:
             config_crc=program.arch.crc,
             base=task.base,
             dumps=tuple((p.offset, p.size_bytes) for p in _read_back(program).values()),
-            # Nothing after the window is of interest.
-            max_cycles=min(task.max_cycles, waves[1]) if waves else task.max_cycles,
+            max_cycles=task.max_cycles,
             settings=task.settings,
             waves=waves,
         )

@@ -49,10 +49,9 @@ class Host:
         """Cycles since the reset."""
         return int(self.dut.host_cycle.value)
 
-    async def write_waves(self, first: int, last: int) -> None:
-        """Write waves from cycle ``first`` to ``last`` since the reset."""
+    async def write_waves(self, first: int) -> None:
+        """Write waves from cycle ``first`` since the reset to the end of the simulation."""
         self.dut.host_wave_from.value = first
-        self.dut.host_wave_to.value = last
 
     async def wait_cycles(self, cycles: int) -> None:
         """Let time pass."""

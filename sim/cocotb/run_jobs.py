@@ -92,9 +92,8 @@ class _Job:
         driver = self.driver
         driver.load(Path(self.job["image"]).read_bytes())
         if self.job["waves"]:
-            first, last = self.job["waves"]
-            now = resume(self.host.now)() + START_CYCLES
-            resume(self.host.write_waves)(now + first, now + last)
+            first, _ = self.job["waves"]
+            resume(self.host.write_waves)(resume(self.host.now)() + START_CYCLES + first)
         driver.start(interrupt=True)
         try:
             self._wait()
@@ -106,14 +105,16 @@ class _Job:
     def _wait(self) -> None:
         """Until the interrupt. Raises DriverError on an AXI error, or when time is up."""
         interrupt = resume(self.host.interrupt)
+        # Nothing after a window of waves is of interest.
+        limit = self.job["waves"][1] if self.job["waves"] else self.job["max_cycles"]
         waited = 0
-        while not interrupt(LOOK_CYCLES):
-            waited += LOOK_CYCLES
+        while not interrupt(look := min(LOOK_CYCLES, limit - waited)):
+            waited += look
             self._save_log()
             _say(self.events, {
                 "event": "progress", "job": self.number, "cycles": waited, "execs": len(self.log),
             })  # fmt: skip
-            if waited >= self.job["max_cycles"]:
+            if waited >= limit:
                 raise DriverError(
                     f"not done after {waited} cycles, {len(self.log)} EXECs completed"
                 )

