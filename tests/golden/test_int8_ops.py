@@ -58,7 +58,8 @@ def test_convolution_is_its_definition(window, channels, zero, kind, seed):
     rng = np.random.default_rng(seed)
     op = ops.QConv2d(
         **fields, dilation=dilation, groups=groups, input_zero=zero,
-        output_zero=int(rng.integers(-128, 128)), low=int(rng.integers(-128, 0)), high=int(rng.integers(0, 128)),
+        output_zero=int(rng.integers(-128, 128)), low=int(rng.integers(-128, 0)),
+        high=int(rng.integers(0, 128)),
     )  # fmt: skip
     c_out = groups * per_group
     x = int8s(rng, (1, *size, groups * c_group), kind)
