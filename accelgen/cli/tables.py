@@ -143,10 +143,9 @@ def simulated_lines(result: Simulated) -> list[str]:
             else f"all {len(result.layers)} layers match the golden model"
         )
     if frame := result.frame:
-        off = 100 * (frame.estimated_cycles / max(1, frame.cycles) - 1)
+        off = f"{100 * (frame.estimated_cycles / max(1, frame.cycles) - 1):+.1f} %"
         lines += [
-            f"{frame.cycles:,} cycles simulated, "
-            f"{frame.estimated_cycles:,} estimated: {off:+.1f} %",
+            f"{frame.cycles:,} cycles simulated, {frame.estimated_cycles:,} estimated ({off})",
             f"{frame.fps:,.1f} frames per second (simulated), {frame.wall_s:.1f} s to simulate",
             f"frame: {'bit-exact' if frame.match else 'DIFFERS from the golden model'}",
         ]
