@@ -40,7 +40,7 @@ def run_latency(pixels: int) -> int:
 # Rasters and readers.
 
 #: Raster: loop state to beat at the output, when nothing waits.
-RASTER_LATENCY = 4
+RASTER_LATENCY = 5
 
 
 def raster_setup(pixels: int) -> int:

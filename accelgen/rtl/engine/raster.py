@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane
+from accelgen.rtl.engine.raster_loops import RasterLoops
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
-from accelgen.rtl.streams.loop_counter import LoopCounter
 from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["Raster"]
@@ -67,43 +67,31 @@ class Raster(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        loops = _Loops(m, self)
-        lanes = self._lanes(m, loops)
+        m.submodules.loops = loops = RasterLoops()
+        m.d.comb += [
+            loops.raster.eq(self.raster),
+            loops.groups.eq(self.groups),
+            loops.in_groups.eq(self.in_groups),
+            loops.in_repeat.eq(self.in_repeat),
+        ]
+        place = Signal()
+        lanes = self._lanes(m, loops, place)
         address = self._address(m, loops, wraps=lanes[0].wraps)
         group_rows, ready = self._group_rows(m, loops)
-        flags = self._flags(m, loops)
 
         # Beats are issued as long as the queue behind the pipeline has room for them.
         m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.arch), depth=_QUEUE)
-        wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.submodules.room = room = Credits(_QUEUE)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [room.take.eq(loops.issue), room.give.eq(self.o.valid & self.o.ready)]
 
-        placed = Signal(range(self.arch.pixels), reset_less=True)
-        with m.FSM():
-            with m.State("Idle"):
-                m.d.comb += self.idle.eq(room.all)
-                m.d.sync += placed.eq(0)
-                with m.If(self.start):
-                    m.next = "Place lanes"
-            with m.State("Place lanes"):
-                m.d.comb += loops.place.eq(1)
-                m.d.sync += placed.eq(placed + 1)
-                with m.If(placed == self.arch.pixels - 1):
-                    m.next = "Begin"
-            with m.State("Begin"):
-                m.d.comb += loops.begin.eq(ready)
-                with m.If(ready):
-                    m.next = "Walk"
-            with m.State("Walk"):
-                m.d.comb += loops.issue.eq(room.some)
-                with m.If(loops.issue & loops.walk_ends):
-                    m.next = "Idle"
+        self._control(m, loops, place, ready, room)
 
-        # Cycles 1 and 2: as long as a lane needs for its masks.
+        # Cycle 1: the loops. Cycles 2 and 3: the lanes' masks.
+        flags = Cat(loops.first, loops.last, loops.first_vector, loops.last_vector)
         beat = queue.i.p
         m.d.comb += [
-            queue.i.valid.eq(delay(m, loops.issue, 2, reset=True)),
+            queue.i.valid.eq(delay(m, loops.ends.beat, 2, reset=True)),
             beat.address.eq(delay(m, address, 2)),
             beat.group_rows.eq(delay(m, group_rows, 2)),
             Cat(beat.first, beat.last, beat.first_vector, beat.last_vector).eq(delay(m, flags, 2)),
@@ -114,28 +102,54 @@ class Raster(wiring.Component):
 
         return m
 
-    def _lanes(self, m, loops):
+    def _control(self, m, loops, place, ready, room):
+        """Place the lanes, begin, and issue a beat whenever there is room for it."""
+        placed = Signal(range(self.arch.pixels), reset_less=True)
+        begin, walking = Signal(), Signal()
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += self.idle.eq(room.all)
+                m.d.sync += placed.eq(0)
+                with m.If(self.start):
+                    m.next = "Place lanes"
+            with m.State("Place lanes"):
+                m.d.comb += place.eq(1)
+                m.d.sync += placed.eq(placed + 1)
+                with m.If(placed == self.arch.pixels - 1):
+                    m.next = "Begin"
+            with m.State("Begin"):
+                m.d.sync += begin.eq(ready)
+                with m.If(ready):
+                    m.next = "Walk"
+            with m.State("Walk"):
+                m.d.sync += begin.eq(0)
+                with m.If(~begin & ~walking):
+                    m.next = "Idle"
+
+        with m.If(begin):
+            m.d.sync += walking.eq(1)
+        with m.Elif(loops.issue & loops.walk_ends):
+            m.d.sync += walking.eq(0)
+        m.d.comb += [loops.begin.eq(begin), loops.issue.eq(walking & room.some)]
+
+    def _lanes(self, m, loops, place):
         """Lanes, with the places of a group's first vector: x = l mod pitch, row = l div pitch."""
         raster = self.raster
         # The places come one per cycle through the last lane's register and move down.
-        place = Signal(Place, reset_less=True)
+        new = Signal(Place, reset_less=True)
         initial = [
             Signal(Place, name=f"initial{n}", reset_less=True) for n in range(self.arch.pixels)
         ]
         with m.If(self.start):
-            m.d.sync += place.eq(0)
-        with m.If(loops.place):
-            m.d.sync += Cat(initial).eq(Cat(*initial[1:], place))
+            m.d.sync += new.eq(0)
+        with m.If(place):
             m.d.sync += [
-                place.x.eq(place.x + 1),
-                place.phase.eq(Mux(place.phase + 1 == raster.stride_w, 0, place.phase + 1)),
+                Cat(initial).eq(Cat(*initial[1:], new)),
+                new.x.eq(new.x + 1),
+                new.phase.eq(Mux(new.phase + 1 == raster.stride_w, 0, new.phase + 1)),
             ]
-            with m.If(place.x + 1 == raster.pitch):
-                m.d.sync += [
-                    place.x.eq(0),
-                    place.phase.eq(0),
-                    place.y.eq(place.y + raster.stride_h),
-                ]
+            with m.If(new.x + 1 == raster.pitch):
+                m.d.sync += [new.x.eq(0), new.phase.eq(0), new.y.eq(new.y + raster.stride_h)]
 
         bounds = self._bounds(m, loops)
         lanes = []
@@ -143,9 +157,9 @@ class Raster(wiring.Component):
             m.submodules[f"lane{n}"] = lane = RasterLane()
             m.d.comb += [
                 lane.raster.eq(raster),
-                lane.begin.eq(loops.begin | loops.group_ends),
+                lane.begin.eq(loops.began | loops.ends.group),
                 lane.initial.eq(initial[n]),
-                lane.advance.eq(loops.vector_ends),
+                lane.advance.eq(loops.ends.vector),
                 lane.bounds.eq(bounds),
             ]
             lanes.append(lane)
@@ -160,16 +174,16 @@ class Raster(wiring.Component):
             high_x0.eq(raster.width + raster.pad_left),
             high_y0.eq(raster.height + raster.pad_top),
         ]
-        with m.If(loops.begin | loops.kernel_row_ends):
+        with m.If(loops.began | loops.ends.kernel_row):
             m.d.sync += [bounds.low_x.eq(raster.pad_left), bounds.high_x.eq(high_x0)]
-        with m.Elif(loops.tap_ends):
+        with m.Elif(loops.ends.tap):
             m.d.sync += [
                 bounds.low_x.eq(bounds.low_x - raster.dilation_w),
                 bounds.high_x.eq(bounds.high_x - raster.dilation_w),
             ]
-        with m.If(loops.begin | loops.vector_ends):
+        with m.If(loops.began | loops.ends.vector):
             m.d.sync += [bounds.low_y.eq(raster.pad_top), bounds.high_y.eq(high_y0)]
-        with m.Elif(loops.kernel_row_ends):
+        with m.Elif(loops.ends.kernel_row):
             m.d.sync += [
                 bounds.low_y.eq(bounds.low_y - raster.dilation_h),
                 bounds.high_y.eq(bounds.high_y - raster.dilation_h),
@@ -184,13 +198,13 @@ class Raster(wiring.Component):
         step_and_wrap, next_vector = Signal(shape, reset_less=True), Signal(shape)
         m.d.sync += step_and_wrap.eq(raster.step_address + raster.wrap_address)
         m.d.comb += next_vector.eq(vector_address + Mux(wraps, step_and_wrap, raster.step_address))
-        with m.If(loops.begin | loops.group_ends):
+        with m.If(loops.began | loops.ends.group):
             m.d.sync += [vector_address.eq(raster.origin), address.eq(raster.origin)]
-        with m.Elif(loops.vector_ends):
+        with m.Elif(loops.ends.vector):
             m.d.sync += [vector_address.eq(next_vector), address.eq(next_vector)]
-        with m.Elif(loops.tap_ends):
+        with m.Elif(loops.ends.tap):
             m.d.sync += address.eq(
-                address + Mux(loops.kernel_row_ends, raster.tap_y_address, raster.tap_x_address)
+                address + Mux(loops.ends.kernel_row, raster.tap_y_address, raster.tap_x_address)
             )
         return address
 
@@ -214,66 +228,13 @@ class Raster(wiring.Component):
             with m.If(step_bits[0]):
                 m.d.sync += step_rows.eq(step_rows + addend)
 
-        m.d.comb += next_base.eq(base + Mux(loops.repeat_ends, step_rows, 0))
-        with m.If(loops.begin):
+        m.d.comb += next_base.eq(base + Mux(loops.ends.repeat, step_rows, 0))
+        with m.If(loops.began):
             m.d.sync += [base.eq(0), group_rows.eq(0)]
-        with m.Elif(loops.group_ends):
+        with m.Elif(loops.ends.group):
             m.d.sync += [base.eq(next_base), group_rows.eq(next_base)]
-        with m.Elif(loops.tap_ends):
+        with m.Elif(loops.ends.tap):
             m.d.sync += group_rows.eq(base)
-        with m.Elif(loops.issue):
+        with m.Elif(loops.ends.beat):
             m.d.sync += group_rows.eq(group_rows + self.in_stride)
         return group_rows, step_bits == 0
-
-    def _flags(self, m, loops):
-        """first, last, first_vector, last_vector."""
-        first, first_vector = Signal(), Signal()
-        with m.If(loops.begin):
-            m.d.sync += [first.eq(1), first_vector.eq(1)]
-        with m.Elif(loops.issue):
-            m.d.sync += first.eq(loops.vector_ends)
-            with m.If(loops.vector_ends):
-                m.d.sync += first_vector.eq(loops.group_ends)
-        return Cat(first, loops.last_beat, first_vector, loops.last_vector)
-
-
-class _Loops:
-    """The nest of loops: what ends with the beat that is issued in this cycle.
-
-    ``tap_ends`` ... ``group_ends`` are strobes, high only together with ``issue``.
-    """
-
-    def __init__(self, m, raster):
-        self.place, self.begin, self.issue = Signal(), Signal(), Signal()
-        self.tap_ends, self.kernel_row_ends = Signal(), Signal()
-        self.vector_ends, self.group_ends = Signal(), Signal()
-        self.last_beat, self.last_vector, self.repeat_ends, self.walk_ends = (
-            Signal(), Signal(), Signal(), Signal(),
-        )  # fmt: skip
-
-        def loop(name, count, step):
-            m.submodules[name] = counter = LoopCounter(len(count))
-            m.d.comb += [
-                counter.count.eq(count),
-                counter.start.eq(self.begin),
-                counter.step.eq(step),
-            ]
-            return counter.last
-
-        walk = raster.raster
-        last_group_in = loop("input_group", raster.in_groups, self.issue)
-        last_x = loop("kernel_x", walk.kernel_w, self.tap_ends)
-        last_y = loop("kernel_y", walk.kernel_h, self.kernel_row_ends)
-        last_vector = loop("vector", walk.vectors, self.vector_ends)
-        last_repeat = loop("repeat", raster.in_repeat, self.group_ends)
-        last_group = loop("group", raster.groups, self.group_ends)
-        m.d.comb += [
-            self.last_beat.eq(last_group_in & last_x & last_y),
-            self.last_vector.eq(last_vector),
-            self.repeat_ends.eq(last_repeat),
-            self.walk_ends.eq(self.last_beat & last_vector & last_group),
-            self.tap_ends.eq(self.issue & last_group_in),
-            self.kernel_row_ends.eq(self.tap_ends & last_x),
-            self.vector_ends.eq(self.kernel_row_ends & last_y),
-            self.group_ends.eq(self.vector_ends & last_vector),
-        ]

@@ -78,31 +78,36 @@ class BlockRing(wiring.Component):
         )
         write, read = memory.write_port(), memory.read_port()
 
-        # Counts of words, one bit wider than an address: written, next to read, start of the
-        # block, and freed for good. The last follows the read that is still on its way.
+        # Counts of words, one bit wider than an address: written, and one less; next to read;
+        # start of the block; freed for good, which follows reads that are still on their way.
         count = range(2 * self.depth)
         written, position, block, freed = (
             Signal(count, name=name) for name in ("written", "position", "block", "freed")
         )
-        index = Signal(12)
-        put = Signal()
+        before_written = Signal(count, init=2 * self.depth - 1)
+        put, some = Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(written != freed ^ self.depth),
             put.eq(self.i.valid & self.i.ready),
             write.en.eq(put),
             write.addr.eq(written),
             write.data.eq(self.i.payload),
-            self.read.available.eq(written != position),
+            self.read.available.eq(some),
         ]
-        m.d.sync += written.eq(written + put)
+        with m.If(put):
+            m.d.sync += [written.eq(written + 1), before_written.eq(written)]
 
-        last_index, last_word = Signal.like(index), Signal()
-        m.d.sync += last_index.eq(self.read.words - 1)
-        m.d.comb += last_word.eq(index == last_index)
-        with m.If(self.read.take):
-            m.d.sync += index.eq(Mux(last_word, 0, index + 1))
-            m.d.sync += position.eq(Mux(last_word & ~self.read.last_use, block, position + 1))
-            with m.If(self.read.last_use):
+        # Whether there is a word for the next cycle: found out for both cases, then chosen.
+        take, last_use = self.read.take, self.read.last_use
+        again = Signal()
+        m.d.comb += again.eq(self._last_word(m) & ~last_use)
+        m.d.sync += some.eq(written != position)
+        with m.If(take):
+            m.d.sync += [
+                some.eq(again | (before_written != position)),
+                position.eq(Mux(again, block, position + 1)),
+            ]
+            with m.If(last_use):
                 m.d.sync += block.eq(position + 1)
 
         # The address waits, not the wide word: RAM and output register are the last two cycles.
@@ -119,6 +124,20 @@ class BlockRing(wiring.Component):
         ]
 
         return m
+
+    def _last_word(self, m):
+        """The next word is the block's last; out of registers."""
+        left = Signal(12, reset_less=True)
+        first, last, single, pair = Signal(init=1), Signal(), Signal(), Signal()
+        m.d.sync += [single.eq(self.read.words == 1), pair.eq(self.read.words == 2)]
+        last_word = Mux(first, single, last)
+        with m.If(self.read.take):
+            m.d.sync += first.eq(last_word)
+            with m.If(first):
+                m.d.sync += [left.eq(self.read.words), last.eq(pair)]
+            with m.Else():
+                m.d.sync += [left.eq(left - 1), last.eq(left == 3)]
+        return last_word
 
 
 class WeightRing(BlockRing):

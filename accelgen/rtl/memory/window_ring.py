@@ -1,6 +1,6 @@
 """Window ring: the rows between the array (or the copy) and the window engine."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -82,10 +82,12 @@ class WindowRing(wiring.Component):
         with m.Elif(put & row.last & group.last):
             m.d.sync += filling.eq(0)
 
-        # ``limit`` only grows and ``written`` never passes it, so that equality is enough.
-        written, limit = Signal(RING_BITS), Signal(RING_BITS)
+        # ``limit`` only grows and ``written`` never passes it, so that equality is enough. It is
+        # found out a cycle ahead; ``following`` is written + 1.
+        written, following, limit = Signal(RING_BITS), Signal(RING_BITS), Signal(RING_BITS)
+        full = Signal()
         m.d.comb += [
-            self.i.ready.eq(filling & (written != limit)),
+            self.i.ready.eq(filling & ~full),
             put.eq(self.i.valid & self.i.ready),
             memory.row_en.eq(put),
             memory.row_write.eq(1),
@@ -93,8 +95,13 @@ class WindowRing(wiring.Component):
             memory.row_wdata.eq(self.i.payload),
             self.written.eq(written),
         ]
-        m.d.sync += [written.eq(written + put), limit.eq(self.free_to + depth)]
+        m.d.sync += [
+            limit.eq(self.free_to + depth),
+            full.eq(Mux(put, following == limit, written == limit)),
+        ]
+        with m.If(put):
+            m.d.sync += [written.eq(following), following.eq(following + 1)]
         with m.If(self.start):
-            m.d.sync += [written.eq(0), limit.eq(depth)]
+            m.d.sync += [written.eq(0), following.eq(1), limit.eq(depth), full.eq(0)]
 
         return m
