@@ -274,6 +274,10 @@ def test_softmax(opset):
     check(make_net(nodes, shape=(1, 6, 1, 1), opset=opset))
 
 
+def test_softmax_default_axis_before_opset_13_is_1():
+    check(make_net(node("Softmax", "x"), shape=(1, 6, 1, 1), opset=12))
+
+
 def test_softmax_over_channels_of_a_map():
     check(make_net(node("Softmax", "x", axis=1)))
 

@@ -226,7 +226,9 @@ REJECTED = {
     "training norm": (
         node("BatchNormalization", "x v v v v", training_mode=1), VAR, "training_mode"
     ),
-    "norm size": (node("BatchNormalization", "x v v v v"), {"v": np.ones(4, np.float32)}, "has 3 ch"),
+    "norm size": (
+        node("BatchNormalization", "x v v v v"), {"v": np.ones(4, np.float32)}, "has 3 channels"
+    ),
     "variance": (node("BatchNormalization", "x v v v v"), VAR, "not positive"),
     "count_include_pad": (
         node("AveragePool", "x", pads=[1, 1, 1, 1], **POOL), {}, "count_include_pad=0.*pads=0"
