@@ -35,6 +35,8 @@ class StepTime:
         Array beats and window beats per vector, without drain.
     array, residual : bool
         The PE array is used (not a copy); rows are read for an add.
+    params_cycles : int
+        Cycles a requantizer takes to fetch a group's parameters: no group is shorter.
     """
 
     groups: int
@@ -49,16 +51,19 @@ class StepTime:
     taps: int
     array: bool
     residual: bool
+    params_cycles: int
 
     @property
     def front(self) -> float:
         """Cycles of the front per group."""
-        return self.front_vectors * self.front_cycles
+        return max(self.front_vectors * self.front_cycles, self.params_cycles * self.array)
 
     @property
     def window(self) -> float:
         """Cycles of the window engine per group."""
-        return self.window_vectors * self.window_cycles
+        if not self.window_vectors:
+            return 0
+        return max(self.window_vectors * self.window_cycles, self.params_cycles)
 
     @property
     def tail(self) -> float:
@@ -99,6 +104,7 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
         taps=taps,
         array=array,
         residual=bool(fields["add"]),
+        params_cycles=arch.lanes + 1,
     )
 
 

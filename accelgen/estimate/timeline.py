@@ -10,14 +10,13 @@ from accelgen.arch import ArchParams, overhead
 from accelgen.arch.isa import COMMAND_BYTES, FORMATS, Opcode
 from accelgen.estimate.events import Delay, Process, Simulation, Transfer, Wait
 from accelgen.estimate.step_time import StepTime, step_time
+from accelgen.estimate.weight_stream import Group, WeightStream
 from accelgen.schedule.program import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 
 #: Commands a unit's queue holds, and the fetch reads ahead (rtl/control/dispatch.py, fetch.py).
 QUEUE_DEPTH = 4
-#: Channel parameters and taps are double-buffered: a group's may come while the last is in use.
-GROUPS_BUFFERED = 2
 
 _UNITS = {
     Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
@@ -81,19 +80,6 @@ def timeline(program: Program, memory: Memory) -> Timeline:
 
 
 @dataclass
-class _Group:
-    """One output channel group of one EXEC on its way through weights, front and window."""
-
-    words: int = 0
-    weights_begun: bool = False
-    weights_there: bool = False
-    front_start: float = -1.0
-    front_done: bool = False
-    window_start: float = -1.0
-    done: bool = False
-
-
-@dataclass
 class _Counts:
     loads: int = 0
     execs: int = 0
@@ -117,16 +103,24 @@ class _Run:
         switch = overhead.step_start_cycles(self.arch.pixels) + overhead.STEP_END_CYCLES
         times = [step_time(f, self.arch) for f in execs]
         self.spans = [Span(time=t, overhead=switch + t.fill * t.front) for t in times]
-        self.groups = [[_Group() for _ in range(s.time.groups)] for s in self.spans]
-        self.read_bytes = self.written_bytes = 0
+        self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
+        self.written_bytes = 0
+        self.read_bytes = sum(
+            f["beats"] * ArchParams.BUS_BYTES for o, f in self.commands if o == Opcode.WEIGHTS
+        )
 
     @property
     def now(self) -> float:
         return self.simulation.now
 
     def processes(self) -> Iterator[Process]:
-        yield from (self.fetch(), self.dispatch(), self.weights())
-        yield from (self.exec(), self.load(), self.store())
+        weights = WeightStream(
+            self.simulation, self.arch, self.memory.latency_cycles, self.groups,
+            due=self.due("weights"), take=lambda: self.queues["weights"].pop(0),
+            execs_done=lambda: self.counts.execs,
+        )  # fmt: skip
+        yield from (self.fetch(), self.dispatch(), self.exec(), self.load(), self.store())
+        yield from weights.processes(self.total["weights"])
 
     # Commands.
 
@@ -191,44 +185,6 @@ class _Run:
             yield Delay(self.memory.latency_cycles)
             self.counts.stores += 1
 
-    def weights(self) -> Process:
-        flow: list[_Group] = []
-        for number in range(self.total["weights"]):
-            yield from self.resume(self.due("weights"))
-            fields = self.queues["weights"].pop(0)
-            tables = fields["table1"] + fields["table2"]
-            if tables:
-                yield from self.resume(lambda n=number: self.counts.execs >= n - 1)  # type: ignore[misc]
-                yield Transfer("weights", 256 * tables)
-            for group in self.groups[number]:
-                flow.append(group)
-                yield from self.weights_of(group, flow, fields)
-            self.read_bytes += fields["beats"] * ArchParams.BUS_BYTES
-
-    def weights_of(self, group: _Group, flow: list[_Group], fields: dict[str, Any]) -> Process:
-        """Stream one group's parameters, taps and weights, as far as there is room for them."""
-        lead = (fields["params1"] + fields["params2"]) * self.arch.param_beats
-        lead += fields["tap_beats"]
-        group.words = fields["weight_words"]
-        before = flow[-1 - GROUPS_BUFFERED] if len(flow) > GROUPS_BUFFERED else None
-        if before and lead:
-            yield from self.resume(lambda: before.done)
-        yield Transfer("weights", lead * ArchParams.BUS_BYTES)
-        group.weights_begun = True
-        missing = group.words
-        while missing > 0:
-            # A block frees its words as its last vector reads them: here, when its group ends.
-            held = [g for g in flow[:-1] if not g.front_done]
-            room = self.arch.weight_words - sum(g.words for g in held) - (group.words - missing)
-            part = min(missing, room)
-            if part <= 0:
-                oldest = held[0]
-                yield from self.resume(lambda oldest=oldest: oldest.front_done)  # type: ignore[misc]
-                continue
-            yield Transfer("weights", part * self.arch.weight_word_bytes)
-            missing -= part
-        group.weights_there = True
-
     def exec(self) -> Process:
         for index in range(self.total["exec"]):
             span = self.spans[index]
@@ -247,7 +203,7 @@ class _Run:
             span.end = self.now
             self.counts.execs += 1
 
-    def front(self, span: Span, groups: list[_Group]) -> Process:
+    def front(self, span: Span, groups: list[Group]) -> Process:
         """The PE array, or the copy: group after group, as weights come and the ring has room."""
         time = span.time
         ring = self.arch.ring_rows // time.ring_rows if time.ring_rows else len(groups)
@@ -266,7 +222,7 @@ class _Run:
             group.front_done = True
             group.done = group.done or not time.window_vectors
 
-    def ring_room(self, span: Span, groups: list[_Group], number: int, ring: int) -> Process:
+    def ring_room(self, span: Span, groups: list[Group], number: int, ring: int) -> Process:
         """The front ends a group only when all its rows have a place in the ring."""
         if ring >= 1:
             if (blocking := number - ring) >= 0:
@@ -278,7 +234,7 @@ class _Run:
         ahead = 1 - self.arch.ring_rows / time.ring_rows
         yield Delay(group.window_start + ahead * time.window - self.now)
 
-    def window(self, span: Span, groups: list[_Group]) -> Process:
+    def window(self, span: Span, groups: list[Group]) -> Process:
         """The window engine: behind the front by what a kernel needs, and by its last rows."""
         time = span.time
         for group in groups:

@@ -1,0 +1,147 @@
+"""The weight loader on the time line: reads ahead, routes by counting, waits where it is full."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accelgen.arch import ArchParams
+from accelgen.estimate.events import Delay, Process, Simulation, Transfer, Wait
+
+__all__ = ["Group", "WeightStream"]
+
+#: Commands accepted, and beats of parameters queued, ahead (rtl/control/weight_loader.py).
+COMMANDS_AHEAD = 4
+SIDE_BEATS = 32
+#: Groups of parameters in the requantizer: in use, and coming.
+GROUPS_HELD = 2
+TABLE_BYTES = 256
+#: Bytes followed as one: a burst, or several where a command is long.
+PIECE, LONG_PIECE, LONG = 256, 1024, 32768
+
+
+@dataclass
+class Group:
+    """One output channel group of one EXEC on its way through weights, front and window."""
+
+    words: int = 0
+    weights_begun: bool = False
+    weights_there: bool = False
+    front_start: float = -1.0
+    front_done: bool = False
+    window_start: float = -1.0
+    done: bool = False
+
+
+class WeightStream:
+    """Processes that stream WEIGHTS commands into ``groups`` (of each EXEC in turn).
+
+    Parameters
+    ----------
+    take : function
+        Removes and returns the next command; only when ``due()``.
+    execs_done : function
+        EXECs completed so far.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        arch: ArchParams,
+        latency_cycles: int,
+        groups: Sequence[Sequence[Group]],
+        due: Callable[[], bool],
+        take: Callable[[], dict[str, Any]],
+        execs_done: Callable[[], int],
+    ):
+        self.simulation = simulation
+        self.arch = arch
+        self.latency_cycles = latency_cycles
+        self.groups = groups
+        self.due, self.take, self.execs_done = due, take, execs_done
+        self.room = arch.outstanding * arch.burst_beats * arch.BUS_BYTES
+        self.accepted: deque[dict[str, Any]] = deque()
+        self.flying: deque[tuple[float, int]] = deque()
+        self.issued = self.received = self.consumed = 0
+        self.finished = False
+        self.flow: deque[Group] = deque()
+        self.held: deque[Group] = deque()
+
+    def processes(self, commands: int) -> Iterator[Process]:
+        """For a program of so many WEIGHTS."""
+        yield from (self._request(commands), self._receive(), self._route(commands))
+
+    def _request(self, commands: int) -> Process:
+        """Ask for what has a place in the queue of beats, command after command."""
+        for _ in range(commands):
+            yield Wait(lambda: len(self.accepted) < COMMANDS_AHEAD and self.due())
+            fields = self.take()
+            self.accepted.append(fields)
+            for piece in _pieces(fields["beats"] * ArchParams.BUS_BYTES):
+                yield Wait(lambda size=piece: self.issued + size <= self.consumed + self.room)  # type: ignore[misc]
+                self.issued += piece
+                self.flying.append((self.simulation.now + self.latency_cycles, piece))
+        self.finished = True
+
+    def _receive(self) -> Process:
+        while True:
+            yield Wait(lambda: bool(self.flying) or self.finished)
+            if not self.flying:
+                return
+            when, piece = self.flying.popleft()
+            yield Delay(when - self.simulation.now)
+            yield Transfer("weights", piece)
+            self.received += piece
+
+    def _route(self, commands: int) -> Process:
+        """Beats to their places; each section waits until its place has room."""
+        for number in range(commands):
+            yield Wait(lambda: bool(self.accepted))
+            fields = self.accepted[0]
+            if tables := fields["table1"] + fields["table2"]:
+                yield Wait(lambda n=number: self.execs_done() >= n - 1)  # type: ignore[misc]
+                yield from self._consume(tables * TABLE_BYTES)
+            for group in self.groups[number]:
+                yield from self._route_group(group, fields)
+            self.accepted.popleft()
+
+    def _route_group(self, group: Group, fields: dict[str, Any]) -> Process:
+        params = (fields["params1"] + fields["params2"]) * self.arch.param_beats
+        if params:
+            ahead = GROUPS_HELD + SIDE_BEATS // self.arch.param_beats
+            self.flow.append(group)
+            if len(self.flow) > ahead:
+                before = self.flow.popleft()
+                yield Wait(lambda: before.done)
+        yield from self._consume((params + fields["tap_beats"]) * ArchParams.BUS_BYTES)
+        group.weights_begun = True
+        group.words = missing = fields["weight_words"]
+        self.held.append(group)
+        while missing > 0:
+            while self.held[0].front_done:
+                self.held.popleft()
+            # A block frees its words as its last vector reads them: here, when its group ends.
+            others = sum(g.words for g in self.held if g is not group)
+            part = min(missing, self.arch.weight_words - others - (group.words - missing))
+            if part > 0:
+                yield from self._consume(part * self.arch.weight_word_bytes)
+                missing -= part
+            else:
+                oldest = self.held[0]
+                yield Wait(lambda group=oldest: group.front_done)  # type: ignore[misc]
+        group.weights_there = True
+
+    def _consume(self, size: int) -> Process:
+        """Take ``size`` bytes out of the queue, a beat per cycle, as they come."""
+        for piece in _pieces(size):
+            yield Wait(lambda size=piece: self.received >= self.consumed + size)  # type: ignore[misc]
+            yield Delay(piece / ArchParams.BUS_BYTES)
+            self.consumed += piece
+
+
+def _pieces(size: int) -> Iterator[int]:
+    piece = PIECE if size < LONG else LONG_PIECE
+    for start in range(0, size, piece):
+        yield min(piece, size - start)
