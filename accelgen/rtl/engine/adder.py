@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.beat_counter import BeatCounter
+from accelgen.rtl.engine.multiply_add import MULTIPLY_LATENCY, multiply_add
 from accelgen.rtl.engine.shifter import SaturatingShifter
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.delay import delay
@@ -105,7 +106,7 @@ class Adder(wiring.Component):
 class _Lane(wiring.Component):
     """One channel of one pixel, ``LATENCY`` cycles."""
 
-    LATENCY = 4 + SaturatingShifter.LATENCY + 2
+    LATENCY = MULTIPLY_LATENCY + 1 + SaturatingShifter.LATENCY + 2
 
     def __init__(self):
         super().__init__({
@@ -125,21 +126,14 @@ class _Lane(wiring.Component):
         m = Module()
 
         # Cycles 1 to 4: two multipliers in a cascade, the second one cycle behind the first.
-        a, b = Signal(signed(8), reset_less=True), Signal(signed(8), reset_less=True)
         late_b = Signal(signed(8), reset_less=True)
-        product_a = Signal(signed(26), reset_less=True)
-        product_b = Signal(signed(26), reset_less=True)
-        sum_a = Signal(signed(33), reset_less=True)
-        total = Signal(signed(34), reset_less=True)
-        m.d.sync += [
-            a.eq(self.a),
-            b.eq(self.b),
-            product_a.eq(a * self.multiplier_a),
-            late_b.eq(b),
-            sum_a.eq(product_a + self.offset),
-            product_b.eq(late_b * self.multiplier_b),
-            total.eq(product_b + sum_a),
-        ]
+        m.d.sync += late_b.eq(self.b)
+        product_a = multiply_add(
+            m, platform, "scale_a", self.multiplier_a, self.a, bits=33, addend=self.offset
+        )
+        total = multiply_add(
+            m, platform, "scale_b", self.multiplier_b, late_b, bits=34, cascade=product_a
+        ).value
 
         # Cycles 5 to 7: shift.
         m.submodules.shifter = shifter = SaturatingShifter(len(total))

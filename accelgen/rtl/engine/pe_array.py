@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.pe_chain import FIELD_BITS, PeChain, operand_shape, pixels_per_chain
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["PeArray"]
 
@@ -68,22 +69,12 @@ class PeArray(wiring.Component):
                 ]
 
         # A beat's marks travel beside it: valid is reset, the others matter only with it.
-        marks = self.latency - 1
-        valids = Signal(marks)
-        firsts, lasts = Signal(marks, reset_less=True), Signal(marks, reset_less=True)
-        m.d.sync += [
-            valids.eq(Cat(self.i.valid, valids)),
-            firsts.eq(Cat(self.i.p.first, firsts)),
-            lasts.eq(Cat(self.i.p.last, lasts)),
-            self.o.valid.eq(valid & lasts[-1]),
+        m.d.comb += [
+            valid.eq(delay(m, self.i.valid, self.latency - 2, reset=True)),
+            first.eq(delay(m, self.i.valid & self.i.p.first, self.latency - 1, reset=True)),
+            self.o.valid.eq(delay(m, self.i.valid & self.i.p.last, self.latency, reset=True)),
+            self.o.p.keep.eq(delay(m, self.i.p.keep, self.latency)),
         ]
-        m.d.comb += [valid.eq(valids[-1]), first.eq(firsts[-1])]
-        keep = self.i.p.keep
-        for cycle in range(self.latency):
-            late = Signal(self.arch.pixels, name=f"keep{cycle}", reset_less=True)
-            m.d.sync += late.eq(keep)
-            keep = late
-        m.d.comb += self.o.p.keep.eq(keep)
 
         return m
 
@@ -102,7 +93,7 @@ class _Operands(wiring.Component):
         m = Module()
 
         for k in range(self.arch.lanes):
-            late = [_delay(m, pixel[k], k, f"pixel{p}_{k}") for p, pixel in enumerate(self.pixels)]
+            late = [delay(m, pixel[k], k) for pixel in self.pixels]
             operand = Signal(operand_shape(self.arch), name=f"operand{k}", reset_less=True)
             if len(late) == 1:
                 m.d.sync += operand.eq(late[0])
@@ -127,15 +118,6 @@ class _Weights(wiring.Component):
         m = Module()
 
         for k in range(self.arch.lanes):
-            m.d.comb += self.o[k].eq(_delay(m, self.i[k], k + 1, f"weight{k}"))
+            m.d.comb += self.o[k].eq(delay(m, self.i[k], k + 1))
 
         return m
-
-
-def _delay(m, value, cycles, name):
-    """``value`` some cycles later. No reset: a shift-register LUT."""
-    for cycle in range(cycles):
-        late = Signal(signed(8), name=f"{name}_{cycle}", reset_less=True)
-        m.d.sync += late.eq(value)
-        value = late
-    return value

@@ -1,10 +1,12 @@
 """PE chain: C multipliers in a row and the accumulators behind them."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Const, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
+from accelgen.rtl.engine.accumulate import accumulate
+from accelgen.rtl.engine.multiply_add import multiply_add
 
 __all__ = ["FIELD_BITS", "PeChain", "operand_shape", "pixels_per_chain"]
 
@@ -31,8 +33,9 @@ class PeChain(wiring.Component):
     ``"packed"`` an operand is ``(a1 << 18) + a0``, so the sum is ``(s1 << 18) + s0``; it is split
     behind the last multiplier, where s1 lacks 1 when s0 is negative.
 
-    Operands of multiplier 0 in cycle t are part of ``acc`` in cycle t + ``LATENCY``; ``valid`` and
-    ``first`` belong to the same beat and come in cycle t + ``LATENCY`` - 1.
+    Operands of multiplier 0 in cycle t are part of ``acc`` in cycle t + ``latency``. Of the same
+    beat, ``valid`` comes in cycle t + ``latency`` - 2, ``first`` in cycle t + ``latency`` - 1. Where
+    there is no beat the last multiplier adds up to 0, so the accumulators need no enable.
 
     Parameters
     ----------
@@ -46,11 +49,11 @@ class PeChain(wiring.Component):
     weights : In(array of signed(8), C)
         Weight of input lane k, k cycles late. In [-127, 127].
     valid : In(1)
-        The sum behind the last multiplier belongs to a beat.
+        The sum that the last multiplier makes belongs to a beat.
     first : In(1)
-        It starts a new accumulation.
+        It starts a new accumulation. Only with a beat.
     acc : Out(array of signed(acc_bits), pixels_per_chain)
-        Accumulators; they hold while ``valid`` is low.
+        Accumulators.
     """
 
     def __init__(self, arch: ArchParams):
@@ -68,43 +71,24 @@ class PeChain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        total = Const(0)
+        operand_bits = len(self.activations[0])
+        partial = None
         for k in range(self.arch.lanes):
-            a = Signal(operand_shape(self.arch), name=f"a{k}", reset_less=True)
-            b = Signal(signed(8), name=f"b{k}", reset_less=True)
-            product = Signal.like(a * b, name=f"product{k}", reset_less=True)
-            # One bit more than a product per doubling of the number of products.
-            bits = len(product) + k.bit_length()
-            partial = Signal(signed(bits), name=f"sum{k}", reset_less=True)
-            m.d.sync += [
-                a.eq(self.activations[k]),
-                b.eq(self.weights[k]),
-                product.eq(a * b),
-                partial.eq(product + total),
-            ]
-            total = partial
+            # A bit more than a product's per doubling of the number of products.
+            bits = operand_bits + 8 + k.bit_length()
+            partial = multiply_add(
+                m, platform, f"lane{k}", self.activations[k], self.weights[k],
+                bits=bits, cascade=partial, clear=~self.valid if k == self.arch.lanes - 1 else None,
+            )  # fmt: skip
+        total = partial.value
 
-        sums = [(total, 0)]
+        sums = [(total, Const(0, 1))]
         if self.arch.pe_mode == "packed":
             low, high = total[:FIELD_BITS], total[FIELD_BITS:]
-            sums = [(low.as_signed(), 0), (high.as_signed(), low[-1])]
+            sums = [(low.as_signed(), Const(0, 1)), (high.as_signed(), low[-1])]
         for pixel, (addend, carry) in enumerate(sums):
             acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
-            with m.If(self.valid):
-                m.d.sync += acc.eq(self._accumulate(m, acc, addend, carry))
+            m.d.sync += acc.eq(accumulate(m, acc, addend, carry=carry, restart=self.first))
             m.d.comb += self.acc[pixel].eq(acc)
 
         return m
-
-    def _accumulate(self, m, register, addend, carry):
-        """``register`` (or 0) + ``addend`` + ``carry``, as one adder with a carry-in."""
-        extended = Signal(signed(self.arch.acc_bits))
-        before = Signal(signed(self.arch.acc_bits))
-        m.d.comb += [
-            extended.eq(addend),
-            before.eq(Mux(self.first, 0, register)),
-        ]
-        if isinstance(carry, int):
-            return before + extended
-        # A bit below the others makes the carry: 1 + carry.
-        return (Cat(Const(1, 1), before) + Cat(carry, extended))[1:]

@@ -4,6 +4,7 @@ from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from accelgen.rtl.engine.multiply_add import MULTIPLY_LATENCY, multiply_add
 from accelgen.rtl.engine.shifter import SaturatingShifter
 
 __all__ = ["RequantizeLane", "aligned_param"]
@@ -41,7 +42,7 @@ class RequantizeLane(wiring.Component):
     result : Out(signed(8))
     """
 
-    LATENCY = 4 + SaturatingShifter.LATENCY + 2
+    LATENCY = 1 + MULTIPLY_LATENCY + SaturatingShifter.LATENCY + 2
 
     def __init__(self, acc_bits: int):
         self.acc_bits = acc_bits
@@ -60,17 +61,10 @@ class RequantizeLane(wiring.Component):
 
         # Cycle 1: bias. 2 to 4: the registers of a multiplier.
         biased = Signal(signed(acc_bits), reset_less=True)
-        a = Signal.like(biased, reset_less=True)
-        b = Signal(signed(18), reset_less=True)
-        product = Signal(signed(acc_bits + 17), reset_less=True)
-        scaled = Signal.like(product, reset_less=True)
-        m.d.sync += [
-            biased.eq(self.acc + self.param.bias),
-            a.eq(biased),
-            b.eq(self.param.multiplier),
-            product.eq(a * b),
-            scaled.eq(product),
-        ]
+        m.d.sync += biased.eq(self.acc + self.param.bias)
+        scaled = multiply_add(
+            m, platform, "scale", biased, self.param.multiplier, bits=acc_bits + 17
+        ).value
 
         # Cycles 5 to 7: all but the last bit of the shift.
         m.submodules.shifter = shifter = SaturatingShifter(len(scaled))

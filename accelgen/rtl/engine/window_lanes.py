@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.accumulate import accumulate
+from accelgen.rtl.engine.multiply_add import multiply_add
 from accelgen.rtl.engine.pe_chain import pixels_per_chain
 from accelgen.rtl.streams.delay import delay
 
@@ -110,11 +112,9 @@ class _Lane(wiring.Component):
 
         # Cycle 1: pack. 2 to 4: the multiplier's registers.
         operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
-        a = Signal.like(operand, reset_less=True)
-        b = Signal(signed(9), reset_less=True)
-        product = Signal.like(operand * b, reset_less=True)
-        result = Signal.like(product, reset_less=True)
-        m.d.sync += [a.eq(operand), b.eq(self.weight), product.eq(a * b), result.eq(product)]
+        result = multiply_add(
+            m, platform, "multiply", operand, self.weight, bits=len(operand) + 9
+        ).value
         if packed:
             # (a1 << FIELD_BITS) + a0 without an adder as wide: a negative a0 borrows 1.
             a0, a1 = self.pixels
@@ -128,13 +128,8 @@ class _Lane(wiring.Component):
         # Cycle 5: accumulate.
         for pixel, (value, carry) in enumerate(values):
             acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
-            restart = self.first | self.largest
-            before = Signal.like(acc, name=f"before{pixel}")
-            extended = Signal.like(acc, name=f"extended{pixel}")
             larger = Signal(name=f"larger{pixel}")
             m.d.comb += [
-                before.eq(Mux(restart, 0, acc)),
-                extended.eq(value),
                 # A maximum is an activation: 9 bits tell. acc < value + carry, with the carry in a
                 # bit below.
                 larger.eq(
@@ -143,8 +138,9 @@ class _Lane(wiring.Component):
                 ),
             ]
             with m.If(self.valid & (~self.largest | larger)):
-                # A bit below the others makes the carry: 1 + carry.
-                m.d.sync += acc.eq((Cat(Const(1, 1), before) + Cat(carry, extended))[1:])
+                m.d.sync += acc.eq(
+                    accumulate(m, acc, value, carry=carry, restart=self.first | self.largest)
+                )
             m.d.comb += self.acc[pixel].eq(acc)
 
         return m

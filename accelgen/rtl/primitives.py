@@ -1,0 +1,18 @@
+"""Vendor cells: which of them a design names instead of describing what they do."""
+
+from dataclasses import dataclass
+
+__all__ = ["Primitives"]
+
+
+@dataclass(frozen=True)
+class Primitives:
+    """Platform to elaborate for. Without one, everything is described (and can be simulated).
+
+    Parameters
+    ----------
+    dsp48e2 : bool
+        Instantiate DSP48E2 (UltraScale, UltraScale+) for each multiplication that fits one.
+    """
+
+    dsp48e2: bool = True
