@@ -13,8 +13,6 @@ __all__ = [
     "ReadSignature",
     "Signature",
     "WriteSignature",
-    "read_half",
-    "write_half",
 ]
 
 #: Address width of a Zynq UltraScale+ HP port that reaches all of its DDR.
@@ -92,20 +90,3 @@ class Signature(wiring.Signature):
     def __init__(self, address_bits=ADDRESS_BITS):
         self.address_bits = address_bits
         super().__init__({**_write_members(address_bits), **_read_members(address_bits)})
-
-
-def _half(bus, half):
-    part = half(bus.signature.address_bits).create()
-    for name in part.signature.members:
-        setattr(part, name, getattr(bus, name))
-    return part
-
-
-def read_half(bus):
-    """Read channels of ``bus``, an interface of :class:`Signature` (not flipped), to connect to."""
-    return _half(bus, ReadSignature)
-
-
-def write_half(bus):
-    """Write channels of ``bus``, an interface of :class:`Signature` (not flipped)."""
-    return _half(bus, WriteSignature)

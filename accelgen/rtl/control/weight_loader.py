@@ -82,7 +82,7 @@ class WeightLoader(wiring.Component):
         m = Module()
 
         m.submodules.plan = plan = WeightPlan(self.arch)
-        m.submodules.sections = sections = StreamQueue(section(), depth=8)
+        m.submodules.sections = sections = StreamQueue(section(), depth=4)
         connect(m, plan.o, sections.i)
         m.d.comb += [plan.start.eq(self.start), plan.execs_done.eq(self.execs_done)]
 

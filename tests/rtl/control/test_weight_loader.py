@@ -98,7 +98,7 @@ async def moves_weights_at_a_beat_per_cycle(dut):
     assert cycles <= beats + LATENCY + 24 + len(steps), (cycles, beats)
 
 
-@cocotb.test(timeout_time=10, timeout_unit="ms")
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def routes_everything_under_stalls(dut):
     await start_clock(dut, zero=INPUTS)
     rng = random.Random(1)
