@@ -327,6 +327,7 @@ def ddr_settings(memory: Memory, seed: int = 0) -> DdrSettings:
     return DdrSettings(
         bytes_per_cycle=memory.bytes_per_cycle,
         latency=memory.latency_cycles,
+        write_latency=memory.write_latency_cycles,
         stalls=memory.stalls,
         seed=seed + 1,
     )

@@ -9,12 +9,15 @@ from __future__ import annotations
 from accelgen.arch import timing
 
 __all__ = [
+    "CHAIN_CYCLES",
     "DISPATCH_CYCLES",
     "LOAD_TAIL_CYCLES",
     "PROGRAM_END_CYCLES",
     "PROGRAM_START_CYCLES",
     "STEP_END_CYCLES",
     "STORE_HEAD_CYCLES",
+    "ring_cycles",
+    "step_end_cycles",
     "step_start_cycles",
 ]
 
@@ -22,16 +25,32 @@ __all__ = [
 PROGRAM_START_CYCLES = 8
 #: The last unit idle to the done bit.
 PROGRAM_END_CYCLES = 8
-#: A command of 16 beats through the dispatcher.
-DISPATCH_CYCLES = 16
+#: A command's last beat to its place at the head of a unit's queue.
+DISPATCH_CYCLES = 3
 #: A LOAD's last beat to its count.
 LOAD_TAIL_CYCLES = 8
 #: A STORE's start to its first beat on the bus.
 STORE_HEAD_CYCLES = 16
-#: A step's last vector to its count: accumulators, requantizer, packer, assembler, writer.
-STEP_END_CYCLES = 40
+#: Accumulators of a vector through queue, requantizer and assembler to a row on its way.
+CHAIN_CYCLES = 16
+#: The last row of a step written to the step's count.
+STEP_END_CYCLES = 4
 
 
 def step_start_cycles(pixels: int) -> int:
     """A step's last count reached to its first vector: gate, latch, raster set-up, reader."""
     return 4 + timing.raster_setup(pixels) + timing.array_read_latency(pixels)
+
+
+def step_end_cycles(lanes: int, *, window: bool, add: bool, squeeze: bool) -> int:
+    """A step's last vector issued by its last engine to the step's count."""
+    cycles = CHAIN_CYCLES + STEP_END_CYCLES
+    cycles += timing.WINDOW_LANES_LATENCY if window else timing.pe_array_latency(lanes)
+    cycles += timing.ADD_LATENCY - timing.PASS_LATENCY if add else 0
+    return cycles + (timing.squeeze_interval(lanes) if squeeze else 0)
+
+
+def ring_cycles(lanes: int, pixels: int, *, array: bool) -> int:
+    """A row's vector issued in front to the window engine's first use of it."""
+    through = timing.pe_array_latency(lanes) + CHAIN_CYCLES if array else 0
+    return through + timing.WINDOW_PREPARE + timing.window_read_latency(pixels)

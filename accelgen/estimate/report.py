@@ -193,5 +193,5 @@ def _bound(spans: list[Span]) -> str:
     work = sum(span.time.work for span in spans)
     switch = sum(span.overhead for span in spans)
     if work >= 0.6 * duration:
-        return max(spans, key=lambda span: span.time.work).time.bound()
+        return max(spans, key=lambda span: span.time.work).time.bound
     return "switch" if switch >= duration - work - switch else "ddr"

@@ -4,108 +4,135 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, timing
 
-__all__ = ["StepTime", "step_time"]
+__all__ = ["StepTime", "kept_beats", "step_time"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepTime:
-    """Cycles per output channel group, undisturbed. All zero where an engine is not used.
+    """Cycles per output channel group, undisturbed. Zero where an engine is not used.
 
     Parameters
     ----------
     groups : int
         Output channel groups.
-    front_vectors : int
-        Vectors per group that the PE array makes, or rows that are copied into the ring.
-    front_cycles : float
-        Cycles per vector in front: beats, or the drain of P pixels through W, whichever is longer.
-    window_vectors, window_cycles
-        The same of the window engine; ``window_vectors`` is 0 without it.
+    front_vectors, front : int, float
+        Vectors that the PE array makes, or rows that are copied into the ring; cycles they take.
+    window_vectors, window : int, float
+        The same of the window engine; 0 without it.
+    front_alone, window_alone : float
+        The same of the last group, for which no other waits.
     fill : float
         Share of the front's group after which the window engine can begin, 0 to 1.
-    tail_vectors : int
-        Window vectors left when the front has finished the group.
+    tail : float
+        Cycles of the window engine when the front has finished the group.
     ring_rows : int
         Ring rows of one group.
-    beats, taps : int
-        Array beats and window beats per vector, without drain.
-    array, residual : bool
-        The PE array is used (not a copy); rows are read for an add.
-    params_cycles : int
-        Cycles a requantizer takes to fetch a group's parameters: no group is shorter.
+    bound : str
+        What is slowest: ``array``, ``copy``, ``window`` or ``drain`` (W pixels per cycle behind
+        the accumulators).
+    array, residual, squeeze : bool
+        The PE array is used (not a copy); rows are read for an add; sums are requantized.
     """
 
     groups: int
     front_vectors: int
-    front_cycles: float
-    window_vectors: int
-    window_cycles: float
-    fill: float
-    tail_vectors: int
-    ring_rows: int
-    beats: int
-    taps: int
+    front: float
+    front_alone: float
+    window_vectors: int = 0
+    window: float = 0.0
+    window_alone: float = 0.0
+    fill: float = 0.0
+    tail: float = 0.0
+    ring_rows: int = 0
+    bound: str
     array: bool
     residual: bool
-    params_cycles: int
-
-    @property
-    def front(self) -> float:
-        """Cycles of the front per group."""
-        return max(self.front_vectors * self.front_cycles, self.params_cycles * self.array)
-
-    @property
-    def window(self) -> float:
-        """Cycles of the window engine per group."""
-        if not self.window_vectors:
-            return 0
-        return max(self.window_vectors * self.window_cycles, self.params_cycles)
-
-    @property
-    def tail(self) -> float:
-        """Cycles of the window engine after the front has finished its group."""
-        return self.tail_vectors * self.window_cycles
+    squeeze: bool
 
     @property
     def work(self) -> float:
         """Cycles of the slower engine, all groups."""
         return self.groups * max(self.front, self.window)
 
-    def bound(self) -> str:
-        """Which engine the step is made for: ``array``, ``copy``, ``window`` or ``drain``."""
-        if self.window > self.front:
-            return "window" if self.taps >= self.window_cycles else "drain"
-        if not self.array:
-            return "copy"
-        return "array" if self.beats >= self.front_cycles else "drain"
-
 
 def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
     """Times of an EXEC with ``fields`` (complete, as ``isa.EXEC.unpack`` gives them)."""
-    drain = arch.pixels // arch.chain_pixels
-    array, window = bool(fields["array"]), bool(fields["window"])
-    beats = _taps(fields["in_raster"]) * fields["in_groups"] if array else 0
-    taps = _taps(fields["ring_raster"]) if window else 0
-    ring = fields["ring_raster"]
+    array, with_window = bool(fields["array"]), bool(fields["window"])
+    squeeze = bool(fields["squeeze"])
+    # From one group's end to the next's: parameters are fetched, sums requantized one by one.
+    least = max(arch.lanes + 1, timing.squeeze_interval(arch.lanes) if squeeze else 0)
+    if array:
+        vectors = fields["in_raster"]["vectors"]
+        work = vectors * _taps(fields["in_raster"]) * fields["in_groups"]
+        drain = kept_beats(fields["in_raster"], arch)
+        front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
+        front = max(front_alone, least)
+    else:
+        vectors = fields["ring_rows"]
+        front = front_alone = vectors
+        bound = "copy"
+    window: dict[str, Any] = {}
+    if with_window:
+        ring = fields["ring_raster"]
+        work, drain = ring["vectors"] * _taps(ring), kept_beats(ring, arch)
+        cycles = max(work, drain, least)
+        if cycles > front:
+            bound = "window" if work >= drain else "drain"
+        window = {
+            "window_vectors": ring["vectors"],
+            "window": cycles,
+            "window_alone": max(work, drain),
+            "fill": _fill(ring, arch.pixels),
+            "tail": cycles * _tail_vectors(ring, arch.pixels) / ring["vectors"],
+            "ring_rows": fields["ring_rows"],
+        }
     return StepTime(
         groups=fields["groups"],
-        front_vectors=fields["in_raster"]["vectors"] if array else fields["ring_rows"],
-        front_cycles=max(beats, drain) if array else 1,
-        window_vectors=ring["vectors"] if window else 0,
-        window_cycles=max(taps, drain),
-        fill=_fill(ring, arch.pixels) if window else 0,
-        tail_vectors=_tail_vectors(ring, arch.pixels) if window else 0,
-        ring_rows=fields["ring_rows"] if window else 0,
-        beats=beats,
-        taps=taps,
+        front_vectors=vectors,
+        front=front,
+        front_alone=front_alone,
+        bound=bound,
         array=array,
         residual=bool(fields["add"]),
-        params_cycles=arch.lanes + 1,
+        squeeze=squeeze,
+        **window,
     )
+
+
+def kept_beats(raster: Mapping[str, int], arch: ArchParams) -> int:
+    """Cycles in which a group's vectors leave the accumulator queue.
+
+    W lanes per cycle; those without a lane to keep are left out, but every vector takes one.
+    """
+    keys = ("pitch", "span", "stride_h", "stride_w", "row_limit", "vectors")
+    return _kept_beats(*(raster[k] for k in keys), arch.pixels, arch.chain_pixels)
+
+
+@lru_cache(maxsize=4096)
+def _kept_beats(
+    pitch: int, span: int, stride_h: int, stride_w: int, row_limit: int, vectors: int,
+    lanes: int, width: int,
+) -> int:  # fmt: skip
+    def beats(vector: int) -> int:
+        found = 0
+        for block in range(vector * lanes, (vector + 1) * lanes, width):
+            positions = (divmod(p, pitch) for p in range(block, block + width))
+            found += any(
+                x < span and row * stride_h < row_limit and x % stride_w == 0
+                for row, x in positions
+            )
+        return max(1, found)
+
+    per_row, rest = divmod(pitch, lanes)
+    if rest:
+        return sum(map(beats, range(vectors)))
+    # Row by row: every row is like the first.
+    return sum(map(beats, range(per_row))) * (vectors // per_row)
 
 
 def _taps(raster: Mapping[str, int]) -> int:

@@ -27,11 +27,14 @@ _UNITS = {
 class Memory:
     """DDR as the accelerator's masters see it.
 
+    ``latency_cycles`` from a read's address to its first beat, ``write_latency_cycles`` from the
+    last beat written to its response.
     ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
     """
 
     bytes_per_cycle: float = 16.0
     latency_cycles: int = 60
+    write_latency_cycles: int = 20
     stalls: float = 0.0
 
 
@@ -40,11 +43,13 @@ class Span:
     """One EXEC on the time line, in cycles since the program's start.
 
     ``before`` is the end of the EXEC before it; ``overhead`` what starting, filling and ending
-    take where nothing disturbs.
+    take where nothing disturbs, ``ring`` from front to window engine, ``ending`` behind the last.
     """
 
     time: StepTime
     overhead: float
+    ring: int
+    ending: int
     before: float = 0.0
     start: float = 0.0
     end: float = 0.0
@@ -100,9 +105,7 @@ class _Run:
         self.fetched = self.dispatched = 0
         self.counts = _Counts()
         execs = [f for o, f in self.commands if o == Opcode.EXEC]
-        switch = overhead.step_start_cycles(self.arch.pixels) + overhead.STEP_END_CYCLES
-        times = [step_time(f, self.arch) for f in execs]
-        self.spans = [Span(time=t, overhead=switch + t.fill * t.front) for t in times]
+        self.spans = [self.span(step_time(f, self.arch)) for f in execs]
         self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
         self.written_bytes = 0
         self.read_bytes = sum(
@@ -121,6 +124,18 @@ class _Run:
         )  # fmt: skip
         yield from (self.fetch(), self.dispatch(), self.exec(), self.load(), self.store())
         yield from weights.processes(self.total["weights"])
+
+    def span(self, time: StepTime) -> Span:
+        start = overhead.step_start_cycles(self.arch.pixels)
+        end = overhead.step_end_cycles(
+            self.arch.lanes, window=time.window_vectors > 0, add=time.residual,
+            squeeze=time.squeeze,
+        )  # fmt: skip
+        ring = 0
+        if time.window_vectors:
+            ring = overhead.ring_cycles(self.arch.lanes, self.arch.pixels, array=time.array)
+        fill = ring + time.fill * time.front
+        return Span(time=time, overhead=start + fill + end, ring=ring, ending=end)
 
     # Commands.
 
@@ -182,7 +197,7 @@ class _Run:
             yield Delay(overhead.STORE_HEAD_CYCLES)
             yield Transfer("store", size)
             self.written_bytes += size
-            yield Delay(self.memory.latency_cycles)
+            yield Delay(self.memory.write_latency_cycles)
             self.counts.stores += 1
 
     def exec(self) -> Process:
@@ -199,7 +214,7 @@ class _Run:
                 yield from self.window(span, groups)
             else:
                 yield from self.front(span, groups)
-            yield Delay(overhead.STEP_END_CYCLES)
+            yield Delay(span.ending)
             span.end = self.now
             self.counts.execs += 1
 
@@ -212,14 +227,13 @@ class _Run:
             group.front_start = self.now
             yield Wait(lambda group=group: group.weights_there)  # type: ignore[misc]
             late = self.now - group.front_start
-            if late > time.front_cycles:
-                # The first vector took its weights as they came.
-                yield Delay(time.front - time.front_cycles)
-            else:
-                yield Delay(time.front - late)
+            # The first vector takes its weights as they come; the others are behind it.
+            first = time.front / time.front_vectors
+            whole = time.front if number < len(groups) - 1 else time.front_alone
+            yield Delay(whole - min(late, first))
             if time.window_vectors:
                 yield from self.ring_room(span, groups, number, ring)
-            group.front_done = True
+            group.front_end, group.front_done = self.now, True
             group.done = group.done or not time.window_vectors
 
     def ring_room(self, span: Span, groups: list[Group], number: int, ring: int) -> Process:
@@ -239,13 +253,11 @@ class _Run:
         time = span.time
         for group in groups:
             yield Wait(lambda group=group: group.front_start >= 0)  # type: ignore[misc]
-            yield Delay(group.front_start + time.fill * time.front - self.now)
+            yield Delay(group.front_start + span.ring + time.fill * time.front - self.now)
             group.window_start = self.now
-            yield Delay(time.window)
-            before = self.now
+            yield Delay(time.window if group is not groups[-1] else time.window_alone)
             yield Wait(lambda group=group: group.front_done)  # type: ignore[misc]
-            if self.now > before:
-                yield Delay(time.tail)
+            yield Delay(group.front_end + span.ring + time.tail - self.now)
             group.done = True
 
 

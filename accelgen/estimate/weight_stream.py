@@ -30,6 +30,7 @@ class Group:
     weights_begun: bool = False
     weights_there: bool = False
     front_start: float = -1.0
+    front_end: float = -1.0
     front_done: bool = False
     window_start: float = -1.0
     done: bool = False
