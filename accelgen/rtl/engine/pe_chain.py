@@ -34,8 +34,8 @@ class PeChain(wiring.Component):
     behind the last multiplier, where s1 lacks 1 when s0 is negative.
 
     Operands of multiplier 0 in cycle t are part of ``acc`` in cycle t + ``latency``. Of the same
-    beat, ``valid`` comes in cycle t + ``latency`` - 2, ``first`` in cycle t + ``latency`` - 1. Where
-    there is no beat the last multiplier adds up to 0, so the accumulators need no enable.
+    beat, ``valid`` comes in cycle t + ``latency`` - 2, ``first`` in cycle t + ``latency`` - 1.
+    Where there is no beat the last multiplier adds up to 0, so the accumulators need no enable.
 
     Parameters
     ----------

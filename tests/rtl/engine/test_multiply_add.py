@@ -1,0 +1,42 @@
+"""Instantiated multipliers do what the described ones do: the engines' own benches say so."""
+
+import pytest
+
+from accelgen.arch import ArchParams
+from accelgen.rtl.emit import emit_verilog
+from accelgen.rtl.engine.adder import Adder
+from accelgen.rtl.engine.pe_array import PeArray
+from accelgen.rtl.engine.requantizer import Requantizer
+from accelgen.rtl.engine.window_lanes import WindowLanes
+from accelgen.rtl.primitives import Primitives
+from tests.helpers.simulate import simulate
+
+SMALL = {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "packed", "acc_bits": 27}
+
+# Engine, bench, multipliers of the small one and of the board's.
+ENGINES = {
+    "pe_array": (PeArray, 4 * 4 * 2, 256),
+    "window_lanes": (WindowLanes, 4 * 2, 32),
+    "requantizer": (Requantizer, 4, 16),
+    "adder": (Adder, 2 * 4, 32),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_instances_pass_the_bench_of_the_described_engine(name, tmp_path):
+    arch = ArchParams(**SMALL)
+    engine, *_ = ENGINES[name]
+    bench = f"tests.rtl.engine.test_{name}"
+
+    simulate(engine(arch), bench, tmp_path, primitives=Primitives(), **arch.to_dict())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_each_multiplier_is_one_dsp(name):
+    engine, small, large = ENGINES[name]
+
+    for arch, count in ((ArchParams(**SMALL), small), (ArchParams(), large)):
+        text = emit_verilog(engine(arch), name="dut", primitives=Primitives())
+        assert text.count("DSP48E2 #(") == count
+        # Unsigned ones are by constants: indices.
+        assert "* $signed(" not in text
