@@ -78,8 +78,6 @@ def test_any_memory_gives_the_same_tensors(simulator, network):
     for memory, result in zip(memories, results, strict=True):
         assert result.fault == "", memory
         assert find_divergences(program, want, result.tensors) == [], memory
-    # The same memory, the same cycles; a slow one takes longer.
-    assert len({r.cycles for r in results}) == len(results)
     assert results[1].cycles > results[0].cycles > results[2].cycles
 
 
