@@ -187,6 +187,6 @@ def _record_values(
         value = values.get(name)
         if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
             raise _FaultError(f"{where}{name} must be a {kind}, not {value!r}")
-        if kind != "str" and not value >= 0:
+        if isinstance(value, int | float) and not value >= 0:
             raise _FaultError(f"{where}{name} must not be negative, not {value!r}")
     return dict(values)

@@ -1,0 +1,68 @@
+"""Whole frames of real networks: generated RTL == golden model, and the estimate is close."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from accelgen import pipeline
+
+MODELS = Path(__file__).parents[1] / "models"
+#: Largest error of the estimated frame against the simulated one, without back-pressure.
+ESTIMATE_ERROR = 0.03
+
+SMALL_NETWORKS = ["trained_digits_tiny", "trained_fmnist_dscnn", "trained_fmnist_effse"]
+LARGE_NETWORKS = ["trained_squeezenet1_1", "zoo:mobilenet_v2@224", "zoo:efficientnet_b0@224"]
+
+
+@cache
+def compiled(network, preset):
+    hardware = pipeline.target("ultra96v2", preset=preset)
+    model = network if network.startswith("zoo:") else MODELS / f"{network}.onnx"
+    calib = MODELS / f"{network}_test.npz"
+    return pipeline.compile_model(
+        model, arch=hardware.arch, calib=calib if calib.exists() else None
+    )  # fmt: skip
+
+
+def check_frame(network, preset, stalls):
+    hardware = pipeline.target("ultra96v2", preset=preset, stalls=stalls)
+
+    result = pipeline.simulate(compiled(network, preset), hardware, seed=1)
+
+    assert result.match, result.faults
+    assert all(layer.match for layer in result.layers)
+    assert sum(layer.elements for layer in result.layers) > 0
+    if not stalls:
+        assert result.frame.estimated_cycles == pytest.approx(
+            result.frame.cycles, rel=ESTIMATE_ERROR
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stalls", [0.0, 0.3])
+@pytest.mark.parametrize("preset", ["small", "ultra96"])
+@pytest.mark.parametrize("network", SMALL_NETWORKS)
+def test_frame_of_a_trained_network(network, preset, stalls):
+    check_frame(network, preset, stalls)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stalls", [0.0, 0.3])
+@pytest.mark.parametrize("preset", ["small", "ultra96"])
+@pytest.mark.parametrize("network", LARGE_NETWORKS)
+def test_frame_at_full_size(network, preset, stalls):
+    check_frame(network, preset, stalls)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", SMALL_NETWORKS)
+def test_every_layer_alone(network):
+    hardware = pipeline.target("ultra96v2", preset="small")
+
+    result = pipeline.simulate(compiled(network, "small"), hardware, layers="all", frame=False)
+
+    assert result.match, result.faults
+    steps = [layer for layer in result.layers if layer.cycles is not None]
+    assert len(steps) == len(compiled(network, "small").program.steps)
+    assert all(layer.elements > 0 for layer in steps)
