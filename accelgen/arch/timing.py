@@ -54,7 +54,7 @@ def array_read_latency(pixels: int) -> int:
 
 
 #: WindowReader: a beat at the raster's output to its issue, when nothing waits.
-WINDOW_PREPARE = 3
+WINDOW_PREPARE = 4
 
 
 def window_read_latency(pixels: int) -> int:

@@ -15,7 +15,7 @@ from accelgen.rtl.streams.queue import StreamQueue
 __all__ = ["Raster"]
 
 #: Beats the output queue holds: covers the pipeline and the way back of its room.
-_QUEUE = 8
+_QUEUE = 16
 
 
 class Raster(wiring.Component):
@@ -79,11 +79,12 @@ class Raster(wiring.Component):
         address = self._address(m, loops, wraps=lanes[0].wraps)
         group_rows, ready = self._group_rows(m, loops)
 
-        # Beats are issued as long as the queue behind the pipeline has room for them.
+        # Beats are issued as long as the queue behind the pipeline has room for them. They are
+        # counted a cycle later, when it is known that the walk did not end before them.
         m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.arch), depth=_QUEUE)
-        m.submodules.room = room = Credits(_QUEUE)
+        m.submodules.room = room = Credits(_QUEUE, reserve=1)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
-        m.d.comb += [room.take.eq(loops.issue), room.give.eq(self.o.valid & self.o.ready)]
+        m.d.comb += [room.take.eq(loops.ends.beat), room.give.eq(self.o.valid & self.o.ready)]
 
         self._control(m, loops, place, ready, room)
 
@@ -128,9 +129,12 @@ class Raster(wiring.Component):
 
         with m.If(begin):
             m.d.sync += walking.eq(1)
-        with m.Elif(loops.issue & loops.walk_ends):
+        with m.Elif(loops.walk_ends):
             m.d.sync += walking.eq(0)
-        m.d.comb += [loops.begin.eq(begin), loops.issue.eq(walking & room.some)]
+        m.d.comb += [
+            loops.begin.eq(begin),
+            loops.issue.eq(walking & room.some),
+        ]
 
     def _lanes(self, m, loops, place):
         """Lanes, with the places of a group's first vector: x = l mod pitch, row = l div pitch."""

@@ -68,19 +68,23 @@ class RasterLane(wiring.Component):
         ]
         m.d.comb += self.wraps.eq(place.x >= wrap_at)
 
-        def add_phase(step):
-            total = place.phase + step
-            return Mux(total >= raster.stride_w, total - raster.stride_w, total)
+        def add_phase(step, name):
+            # step - stride_w, so that sum and difference are there at the same time.
+            less = Signal(signed(5), name=f"{name}_less", reset_less=True)
+            down = Signal(signed(6), name=f"{name}_down")
+            m.d.sync += less.eq(step - raster.stride_w)
+            m.d.comb += down.eq(place.phase + less)
+            return Mux(down < 0, place.phase + step, down)
 
+        stay_phase = add_phase(raster.step_phase, "step_phase")
+        wrap_phase = add_phase(raster.wrap_phase, "wrap_phase")
         with m.If(self.begin):
             m.d.sync += place.eq(self.initial)
         with m.Elif(self.advance):
             m.d.sync += [
                 place.x.eq(place.x + Mux(self.wraps, -wrap_at, raster.step_x)),
                 place.y.eq(place.y + Mux(self.wraps, wrap_y, raster.step_y)),
-                place.phase.eq(
-                    Mux(self.wraps, add_phase(raster.wrap_phase), add_phase(raster.step_phase))
-                ),
+                place.phase.eq(Mux(self.wraps, wrap_phase, stay_phase)),
             ]
 
         # Cycle 1: compare. Cycle 2: combine.

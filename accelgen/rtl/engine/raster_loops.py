@@ -1,6 +1,6 @@
 """Loops of a raster: which of them end with each beat."""
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from accelgen.rtl.streams.loop_counter import LoopCounter
 
 __all__ = ["Ends", "RasterLoops"]
 
-#: What a beat ends, from the inside out; each includes those before it. A strobe per beat.
+#: What a beat ends, from the inside out: strobes, each only with those before it.
 Ends = data.StructLayout({
     "beat": 1,
     "tap": 1,
@@ -22,7 +22,10 @@ Ends = data.StructLayout({
 
 
 class RasterLoops(wiring.Component):
-    """The nest for group, vector, ky, kx, input group. Strobes and flags come out of registers.
+    """The nest for group, vector, ky, kx, input group, in two stages.
+
+    The inner loops move with ``issue``, the outer ones a cycle later, when everything else is said
+    about the beat: a chain of six counters would be a long path.
 
     Members
     -------
@@ -31,13 +34,13 @@ class RasterLoops(wiring.Component):
     begin : In(1)
         Begin the first beat, in the next cycle.
     issue : In(1)
-        A beat.
-    walk_ends : Out(1)
-        The beat of this cycle is the last of all.
+        A beat. Has no effect together with ``walk_ends``, when there is none any more.
     began : Out(1)
         ``begin`` of the cycle before.
     ends : Out(Ends)
         What the beat of the cycle before ended.
+    walk_ends : Out(1)
+        The beat of the cycle before was the last of all.
     first, last, first_vector, last_vector : Out(1)
         Of the beat of the cycle before, as in raster_beat.
     """
@@ -50,9 +53,9 @@ class RasterLoops(wiring.Component):
             "in_repeat": In(12),
             "begin": In(1),
             "issue": In(1),
-            "walk_ends": Out(1),
             "began": Out(1),
             "ends": Out(Ends),
+            "walk_ends": Out(1),
             "first": Out(1),
             "last": Out(1),
             "first_vector": Out(1),
@@ -62,39 +65,49 @@ class RasterLoops(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        ends = Signal(Ends)
-        last_input = self._loop(m, "input_group", self.in_groups, ends.beat)
-        last_x = self._loop(m, "kernel_x", self.raster.kernel_w, ends.tap)
-        last_y = self._loop(m, "kernel_y", self.raster.kernel_h, ends.kernel_row)
-        last_vector = self._loop(m, "vector", self.raster.vectors, ends.vector)
-        last_repeat = self._loop(m, "repeat", self.in_repeat, ends.group)
-        last_group = self._loop(m, "group", self.groups, ends.group)
-        last_beat = last_input & last_x & last_y
+        # Cycle 0: input group, kx, ky.
+        tap_ends, kernel_row_ends, vector_ends = (
+            Signal(name=name) for name in ("tap_ends", "kernel_row_ends", "vector_ends")
+        )
+        last_input = self._loop(m, "input_group", self.in_groups, self.issue)
+        last_x = self._loop(m, "kernel_x", self.raster.kernel_w, tap_ends)
+        last_y = self._loop(m, "kernel_y", self.raster.kernel_h, kernel_row_ends)
+        last, first = Signal(), Signal()
         m.d.comb += [
-            ends.beat.eq(self.issue),
-            ends.tap.eq(self.issue & last_input),
-            ends.kernel_row.eq(self.issue & (last_input & last_x)),
-            ends.vector.eq(self.issue & last_beat),
-            ends.group.eq(self.issue & (last_beat & last_vector)),
-            ends.repeat.eq(self.issue & (last_beat & last_vector & last_repeat)),
-            self.walk_ends.eq(last_beat & last_vector & last_group),
+            tap_ends.eq(self.issue & last_input),
+            kernel_row_ends.eq(tap_ends & last_x),
+            last.eq(last_input & last_x & last_y),
+            vector_ends.eq(self.issue & last),
         ]
+        with m.If(self.begin):
+            m.d.sync += first.eq(1)
+        with m.Elif(self.issue):
+            m.d.sync += first.eq(last)
+
+        # Cycle 1: vector, group.
+        strobes = Cat(self.issue, tap_ends, kernel_row_ends, vector_ends)
+        ended = Signal(len(strobes))
+        group_ends, first_vector = Signal(), Signal()
+        last_vector = self._loop(m, "vector", self.raster.vectors, self.ends.vector)
+        last_repeat = self._loop(m, "repeat", self.in_repeat, group_ends)
+        last_group = self._loop(m, "group", self.groups, group_ends)
         m.d.sync += [
             self.began.eq(self.begin),
-            self.ends.eq(ends),
-            self.last.eq(last_beat),
+            ended.eq(Mux(self.walk_ends, 0, strobes)),
+            self.first.eq(first),
+            self.last.eq(last),
+        ]
+        m.d.comb += [
+            group_ends.eq(self.ends.vector & last_vector),
+            self.ends.eq(Cat(ended, group_ends, group_ends & last_repeat)),
+            self.walk_ends.eq(self.ends.vector & last_vector & last_group),
+            self.first_vector.eq(first_vector),
             self.last_vector.eq(last_vector),
         ]
-
-        # The beat after the end of a vector is a first one.
-        first, first_vector = Signal(), Signal()
         with m.If(self.begin):
-            m.d.sync += [first.eq(1), first_vector.eq(1)]
-        with m.Elif(self.issue):
-            m.d.sync += first.eq(last_beat)
-            with m.If(last_beat):
-                m.d.sync += first_vector.eq(last_vector)
-        m.d.sync += [self.first.eq(first), self.first_vector.eq(first_vector)]
+            m.d.sync += first_vector.eq(1)
+        with m.Elif(self.ends.vector):
+            m.d.sync += first_vector.eq(last_vector)
 
         return m
 

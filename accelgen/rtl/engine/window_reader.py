@@ -1,27 +1,20 @@
 """Window reader: feeds the window engine from the window ring."""
 
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster import Raster
+from accelgen.rtl.engine.window_rows import WindowRows
 from accelgen.rtl.memory.block_ring import BlockRing
-from accelgen.rtl.memory.pixel_memory import ROW_BITS, RunPort, split_address
+from accelgen.rtl.memory.pixel_memory import RunPort, split_address
 from accelgen.rtl.memory.window_ring import RING_BITS
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["WindowReader"]
-
-#: Rows of a beat, counted from the step's start like ``written`` and ``free_to``.
-_Rows = data.StructLayout({
-    "row": ROW_BITS,  # lane 0's, to read
-    "none": 1,  # all lanes are outside the map
-    "needed": RING_BITS,  # rows that must be written
-    "release": RING_BITS,  # rows not read any more: with the group's last beat, all of the group
-})
 
 
 class WindowReader(wiring.Component):
@@ -97,113 +90,50 @@ class WindowReader(wiring.Component):
             raster.start.eq(self.start & step.window),
         ]
 
-        # The beat that is to be issued next.
-        ready = Signal()
-        waiting, beat, rows = self._prepare(m, raster.o, ready)
-        valid = waiting[-1]
-        has_rows, has_word, has_room, issue = (
-            Signal(name=name) for name in ("has_rows", "has_word", "has_room", "issue")
-        )
-        ahead = Signal(signed(RING_BITS))
+        m.submodules.rows = rows = WindowRows(self.arch)
+        wiring.connect(m, raster.o, rows.i)
+        m.d.comb += [rows.ring_rows.eq(step.ring_rows), rows.written.eq(self.written)]
+
+        # Cycle 0: issue a beat.
+        valid, beat = rows.o.valid, rows.o.p.raster
+        has_word, has_room, issue = Signal(), Signal(), Signal()
         m.d.comb += [
-            # Counts are compared modulo: neither is ever half the range away from the other.
-            ahead.eq(self.written - rows.needed),
-            has_rows.eq(rows.none | (ahead >= 0)),
             has_word.eq(self._weights(m, beat, issue)),
             has_room.eq(~beat.first | room.some),
-            ready.eq(has_rows & has_word & has_room),
-            issue.eq(valid & ready),
+            rows.o.ready.eq(rows.has_rows & has_word & has_room),
+            issue.eq(valid & rows.o.ready),
             room.take.eq(issue & beat.first),
             room.give.eq(self.credit),
             self.busy.eq(issue),
-            self.wait_pixels.eq(valid & ~has_rows),
-            self.wait_weights.eq(valid & has_rows & ~has_word),
-            self.wait_drain.eq(valid & has_rows & has_word & ~has_room),
+            self.wait_pixels.eq(valid & ~rows.has_rows),
+            self.wait_weights.eq(valid & rows.has_rows & ~has_word),
+            self.wait_drain.eq(valid & rows.has_rows & has_word & ~has_room),
         ]
 
         # in_flight[n]: a beat was issued n + 1 cycles ago.
         in_flight = Signal(timing.window_read_latency(self.arch.pixels))
         m.d.sync += in_flight.eq(Cat(issue, in_flight))
-        m.d.comb += self.idle.eq(raster.idle & ~waiting.any() & ~in_flight.any())
+        m.d.comb += self.idle.eq(raster.idle & rows.idle & ~in_flight.any())
 
-        self._free(m, beat, rows, issue)
+        self._free(m, rows.o.p, issue)
         _, shift = split_address(self.arch, beat.address)
         m.d.comb += [
             self.run.en.eq(in_flight[0]),
-            self.run.row.eq(delay(m, rows.row, 1)),
+            self.run.row.eq(delay(m, rows.o.p.row, 1)),
             self.run.shift.eq(delay(m, shift, 1)),
         ]
         self._operands(m, beat, in_flight)
         return m
 
-    def _prepare(self, m, i, ready):
-        """The raster's beats with their rows, three cycles later: valid bits, beat, rows.
+    def _free(self, m, beat, issue):
+        """Free what an issued beat releases.
 
-        The three stages move as one, when the last is empty or its beat is issued (``ready``).
-        """
-        pixels = self.arch.pixels
-        valid = Signal(timing.WINDOW_PREPARE)
-        beats = [
-            Signal(layouts.raster_beat(self.arch), name=f"beat{n}", reset_less=True)
-            for n in range(timing.WINDOW_PREPARE)
-        ]
-        rows = Signal(_Rows, reset_less=True)
-        advance = Signal()
-        m.d.comb += [advance.eq(~valid[-1] | ready), i.ready.eq(advance)]
-
-        # Rows relative to the group: lane 0's, and the last lane's.
-        row_shape = signed(27)
-        first_row = [Signal(row_shape, name=f"first_row{n}", reset_less=True) for n in range(2)]
-        last_row = Signal(row_shape, reset_less=True)
-        none = Signal(reset_less=True)
-        used, release = (
-            Signal(ROW_BITS, name=name, reset_less=True) for name in ("used", "release")
-        )
-        rows_per_group = self.step.ring_rows
-        group_ends = beats[0].last & beats[0].last_vector
-
-        with m.If(advance):
-            m.d.sync += Cat(valid).eq(Cat(i.valid, valid))
-            m.d.sync += [beats[0].eq(i.p), beats[1].eq(beats[0]), beats[2].eq(beats[1])]
-            # Cycle 1
-            m.d.sync += [
-                first_row[0].eq(split_address(self.arch, i.p.address)[0]),
-                last_row.eq(split_address(self.arch, i.p.address + (pixels - 1))[0]),
-            ]
-            # Cycle 2: only rows of the map are waited for, and freed.
-            m.d.sync += [
-                first_row[1].eq(first_row[0]),
-                none.eq(last_row < 0),
-                used.eq(Mux(last_row < rows_per_group, last_row + 1, rows_per_group)),
-                release.eq(
-                    Mux(
-                        group_ends | (first_row[0] >= rows_per_group),
-                        rows_per_group,
-                        Mux(first_row[0] < 0, 0, first_row[0]),
-                    )
-                ),
-            ]
-            # Cycle 3: from the group to the step.
-            base = beats[1].group_rows
-            m.d.sync += [
-                rows.row.eq(base + first_row[1]),
-                rows.none.eq(none),
-                rows.needed.eq(base + used),
-                rows.release.eq(base + release),
-            ]
-        return valid, beats[-1], rows
-
-    def _free(self, m, beat, rows, issue):
-        """Later beats of the group read no row below this one's; those of later groups, none.
-
-        (A vector right of the map is an exception: the next row's may begin at a lower address.)
         The count is shown two cycles after the beat was issued, and a row takes another to be
         written: the RAM has been read by then, for beats up to this one.
         """
         free = Signal(RING_BITS)
-        group_ends = beat.last & beat.last_vector
-        with m.If(issue & ((beat.first & ~beat.past_row) | group_ends)):
-            m.d.sync += free.eq(rows.release)
+        with m.If(issue & beat.releases):
+            m.d.sync += free.eq(beat.release)
         m.d.sync += self.free_to.eq(free)
         with m.If(self.start):
             m.d.sync += [free.eq(0), self.free_to.eq(0)]

@@ -14,19 +14,22 @@ class Credits(wiring.Component):
     ----------
     count : int
         Places, all free at reset.
+    reserve : int
+        Places that ``some`` does not count: for takes that come a cycle late.
 
     Members
     -------
     take : In(1)
-        A place is taken. Only when ``some``.
+        A place is taken. Only when ``some``, now or up to ``reserve`` cycles ago.
     give : In(1)
         A place is free again.
     some, all : Out(1)
-        At least one place is free; every place is.
+        At least one place is free, besides the reserve; every place is.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, *, reserve: int = 0):
         self.count = count
+        self.reserve = reserve
         super().__init__({
             "take": In(1),
             "give": In(1),
@@ -37,10 +40,15 @@ class Credits(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
+        reserve = self.reserve
         free = Signal(range(self.count + 1), init=self.count)
         with m.If(self.take & ~self.give):
-            m.d.sync += [free.eq(free - 1), self.some.eq(free != 1), self.all.eq(0)]
+            m.d.sync += [free.eq(free - 1), self.some.eq(free > reserve + 1), self.all.eq(0)]
         with m.If(self.give & ~self.take):
-            m.d.sync += [free.eq(free + 1), self.some.eq(1), self.all.eq(free == self.count - 1)]
+            m.d.sync += [
+                free.eq(free + 1),
+                self.some.eq(free >= reserve),
+                self.all.eq(free == self.count - 1),
+            ]
 
         return m
