@@ -1,6 +1,6 @@
 // Behavioural twin of the part of a DSP48E2 that accelgen/rtl/engine/multiply_add.py instantiates:
-// P <= M + {0, PCIN, C}, M <= A2[26:0] * B2, all registers in use (UG579, figure 1-1, tables 2-3
-// to 2-5). Anything else stops the simulation.
+// P <= M + {0, PCIN, C}, M <= (A2[26:0] or AD) * B2, AD <= D + A2[26:0], all data registers in use
+// (UG579, figure 1-1, tables 2-1 to 2-5). Anything else stops the simulation.
 module DSP48E2 #(
     parameter AREG = 1, ACASCREG = 1, BREG = 1, BCASCREG = 1, CREG = 1, MREG = 1, PREG = 1,
     parameter ADREG = 1, ALUMODEREG = 1, CARRYINREG = 1, CARRYINSELREG = 1, DREG = 1,
@@ -18,7 +18,7 @@ module DSP48E2 #(
     input RSTA, RSTB, RSTC, RSTD, RSTM, RSTP, RSTALLCARRYIN, RSTALUMODE, RSTCTRL, RSTINMODE,
     output signed [47:0] P, output [47:0] PCOUT
 );
-    reg signed [26:0] a2 = 0;
+    reg signed [26:0] a2 = 0, d = 0, ad = 0;
     reg signed [17:0] b2 = 0;
     reg signed [44:0] m = 0;
     reg signed [47:0] c = 0, p = 0;
@@ -27,11 +27,13 @@ module DSP48E2 #(
 
     always @(posedge CLK) begin
         if (RSTA) a2 <= 0; else if (CEA2) a2 <= A[26:0];
+        if (RSTD) d <= 0; else if (CED) d <= D;
+        if (RSTD) ad <= 0; else if (CEAD) ad <= INMODE[2] ? d + a2 : a2;
         if (RSTB) b2 <= 0; else if (CEB2) b2 <= B;
         if (RSTC) c <= 0; else if (CEC) c <= C;
-        if (RSTM) m <= 0; else if (CEM) m <= a2 * b2;
+        if (RSTM) m <= 0; else if (CEM) m <= (AMULTSEL == "AD" ? ad : a2) * b2;
         if (RSTP) p <= 0; else if (CEP) p <= z + m;
-        if (OPMODE[8:7] != 0 || OPMODE[3:0] != 4'b0101 || ALUMODE != 0 || INMODE != 0
+        if (OPMODE[8:7] != 0 || OPMODE[3:0] != 4'b0101 || ALUMODE != 0 || (INMODE & 5'b11011) != 0
                 || CARRYIN || CARRYINSEL != 0)
             $fatal(1, "DSP48E2: OPMODE %b, ALUMODE %b, INMODE %b are not modelled",
                 OPMODE, ALUMODE, INMODE);
@@ -40,7 +42,7 @@ module DSP48E2 #(
     assign PCOUT = p;
 
     initial if (AREG != 1 || BREG != 1 || CREG != 1 || MREG != 1 || PREG != 1 || OPMODEREG != 0
-            || ALUMODEREG != 0 || INMODEREG != 0 || AMULTSEL != "A" || BMULTSEL != "B"
+            || ADREG != 1 || DREG != 1 || ALUMODEREG != 0 || INMODEREG != 0 || (AMULTSEL != "A" && AMULTSEL != "AD") || BMULTSEL != "B"
             || A_INPUT != "DIRECT" || B_INPUT != "DIRECT")
         $fatal(1, "DSP48E2: these parameters are not modelled");
 endmodule

@@ -139,7 +139,7 @@ class _Lane(wiring.Component):
         m.submodules.shifter = shifter = SaturatingShifter(len(total))
         m.d.comb += [
             shifter.value.eq(total),
-            shifter.coarse.eq(self.shift[4:6]),
+            shifter.coarse.eq(self.shift[4]),  # at most 31
             shifter.middle.eq(self.shift[2:4]),
             shifter.fine.eq(self.shift[0:2]),
         ]

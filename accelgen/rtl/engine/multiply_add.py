@@ -15,6 +15,25 @@ A_BITS, B_BITS, P_BITS = 27, 18, 48
 
 #: OPMODE: W = 0, Z = 0, PCIN or C, Y and X = M (UG579).
 _OPMODE_PRODUCT, _OPMODE_CASCADE, _OPMODE_C = 0b00_000_01_01, 0b00_001_01_01, 0b00_011_01_01
+#: INMODE: A2 alone, or D + A2; B2.
+_INMODE_A, _INMODE_AD = 0b00000, 0b00100
+#: One register at each data input, pre-adder, product and sum; none at the static controls.
+_PARAMETERS = {
+    **dict.fromkeys(("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "DREG"), 1),
+    **dict.fromkeys(("ADREG", "MREG", "PREG"), 1),
+    **dict.fromkeys(("ALUMODEREG", "CARRYINREG", "CARRYINSELREG", "INMODEREG", "OPMODEREG"), 0),
+    "BMULTSEL": "B", "PREADDINSEL": "A", "A_INPUT": "DIRECT", "B_INPUT": "DIRECT",
+    "USE_MULT": "MULTIPLY", "USE_SIMD": "ONE48",
+}  # fmt: skip
+#: Value and width of inputs that never change.
+_TIED = {
+    **dict.fromkeys(("CEA2", "CEAD", "CEB2", "CEC", "CED", "CEM", "CEP"), (1, 1)),
+    **dict.fromkeys(("CEA1", "CEB1", "CEALUMODE", "CECARRYIN", "CECTRL", "CEINMODE"), (0, 1)),
+    **dict.fromkeys(("RSTA", "RSTB", "RSTC", "RSTD", "RSTM", "RSTALUMODE", "RSTCTRL"), (0, 1)),
+    **dict.fromkeys(("RSTALLCARRYIN", "RSTINMODE", "CARRYCASCIN", "CARRYIN"), (0, 1)),
+    "MULTSIGNIN": (0, 1), "ACIN": (0, 30), "BCIN": (0, 18), "ALUMODE": (0, 4),
+    "CARRYINSEL": (0, 3),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,7 @@ def multiply_add(
     b: Value,
     *,
     bits: int,
+    preadd: Value | None = None,
     cascade: Product | None = None,
     addend: Value | None = None,
     clear: Value | None = None,
@@ -41,7 +61,8 @@ def multiply_add(
 
     The sum of ``a`` and ``b`` of cycle t is there in cycle t + ``MULTIPLY_LATENCY``. ``cascade`` is
     added as it is one cycle before that, ``addend`` as it is two cycles before. ``clear``, one
-    cycle before, makes it 0.
+    cycle before, makes it 0. With ``preadd`` the product is ``(a + preadd) * b``, the first sum
+    wrapping at the width of ``a``, and ``a`` and ``preadd`` come a cycle before ``b``.
 
     Parameters
     ----------
@@ -54,6 +75,8 @@ def multiply_add(
         Signed factors; the wider one is ``a``.
     bits : int
         Width of the sum, which must fit.
+    preadd : Value
+        Signed, not wider than ``a``.
     cascade : Product
         Sum register of the multiplier before in the column.
     addend : Value
@@ -66,9 +89,14 @@ def multiply_add(
         isinstance(platform, Primitives) and platform.dsp48e2
         and len(a) <= A_BITS and len(b) <= B_BITS
     ):  # fmt: skip
-        return _instance(m, name, a, b, bits, cascade, addend, clear)
+        return _instance(m, name, a, b, bits, preadd, cascade, addend, clear)
 
     a_register = Signal(signed(len(a)), name=f"{name}_a", reset_less=True)
+    factor = a_register
+    if preadd is not None:
+        d_register = Signal(signed(len(preadd)), name=f"{name}_d", reset_less=True)
+        factor = Signal(signed(len(a)), name=f"{name}_ad", reset_less=True)
+        m.d.sync += [d_register.eq(preadd), factor.eq(a_register + d_register)]
     b_register = Signal(signed(len(b)), name=f"{name}_b", reset_less=True)
     product = Signal(signed(len(a) + len(b)), name=f"{name}_product", reset_less=True)
     total = Signal(signed(bits), name=f"{name}_sum", reset_less=True)
@@ -81,7 +109,7 @@ def multiply_add(
     m.d.sync += [
         a_register.eq(a),
         b_register.eq(b),
-        product.eq(a_register * b_register),
+        product.eq(factor * b_register),
         total.eq(product + other),
     ]
     if clear is not None:
@@ -90,42 +118,40 @@ def multiply_add(
     return Product(total, total)
 
 
-def _instance(m, name, a, b, bits, cascade, addend, clear):
-    """The same in a DSP48E2: A2, B2, M and P registers, and C if there is an addend."""
-    ports = {"A": Signal(signed(30)), "B": Signal(signed(B_BITS)), "C": Signal(signed(P_BITS))}
-    m.d.comb += [ports["A"].eq(a), ports["B"].eq(b)]
-    opmode = _OPMODE_PRODUCT
+def _instance(m, name, a, b, bits, preadd, cascade, addend, clear):
+    """The same in a DSP48E2, all of whose data registers are in use."""
+    opmode, pcin = _OPMODE_PRODUCT, Const(0, P_BITS)
     if cascade is not None:
-        opmode = _OPMODE_CASCADE
-        ports["PCIN"] = cascade.cascade
+        opmode, pcin = _OPMODE_CASCADE, cascade.cascade
     elif addend is not None:
         opmode = _OPMODE_C
-        m.d.comb += ports["C"].eq(addend)
+
     result = Signal(signed(P_BITS), name=f"{name}_p")
     pcout = Signal(P_BITS, name=f"{name}_pcout")
-    zeros = (
-        "RSTA", "RSTB", "RSTC", "RSTD", "RSTM", "RSTALLCARRYIN", "RSTALUMODE", "RSTCTRL",
-        "RSTINMODE", "CEA1", "CEAD", "CEALUMODE", "CEB1", "CECARRYIN", "CECTRL", "CED", "CEINMODE",
-        "CARRYCASCIN", "CARRYIN", "MULTSIGNIN",
-    )  # fmt: skip
-    wide_zeros = {"ACIN": 30, "ALUMODE": 4, "BCIN": 18, "CARRYINSEL": 3, "D": 27, "INMODE": 5}
     m.submodules[name] = Instance(
         "DSP48E2",
-        **{f"p_{register}": 1 for register in ("AREG", "ACASCREG", "BREG", "BCASCREG", "MREG")},
-        **{f"p_{register}": 1 for register in ("PREG", "CREG")},
-        **{
-            f"p_{register}REG": 0
-            for register in ("AD", "ALUMODE", "CARRYIN", "CARRYINSEL", "D", "INMODE", "OPMODE")
-        },
-        p_AMULTSEL="A", p_BMULTSEL="B", p_PREADDINSEL="A", p_A_INPUT="DIRECT", p_B_INPUT="DIRECT",
-        p_USE_MULT="MULTIPLY", p_USE_SIMD="ONE48",
-        i_CLK=ClockSignal(),
-        **{f"i_{port}": Const(1, 1) for port in ("CEA2", "CEB2", "CEC", "CEM", "CEP")},
-        **{f"i_{port}": Const(0, 1) for port in zeros},
-        **{f"i_{port}": Const(0, width) for port, width in wide_zeros.items()},
-        i_OPMODE=Const(opmode, 9),
-        i_RSTP=Const(0, 1) if clear is None else clear,
-        **{f"i_{port}": value for port, value in {"PCIN": Const(0, P_BITS), **ports}.items()},
-        o_P=result, o_PCOUT=pcout,
-    )  # fmt: skip
+        *(("p", parameter, value) for parameter, value in _PARAMETERS.items()),
+        *(("i", port, Const(value, width)) for port, (value, width) in _TIED.items()),
+        ("p", "AMULTSEL", "A" if preadd is None else "AD"),
+        ("i", "CLK", ClockSignal()),
+        ("i", "A", _extend(m, a, 30)),
+        ("i", "B", _extend(m, b, B_BITS)),
+        ("i", "C", _extend(m, addend, P_BITS)),
+        ("i", "D", _extend(m, preadd, A_BITS)),
+        ("i", "PCIN", pcin),
+        ("i", "INMODE", Const(_INMODE_A if preadd is None else _INMODE_AD, 5)),
+        ("i", "OPMODE", Const(opmode, 9)),
+        ("i", "RSTP", Const(0, 1) if clear is None else clear),
+        ("o", "P", result),
+        ("o", "PCOUT", pcout),
+    )
     return Product(result[:bits].as_signed(), pcout)
+
+
+def _extend(m, value, bits):
+    """``value`` (or 0) sign-extended to the width of a port."""
+    if value is None:
+        return Const(0, bits)
+    port = Signal(signed(bits), name=f"port_{bits}")
+    m.d.comb += port.eq(value)
+    return port

@@ -59,12 +59,11 @@ class RequantizeLane(wiring.Component):
         m = Module()
         acc_bits = self.acc_bits
 
-        # Cycle 1: bias. 2 to 4: the registers of a multiplier.
-        biased = Signal(signed(acc_bits), reset_less=True)
-        m.d.sync += biased.eq(self.acc + self.param.bias)
+        # Cycles 1 to 4: bias and multiplier.
         scaled = multiply_add(
-            m, platform, "scale", biased, self.param.multiplier, bits=acc_bits + 17
-        ).value
+            m, platform, "scale", self.acc, self.param.multiplier,
+            preadd=self.param.bias, bits=acc_bits + 17,
+        ).value  # fmt: skip
 
         # Cycles 5 to 7: all but the last bit of the shift.
         m.submodules.shifter = shifter = SaturatingShifter(len(scaled))

@@ -64,11 +64,13 @@ class WindowLanes(wiring.Component):
         for c in range(self.arch.lanes):
             m.d.sync += weights[c].eq(Mux(largest, 1, self.i.p.weights[c]))
 
-        valid = delay(m, self.i.valid, self.LATENCY - 1, reset=True)
-        first = delay(m, self.i.p.first, self.LATENCY - 1)
-        last = delay(m, self.i.p.last, self.LATENCY - 1)
-        m.d.sync += self.o.valid.eq(valid & last)
-        m.d.comb += self.o.p.keep.eq(delay(m, self.i.p.keep, self.LATENCY))
+        coming = delay(m, self.i.valid, self.LATENCY - 2, reset=True)
+        valid = delay(m, coming, 1, reset=True)
+        first = delay(m, self.i.valid & self.i.p.first, self.LATENCY - 1, reset=True)
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid & self.i.p.last, self.LATENCY, reset=True)),
+            self.o.p.keep.eq(delay(m, self.i.p.keep, self.LATENCY)),
+        ]
 
         for j in range(self.arch.pixels // step):
             for c in range(self.arch.lanes):
@@ -76,6 +78,7 @@ class WindowLanes(wiring.Component):
                 m.d.comb += [
                     lane.weight.eq(weights[c]),
                     lane.largest.eq(largest),
+                    lane.coming.eq(coming),
                     lane.valid.eq(valid),
                     lane.first.eq(first),
                 ]
@@ -91,7 +94,8 @@ class WindowLanes(wiring.Component):
 class _Lane(wiring.Component):
     """One channel of the pixels that share a multiplier.
 
-    ``weight`` is one cycle late, ``valid`` and ``first`` ``LATENCY`` - 1.
+    ``weight`` is one cycle late, ``coming`` (a beat) ``LATENCY`` - 2, ``valid`` and ``first`` (of a
+    beat) ``LATENCY`` - 1. Where there is no beat the product is 0.
     """
 
     def __init__(self, arch: ArchParams):
@@ -101,6 +105,7 @@ class _Lane(wiring.Component):
             "pixels": In(data.ArrayLayout(signed(9), step)),
             "weight": In(signed(9)),
             "largest": In(1),
+            "coming": In(1),
             "valid": In(1),
             "first": In(1),
             "acc": Out(data.ArrayLayout(signed(arch.acc_bits), step)),
@@ -113,7 +118,7 @@ class _Lane(wiring.Component):
         # Cycle 1: pack. 2 to 4: the multiplier's registers.
         operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
         result = multiply_add(
-            m, platform, "multiply", operand, self.weight, bits=len(operand) + 9
+            m, platform, "multiply", operand, self.weight, bits=len(operand) + 9, clear=~self.coming
         ).value
         if packed:
             # (a1 << FIELD_BITS) + a0 without an adder as wide: a negative a0 borrows 1.
@@ -129,15 +134,11 @@ class _Lane(wiring.Component):
         for pixel, (value, carry) in enumerate(values):
             acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
             larger = Signal(name=f"larger{pixel}")
-            m.d.comb += [
-                # A maximum is an activation: 9 bits tell. acc < value + carry, with the carry in a
-                # bit below.
-                larger.eq(
-                    self.first
-                    | (Cat(Const(1, 1), acc[:9]).as_signed() <= Cat(carry, value[:9]).as_signed())
-                ),
-            ]
-            with m.If(self.valid & (~self.largest | larger)):
+            # A maximum is an activation: 9 bits tell. acc < value + carry, with the carry in a bit
+            # below, by a subtraction's sign: comparators are not mapped to carry chains.
+            ahead = Cat(carry, value[:9]).as_signed() - Cat(Const(1, 1), acc[:9]).as_signed()
+            m.d.comb += larger.eq(self.first | ~ahead[-1])
+            with m.If(~self.largest | (self.valid & larger)):
                 m.d.sync += acc.eq(
                     accumulate(m, acc, value, carry=carry, restart=self.first | self.largest)
                 )
