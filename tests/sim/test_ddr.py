@@ -1,6 +1,7 @@
 """The DDR model keeps its promises: bandwidth, sharing, latency, refresh, stalls, errors, data."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -40,12 +41,14 @@ def test_one_port_moves_at_most_a_beat_per_cycle_and_three_share_more(tmp_path):
 
 
 def test_ports_share_fairly(tmp_path):
-    # w wants to read as much as f reads and writes together: at first each gets a third.
+    # Looked at half-way: each of three has had a third, though all want more.
     program = command(READ_W | READ_F | WRITE_F, BURSTS)
-    (result,) = run(tmp_path, job(program, bytes_per_cycle=9))
+    (half,) = run(tmp_path, replace(job(program, bytes_per_cycle=9), max_cycles=40_000))
 
-    assert bytes_per_cycle(result, 3 * BYTES) == pytest.approx(9, rel=0.01)
-    assert result.beats["w"] - 2 == result.beats["fr"] == result.beats["fw"] == 16 * BURSTS
+    assert "not done after 40000 cycles" in half.error
+    assert 16 * sum(half.beats.values()) == pytest.approx(9 * 40_000, rel=0.02)
+    for port in ("w", "fr", "fw"):
+        assert half.beats[port] == pytest.approx(3 / 16 * 40_000, rel=0.02)
 
 
 def test_refresh_stops_everything_but_leaves_the_average(tmp_path):
