@@ -9,7 +9,7 @@ from accelgen.schedule.commands import CommandList, Rows
 from accelgen.schedule.lower import exec_fields, weights_fields
 from accelgen.schedule.memory import Interval, MemoryPlan
 from accelgen.schedule.storage import Storages
-from accelgen.schedule.work import OUT, SQUEEZED, Slice, Tile, Work
+from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
 __all__ = ["Emitter"]
 
@@ -55,7 +55,9 @@ class Emitter:
             note(tensor, len(self.works))
         for step, work in enumerate(self.works):
             for tensor in work.chain.reads:
-                if self.plan.resident(self.storages.places[tensor].storage, step) is None:
+                handed = self.plan.tilings[step].taken_over and tensor == work.tensors[SOURCE]
+                absent = self.plan.resident(self.storages.places[tensor].storage, step) is None
+                if absent and not handed:
                     note(tensor, step)
         for interval in self.plan.rows:
             for groups in self._first_loads(interval):
@@ -85,6 +87,7 @@ class Emitter:
             self.storages.places[work.tensors[role]].storage
             for work, tiling in zip(self.works, self.plan.tilings, strict=True)
             for role in tiling.buffers
+            if not (tiling.handed_on and role == OUT) and not (tiling.taken_over and role == SOURCE)
         }
         for storage in sorted(staged | set(self._ddr_reads)):
             rows[storage] = at
@@ -102,12 +105,19 @@ class Emitter:
     # Commands.
 
     def emit_all(self) -> None:
-        """Every step's commands, in order."""
-        for step, work in enumerate(self.works):
+        """Every step's commands, in order; steps that hand bands on take turns."""
+        step = 0
+        while step < len(self.works):
+            together = 2 if self.plan.tilings[step].handed_on else 1
+            turn = range(step, step + together)
             for interval, row in sorted(self.plan.rows.items()):
-                if interval.first == step:
-                    self._load_whole(step, interval, row)
-            self._emit_step(step, work)
+                if interval.first in turn:
+                    self._load_whole(interval.first, interval, row)
+            loaded: dict[int, dict[str, tuple[int, Slice]]] = {s: {} for s in turn}
+            for number in range(len(self.plan.tilings[step].tiles)):
+                for s in turn:
+                    self._emit_tile(s, self.plan.tilings[s].tiles[number], loaded[s])
+            step += together
 
     def _load_whole(self, step: int, interval: Interval, row: int) -> None:
         _, height = self.storages.sizes[interval.storage]
@@ -116,35 +126,38 @@ class Emitter:
             at = Rows(row + first * height, height, last - first, height)
             self._transfer(Opcode.LOAD, step, interval.storage, 0, part, at)
 
-    def _emit_step(self, step: int, work: Work) -> None:
-        tiling = self.plan.tilings[step]
-        loaded: dict[str, tuple[int, Slice]] = {}  # role: which slice it was, and the slice
-        for tile in tiling.tiles:
-            at: dict[str, Rows] = {}
-            for role, part in tile.slices.items():
-                place = self.storages.places[work.tensors[role]]
-                if role not in tiling.buffers:
-                    at[role] = self._resident(step, place.storage, place.first, part)
-                    continue
-                number, last = loaded.get(role, (-1, None))
-                if part != last:
-                    number += 1
-                loaded[role] = number, part
-                buffers = tiling.buffers[role]
-                row = buffers[number % len(buffers)]
-                groups = part.groups[1] - part.groups[0]
-                at[role] = Rows(row, part.height, groups, part.height)
-                if role not in (OUT, SQUEEZED) and part != last:
-                    self._transfer(Opcode.LOAD, step, place.storage, place.first, part, at[role])
-            self._emit_exec(step, work, tile, at)
-            for role in (OUT, SQUEEZED):
-                if role not in at:
-                    continue
-                tensor = work.tensors[role]
-                if role in tiling.buffers or self._is_read_from_ddr(tensor, step):
-                    place = self.storages.places[tensor]
-                    part = tile.slices[role]
-                    self._transfer(Opcode.STORE, step, place.storage, place.first, part, at[role])
+    def _emit_tile(self, step: int, tile: Tile, loaded: dict[str, tuple[int, Slice]]) -> None:
+        """LOADs of what passes through, WEIGHTS, EXEC, STOREs.
+
+        ``loaded`` keeps, per role, which slice of the step the last one was, and the slice.
+        """
+        work, tiling = self.works[step], self.plan.tilings[step]
+        at: dict[str, Rows] = {}
+        for role, part in tile.slices.items():
+            place = self.storages.places[work.tensors[role]]
+            if role not in tiling.buffers:
+                at[role] = self._resident(step, place.storage, place.first, part)
+                continue
+            number, last = loaded.get(role, (-1, None))
+            if part != last:
+                number += 1
+            loaded[role] = number, part
+            buffers = tiling.buffers[role]
+            row = buffers[number % len(buffers)]
+            at[role] = Rows(row, part.height, part.groups[1] - part.groups[0], part.height)
+            from_ddr = role not in (OUT, SQUEEZED) and not (tiling.taken_over and role == SOURCE)
+            if from_ddr and part != last:
+                self._transfer(Opcode.LOAD, step, place.storage, place.first, part, at[role])
+        self._emit_exec(step, work, tile, at)
+        for role in (OUT, SQUEEZED):
+            if role not in at:
+                continue
+            tensor = work.tensors[role]
+            to_ddr = role in tiling.buffers and not (tiling.handed_on and role == OUT)
+            if to_ddr or self._is_read_from_ddr(tensor, step):
+                place = self.storages.places[tensor]
+                part = tile.slices[role]
+                self._transfer(Opcode.STORE, step, place.storage, place.first, part, at[role])
 
     def _resident(self, step: int, storage: str, first: int, part: Slice) -> Rows:
         row = self.plan.resident(storage, step)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
 from accelgen.schedule.storage import Storages
-from accelgen.schedule.tiling import Tiling, choose_tiling, whole
-from accelgen.schedule.work import OTHER, OUT, SOURCE, Work
+from accelgen.schedule.tiling import Tiling, choose_pair, choose_tiling, whole
+from accelgen.schedule.work import OTHER, OUT, SOURCE, SQUEEZED, Work
 
 __all__ = ["Apart", "Interval", "MemoryPlan", "plan_memory"]
 
@@ -97,44 +98,79 @@ class _Planner:
         self.in_place = set(_in_place(works, storages))
 
     def everything(self, in_ddr: frozenset[str]) -> list[Interval]:
-        """One interval per storage, from its first to its last use."""
+        """One interval per storage that could fit, from its first to its last use."""
         return [
             Interval(storage, steps[0], steps[-1])
             for storage, steps in self.touches.items()
-            if len(steps) > 1 or storage not in in_ddr
+            if self.size[storage] <= self.arch.feature_rows
+            and (len(steps) > 1 or storage not in in_ddr)
         ]
 
     def allocate(self, intervals: list[Interval]) -> dict[Interval, int] | int:
         """First row of each interval, or the step at which memory is fullest when there is no room.
 
-        First fit, in the order that works of three.
+        First fit, in the order that works of three. Better if steps that could hand bands on find
+        what the second brings in apart from what the first works on.
         """
         orders = (
             lambda i: (-self.size[i.storage], i.first),
             lambda i: (-self.size[i.storage] * (i.last - i.first + 1), i.first),
             lambda i: (i.first, -self.size[i.storage]),
         )
-        failed: Interval | None = None
-        for order in orders:
-            rows, bad = self._first_fit(sorted(intervals, key=order))
-            if bad is None:
-                return rows
-            failed = failed or bad
-        assert failed is not None
+        turns = self._turns(intervals)
+        while True:
+            for order in orders:
+                rows, failed = self._first_fit(sorted(intervals, key=order), turns)
+                if failed is None:
+                    return rows
+            assert failed is not None
+            if not turns:
+                break
+            # Give up the turns that the failed interval is part of; all of them if it is in none.
+            near = {s for s in turns if failed.covers(s) or failed.first == s + 1}
+            turns -= near or turns
         return max(
             range(failed.first, failed.last + 1),
             key=lambda step: sum(self.size[i.storage] for i in intervals if i.covers(step)),
         )
 
-    def _first_fit(self, intervals: list[Interval]) -> tuple[dict[Interval, int], Interval | None]:
+    def _turns(self, intervals: list[Interval]) -> frozenset[int]:
+        """Steps that could take turns with the next: the tensor between them is not kept."""
+        kept = {i.storage for i in intervals}
+        between = {step: self._between(step) for step in range(len(self.works) - 1)}
+        return frozenset(s for s, tensor in between.items() if tensor and tensor not in kept)
+
+    def _between(self, step: int) -> str:
+        """The tensor that ``step`` makes, the next step walks over, and nobody else touches."""
+        first, second = self.works[step : step + 2]
+        tensor = first.tensors.get(OUT, "")
+        fitting = (
+            tensor == second.tensors[SOURCE] != second.tensors.get(OTHER)
+            and self.places[tensor].storage == tensor
+            and self.touches[tensor] == [step, step + 1]
+            and not any(SQUEEZED in w.tensors for w in (first, second))
+        )
+        return tensor if fitting else ""
+
+    def _first_fit(
+        self, intervals: list[Interval], turns: frozenset[int]
+    ) -> tuple[dict[Interval, int], Interval | None]:
+        """Rows of intervals, and the first that found no room. What a step in ``turns`` works on
+        must not meet what the next step brings in."""
         rows: dict[Interval, int] = {}
+
+        def meets(a: Interval, b: Interval) -> bool:
+            used = a.first <= b.first - 1 <= a.last and b.first - 1 in self.touches[a.storage]
+            return b.first - 1 in turns and used
+
         for interval in intervals:
             size = self.size[interval.storage]
-            others = [
-                (row, row + self.size[other.storage], self._may_share(interval, other))
-                for other, row in rows.items()
-                if other.first <= interval.last and interval.first <= other.last
-            ]
+            others = []
+            for other, row in rows.items():
+                apart = meets(interval, other) or meets(other, interval)
+                if apart or (other.first <= interval.last and interval.first <= other.last):
+                    share = not apart and self._may_share(interval, other)
+                    others.append((row, row + self.size[other.storage], share))
             shared = [start for start, _, share in others if share]
             for at in [*shared, *sorted({0, *(end for _, end, _ in others)})]:
                 free = all(
@@ -157,24 +193,60 @@ class _Planner:
     def tile(self, rows: dict[Interval, int]) -> tuple[list[Tiling], int]:
         """A tiling for each step, and -1; or the step for which there is none."""
         tilings: list[Tiling] = []
-        for step, work in enumerate(self.works):
-            here = {i.storage for i in rows if i.covers(step)}
-            staged = frozenset(
-                role for role, t in work.tensors.items() if self.places[t].storage not in here
-            )
-            if not staged:
-                tilings.append(whole(work))
-                continue
-            tiling = choose_tiling(work, staged, self._gaps(rows, step), self.arch)
-            if tiling is None:
+        alone = [self._tile_alone(rows, step) for step in range(len(self.works))]
+        while len(tilings) < len(self.works):
+            step = len(tilings)
+            now, then = alone[step], alone[step + 1] if step + 1 < len(self.works) else None
+            pair = self._tile_pair(rows, step)
+            if pair is not None and (
+                now is None or then is None or pair[0].cost < now.cost + then.cost
+            ):
+                tilings += pair
+            elif now is not None:
+                tilings.append(now)
+            else:
                 return tilings, step
-            tilings.append(tiling)
         return tilings, -1
 
-    def _gaps(self, rows: dict[Interval, int], step: int) -> list[tuple[int, int]]:
-        """(first row, rows) of what no interval takes during ``step``."""
+    def _staged(self, rows: dict[Interval, int], step: int) -> frozenset[str]:
+        """Roles whose storages are not in the feature memory during ``step``."""
+        here = {i.storage for i in rows if i.covers(step)}
+        tensors = self.works[step].tensors
+        return frozenset(r for r, t in tensors.items() if self.places[t].storage not in here)
+
+    def _tile_alone(self, rows: dict[Interval, int], step: int) -> Tiling | None:
+        staged = self._staged(rows, step)
+        if not staged:
+            return whole(self.works[step])
+        return choose_tiling(self.works[step], staged, self._gaps(rows, step, step), self.arch)
+
+    def _tile_pair(self, rows: dict[Interval, int], step: int) -> tuple[Tiling, Tiling] | None:
+        """Step and the next taking turns, if the tensor between them is theirs alone and staged."""
+        if step + 1 == len(self.works) or not self._between(step):
+            return None
+        staged = self._staged(rows, step), self._staged(rows, step + 1)
+        if OUT not in staged[0] or self._clash(rows, step):
+            return None
+        first, second = self.works[step : step + 2]
+        gaps = self._gaps(rows, step, step + 1)
+        return choose_pair(first, second, staged, gaps, self.arch)
+
+    def _clash(self, rows: dict[Interval, int], step: int) -> bool:
+        """What the next step brings in lies where ``step`` still works: they cannot take turns."""
+
+        def spans(which: Iterable[Interval]) -> list[tuple[int, int]]:
+            return [(rows[i], rows[i] + self.size[i.storage]) for i in which]
+
+        new = spans(i for i in rows if i.first == step + 1)
+        used = spans(i for i in rows if i.covers(step) and step in self.touches[i.storage])
+        return any(a < d and c < b for a, b in new for c, d in used)
+
+    def _gaps(self, rows: dict[Interval, int], first: int, last: int) -> list[tuple[int, int]]:
+        """(first row, rows) of what no interval takes from step ``first`` to ``last``."""
         taken = sorted(
-            (row, row + self.size[i.storage]) for i, row in rows.items() if i.covers(step)
+            (row, row + self.size[i.storage])
+            for i, row in rows.items()
+            if i.first <= last and first <= i.last
         )
         gaps, at = [], 0
         for start, end in [*taken, (self.arch.feature_rows, self.arch.feature_rows)]:
@@ -211,7 +283,22 @@ class _Planner:
                 f" {self.arch.feature_rows:,} rows, not even in its smallest tiles: raise"
                 " feature_rows"
             )
-        return self._without(intervals, max(live, key=lambda i: self.size[i.storage]), step)
+        costs = {i: self._cost_without(live, i, step) for i in live}
+        return self._without(
+            intervals, min(live, key=lambda i: (costs[i], -self.size[i.storage])), step
+        )
+
+    def _cost_without(self, live: list[Interval], victim: Interval, step: int) -> float:
+        """Cycles, roughly, of ``step`` when ``victim`` passes through it; infinite if it does not
+        fit even then."""
+        rest = {i.storage for i in live if i != victim}
+        free = self.arch.feature_rows - sum(self.size[s] for s in rest)
+        if free <= 0:
+            return inf
+        work = self.works[step]
+        staged = frozenset(r for r, t in work.tensors.items() if self.places[t].storage not in rest)
+        tiling = choose_tiling(work, staged, [(0, free)], self.arch)
+        return inf if tiling is None else tiling.cost
 
     def _without(self, intervals: list[Interval], victim: Interval, step: int) -> list[Interval]:
         """``victim`` split around ``step``; a part that a single step uses is not worth keeping."""

@@ -127,7 +127,8 @@ def _copy_concat_members(graph: Graph, inputs: tuple[str, ...]) -> Graph:
 def insert_before_readers(
     graph: Graph, new: Node, of: str, reads_it: Callable[[Node], bool]
 ) -> Graph:
-    """Put ``new`` (which reads ``of``) behind ``of``; readers for which ``reads_it`` now read it."""
+    """Put ``new``, which reads ``of``, before the readers of ``of`` for which ``reads_it``: they
+    now read ``new``."""
     nodes: list[Node] = []
     placed = False
     for node in graph.nodes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from accelgen.arch import ArchParams
+from accelgen.ir.ops import Pair
 from accelgen.schedule.raster import aligned_rows
-from accelgen.schedule.work import OUT, SQUEEZED, Slice, Tile, Work
+from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
-__all__ = ["Tiling", "choose_tiling", "whole"]
+__all__ = ["Tiling", "choose_pair", "choose_tiling", "whole"]
 
 #: What the choice assumes, only to compare: bytes DDR moves per cycle, cycles an EXEC costs.
 _DDR_BYTES_PER_CYCLE = 12
@@ -21,12 +22,17 @@ class Tiling:
     """Tiles of a step, and for each staged role its buffers' first feature rows.
 
     The n-th different slice uses buffer ``n % len(buffers[role])``, its rows follow each other
-    densely. ``heights`` are the feature rows of one buffer.
+    densely. ``heights`` are the feature rows of one buffer. ``cost`` is in cycles, roughly; 0 when
+    there was nothing to choose. ``handed_on``: tile n is followed by tile n of the next step, which
+    reads its output from the same buffer; ``taken_over`` is the other side of that.
     """
 
     tiles: tuple[Tile, ...]
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     heights: dict[str, int] = field(default_factory=dict)
+    cost: float = 0
+    handed_on: bool = False
+    taken_over: bool = False
 
 
 def whole(work: Work) -> Tiling:
@@ -41,33 +47,89 @@ def choose_tiling(
 
     ``gaps`` are (first row, rows) of free feature memory.
     """
-    best: tuple[float, Tiling] | None = None
+    best: Tiling | None = None
     for tiles in _tilings(work, arch.pixels):
-        tiling, overlapped = _fit(tiles, staged, gaps)
-        if tiling is not None:
-            cost = _cost(work, tiles, staged, overlapped, arch)
-            if best is None or cost < best[0]:
-                best = cost, tiling
+        tiling = _fit(work, tiles, staged, gaps, arch)
+        if tiling is not None and (best is None or tiling.cost < best.cost):
+            best = tiling
     if best is not None:
-        return best[1]
+        return best
     free = sum(size for _, size in gaps)
-    fitting = (_fit(t, staged, gaps)[0] for t in _grids(work, staged, free, arch.pixels))
+    grids = _grids(work, staged, free, arch.pixels)
+    fitting = (_fit(work, tiles, staged, gaps, arch) for tiles in grids)
     return next((tiling for tiling in fitting if tiling is not None), None)
 
 
 def _fit(
-    tiles: list[Tile], staged: frozenset[str], gaps: list[tuple[int, int]]
-) -> tuple[Tiling | None, bool]:
-    """Buffers for ``tiles``, two per role if there is room; and whether transfers overlap EXECs."""
+    work: Work, tiles: list[Tile], staged: frozenset[str], gaps: list[tuple[int, int]],
+    arch: ArchParams,
+) -> Tiling | None:  # fmt: skip
+    """Buffers for ``tiles``, two per role if there is room; None if they do not fit."""
     most = {role: max(t.slices[role].size for t in tiles) for role in staged}
     moves = {role: len(_distinct(tiles, role)) for role in staged}
     for copies in (2, 1):
         wanted = {role: (most[role], copies if moves[role] > 1 else 1) for role in sorted(staged)}
         buffers = _place(wanted, gaps)
         if buffers is not None:
-            tiling = Tiling(tiles=tuple(tiles), buffers=buffers, heights=most)
-            return tiling, copies == 2 or len(tiles) == 1
-    return None, False
+            overlapped = copies == 2 or len(tiles) == 1
+            cost = _cost([(work, tiles, staged)], overlapped, arch)
+            return Tiling(tiles=tuple(tiles), buffers=buffers, heights=most, cost=cost)
+    return None
+
+
+def choose_pair(
+    first: Work, second: Work, staged: tuple[frozenset[str], frozenset[str]],
+    gaps: list[tuple[int, int]], arch: ArchParams,
+) -> tuple[Tiling, Tiling] | None:  # fmt: skip
+    """Tilings of two steps that hand bands of rows on from ``first`` to ``second``, in turns.
+
+    ``first``'s output is ``second``'s map and nobody else's: it never leaves the feature memory,
+    which holds one band of it. Bands must match: each band of ``second`` reads just those rows.
+    None when they do not, or nothing fits. ``gaps`` are free during both steps.
+    """
+    best: tuple[Tiling, Tiling] | None = None
+    passing = staged[0] - {OUT}, staged[1] - {SOURCE}
+    out_h = second.geometry.out_h
+    # Both are powers of two: the larger is a multiple of the other.
+    unit = max(aligned_rows(w.geometry.out_w, arch.pixels) for w in (first, second))
+    for size in _sizes(out_h, unit):
+        bands = [(r, min(r + size, out_h)) for r in range(0, out_h, size)]
+        tiles = [second.tile(band, (0, second.groups)) for band in bands]
+        if any(t.band.source_rows != band for t, band in zip(tiles, bands, strict=True)):
+            return None
+        pair = _fit_pair((first, second), bands, tiles, passing, gaps, arch)
+        if pair is not None and (best is None or pair[0].cost < best[0].cost):
+            best = pair
+    return best
+
+
+def _fit_pair(
+    works: tuple[Work, Work], bands: list[Pair], tiles: list[Tile],
+    passing: tuple[frozenset[str], frozenset[str]], gaps: list[tuple[int, int]], arch: ArchParams,
+) -> tuple[Tiling, Tiling] | None:  # fmt: skip
+    """Buffers for what passes through either step, two each if there is room, and the middle."""
+    both = [works[0].tile(band, (0, works[0].groups)) for band in bands], tiles
+    middle = max(t.slices[OUT].size for t in both[0])
+    most = [{r: max(t.slices[r].size for t in both[i]) for r in passing[i]} for i in (0, 1)]
+    for copies in (2, 1) if len(bands) > 1 else (1,):
+        wanted = {f"{i}{r}": (most[i][r], copies) for i in (0, 1) for r in sorted(passing[i])}
+        buffers = _place({**wanted, "middle": (middle, 1)}, gaps)
+        if buffers is None:
+            continue
+        parts = [(works[i], both[i], passing[i]) for i in (0, 1)]
+        cost = _cost(parts, copies == 2 or len(bands) == 1, arch)
+        at = [{r: buffers[f"{i}{r}"] for r in passing[i]} for i in (0, 1)]
+        return (
+            Tiling(
+                tiles=tuple(both[0]), buffers={**at[0], OUT: buffers["middle"]},
+                heights={**most[0], OUT: middle}, cost=cost, handed_on=True,
+            ),
+            Tiling(
+                tiles=tuple(both[1]), buffers={**at[1], SOURCE: buffers["middle"]},
+                heights={**most[1], SOURCE: middle}, taken_over=True,
+            ),
+        )  # fmt: skip
+    return None
 
 
 def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
@@ -141,16 +203,22 @@ def _place(
 
 
 def _cost(
-    work: Work, tiles: list[Tile], staged: frozenset[str], overlapped: bool, arch: ArchParams
+    parts: Sequence[tuple[Work, list[Tile], frozenset[str]]], overlapped: bool, arch: ArchParams
 ) -> float:
-    """Cycles, roughly: what binds, plus what nothing hides."""
-    moved = {role: sum(s.size for s in _distinct(tiles, role)) for role in staged}
-    weight_bytes = sum(work.weights.stream_bytes(t.groups[1] - t.groups[0]) for t in tiles)
-    ddr = (sum(moved.values()) * arch.row_bytes + weight_bytes) / _DDR_BYTES_PER_CYCLE
-    engines = sum(work.cycles(t) for t in tiles)
-    switches = _EXEC_CYCLES * len(tiles)
+    """Cycles, roughly, of steps that take turns: what binds, plus what nothing hides.
+
+    ``parts`` are (step, its tiles, the roles that are transferred).
+    """
+    rows = weight_bytes = bare = engines = switches = 0
+    for work, tiles, staged in parts:
+        rows += sum(s.size for role in staged for s in _distinct(tiles, role))
+        bare += sum(tiles[0].slices[r].size for r in staged if r not in (OUT, SQUEEZED))
+        bare += sum(tiles[-1].slices[r].size for r in staged if r in (OUT, SQUEEZED))
+        for tile in tiles:
+            weight_bytes += work.weights.stream_bytes(tile.groups[1] - tile.groups[0])
+            engines += work.cycles(tile)
+            switches += _EXEC_CYCLES
+    ddr = (rows * arch.row_bytes + weight_bytes) / _DDR_BYTES_PER_CYCLE
     if not overlapped:
         return ddr + engines + switches
-    bare = sum(tiles[0].slices[role].size for role in staged if role not in (OUT, SQUEEZED))
-    bare += sum(tiles[-1].slices[role].size for role in staged if role in (OUT, SQUEEZED))
     return max(ddr, engines) + switches + bare * arch.row_bytes / _DDR_BYTES_PER_CYCLE

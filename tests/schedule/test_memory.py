@@ -32,21 +32,40 @@ def planned(graph, arch):
 
 
 def overlaps(works, storages, plan, arch):
-    """Every pair of things that share a feature row during a step, by name."""
+    """Every pair of things that share a feature row during a step, by name.
+
+    Two steps that take turns count as one: everything of both is alive at once, but the buffer
+    between them is one thing.
+    """
     sizes = {s: groups * rows for s, (groups, rows) in storages.sizes.items()}
     found = []
-    for step, (work, tiling) in enumerate(zip(works, plan.tilings, strict=True)):
+    step = 0
+    while step < len(works):
+        turns = range(step, step + 1 + plan.tilings[step].handed_on)
+        areas = {
+            (i.storage, row, sizes[i.storage])
+            for i, row in plan.rows.items()
+            if any(i.covers(s) for s in turns)
+        }
+        for s in turns:
+            tiling = plan.tilings[s]
+            for role, rows in tiling.buffers.items():
+                between = (role == OUT and tiling.handed_on) or (
+                    role == SOURCE and tiling.taken_over
+                )
+                name = "between" if between else f"{role} of {s}, buffer "
+                areas |= {(f"{name}{n}", r, tiling.heights[role]) for n, r in enumerate(rows)}
         owner = np.full(arch.feature_rows, None, object)
-        areas = [
-            (i.storage, row, sizes[i.storage]) for i, row in plan.rows.items() if i.covers(step)
-        ]
-        for role, rows in tiling.buffers.items():
-            areas += [(f"{role}{n}", row, tiling.heights[role]) for n, row in enumerate(rows)]
-        for name, row, size in areas:
+        for name, row, size in sorted(areas):
             assert row + size <= arch.feature_rows
             taken = {o for o in owner[row : row + size] if o is not None}
-            found += [(step, o, name) for o in taken if not may_share(work, storages, o, name)]
+            found += [
+                (step, o, name)
+                for o in taken
+                if not any(may_share(works[s], storages, o, name) for s in turns)
+            ]
             owner[row : row + size] = name
+        step = turns.stop
     return found
 
 
@@ -167,6 +186,28 @@ def test_tiles_cover_the_output_once_and_read_what_they_need(rows):
             assert source.rows[0] * 4 <= low * work.geometry.first.width
             assert high * work.geometry.first.width <= source.rows[1] * 4
         assert (made == 1).all()
+
+
+def test_steps_hand_bands_on_when_the_tensor_between_is_too_large():
+    net = Int8Net((16, 16, 3), seed=2)
+    x = net.conv(net.x, 32, (3, 3), pads=(1, 1, 1, 1))
+    scaled = net.squeeze_excite(x, 4)
+    net.conv(scaled, 4)
+    arch = replace(SMALL, feature_rows=300)  # 512 for one map of 32 channels
+
+    works, storages, plan = planned(net.graph(), arch)
+    program = schedule(net.graph(), arch)
+
+    scale = next(i for i, t in enumerate(plan.tilings) if t.handed_on)
+    assert works[scale].chain.output == scaled
+    assert overlaps(works, storages, plan, arch) == []
+    # The two steps take turns, and what is between them is neither stored nor loaded.
+    order = sorted((n, s.index) for s in program.steps[scale : scale + 2] for n in s.execs)
+    assert [s - scale for _, s in order] == [0, 1] * len(plan.tilings[scale].tiles)
+    kinds = [{program.commands[i].opcode for i in s.commands} for s in program.steps]
+    assert Opcode.STORE not in kinds[scale]
+    assert Opcode.LOAD not in kinds[scale + 1]
+    assert_matches_golden(program, net.input(), shuffles=(None, 1, 2, 3))
 
 
 def test_interval_covers_its_ends():
