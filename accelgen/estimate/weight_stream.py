@@ -80,8 +80,11 @@ class WeightStream:
             yield Wait(lambda: len(self.accepted) < COMMANDS_AHEAD and self.due())
             fields = self.take()
             self.accepted.append(fields)
-            for piece in _pieces(fields["beats"] * ArchParams.BUS_BYTES):
-                yield Wait(lambda size=piece: self.issued + size <= self.consumed + self.room)  # type: ignore[misc]
+            size = fields["beats"] * ArchParams.BUS_BYTES
+            # Larger pieces than bursts need more room to keep the same rate.
+            room = self.room + (2 * LONG_PIECE if size >= LONG else 0)
+            for piece in _pieces(size):
+                yield Wait(lambda end=piece - room: self.issued + end <= self.consumed)  # type: ignore[misc]
                 self.issued += piece
                 self.flying.append((self.simulation.now + self.latency_cycles, piece))
         self.finished = True

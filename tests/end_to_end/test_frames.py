@@ -9,7 +9,7 @@ from accelgen import pipeline
 
 MODELS = Path(__file__).parents[1] / "models"
 #: Largest error of the estimated frame against the simulated one, without back-pressure.
-ESTIMATE_ERROR = 0.03
+ESTIMATE_ERROR = 0.02
 
 SMALL_NETWORKS = ["trained_digits_tiny", "trained_fmnist_dscnn", "trained_fmnist_effse"]
 LARGE_NETWORKS = ["trained_squeezenet1_1", "zoo:mobilenet_v2@224", "zoo:efficientnet_b0@224"]
