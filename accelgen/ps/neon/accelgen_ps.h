@@ -1,0 +1,157 @@
+/*
+ * Int8 kernels for the processor beside the accelerator: fully connected layers, pooling,
+ * squeeze-and-excite, element by element operations, softmax, layout changes, image input.
+ *
+ * NEON on AArch64 (written for Cortex-A53), portable C elsewhere or with AGPS_PORTABLE defined;
+ * both give the same bits. Maps are NHWC with batch 1: pixel after pixel, each `channels` bytes.
+ * Pointers need no alignment unless their type is wider than a byte. Nothing is read or written
+ * outside the sizes stated. `y` may be equal to `x` (or `a`) in functions that work element by
+ * element (agps_table, agps_add, agps_scale); elsewhere buffers must not overlap.
+ *
+ * Functions return AGPS_OK, or AGPS_EINVAL (an argument is outside what is stated here; nothing
+ * was written) or AGPS_ENOMEM (no memory for scratch space).
+ *
+ * Arithmetic: requantize is clamp((((acc + bias) * M + (1 << (s - 1))) >> s) + zero, low, high)
+ * in exact integers, >> rounding down; 0 <= M < 2^17, 1 <= s <= 47.
+ */
+#ifndef ACCELGEN_PS_H
+#define ACCELGEN_PS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { AGPS_OK = 0, AGPS_EINVAL = -1, AGPS_ENOMEM = -2 };
+
+/* Most inputs of one output: 131,072 products of 128 * 127 stay below 2^31. */
+enum { AGPS_MAX_INPUTS = 131072, AGPS_MAX_THREADS = 4 };
+
+/* "neon" or "portable". */
+const char *agps_implementation(void);
+
+/* Threads. A pool of 1 to 4, the caller's thread included; NULL when it cannot be made. Functions
+ * that take a pool take NULL as well: the caller's thread alone. One call at a time per pool. */
+typedef struct agps_pool agps_pool;
+agps_pool *agps_pool_create(int threads);
+void agps_pool_destroy(agps_pool *pool);
+
+/* Requantization, one bias, multiplier and shift per channel; -128 <= low <= high <= 127. */
+typedef struct {
+    const int32_t *bias;
+    const int32_t *multiplier;
+    const int32_t *shift;
+    int zero, low, high;
+} agps_requant;
+
+/* y[p][c] = requantize(acc[p][c]). */
+int agps_requantize(
+    const int32_t *acc, int pixels, int channels, const agps_requant *q, int8_t *y);
+
+/* Fully connected layers.
+ *
+ * Weights are packed once: outputs in panels of 8, inputs in blocks of 32, zeros where the last
+ * panel or block is not full. `weights[o][i]` must not be -128 (two products must fit 16 bits). */
+size_t agps_packed_bytes(int outputs, int inputs); /* 0: sizes are out of range */
+int agps_pack(const int8_t *weights, int outputs, int inputs, int8_t *packed);
+
+/* y[o] = requantize(sum over i of x[i] * weights[o][i]). */
+int agps_fc(
+    const int8_t *x, const int8_t *packed, int outputs, int inputs, const agps_requant *q,
+    int8_t *y, agps_pool *pool);
+
+/* The same for every pixel: x[p][i], y[p][o]; a 1x1 convolution. */
+int agps_gemm(
+    const int8_t *x, const int8_t *packed, int pixels, int outputs, int inputs,
+    const agps_requant *q, int8_t *y, agps_pool *pool);
+
+/* y[i] = table[x[i] + 128]. */
+int agps_table(const int8_t *x, size_t count, const int8_t table[256], int8_t *y);
+
+/* y[i] = clamp(((a[i] * multiplier_a + b[i] * multiplier_b + offset) >> shift) + zero, low, high);
+ * multipliers in [-2^17, 2^17), shift in [1, 31]. */
+typedef struct {
+    int32_t multiplier_a, multiplier_b, offset;
+    int shift, zero, low, high;
+} agps_sum;
+int agps_add(const int8_t *a, const int8_t *b, size_t count, const agps_sum *q, int8_t *y);
+
+/* y[p][c] = clamp((((x[p][c] - x_zero) * (s[c] - s_zero) * M + (1 << (n-1))) >> n) + zero). */
+typedef struct {
+    int x_zero, s_zero;
+    int32_t multiplier;
+    int shift, zero;
+} agps_scaling;
+int agps_scale(
+    const int8_t *x, const int8_t *s, int pixels, int channels, const agps_scaling *q, int8_t *y);
+
+/* y[c] = clamp((((sum over p of x[p][c] - pixels * input_zero) * M + (1 << (n-1))) >> n) + zero);
+ * at most 2^23 pixels. */
+typedef struct {
+    int input_zero;
+    int32_t multiplier;
+    int shift, zero;
+} agps_average;
+int agps_global_average(
+    const int8_t *x, int pixels, int channels, const agps_average *q, int8_t *y);
+
+/* Squeeze-and-excite: average, fully connected to `hidden`, table, fully connected back to
+ * `channels`, table, scale. A table that is NULL is left out. x and y may be equal. */
+typedef struct {
+    agps_average squeeze;
+    int hidden;
+    const int8_t *packed1, *packed2;
+    agps_requant q1, q2;
+    const int8_t *table1, *table2;
+    agps_scaling scale;
+} agps_se_block;
+int agps_se(
+    const int8_t *x, int pixels, int channels, const agps_se_block *se, int8_t *y,
+    agps_pool *pool);
+
+/* Softmax in float32, one defined order of operations (docs/ps.md); x without NaN and +inf.
+ * agps_softmax_int8 first makes (x - zero) * scale of every x. */
+int agps_softmax(const float *x, size_t count, float *y);
+int agps_softmax_int8(const int8_t *x, size_t count, int zero, float scale, float *y);
+
+/* Index of the largest element, the first if there are several; AGPS_EINVAL when count is 0. */
+int agps_argmax_int8(const int8_t *x, size_t count);
+int agps_argmax(const float *x, size_t count); /* without NaN */
+
+/* The accelerator's feature-memory order: channel group g, pixel p, lane l is byte
+ * g * stride + p * lanes + l; slots[g * lanes + l] is the channel there, -1 a gap.
+ * slots == NULL: channels in order, gaps only behind the last. stride >= pixels * lanes. */
+typedef struct {
+    int pixels, channels, lanes, groups;
+    size_t stride;
+    const int32_t *slots;
+} agps_layout;
+int agps_from_feature_memory(const int8_t *map, const agps_layout *layout, int8_t *nhwc);
+/* Writes all groups * stride bytes: gaps and the tail of each group become 0. */
+int agps_to_feature_memory(const int8_t *nhwc, const agps_layout *layout, int8_t *map);
+
+/* Images: uint8, height x width x channels (1 to 4), rows one behind the other.
+ *
+ * Bilinear, half-pixel centres, edges repeated, no smoothing before shrinking. In 1/256 pixels,
+ * position(d) = clamp((2 d + 1) * in * 128 / out - 128, 0, (in - 1) * 256), rounded down;
+ * rows and columns blend as (a * (256 - f) + b * f), the sum + 32768 >> 16. Sizes up to 32,768. */
+int agps_resize(
+    const uint8_t *x, int height, int width, int channels, uint8_t *y, int out_height,
+    int out_width);
+
+/* table[v] = clamp(round_half_even(((v / 255 - mean) / deviation) / scale) + zero), all float32. */
+int agps_image_table(float mean, float deviation, float scale, int zero, int8_t table[256]);
+
+/* y[r][k][c] = tables[c][x[top + r][left + k][reverse ? channels - 1 - c : c]]: crop, normalise,
+ * quantize; `reverse` turns BGR into RGB. The crop must lie inside the image. */
+int agps_quantize_image(
+    const uint8_t *x, int height, int width, int channels, int top, int left, int out_height,
+    int out_width, const int8_t *tables, int reverse, int8_t *y);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

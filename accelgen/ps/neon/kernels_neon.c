@@ -1,0 +1,281 @@
+/* The inner loops with NEON intrinsics. Tails that fill no register are done one by one. */
+#include "kernels.h"
+
+#if AGPS_NEON
+
+#include <arm_neon.h>
+
+const char *agps_implementation(void)
+{
+    return "neon";
+}
+
+/* 4 int64 sums, rounded and shifted right (`shift` is negative), plus zero, in int32: saturating
+ * keeps what the clamp to int8 would cut off anyway. */
+static inline int32x4_t narrow(
+    int64x2_t low, int64x2_t high, int64x2_t shift_low, int64x2_t shift_high, int32x4_t zero)
+{
+    const int32x2_t l = vqmovn_s64(vrshlq_s64(low, shift_low));
+    const int32x2_t h = vqmovn_s64(vrshlq_s64(high, shift_high));
+    return vqaddq_s32(vcombine_s32(l, h), zero);
+}
+
+static inline int32x4_t requantize4(
+    const int32_t *acc, const int32_t *bias, const int32_t *multiplier, const int32_t *shift,
+    int32x4_t zero)
+{
+    const int32x4_t a = vld1q_s32(acc), b = vld1q_s32(bias), m = vld1q_s32(multiplier);
+    const int32x4_t s = vnegq_s32(vld1q_s32(shift));
+    int64x2_t low = vmull_s32(vget_low_s32(a), vget_low_s32(m));
+    int64x2_t high = vmull_high_s32(a, m);
+    low = vmlal_s32(low, vget_low_s32(b), vget_low_s32(m));
+    high = vmlal_high_s32(high, b, m);
+    return narrow(low, high, vmovl_s32(vget_low_s32(s)), vmovl_high_s32(s), zero);
+}
+
+static inline int8x8_t clamp8(int32x4_t low, int32x4_t high, int8x8_t least, int8x8_t most)
+{
+    const int8x8_t y = vqmovn_s16(vcombine_s16(vqmovn_s32(low), vqmovn_s32(high)));
+    return vmin_s8(vmax_s8(y, least), most);
+}
+
+void agps_requantize_row(
+    const int32_t *acc, size_t first, size_t count, const agps_requant *q, int8_t *y)
+{
+    const int32_t *bias = q->bias + first, *multiplier = q->multiplier + first;
+    const int32_t *shift = q->shift + first;
+    const int32x4_t zero = vdupq_n_s32(q->zero);
+    const int8x8_t least = vdup_n_s8((int8_t)q->low), most = vdup_n_s8((int8_t)q->high);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const int32x4_t low = requantize4(acc + i, bias + i, multiplier + i, shift + i, zero);
+        const size_t j = i + 4;
+        const int32x4_t high = requantize4(acc + j, bias + j, multiplier + j, shift + j, zero);
+        vst1_s8(y + i, clamp8(low, high, least, most));
+    }
+    for (; i < count; i++) {
+        const int64_t scaled =
+            agps_rounding_shift(((int64_t)acc[i] + bias[i]) * multiplier[i], shift[i]);
+        y[i] = agps_clamp(scaled + q->zero, q->low, q->high);
+    }
+}
+
+void agps_table_row(const int8_t *x, size_t count, const int8_t *table, int8_t *y)
+{
+    int8x16x4_t part[4];
+    for (int i = 0; i < 4; i++)
+        part[i] = vld1q_s8_x4(table + 64 * i);
+    const uint8x16_t step = vdupq_n_u8(64), sign = vdupq_n_u8(128);
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        uint8x16_t at = veorq_u8(vreinterpretq_u8_s8(vld1q_s8(x + i)), sign);
+        int8x16_t found = vqtbl4q_s8(part[0], at);
+        for (int j = 1; j < 4; j++) {
+            at = vsubq_u8(at, step);
+            found = vqtbx4q_s8(found, part[j], at);
+        }
+        vst1q_s8(y + i, found);
+    }
+    for (; i < count; i++)
+        y[i] = table[x[i] + 128];
+}
+
+static inline int32x4_t add4(int16x4_t a, int16x4_t b, const agps_sum *q, int32x4_t right)
+{
+    int32x4_t sum = vdupq_n_s32(q->offset);
+    sum = vmlaq_n_s32(sum, vmovl_s16(a), q->multiplier_a);
+    sum = vmlaq_n_s32(sum, vmovl_s16(b), q->multiplier_b);
+    return vqaddq_s32(vshlq_s32(sum, right), vdupq_n_s32(q->zero));
+}
+
+void agps_add_row(const int8_t *a, const int8_t *b, size_t count, const agps_sum *q, int8_t *y)
+{
+    const int32x4_t right = vdupq_n_s32(-q->shift);
+    const int8x8_t least = vdup_n_s8((int8_t)q->low), most = vdup_n_s8((int8_t)q->high);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const int16x8_t s = vmovl_s8(vld1_s8(a + i)), t = vmovl_s8(vld1_s8(b + i));
+        const int32x4_t low = add4(vget_low_s16(s), vget_low_s16(t), q, right);
+        const int32x4_t high = add4(vget_high_s16(s), vget_high_s16(t), q, right);
+        vst1_s8(y + i, clamp8(low, high, least, most));
+    }
+    for (; i < count; i++) {
+        const int32_t total = a[i] * q->multiplier_a + b[i] * q->multiplier_b + q->offset;
+        y[i] = agps_clamp((total >> q->shift) + q->zero, q->low, q->high);
+    }
+}
+
+static inline int32x4_t scale4(
+    int32x4_t x, const int32_t *factors, int64x2_t right, int32x4_t zero)
+{
+    const int32x4_t f = vld1q_s32(factors);
+    const int64x2_t low = vmull_s32(vget_low_s32(x), vget_low_s32(f));
+    return narrow(low, vmull_high_s32(x, f), right, right, zero);
+}
+
+void agps_scale_row(
+    const int8_t *x, const int32_t *factors, size_t count, const agps_scaling *q, int8_t *y)
+{
+    const int64x2_t right = vdupq_n_s64(-q->shift);
+    const int32x4_t zero = vdupq_n_s32(q->zero);
+    const int8x8_t x_zero = vdup_n_s8((int8_t)q->x_zero);
+    const int8x8_t least = vdup_n_s8(-128), most = vdup_n_s8(127);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const int16x8_t d = vsubl_s8(vld1_s8(x + i), x_zero);
+        const int32x4_t l = vmovl_s16(vget_low_s16(d)), h = vmovl_high_s16(d);
+        const int32x4_t low = scale4(l, factors + i, right, zero);
+        const int32x4_t high = scale4(h, factors + i + 4, right, zero);
+        vst1_s8(y + i, clamp8(low, high, least, most));
+    }
+    for (; i < count; i++) {
+        const int64_t product = (int64_t)(x[i] - q->x_zero) * factors[i];
+        y[i] = agps_clamp(agps_rounding_shift(product, q->shift) + q->zero, -128, 127);
+    }
+}
+
+/* 256 pixels: as many as int16 sums of int8 can take. */
+static void sums_of_stretch(
+    const int8_t *x, size_t pixels, size_t stride, size_t vectors, int32_t *sums)
+{
+    int16x8_t acc[COLUMNS / 8];
+    for (size_t v = 0; v < COLUMNS / 8; v++)
+        acc[v] = vdupq_n_s16(0);
+    if (vectors == COLUMNS / 8)
+        for (size_t p = 0; p < pixels; p++, x += stride)
+            for (size_t v = 0; v < COLUMNS / 8; v++)
+                acc[v] = vaddw_s8(acc[v], vld1_s8(x + 8 * v));
+    else
+        for (size_t v = 0; v < vectors; v++)
+            for (size_t p = 0; p < pixels; p++)
+                acc[v] = vaddw_s8(acc[v], vld1_s8(x + stride * p + 8 * v));
+    for (size_t v = 0; v < vectors; v++, sums += 8) {
+        vst1q_s32(sums, vaddw_s16(vld1q_s32(sums), vget_low_s16(acc[v])));
+        vst1q_s32(sums + 4, vaddw_high_s16(vld1q_s32(sums + 4), acc[v]));
+    }
+}
+
+void agps_column_sums(
+    const int8_t *x, size_t pixels, size_t stride, size_t channels, int32_t sums[COLUMNS])
+{
+    const size_t vectors = channels / 8;
+    for (size_t c = 0; c < channels; c++)
+        sums[c] = 0;
+    for (size_t p = 0; p < pixels; p += 256)
+        sums_of_stretch(
+            x + stride * p, pixels - p < 256 ? pixels - p : 256, stride, vectors, sums);
+    for (size_t c = 8 * vectors; c < channels; c++)
+        for (size_t p = 0; p < pixels; p++)
+            sums[c] += x[stride * p + c];
+}
+
+int8_t agps_largest_int8(const int8_t *x, size_t count)
+{
+    int8x16_t most = vdupq_n_s8(-128);
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        most = vmaxq_s8(most, vld1q_s8(x + i));
+    int8_t largest = vmaxvq_s8(most);
+    for (; i < count; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    return largest;
+}
+
+float agps_largest(const float *x, size_t count)
+{
+    float32x4_t most = vdupq_n_f32(x[0]);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        most = vmaxq_f32(most, vld1q_f32(x + i));
+    float largest = vmaxvq_f32(most);
+    for (; i < count; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    return largest;
+}
+
+void agps_dequantize(const int8_t *x, size_t count, int zero, float scale, float *y)
+{
+    const int8x8_t z = vdup_n_s8((int8_t)zero);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const int16x8_t d = vsubl_s8(vld1_s8(x + i), z);
+        vst1q_f32(y + i, vmulq_n_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(d))), scale));
+        vst1q_f32(y + i + 4, vmulq_n_f32(vcvtq_f32_s32(vmovl_high_s16(d)), scale));
+    }
+    for (; i < count; i++)
+        y[i] = (float)(x[i] - zero) * scale;
+}
+
+/* The steps of kernels_portable.c's exponential(), multiply and add apart. */
+static inline float32x4_t step(float32x4_t p, float32x4_t r, float c)
+{
+    return vaddq_f32(vmulq_f32(p, r), vdupq_n_f32(c));
+}
+
+static inline float32x4_t exponential4(float32x4_t d)
+{
+    d = vmaxq_f32(d, vdupq_n_f32(AGPS_EXP_LOWEST));
+    const float32x4_t round = vdupq_n_f32(AGPS_ROUND);
+    const float32x4_t n = vsubq_f32(step(d, vdupq_n_f32(AGPS_LOG2E), AGPS_ROUND), round);
+    float32x4_t r = vsubq_f32(d, vmulq_n_f32(n, AGPS_LN2_HIGH));
+    r = vsubq_f32(r, vmulq_n_f32(n, AGPS_LN2_LOW));
+    float32x4_t p = vdupq_n_f32(AGPS_EXP_5);
+    p = step(p, r, AGPS_EXP_4);
+    p = step(p, r, AGPS_EXP_3);
+    p = step(p, r, AGPS_EXP_2);
+    p = step(p, r, AGPS_EXP_1);
+    p = step(p, r, AGPS_EXP_0);
+    p = vaddq_f32(vmulq_f32(p, vmulq_f32(r, r)), r);
+    p = vaddq_f32(p, vdupq_n_f32(1.0f));
+    const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+    return vmulq_f32(p, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
+}
+
+float agps_exponentials(const float *x, size_t count, float largest, float *y)
+{
+    const float32x4_t most = vdupq_n_f32(largest);
+    float32x4_t sum = vdupq_n_f32(0);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        const float32x4_t e = exponential4(vsubq_f32(vld1q_f32(x + i), most));
+        vst1q_f32(y + i, e);
+        sum = vaddq_f32(sum, e);
+    }
+    float lanes[4];
+    vst1q_f32(lanes, sum);
+    for (size_t lane = 0; i < count; i++, lane++) {
+        y[i] = vgetq_lane_f32(exponential4(vdupq_n_f32(x[i] - largest)), 0);
+        lanes[lane] += y[i];
+    }
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
+void agps_divide(float *y, size_t count, float by)
+{
+    const float32x4_t divisor = vdupq_n_f32(by);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        vst1q_f32(y + i, vdivq_f32(vld1q_f32(y + i), divisor));
+    for (; i < count; i++)
+        y[i] /= by;
+}
+
+void agps_blend_rows(const uint16_t *a, const uint16_t *b, int f, size_t count, uint8_t *y)
+{
+    const uint16_t below = (uint16_t)f, above = (uint16_t)(256 - f);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const uint16x8_t u = vld1q_u16(a + i), v = vld1q_u16(b + i);
+        uint32x4_t low = vmull_n_u16(vget_low_u16(u), above);
+        uint32x4_t high = vmull_high_n_u16(u, above);
+        low = vmlal_n_u16(low, vget_low_u16(v), below);
+        high = vmlal_high_n_u16(high, v, below);
+        vst1_u8(y + i, vmovn_u16(vrshrn_high_n_u32(vrshrn_n_u32(low, 16), high, 16)));
+    }
+    for (; i < count; i++) {
+        const uint32_t sum = (uint32_t)a[i] * above + (uint32_t)b[i] * below;
+        y[i] = (uint8_t)((sum + 32768) >> 16);
+    }
+}
+
+#endif
