@@ -110,7 +110,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 def _values(package: Package) -> dict[str, Any]:
     program = package.program
-    height, width, channels = program.input.shape
+    _, height, width, channels = program.graph.tensors[program.input.tensor].shape
     nchw = package.input_layout == "nchw"
     shape = (1, channels, height, width) if nchw else (1, height, width, channels)
     return {

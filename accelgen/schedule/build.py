@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import COMMAND_BYTES, Opcode
 from accelgen.errors import ScheduleError
@@ -10,6 +12,7 @@ from accelgen.ir.macs import count_macs
 from accelgen.schedule.commands import Pending
 from accelgen.schedule.emit import Emitter
 from accelgen.schedule.encode import encode_command
+from accelgen.schedule.folding import choose_folds
 from accelgen.schedule.fuse import Chain, fuse
 from accelgen.schedule.memory import Apart, MemoryPlan, plan_memory
 from accelgen.schedule.prepare import Prepared, prepare
@@ -17,7 +20,7 @@ from accelgen.schedule.program import Command, Placement, Program, PsStep, Step
 from accelgen.schedule.storage import Storages, lay_out
 from accelgen.schedule.work import Work, make_work
 
-__all__ = ["schedule"]
+__all__ = ["compile_graph", "schedule"]
 
 _PAGE = 4096
 
@@ -44,7 +47,19 @@ def schedule(
     ScheduleError
         The graph does not fit ``arch``; names the node and the knob.
     """
-    prepared, storages = lay_out(prepare(graph, fc_on_ps=fc_on_ps), arch)
+    return compile_graph(
+        graph, arch, keep_all=keep_all, fc_on_ps=fc_on_ps, foldable=frozenset({graph.input})
+    )
+
+
+def compile_graph(
+    graph: Graph, arch: ArchParams, *, foldable: frozenset[str], keep_all: bool = False,
+    fc_on_ps: bool = False,
+) -> Program:  # fmt: skip
+    """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded."""
+    prepared = prepare(graph, fc_on_ps=fc_on_ps)
+    folds = choose_folds(prepared.graph, foldable, arch.lanes)
+    prepared, storages = lay_out(replace(prepared, folds=folds), arch)
     works, plan = _plan(prepared, storages, arch, keep_all)
     emitter = Emitter(works, storages, plan, _exported(works, prepared, keep_all), arch)
     emitter.emit_all()
@@ -63,7 +78,7 @@ def _plan(
         for chain in fuse(prepared, apart):
             key = tuple(n.name for n in chain.nodes)
             if key not in done:
-                done[key] = make_work(chain, prepared.graph, storages, arch)
+                done[key] = make_work(chain, prepared, storages, arch)
             works.append(done[key])
         plan = plan_memory(works, storages, frozenset(outside), arch)
         if isinstance(plan, MemoryPlan):
@@ -103,11 +118,10 @@ def _assemble(
     def place(tensor: str) -> Placement:
         spot = storages.places[tensor]
         _, rows = storages.sizes[spot.storage]
-        _, h, w, c = prepared.graph.tensors[tensor].shape
         stride = rows * arch.row_bytes
         return Placement(
             tensor=tensor,
-            shape=(h, w, c),
+            shape=prepared.map_shape(tensor),
             slots=storages.slots[tensor],
             offset=tensors_at + emitter.ddr_rows[spot.storage] * arch.row_bytes
             + spot.first * stride,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale
+from accelgen.schedule.folding import fold_kernel
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.raster import Walk
 
@@ -99,8 +100,8 @@ class Geometry:
         )
 
 
-def geometry_of(chain: Chain, graph: Graph) -> Geometry:
-    """Windows of a step's stages.
+def geometry_of(chain: Chain, graph: Graph, fold: int = 1) -> Geometry:
+    """Windows of a step's stages; ``fold`` pixels of the source are one (folding.py).
 
     Raises
     ------
@@ -112,6 +113,8 @@ def geometry_of(chain: Chain, graph: Graph) -> Geometry:
         first = Window(height=height, width=width, out_h=height, out_w=width)
     else:
         first = _window(chain.array, graph)
+        if fold > 1:
+            first = _folded(chain.array, first, fold)
     if not chain.uses_window:
         return Geometry(first=first, second=None)
     if chain.window is None:
@@ -131,7 +134,7 @@ def _window(node: Node, graph: Graph) -> Window:
     dilation = (1, 1) if isinstance(node.op, QAvgPool) else node.op.dilation
     if kernel == (height, width) and node.op.pads == (0, 0, 0, 0) and max(kernel) > _LARGEST:
         # Pixels are linear: a kernel as large as the map may as well be another rectangle.
-        height, width = kernel = _fold(node, height * width)
+        height, width = kernel = _rectangle(node, height * width)
         dilation = (1, 1)
     _check(node, "kernel", kernel)
     _check(node, "stride", node.op.stride)
@@ -150,7 +153,20 @@ def _window(node: Node, graph: Graph) -> Window:
     )
 
 
-def _fold(node: Node, pixels: int) -> Pair:
+def _folded(node: Node, window: Window, fold: int) -> Window:
+    """The same outputs from a map folded along rows."""
+    assert isinstance(node.op, QConv2d)
+    kernel = fold_kernel(node.op, fold)
+    return replace(
+        window,
+        width=window.width // fold,
+        kernel=(window.kernel[0], kernel.width),
+        stride=(window.stride[0], 1),
+        pad_left=kernel.pad_left,
+    )
+
+
+def _rectangle(node: Node, pixels: int) -> Pair:
     for rows in range(_LARGEST, 0, -1):
         if pixels % rows == 0 and pixels // rows <= _LARGEST:
             return rows, pixels // rows

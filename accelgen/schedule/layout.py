@@ -27,20 +27,24 @@ def pack_tensor(array: Int8, placement: Placement, arch: ArchParams) -> bytes:
     """Bytes of ``array`` (h, w, c) at ``placement.offset``: group g, pixel p, lane l at
     ``g * stride + p * lanes + l``. Gaps and the tail of each group are zero.
 
+    Of a folded input (``placement.shape`` is (h, w / n, n * c)) either shape is taken.
+
     Raises
     ------
     ValueError
         The array's shape or type is not the placement's.
     """
     array = np.asarray(array)
-    if array.shape != placement.shape or array.dtype != np.int8:
+    h, w, c = placement.shape
+    fold = c // array.shape[-1] if array.ndim == 3 and array.shape[-1] else 0
+    if array.shape != (h, w * fold, c // max(fold, 1)) or array.dtype != np.int8:
         raise ValueError(
             f"tensor {placement.tensor!r} takes int8 {placement.shape},"
             f" not {array.dtype} {array.shape}"
         )
     lanes = arch.lanes
     slots = np.asarray(placement.slots)
-    pixels = array.reshape(-1, placement.shape[2])
+    pixels = array.reshape(-1, c)
     spread = np.where(slots >= 0, pixels[:, np.maximum(slots, 0)], np.int8(0))
     out = np.zeros((placement.groups, placement.stride // lanes, lanes), np.int8)
     out[:, : len(pixels)] = spread.reshape(len(pixels), placement.groups, lanes).swapaxes(0, 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Prepared:
     ``graph`` is the whole graph, copies that concats need inserted; ``nodes`` what the PL computes,
     ``ps_nodes`` what the PS computes afterwards; ``inputs`` the tensors nobody makes, ``outputs``
     the tensors the PL leaves for the host (graph outputs first, then what the PS reads).
+    ``folds`` are the inputs that the host folds along rows (folding.py).
     """
 
     graph: Graph
@@ -30,6 +31,13 @@ class Prepared:
     ps_nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    folds: Mapping[str, int] = field(default_factory=dict)
+
+    def map_shape(self, tensor: str) -> tuple[int, int, int]:
+        """(h, w, c) of ``tensor`` as it lies in memory."""
+        _, h, w, c = self.graph.tensors[tensor].shape
+        fold = self.folds.get(tensor, 1)
+        return h, w // fold, c * fold
 
 
 def prepare(graph: Graph, *, fc_on_ps: bool = False) -> Prepared:

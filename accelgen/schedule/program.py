@@ -21,6 +21,9 @@ class Placement:
     + p * lanes + l``; ``stride`` is a whole number of feature rows, ``size_bytes`` is
     ``groups * stride``. ``slots[g * lanes + l]`` is the logical channel there, or -1 (a gap: its
     bytes are undefined and its weights are zero).
+
+    An input may be folded: ``shape`` is then (h, w / n, n * c), the tensor's own bytes read as
+    fewer, deeper pixels.
     """
 
     tensor: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelgen.schedule.build import schedule
+from accelgen.schedule.build import compile_graph
 from accelgen.schedule.program import Program
 
 __all__ = ["single_step"]
@@ -28,4 +28,8 @@ def single_step(program: Program, step: int) -> Program:
         outputs=tuple(t for t in (chosen.output, chosen.squeezed) if t),
         name=f"{whole.name}.step{step}",
     )
-    return schedule(cut, program.arch)
+    # An input that the network folds is folded here too; a tensor made in between never is.
+    folded = frozenset(
+        p.tensor for p in program.inputs if p.shape != whole.tensors[p.tensor].shape[1:]
+    )
+    return compile_graph(cut, program.arch, foldable=folded)

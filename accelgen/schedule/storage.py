@@ -65,7 +65,6 @@ def lay_out(prepared: Prepared, arch: ArchParams) -> tuple[Prepared, Storages]:
         if not conflicts:
             break
         prepared = _repack(prepared, conflicts[0])
-    graph = prepared.graph
     parents: dict[str, tuple[str, int]] = {}
     for node in prepared.nodes:
         if isinstance(node.op, QConcat):
@@ -82,7 +81,7 @@ def lay_out(prepared: Prepared, arch: ArchParams) -> tuple[Prepared, Storages]:
             first += offset
         places[tensor] = Place(root, first, len(its_slots) // arch.lanes)
         if root == tensor:
-            _, h, w, _ = graph.tensors[tensor].shape
+            h, w, _ = prepared.map_shape(tensor)
             sizes[tensor] = (len(its_slots) // arch.lanes, rows_of(h, w, arch.pixels))
     return prepared, Storages(slots=slots, places=places, sizes=sizes)
 
@@ -120,7 +119,7 @@ def _resolve_slots(prepared: Prepared, lanes: int) -> tuple[dict[str, Slots], li
     slots: dict[str, Slots] = {}
     conflicts: list[str] = []
     for members in sorted(classes.values(), key=lambda m: graph.tensors[m[0]].shape[3]):
-        dense = dense_slots(graph.tensors[members[0]].shape[3], lanes)
+        dense = dense_slots(prepared.map_shape(members[0])[2], lanes)
         fixed = {t: dense for t in members if t in prepared.inputs}
         fixed |= {t: _concat_slots(concats[t], slots, graph) for t in members if t in concats}
         agreed = next(iter(fixed.values()), dense)

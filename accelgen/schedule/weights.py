@@ -11,6 +11,7 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QAvgPool, QConv2d, QMaxPool, QScale
+from accelgen.schedule.folding import fold_weight
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.storage import Storages
 
@@ -94,9 +95,10 @@ def _narrowest(low: Ints, high: Ints, total: int) -> GroupWindow:
 
 
 def step_weights(
-    chain: Chain, graph: Graph, storages: Storages, window: GroupWindow, arch: ArchParams
-) -> StepWeights:
-    """Pack everything a step reads from its weight stream."""
+    chain: Chain, graph: Graph, storages: Storages, window: GroupWindow, arch: ArchParams,
+    fold: int = 1,
+) -> StepWeights:  # fmt: skip
+    """Pack everything a step reads from its weight stream, its source folded by ``fold``."""
     lanes = arch.lanes
     slots = np.asarray(storages.slots[chain.output])
     groups = len(slots) // lanes
@@ -117,7 +119,12 @@ def step_weights(
             fields["taps"] = len(taps)
             fields["tap_beats"] = packed.shape[1] // arch.BUS_BYTES
     if chain.array is not None:
-        words = _array_words(chain.array, graph, storages, chain.source, slots, window, lanes)
+        weight = np.asarray(graph.constants[chain.array.inputs[1]], np.int8)
+        assert isinstance(chain.array.op, QConv2d)
+        if fold > 1:
+            weight = fold_weight(weight, chain.array.op, fold)
+        sources = np.asarray(storages.slots[chain.source])
+        words = _array_words(weight, chain.array.op.groups, sources, slots, window, lanes)
         fields["weight_words"] = words.shape[1] // arch.weight_word_bytes
         blocks.append(words)
     tables = [graph.constants[t.inputs[1]] for t in (chain.table1, chain.table2) if t is not None]
@@ -181,17 +188,14 @@ def _taps(node: Node | None, graph: Graph, slots: Ints) -> npt.NDArray[np.int8]:
 
 
 def _array_words(
-    node: Node, graph: Graph, storages: Storages, source: str, slots: Ints,
+    weight: npt.NDArray[np.int8], conv_groups: int, sources: Ints, slots: Ints,
     window: GroupWindow, lanes: int,
 ) -> Bytes:  # fmt: skip
     """(groups, words * lanes * lanes) bytes: per tap and input group, [output lane][input lane]."""
-    assert isinstance(node.op, QConv2d)
-    weight = np.asarray(graph.constants[node.inputs[1]], np.int8)
     weight = weight.reshape(len(weight), -1, weight.shape[3])
-    sources = np.asarray(storages.slots[source])
     groups = len(slots) // lanes
     per_in = weight.shape[2]
-    per_out = len(weight) // node.op.groups
+    per_out = len(weight) // conv_groups
     out = np.zeros((groups, weight.shape[1], window.groups, lanes, lanes), np.int8)
     for g in range(groups):
         first = g // window.repeat * window.step * lanes

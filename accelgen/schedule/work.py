@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelgen.arch import ArchParams
-from accelgen.ir import Graph
 from accelgen.ir.ops import Pair
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.geometry import Band, Geometry, geometry_of
 from accelgen.schedule.limits import check_step
+from accelgen.schedule.prepare import Prepared
 from accelgen.schedule.raster import Walk, raster_vectors
 from accelgen.schedule.storage import Storages
 from accelgen.schedule.weights import GroupWindow, StepWeights, group_window, step_weights
@@ -100,7 +100,7 @@ class Work:
         return first, last
 
 
-def make_work(chain: Chain, graph: Graph, storages: Storages, arch: ArchParams) -> Work:
+def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchParams) -> Work:
     """Everything about a step but its addresses.
 
     Raises
@@ -108,7 +108,9 @@ def make_work(chain: Chain, graph: Graph, storages: Storages, arch: ArchParams) 
     ScheduleError
         The step cannot run on ``arch``, however it is tiled.
     """
-    geometry = geometry_of(chain, graph)
+    graph = prepared.graph
+    fold = prepared.folds.get(chain.source, 1)
+    geometry = geometry_of(chain, graph, fold)
     window = group_window(chain, graph, storages, arch.lanes)
     check_step(chain, geometry, window, graph, arch)
     tensors = {SOURCE: chain.source}
@@ -122,7 +124,7 @@ def make_work(chain: Chain, graph: Graph, storages: Storages, arch: ArchParams) 
         chain=chain,
         geometry=geometry,
         window=window,
-        weights=step_weights(chain, graph, storages, window, arch),
+        weights=step_weights(chain, graph, storages, window, arch, fold),
         groups=len(storages.slots[chain.output]) // arch.lanes,
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,

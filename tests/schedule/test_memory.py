@@ -24,7 +24,7 @@ def planned(graph, arch):
     outside = frozenset(storages.places[t].storage for t in (*prepared.inputs, *prepared.outputs))
     apart = frozenset()
     while True:
-        works = [make_work(c, prepared.graph, storages, arch) for c in fuse(prepared, apart)]
+        works = [make_work(c, prepared, storages, arch) for c in fuse(prepared, apart)]
         plan = plan_memory(works, storages, outside, arch)
         if not isinstance(plan, Apart):
             return works, storages, plan
