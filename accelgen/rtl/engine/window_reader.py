@@ -152,8 +152,10 @@ class WindowReader(wiring.Component):
             layouts.tap(arch), depth=arch.tap_words, latency=latency - 1
         )
         wiring.connect(m, wiring.flipped(self.taps), ring.i)
+        taps = Signal(8)
+        m.d.sync += taps.eq(step.ring_raster.kernel_h * step.ring_raster.kernel_w)
         m.d.comb += [
-            ring.read.words.eq(step.ring_raster.kernel_h * step.ring_raster.kernel_w),
+            ring.read.words.eq(taps),
             ring.read.take.eq(issue & is_mac),
             ring.read.last_use.eq(beat.last_vector),
         ]

@@ -128,7 +128,11 @@ class PixelMemory(wiring.Component):
 
 
 class _Bank(wiring.Component):
-    """One true dual-port RAM, both outputs registered (two cycles)."""
+    """One true dual-port RAM, both outputs registered (two cycles).
+
+    A depth between powers of two takes two RAMs, the larger one a power of two: synthesis then
+    cuts it by bits and not by words, and one multiplexer of two is all that is left.
+    """
 
     def __init__(self, width: int, depth: int):
         self._width = width
@@ -148,26 +152,45 @@ class _Bank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.memory = memory = Memory(
-            shape=unsigned(self._width), depth=self._depth, init=[], attrs={"ram_style": "block"}
-        )
-        write, row, run = memory.write_port(), memory.read_port(), memory.read_port()
+        low = 1 << (self._depth.bit_length() - 1)
+        if low == self._depth:
+            runs, rows = zip(self._ram(m, "memory", low, 1, 1), strict=True)
+        else:
+            bit = low.bit_length() - 1
+            run_high, row_high = self.run_addr[bit], self.row_addr[bit]
+            runs, rows = zip(
+                self._ram(m, "memory", low, ~run_high, ~row_high),
+                self._ram(m, "memory_high", self._depth - low, run_high, row_high),
+                strict=True,
+            )
+            runs = [Mux(delay(m, run_high, 1), runs[1], runs[0])]
+            rows = [Mux(delay(m, row_high, 1), rows[1], rows[0])]
+
         run_register = Signal(self._width, reset_less=True)
         row_register = Signal(self._width, reset_less=True)
-        m.d.sync += [run_register.eq(run.data), row_register.eq(row.data)]
-        m.d.comb += [
-            run.en.eq(self.run_en),
-            run.addr.eq(self.run_addr),
-            row.en.eq(self.row_en & ~self.row_write),
-            row.addr.eq(self.row_addr),
-            write.en.eq(self.row_en & self.row_write),
-            write.addr.eq(self.row_addr),
-            write.data.eq(self.row_wdata),
-            self.run_rdata.eq(run_register),
-            self.row_rdata.eq(row_register),
-        ]
+        m.d.sync += [run_register.eq(runs[0]), row_register.eq(rows[0])]
+        m.d.comb += [self.run_rdata.eq(run_register), self.row_rdata.eq(row_register)]
 
         return m
+
+    def _ram(self, m, name, depth, run_here, row_here):
+        """Add a RAM that takes part when it is addressed; returns run and row data."""
+        m.submodules[name] = memory = Memory(
+            shape=unsigned(self._width), depth=depth, init=[], attrs={"ram_style": "block"}
+        )
+        write, row, run = memory.write_port(), memory.read_port(), memory.read_port()
+        row_en = self.row_en & row_here
+        m.d.comb += [
+            run.en.eq(self.run_en & run_here),
+            run.addr.eq(self.run_addr),
+            # A write reads too: a port that keeps its output then would need logic around it.
+            row.en.eq(row_en),
+            row.addr.eq(self.row_addr),
+            write.en.eq(row_en & self.row_write),
+            write.addr.eq(self.row_addr),
+            write.data.eq(self.row_wdata),
+        ]
+        return run.data, row.data
 
 
 class _Rotator(wiring.Component):
