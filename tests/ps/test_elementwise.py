@@ -80,6 +80,26 @@ def test_add_is_golden(runner, hostile):
     check(runner, calls, expected, rng=rng)
 
 
+def test_add_near_the_end_of_32_bits_is_golden(runner):
+    # Where the sums of some inputs pass 2^31, and those of others do not.
+    rng = np.random.default_rng(20)
+    most = (1 << 17) - 1
+    calls, expected = [], []
+    for part in (0, 32, 64, 127, 128, 129, 200):
+        for sign in (1, -1):
+            a, b = int8s(rng, (1, 96), hostile=True), int8s(rng, (1, 96), hostile=True)
+            a[0, :8] = b[0, :8] = 127
+            a[0, 8:16] = b[0, 8:16] = -128
+            offset = sign * (MAX32 - 2 * part * most)
+            op = ops.QAdd(
+                multiplier_a=most, multiplier_b=most, offset=offset, shift=31, output_zero=3
+            )
+            calls.append(kernels.add(op, a, b))
+            expected.append(golden(op, a, b))
+
+    check(runner, calls, expected, rng=rng)
+
+
 @MODES
 def test_scale_is_golden(runner, hostile):
     rng = np.random.default_rng(3)

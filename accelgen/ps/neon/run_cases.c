@@ -133,18 +133,27 @@ static agps_requant requant(const call *c, int integer, int at)
         I(integer + 2)};
 }
 
+/* Packed weights, with the same guards as arguments. */
+static buffer packed_buffer(int outputs, int inputs)
+{
+    buffer b = {.kind = OUTPUT, .size = (uint32_t)agps_packed_bytes(outputs, inputs)};
+    place(&b);
+    memset(b.block, FILL, b.block_bytes);
+    return b;
+}
+
 static int run_fc(const call *c, agps_pool *pool)
 {
     /* n: pixels, outputs, inputs, zero, low, high; b: x, weights, bias, multiplier, shift, y */
-    const size_t bytes = agps_packed_bytes(I(1), I(2));
-    int8_t *packed = malloc(bytes > 0 ? bytes : 1);
+    buffer b = packed_buffer(I(1), I(2));
+    int8_t *const packed = (int8_t *)b.data;
     const agps_requant q = requant(c, 3, 2);
-    int status = packed == NULL ? AGPS_ENOMEM : agps_pack(P(int8_t, 1), I(1), I(2), packed);
+    int status = agps_pack(P(int8_t, 1), I(1), I(2), packed);
     if (status == AGPS_OK && I(0) == 1)
         status = agps_fc(P(int8_t, 0), packed, I(1), I(2), &q, P(int8_t, 5), pool);
     else if (status == AGPS_OK)
         status = agps_gemm(P(int8_t, 0), packed, I(0), I(1), I(2), &q, P(int8_t, 5), pool);
-    free(packed);
+    release(&b);
     return status;
 }
 
@@ -153,8 +162,8 @@ static int run_se(const call *c, agps_pool *pool)
     /* n: pixels, channels, hidden, average 4, zero low high, zero low high, scaling 5;
      * b: x, weights 1, bias, multiplier, shift, table 1, weights 2, ..., table 2, y */
     const int channels = I(1), hidden = I(2);
-    int8_t *packed1 = malloc(agps_packed_bytes(hidden, channels) + 1);
-    int8_t *packed2 = malloc(agps_packed_bytes(channels, hidden) + 1);
+    buffer b1 = packed_buffer(hidden, channels), b2 = packed_buffer(channels, hidden);
+    int8_t *const packed1 = (int8_t *)b1.data, *const packed2 = (int8_t *)b2.data;
     agps_se_block se = {
         .squeeze = {I(3), I(4), I(5), I(6)},
         .hidden = hidden,
@@ -166,15 +175,13 @@ static int run_se(const call *c, agps_pool *pool)
         .table2 = P(int8_t, 10),
         .scale = {I(13), I(14), I(15), I(16), I(17)},
     };
-    int status = packed1 == NULL || packed2 == NULL ? AGPS_ENOMEM : AGPS_OK;
-    if (status == AGPS_OK)
-        status = agps_pack(P(int8_t, 1), hidden, channels, packed1);
+    int status = agps_pack(P(int8_t, 1), hidden, channels, packed1);
     if (status == AGPS_OK)
         status = agps_pack(P(int8_t, 6), channels, hidden, packed2);
     if (status == AGPS_OK)
         status = agps_se(P(int8_t, 0), I(0), channels, &se, P(int8_t, 11), pool);
-    free(packed1);
-    free(packed2);
+    release(&b1);
+    release(&b2);
     return status;
 }
 
