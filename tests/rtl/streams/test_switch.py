@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from amaranth.sim import Delay, Simulator
+from amaranth.sim import Simulator
 
 from accelgen.rtl.streams.switch import StreamJoin, StreamSplit
 
@@ -25,7 +25,7 @@ def test_split_sends_to_the_selected_output_only():
             ctx.set(dut.i.payload, 9)
             ctx.set(dut.o0.ready, ready0)
             ctx.set(dut.o1.ready, ready1)
-            await Delay(1e-9)
+            await ctx.delay(1e-9)
             assert ctx.get(dut.o0.valid) == (valid and not select)
             assert ctx.get(dut.o1.valid) == (valid and select)
             assert ctx.get(dut.i.ready) == (ready1 if select else ready0)
@@ -49,7 +49,7 @@ def test_join_takes_from_the_selected_input_only():
             ctx.set(dut.i0.payload, 3)
             ctx.set(dut.i1.payload, 12)
             ctx.set(dut.o.ready, ready)
-            await Delay(1e-9)
+            await ctx.delay(1e-9)
             assert ctx.get(dut.o.valid) == (valid1 if select else valid0)
             assert ctx.get(dut.o.payload) == (12 if select else 3)
             assert ctx.get(dut.i0.ready) == (ready and not select)
