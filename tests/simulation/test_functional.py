@@ -1,21 +1,27 @@
 """Programs do what the golden model says, command by command, in any order their waits allow."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelgen.arch import PRESETS
 from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
+from accelgen.frontend import load_onnx
 from accelgen.golden import interpret
+from accelgen.passes import run_passes
+from accelgen.quant import quantize
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.functional import run_functional
 from accelgen.simulation.functional_exec import CommandError
 from tests.helpers.int8_nets import Int8Net, random_net
 from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, with_commands
 
+MODELS = Path(__file__).parents[1] / "models"
 ARCHES = {"small": SMALL, "large": LARGE, "wide": replace(LARGE, pixels=16, chain_pixels=4)}
 
 
@@ -109,6 +115,20 @@ def test_concat_and_its_member_may_be_outputs():
     c = net.concat(a, b)
 
     assert_matches_golden(schedule(net.graph(c, a), SMALL, keep_all=True), net.input())
+
+
+@pytest.mark.parametrize("name", ["digits_tiny", "fmnist_dscnn", "fmnist_effse"])
+@pytest.mark.parametrize("rows", [160, 10240])
+def test_trained_networks_match_golden(name, rows):
+    imported = load_onnx(MODELS / f"trained_{name}.onnx")
+    graph = run_passes(imported.graph)
+    shape = graph.tensors[graph.input].shape
+    samples = np.random.default_rng(1).normal(size=(4, *shape[1:])).astype(np.float32)
+    int8 = quantize(graph, samples).graph
+    program = schedule(int8, replace(PRESETS["ultra96"], feature_rows=rows), keep_all=True)
+
+    x = interpret(int8, samples[:1])[int8.input][0]
+    assert_matches_golden(program, x, shuffles=(None, 1, 2))
 
 
 # The checkers themselves, broken on purpose.
