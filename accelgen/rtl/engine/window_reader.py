@@ -126,13 +126,15 @@ class WindowReader(wiring.Component):
         return m
 
     def _free(self, m, beat, issue):
-        """Free what an issued beat releases.
+        """Free what an issued beat releases, never less than before.
 
+        (Wide padding: the next row of positions may begin before the place of this vector.)
         The count is shown two cycles after the beat was issued, and a row takes another to be
         written: the RAM has been read by then, for beats up to this one.
         """
-        free = Signal(RING_BITS)
-        with m.If(issue & beat.releases):
+        free, more = Signal(RING_BITS), Signal(signed(RING_BITS))
+        m.d.comb += more.eq(beat.release - free)
+        with m.If(issue & beat.releases & (more > 0)):
             m.d.sync += free.eq(beat.release)
         m.d.sync += self.free_to.eq(free)
         with m.If(self.start):

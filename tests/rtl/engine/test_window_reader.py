@@ -119,6 +119,15 @@ async def the_same_operands_under_stalls(dut):
 
 
 @cocotb.test()
+async def rows_are_not_overwritten_before_they_are_read(dut):
+    # More rows than the ring has, and a writer that is always at its limit.
+    bench = await Bench.on(dut)
+    for geometry in CORNERS:
+        rows = -(-geometry.height * geometry.width // bench.arch.pixels)
+        await bench.run_step(geometry, groups=2 + 2 * bench.arch.ring_rows // rows)
+
+
+@cocotb.test()
 async def random_geometries(dut):
     bench = await Bench.on(dut, stall=0.3, seed=2)
     for _ in range(30):

@@ -9,7 +9,7 @@ from accelgen.rtl.memory.block_ring import BlockRing
 DEPTH = 16
 
 
-def run_blocks(blocks, *, latency, stall, seed=0):
+def run_blocks(blocks, *, latency, stall, write_stall=None, seed=0):
     """Reads each (words, passes) block; returns the words read, the order, and the cycles taken."""
     dut = BlockRing(16, depth=DEPTH, latency=latency)
     rng = np.random.default_rng(seed)
@@ -22,7 +22,7 @@ def run_blocks(blocks, *, latency, stall, seed=0):
 
     async def write(ctx):
         for word in words:
-            while rng.random() < stall:
+            while rng.random() < (stall if write_stall is None else write_stall):
                 await ctx.tick()
             ctx.set(dut.i.payload, word)
             ctx.set(dut.i.valid, 1)
@@ -84,6 +84,13 @@ def test_a_block_used_once_may_exceed_the_ring():
 
     assert got == expected
     assert cycles[-1] - cycles[0] == 5 * DEPTH - 1  # a word per cycle
+
+
+@pytest.mark.parametrize("blocks", [[(60, 1)], [(1, 1)] * 60, [(2, 2)] * 20])
+def test_a_slow_writer_is_waited_for(blocks):
+    got, expected, _ = run_blocks(blocks, latency=2, stall=0.0, write_stall=0.6)
+
+    assert got == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
