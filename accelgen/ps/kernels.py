@@ -168,7 +168,9 @@ def squeeze_excite(
         *x.shape, len(first[0]), *_average(squeeze), *first[1].limits, *second[1].limits,
         *_scaling(scaling),
     )  # fmt: skip
-    parts = [b for weights, q, entries in (first, second) for b in (weights, *q.arrays, entries)]
+    parts: list[Array | None] = []
+    for weights, q, entries in (first, second):
+        parts += (weights, *q.arrays, entries)
     return Call(kernel=7, integers=integers, buffers=(x, *parts, Output(x.shape)))
 
 

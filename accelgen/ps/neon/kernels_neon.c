@@ -4,6 +4,7 @@
 #if AGPS_NEON
 
 #include <arm_neon.h>
+#include <string.h>
 
 const char *agps_implementation(void)
 {
@@ -67,14 +68,20 @@ void agps_table_row(const int8_t *x, size_t count, const int8_t *table, int8_t *
         part[i] = vld1q_s8_x4(table + 64 * i);
     const uint8x16_t step = vdupq_n_u8(64), sign = vdupq_n_u8(128);
     size_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        uint8x16_t at = veorq_u8(vreinterpretq_u8_s8(vld1q_s8(x + i)), sign);
-        int8x16_t found = vqtbl4q_s8(part[0], at);
-        for (int j = 1; j < 4; j++) {
-            at = vsubq_u8(at, step);
-            found = vqtbx4q_s8(found, part[j], at);
+    for (; i + 32 <= count; i += 32) {
+        uint8x16_t at[2];
+        int8x16_t found[2];
+        for (int k = 0; k < 2; k++) {
+            at[k] = veorq_u8(vreinterpretq_u8_s8(vld1q_s8(x + i + 16 * k)), sign);
+            found[k] = vqtbl4q_s8(part[0], at[k]);
         }
-        vst1q_s8(y + i, found);
+        for (int j = 1; j < 4; j++)
+            for (int k = 0; k < 2; k++) {
+                at[k] = vsubq_u8(at[k], step);
+                found[k] = vqtbx4q_s8(found[k], part[j], at[k]);
+            }
+        vst1q_s8(y + i, found[0]);
+        vst1q_s8(y + i + 16, found[1]);
     }
     for (; i < count; i++)
         y[i] = table[x[i] + 128];
@@ -92,12 +99,18 @@ void agps_add_row(const int8_t *a, const int8_t *b, size_t count, const agps_sum
 {
     const int32x4_t right = vdupq_n_s32(-q->shift);
     const int8x8_t least = vdup_n_s8((int8_t)q->low), most = vdup_n_s8((int8_t)q->high);
+    const agps_sum p = *q; /* y could be q, as far as the compiler knows */
     size_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        const int16x8_t s = vmovl_s8(vld1_s8(a + i)), t = vmovl_s8(vld1_s8(b + i));
-        const int32x4_t low = add4(vget_low_s16(s), vget_low_s16(t), q, right);
-        const int32x4_t high = add4(vget_high_s16(s), vget_high_s16(t), q, right);
-        vst1_s8(y + i, clamp8(low, high, least, most));
+    for (; i + 16 <= count; i += 16) {
+        int32x4_t sums[4];
+        for (int k = 0; k < 2; k++) {
+            const int16x8_t s = vmovl_s8(vld1_s8(a + i + 8 * k));
+            const int16x8_t t = vmovl_s8(vld1_s8(b + i + 8 * k));
+            sums[2 * k] = add4(vget_low_s16(s), vget_low_s16(t), &p, right);
+            sums[2 * k + 1] = add4(vget_high_s16(s), vget_high_s16(t), &p, right);
+        }
+        vst1_s8(y + i, clamp8(sums[0], sums[1], least, most));
+        vst1_s8(y + i + 8, clamp8(sums[2], sums[3], least, most));
     }
     for (; i < count; i++) {
         const int32_t total = a[i] * q->multiplier_a + b[i] * q->multiplier_b + q->offset;
@@ -121,12 +134,16 @@ void agps_scale_row(
     const int8x8_t x_zero = vdup_n_s8((int8_t)q->x_zero);
     const int8x8_t least = vdup_n_s8(-128), most = vdup_n_s8(127);
     size_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        const int16x8_t d = vsubl_s8(vld1_s8(x + i), x_zero);
-        const int32x4_t l = vmovl_s16(vget_low_s16(d)), h = vmovl_high_s16(d);
-        const int32x4_t low = scale4(l, factors + i, right, zero);
-        const int32x4_t high = scale4(h, factors + i + 4, right, zero);
-        vst1_s8(y + i, clamp8(low, high, least, most));
+    for (; i + 16 <= count; i += 16) {
+        int32x4_t scaled[4];
+        for (int k = 0; k < 4; k += 2) {
+            const int16x8_t d = vsubl_s8(vld1_s8(x + i + 4 * k), x_zero);
+            const int32x4_t low = vmovl_s16(vget_low_s16(d)), high = vmovl_high_s16(d);
+            scaled[k] = scale4(low, factors + i + 4 * k, right, zero);
+            scaled[k + 1] = scale4(high, factors + i + 4 * k + 4, right, zero);
+        }
+        vst1_s8(y + i, clamp8(scaled[0], scaled[1], least, most));
+        vst1_s8(y + i + 8, clamp8(scaled[2], scaled[3], least, most));
     }
     for (; i < count; i++) {
         const int64_t product = (int64_t)(x[i] - q->x_zero) * factors[i];
@@ -236,16 +253,24 @@ float agps_exponentials(const float *x, size_t count, float largest, float *y)
     const float32x4_t most = vdupq_n_f32(largest);
     float32x4_t sum = vdupq_n_f32(0);
     size_t i = 0;
-    for (; i + 4 <= count; i += 4) {
+    for (; i + 8 <= count; i += 8) {
         const float32x4_t e = exponential4(vsubq_f32(vld1q_f32(x + i), most));
+        const float32x4_t f = exponential4(vsubq_f32(vld1q_f32(x + i + 4), most));
         vst1q_f32(y + i, e);
-        sum = vaddq_f32(sum, e);
+        vst1q_f32(y + i + 4, f);
+        sum = vaddq_f32(vaddq_f32(sum, e), f);
     }
     float lanes[4];
     vst1q_f32(lanes, sum);
-    for (size_t lane = 0; i < count; i++, lane++) {
-        y[i] = vgetq_lane_f32(exponential4(vdupq_n_f32(x[i] - largest)), 0);
-        lanes[lane] += y[i];
+    while (i < count) {
+        float last[4] = {largest, largest, largest, largest};
+        const size_t left = count - i < 4 ? count - i : 4;
+        memcpy(last, x + i, left * sizeof *x);
+        vst1q_f32(last, exponential4(vsubq_f32(vld1q_f32(last), most)));
+        memcpy(y + i, last, left * sizeof *y);
+        for (size_t lane = 0; lane < left; lane++)
+            lanes[lane] += last[lane];
+        i += left;
     }
     return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
 }

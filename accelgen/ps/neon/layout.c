@@ -3,8 +3,19 @@
 
 #include "kernels.h"
 
-/* Pixels at a time: their rows of NHWC stay in the first-level cache while all groups pass. */
-enum { STRETCH = 8 };
+/* Pixels at a time: their rows of NHWC stay in the first-level cache while all groups pass.
+ * Groups at a time: each is a stream of its own. */
+enum { STRETCH = 16, FOUR = 4 };
+
+/* GCC would unroll a loop of at most 16 rounds into as many copies. */
+#if defined(__has_attribute)
+#if __has_attribute(noipa)
+#define LOOP __attribute__((noipa))
+#endif
+#endif
+#ifndef LOOP
+#define LOOP
+#endif
 
 static int check(const agps_layout *l)
 {
@@ -33,6 +44,53 @@ static int channel_at(const agps_layout *l, size_t slot)
     return slot < (size_t)l->channels ? (int)slot : -1;
 }
 
+/* One word of each of up to four groups, pixel after pixel. */
+LOOP static void gather(
+    const int8_t *map, size_t stride, size_t groups, size_t pixels, int8_t *nhwc, size_t channels)
+{
+    if (groups < FOUR) {
+        for (size_t g = 0; g < groups; g++)
+            for (size_t p = 0; p < pixels; p++)
+                memcpy(nhwc + p * channels + g * 8, map + g * stride + p * 8, 8);
+        return;
+    }
+    const int8_t *a = map, *b = a + stride, *c = b + stride, *d = c + stride;
+    for (size_t p = 0; p < pixels; p++, a += 8, b += 8, c += 8, d += 8, nhwc += channels) {
+        int64_t t, u, v, w;
+        memcpy(&t, a, 8);
+        memcpy(&u, b, 8);
+        memcpy(&v, c, 8);
+        memcpy(&w, d, 8);
+        memcpy(nhwc, &t, 8);
+        memcpy(nhwc + 8, &u, 8);
+        memcpy(nhwc + 16, &v, 8);
+        memcpy(nhwc + 24, &w, 8);
+    }
+}
+
+LOOP static void scatter(
+    const int8_t *nhwc, size_t channels, size_t groups, size_t pixels, int8_t *map, size_t stride)
+{
+    if (groups < FOUR) {
+        for (size_t g = 0; g < groups; g++)
+            for (size_t p = 0; p < pixels; p++)
+                memcpy(map + g * stride + p * 8, nhwc + p * channels + g * 8, 8);
+        return;
+    }
+    int8_t *a = map, *b = a + stride, *c = b + stride, *d = c + stride;
+    for (size_t p = 0; p < pixels; p++, a += 8, b += 8, c += 8, d += 8, nhwc += channels) {
+        int64_t t, u, v, w;
+        memcpy(&t, nhwc, 8);
+        memcpy(&u, nhwc + 8, 8);
+        memcpy(&v, nhwc + 16, 8);
+        memcpy(&w, nhwc + 24, 8);
+        memcpy(a, &t, 8);
+        memcpy(b, &u, 8);
+        memcpy(c, &v, 8);
+        memcpy(d, &w, 8);
+    }
+}
+
 int agps_from_feature_memory(const int8_t *map, const agps_layout *l, int8_t *nhwc)
 {
     if (check(l) != AGPS_OK)
@@ -40,10 +98,11 @@ int agps_from_feature_memory(const int8_t *map, const agps_layout *l, int8_t *nh
     const size_t pixels = (size_t)l->pixels, channels = (size_t)l->channels;
     const size_t lanes = (size_t)l->lanes, words = whole_words(l);
     for (size_t from = 0; from < pixels; from += STRETCH) {
-        const size_t to = pixels - from < STRETCH ? pixels : from + STRETCH;
-        for (size_t g = 0; g < words; g++)
-            for (size_t p = from; p < to; p++)
-                memcpy(nhwc + p * channels + g * 8, map + g * l->stride + p * 8, 8);
+        const size_t stretch = pixels - from < STRETCH ? pixels - from : STRETCH;
+        for (size_t g = 0; g < words; g += FOUR)
+            gather(
+                map + g * l->stride + from * 8, l->stride, words - g < FOUR ? words - g : FOUR,
+                stretch, nhwc + from * channels + g * 8, channels);
     }
     for (size_t slot = words * lanes; slot < (size_t)l->groups * lanes; slot++) {
         const int channel = channel_at(l, slot);
@@ -66,10 +125,11 @@ int agps_to_feature_memory(const int8_t *nhwc, const agps_layout *l, int8_t *map
         memset(map + g * l->stride + used, 0, l->stride - used);
     memset(map + words * l->stride, 0, ((size_t)l->groups - words) * l->stride);
     for (size_t from = 0; from < pixels; from += STRETCH) {
-        const size_t to = pixels - from < STRETCH ? pixels : from + STRETCH;
-        for (size_t g = 0; g < words; g++)
-            for (size_t p = from; p < to; p++)
-                memcpy(map + g * l->stride + p * 8, nhwc + p * channels + g * 8, 8);
+        const size_t stretch = pixels - from < STRETCH ? pixels - from : STRETCH;
+        for (size_t g = 0; g < words; g += FOUR)
+            scatter(
+                nhwc + from * channels + g * 8, channels, words - g < FOUR ? words - g : FOUR,
+                stretch, map + g * l->stride + from * 8, l->stride);
     }
     for (size_t slot = words * lanes; slot < (size_t)l->groups * lanes; slot++) {
         const int channel = channel_at(l, slot);
