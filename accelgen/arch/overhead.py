@@ -7,6 +7,7 @@ costs between commands. The estimator adds these; a test holds the frame within 
 from __future__ import annotations
 
 from accelgen.arch import timing
+from accelgen.arch.params import ArchParams
 
 __all__ = [
     "CHAIN_CYCLES",
@@ -42,15 +43,17 @@ def step_start_cycles(pixels: int) -> int:
     return 4 + timing.raster_setup(pixels) + timing.array_read_latency(pixels)
 
 
-def step_end_cycles(lanes: int, *, window: bool, add: bool, squeeze: bool) -> int:
+def step_end_cycles(arch: ArchParams, *, window: bool, add: bool, squeeze: bool) -> int:
     """A step's last vector issued by its last engine to the step's count."""
     cycles = CHAIN_CYCLES + STEP_END_CYCLES
-    cycles += timing.WINDOW_LANES_LATENCY if window else timing.pe_array_latency(lanes)
+    engine = timing.pe_array_latency(arch.lanes, arch.pe_mode)
+    cycles += timing.WINDOW_LANES_LATENCY if window else engine
     cycles += timing.ADD_LATENCY - timing.PASS_LATENCY if add else 0
-    return cycles + (timing.squeeze_interval(lanes) if squeeze else 0)
+    return cycles + (timing.squeeze_interval(arch.lanes) if squeeze else 0)
 
 
-def ring_cycles(lanes: int, pixels: int, *, array: bool) -> int:
+def ring_cycles(arch: ArchParams, *, array: bool) -> int:
     """A row's vector issued in front to the window engine's first use of it."""
-    through = timing.pe_array_latency(lanes) + CHAIN_CYCLES if array else 0
-    return through + timing.WINDOW_PREPARE + timing.window_read_latency(pixels)
+    engine = timing.pe_array_latency(arch.lanes, arch.pe_mode)
+    through = engine + CHAIN_CYCLES if array else 0
+    return through + timing.WINDOW_PREPARE + timing.window_read_latency(arch.pixels)

@@ -27,7 +27,9 @@ class ArchParams:
         Pixels per cycle behind the accumulators: requantize, table, add (W). Divides ``pixels``.
     pe_mode : str
         ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
-        DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``).
+        DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``). ``"double"``: packed, and the
+        multipliers run at twice the fabric's clock, so that four pixels share one
+        (``pixels >= 4``, ``lanes`` 4 or 8).
     acc_bits : int
         Width of accumulators, 27 to 32. 27 lets one DSP48E2 requantize; the compiler proves
         that a layer fits or refuses it.
@@ -83,10 +85,14 @@ class ArchParams:
             raise ConfigError(
                 f"lanes * pixels must be at least {self.BUS_BYTES}, not {self.row_bytes}"
             )
-        if self.pe_mode not in ("single", "packed"):
-            raise ConfigError(f"pe_mode must be 'single' or 'packed', not {self.pe_mode!r}")
-        if self.pe_mode == "packed" and (self.pixels < 2 or self.lanes > 8):
-            raise ConfigError("pe_mode 'packed' needs pixels >= 2 and lanes <= 8")
+        if self.pe_mode not in ("single", "packed", "double"):
+            raise ConfigError(
+                f"pe_mode must be 'single', 'packed' or 'double', not {self.pe_mode!r}"
+            )
+        if self.pe_mode != "single" and (self.pixels < self.pe_pixels or self.lanes > 8):
+            raise ConfigError(
+                f"pe_mode {self.pe_mode!r} needs pixels >= {self.pe_pixels} and lanes <= 8"
+            )
         if not 27 <= self.acc_bits <= 32:
             raise ConfigError(f"acc_bits must be 27 to 32, not {self.acc_bits}")
         if not 16 <= self.feature_rows <= 32768:
@@ -130,6 +136,11 @@ class ArchParams:
     def param_beats(self) -> int:
         """Bus beats of one group's channel parameters (8 bytes a channel)."""
         return self.lanes * 8 // self.BUS_BYTES
+
+    @property
+    def pe_pixels(self) -> int:
+        """Pixels that share a multiplier of the array or of the window engine."""
+        return {"single": 1, "packed": 2, "double": 4}[self.pe_mode]
 
     @property
     def macs_per_cycle(self) -> int:

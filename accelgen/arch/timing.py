@@ -65,6 +65,7 @@ def window_read_latency(pixels: int) -> int:
 # Engines.
 
 #: WindowLanes: a vector's last beat to its accumulators: pack, multiply (3), accumulate.
+#: Double-pumped: pack, to the fast clock and through the multiplier (2), back, accumulate.
 WINDOW_LANES_LATENCY = 5
 #: Requantizer: a beat of accumulators to its pixels: lane 9, table 2, packer 2, queue 2.
 REQUANTIZE_LATENCY = 15
@@ -74,9 +75,13 @@ ADD_LATENCY = 11
 PASS_LATENCY = 2
 
 
-def pe_array_latency(lanes: int) -> int:
-    """PeArray: a vector's last beat to its accumulators: pack, multiply (2), sums, accumulate."""
-    return 4 + lanes
+def pe_array_latency(lanes: int, pe_mode: str) -> int:
+    """PeArray: a vector's last beat to its accumulators: pack, multiply (2), sums, accumulate.
+
+    Double-pumped, the operands' change of clock, products and sums take half as long, and the
+    sums' way back two cycles.
+    """
+    return lanes // 2 + 5 if pe_mode == "double" else lanes + 4
 
 
 def squeeze_interval(lanes: int) -> int:

@@ -128,12 +128,11 @@ class _Run:
     def span(self, time: StepTime) -> Span:
         start = overhead.step_start_cycles(self.arch.pixels)
         end = overhead.step_end_cycles(
-            self.arch.lanes, window=time.window_vectors > 0, add=time.residual,
-            squeeze=time.squeeze,
-        )  # fmt: skip
+            self.arch, window=time.window_vectors > 0, add=time.residual, squeeze=time.squeeze
+        )
         ring = 0
         if time.window_vectors:
-            ring = overhead.ring_cycles(self.arch.lanes, self.arch.pixels, array=time.array)
+            ring = overhead.ring_cycles(self.arch, array=time.array)
         fill = ring + time.fill * time.front
         return Span(time=time, overhead=start + fill + end, ring=ring, ending=end)
 

@@ -24,6 +24,8 @@ class ArrayPath(wiring.Component):
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
     run : Out(RunPort)
         To the feature memory.
@@ -43,6 +45,7 @@ class ArrayPath(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "run": Out(RunPort(arch)),
@@ -87,6 +90,7 @@ class ArrayPath(wiring.Component):
 
         # Settings and events
         m.d.comb += [
+            pe_array.clk2x.eq(self.clk2x),
             reader.step.eq(step),
             reader.start.eq(self.start),
             reader.credit.eq(acc_queue.credit),

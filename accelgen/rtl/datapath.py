@@ -35,6 +35,8 @@ class Datapath(wiring.Component):
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
         The step; static from ``start`` to ``done``.
     done : Out(1)
@@ -56,6 +58,7 @@ class Datapath(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "done": Out(1),
@@ -80,6 +83,8 @@ class Datapath(wiring.Component):
         m.submodules.last = last = StreamJoin(pixels)  # array or window -> output
         m.submodules.rows = rows = StreamSplit(row)  # residual -> output (add) or window (scale)
 
+        for path in (array, window):
+            m.d.comb += path.clk2x.eq(self.clk2x)
         for path in (array, window, output):
             m.d.comb += [path.step.eq(step), path.start.eq(self.start)]
 

@@ -30,6 +30,8 @@ class Accelerator(wiring.Component):
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase: for the multipliers in mode ``"double"``, else not used.
     s_axil : In(axi4lite.Signature)
         Registers (arch/registers.py).
     m_axi_w : Out(axi4.ReadSignature)
@@ -43,6 +45,7 @@ class Accelerator(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "s_axil": In(axi4lite.Signature()),
             "m_axi_w": Out(axi4.ReadSignature()),
             "m_axi_f": Out(axi4.Signature()),
@@ -80,6 +83,7 @@ class Accelerator(wiring.Component):
         connect(m, sequencer.load, transfers.load)
         connect(m, sequencer.store, transfers.store)
         m.d.comb += [
+            datapath.clk2x.eq(self.clk2x),
             datapath.step.eq(sequencer.step),
             datapath.start.eq(sequencer.step_start),
             sequencer.step_done.eq(datapath.done),

@@ -25,6 +25,8 @@ class WindowPath(wiring.Component):
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
     i : In(stream of pixels)
         From the array path, when ``step.array``.
@@ -43,6 +45,7 @@ class WindowPath(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "i": In(stream.Signature(layouts.pixels(arch))),
@@ -94,6 +97,7 @@ class WindowPath(wiring.Component):
         m.d.comb += [
             source.select.eq(step.array),
             assembler.pixels.eq(step.requant1.pixels),
+            lanes.clk2x.eq(self.clk2x),
             lanes.op.eq(step.window_op),
             requantizer.config.eq(step.requant2),
             requantizer.table_bank.eq(step.table_bank),

@@ -44,8 +44,14 @@ module tb #(
     logic [39:0] host_error_high;
     logic [31:0] host_wave_from = '1;  // waves are written from this cycle to the end
 
-    logic clk = 0;
-    always #1.667 clk = !clk;
+    // Fabric clock and twice its rate, in phase: both edges of a pair in one step of the simulator.
+    logic clk = 0, clk2x = 0;
+    always begin
+        #0.833 {clk, clk2x} = 2'b11;
+        #0.834 {clk, clk2x} = 2'b10;
+        #0.833 {clk, clk2x} = 2'b01;
+        #0.834 {clk, clk2x} = 2'b00;
+    end
 
     logic rst = 1;
     always_ff @(posedge clk) begin

@@ -56,6 +56,7 @@ def multiply_add(
     cascade: Product | None = None,
     addend: Value | None = None,
     clear: Value | None = None,
+    domain: str = "sync",
 ) -> Product:
     """``a * b`` (+ ``cascade`` or ``addend``), through three registers of ``m``.
 
@@ -83,20 +84,22 @@ def multiply_add(
         Signed; into the C port.
     clear : Value
         Reset of the sum register.
+    domain : str
+        Clock of all registers, and of the cycles spoken of.
     """
     assert cascade is None or addend is None
     if (
         isinstance(platform, Primitives) and platform.dsp48e2
         and len(a) <= A_BITS and len(b) <= B_BITS
     ):  # fmt: skip
-        return _instance(m, name, a, b, bits, preadd, cascade, addend, clear)
+        return _instance(m, name, a, b, bits, preadd, cascade, addend, clear, domain)
 
     a_register = Signal(signed(len(a)), name=f"{name}_a", reset_less=True)
     factor = a_register
     if preadd is not None:
         d_register = Signal(signed(len(preadd)), name=f"{name}_d", reset_less=True)
         factor = Signal(signed(len(a)), name=f"{name}_ad", reset_less=True)
-        m.d.sync += [d_register.eq(preadd), factor.eq(a_register + d_register)]
+        m.d[domain] += [d_register.eq(preadd), factor.eq(a_register + d_register)]
     b_register = Signal(signed(len(b)), name=f"{name}_b", reset_less=True)
     product = Signal(signed(len(a) + len(b)), name=f"{name}_product", reset_less=True)
     total = Signal(signed(bits), name=f"{name}_sum", reset_less=True)
@@ -105,8 +108,8 @@ def multiply_add(
         other = cascade.value
     elif addend is not None:
         other = Signal(signed(len(addend)), name=f"{name}_c", reset_less=True)
-        m.d.sync += other.eq(addend)
-    m.d.sync += [
+        m.d[domain] += other.eq(addend)
+    m.d[domain] += [
         a_register.eq(a),
         b_register.eq(b),
         product.eq(factor * b_register),
@@ -114,11 +117,11 @@ def multiply_add(
     ]
     if clear is not None:
         with m.If(clear):
-            m.d.sync += total.eq(0)
+            m.d[domain] += total.eq(0)
     return Product(total, total)
 
 
-def _instance(m, name, a, b, bits, preadd, cascade, addend, clear):
+def _instance(m, name, a, b, bits, preadd, cascade, addend, clear, domain):
     """The same in a DSP48E2, all of whose data registers are in use."""
     opmode, pcin = _OPMODE_PRODUCT, Const(0, P_BITS)
     if cascade is not None:
@@ -133,7 +136,7 @@ def _instance(m, name, a, b, bits, preadd, cascade, addend, clear):
         *(("p", parameter, value) for parameter, value in _PARAMETERS.items()),
         *(("i", port, Const(value, width)) for port, (value, width) in _TIED.items()),
         ("p", "AMULTSEL", "A" if preadd is None else "AD"),
-        ("i", "CLK", ClockSignal()),
+        ("i", "CLK", ClockSignal(domain)),
         ("i", "A", _extend(m, a, 30)),
         ("i", "B", _extend(m, b, B_BITS)),
         ("i", "C", _extend(m, addend, P_BITS)),

@@ -1,12 +1,14 @@
 """PE array: C x C x P products per cycle, accumulated over a vector's taps and input groups."""
 
-from amaranth import Cat, Module, Signal, signed
+from amaranth import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
-from accelgen.rtl.engine.pe_chain import FIELD_BITS, PeChain, operand_shape, pixels_per_chain
+from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fast
+from accelgen.rtl.engine.packed import pack
+from accelgen.rtl.engine.pe_chain import FIELD_BITS, PeChain, operand_shape
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["PeArray"]
@@ -18,7 +20,7 @@ class PeArray(wiring.Component):
     ``acc[p][oc] = sum over beats from first to last of sum over ic of activations[p][ic] *
     weights[oc][ic]``, exact in ``acc_bits`` bits (it wraps beyond them). Takes a beat every
     cycle; beats of a vector may have gaps between them, vectors may not interleave. The result of a
-    vector is at ``o`` for one cycle, ``timing.pe_array_latency(lanes)`` cycles after its last beat.
+    vector is at ``o`` for one cycle, ``timing.pe_array_latency`` cycles after its last beat.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ class PeArray(wiring.Component):
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     i : In(stream of array_operands, always ready)
         Operands. Weights in [-127, 127].
     o : Out(stream of accumulators, always ready)
@@ -35,15 +39,18 @@ class PeArray(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
-        self.latency = timing.pe_array_latency(arch.lanes)
+        self.latency = timing.pe_array_latency(arch.lanes, arch.pe_mode)
         super().__init__({
+            "clk2x": In(1),
             "i": In(stream.Signature(layouts.array_operands(arch), always_ready=True)),
             "o": Out(stream.Signature(layouts.accumulators(arch), always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        lanes, step = self.arch.lanes, pixels_per_chain(self.arch)
+        lanes, step = self.arch.lanes, self.arch.pe_pixels
+        if self.arch.pe_mode == "double":
+            fast_domain(m, self.clk2x)
 
         # Lane k's operands, k cycles late for the cascade, and one for the register that packs.
         operands, weights = [], []
@@ -80,34 +87,49 @@ class PeArray(wiring.Component):
 
 
 class _Operands(wiring.Component):
-    """Pixels of one chain in, multiplier operands out: lane k after k + 1 cycles."""
+    """Pixels of one chain in, multiplier operands out: lane k after k + 1 cycles.
+
+    Double-pumped, both pairs of pixels follow each other in the fast domain, lane k k fast cycles
+    after lane 0.
+    """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "pixels": In(data.ArrayLayout(layouts.pixel(arch), pixels_per_chain(arch))),
+            "pixels": In(data.ArrayLayout(layouts.pixel(arch), arch.pe_pixels)),
             "operands": Out(data.ArrayLayout(operand_shape(arch), arch.lanes)),
         })
 
     def elaborate(self, platform):
         m = Module()
 
+        double = self.arch.pe_mode == "double"
+        second = second_half(m) if double else None
         for k in range(self.arch.lanes):
-            late = [delay(m, pixel[k], k) for pixel in self.pixels]
-            operand = Signal(operand_shape(self.arch), name=f"operand{k}", reset_less=True)
-            if len(late) == 1:
-                m.d.sync += operand.eq(late[0])
+            pixels = [pixel[k] for pixel in self.pixels]
+            if double:
+                pairs = [
+                    self._register(m, pack(*pixels[n : n + 2], field=FIELD_BITS), f"pair{k}_{n}")
+                    for n in (0, 2)
+                ]
+                operand = to_fast(m, *pairs, second, name=f"operand{k}")
+                operand = delay(m, operand, k, domain="fast")
             else:
-                # (a1 << FIELD_BITS) + a0 without an adder as wide: a negative a0 borrows 1.
-                a0, a1 = late
-                m.d.sync += operand.eq(Cat(a0, a0[-1].replicate(FIELD_BITS - 8), (a1 - a0[-1])[:9]))
+                late = [delay(m, pixel, k) for pixel in pixels]
+                packed = late[0] if len(late) == 1 else pack(*late, field=FIELD_BITS)
+                operand = self._register(m, packed, f"operand{k}")
             m.d.comb += self.operands[k].eq(operand)
 
         return m
 
+    def _register(self, m, value, name):
+        register = Signal(operand_shape(self.arch), name=name, reset_less=True)
+        m.d.sync += register.eq(value)
+        return register
+
 
 class _Weights(wiring.Component):
-    """Weights of one output lane: lane k after k + 1 cycles."""
+    """Weights of one output lane: lane k after k + 1 cycles, beside the operands."""
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -118,6 +140,10 @@ class _Weights(wiring.Component):
         m = Module()
 
         for k in range(self.arch.lanes):
-            m.d.comb += self.o[k].eq(delay(m, self.i[k], k + 1))
+            if self.arch.pe_mode == "double":
+                held = delay(m, self.i[k], 1)
+                m.d.comb += self.o[k].eq(delay(m, held, k + 1, domain="fast"))
+            else:
+                m.d.comb += self.o[k].eq(delay(m, self.i[k], k + 1))
 
         return m

@@ -6,23 +6,20 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.engine.accumulate import accumulate
+from accelgen.rtl.engine.double_pump import to_fabric
 from accelgen.rtl.engine.multiply_add import multiply_add
+from accelgen.rtl.engine.packed import unpack
 
-__all__ = ["FIELD_BITS", "PeChain", "operand_shape", "pixels_per_chain"]
+__all__ = ["FIELD_BITS", "PeChain", "operand_shape"]
 
 #: Distance of the two pixels in a packed operand. A sum of 8 products of int8 x [-127, 127] is at
 #: most 8 * 128 * 127 = 130048 < 2**17, so it fits the field with its sign.
 FIELD_BITS = 18
 
 
-def pixels_per_chain(arch: ArchParams) -> int:
-    """Pixels that share a multiplier."""
-    return 2 if arch.pe_mode == "packed" else 1
-
-
 def operand_shape(arch: ArchParams):
     """What a multiplier takes besides the weight: a pixel, or two in 27 bits (DSP48E2's A)."""
-    return signed(9 + FIELD_BITS) if arch.pe_mode == "packed" else signed(8)
+    return signed(8) if arch.pe_mode == "single" else signed(9 + FIELD_BITS)
 
 
 class PeChain(wiring.Component):
@@ -33,9 +30,13 @@ class PeChain(wiring.Component):
     ``"packed"`` an operand is ``(a1 << 18) + a0``, so the sum is ``(s1 << 18) + s0``; it is split
     behind the last multiplier, where s1 lacks 1 when s0 is negative.
 
-    Operands of multiplier 0 in cycle t are part of ``acc`` in cycle t + ``latency``. Of the same
-    beat, ``valid`` comes in cycle t + ``latency`` - 2, ``first`` in cycle t + ``latency`` - 1.
+    Operands of multiplier 0 in cycle t are part of ``acc`` in cycle t + lanes + 3. Of the same
+    beat, ``valid`` comes two cycles before, ``first`` one.
     Where there is no beat the last multiplier adds up to 0, so the accumulators need no enable.
+
+    In mode ``"double"`` the multipliers run in domain ``fast`` (engine/double_pump.py): operands
+    come there, first of pixels 0 and 1, then of pixels 2 and 3, a weight for both; lane k is k
+    fast cycles late. The first are in a fast register in cycle 2t + 1, the rest as above.
 
     Parameters
     ----------
@@ -58,34 +59,39 @@ class PeChain(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
-        # Operand register, product register, C sums, accumulator.
-        self.latency = 3 + arch.lanes
         super().__init__({
             "activations": In(data.ArrayLayout(operand_shape(arch), arch.lanes)),
             "weights": In(data.ArrayLayout(signed(8), arch.lanes)),
             "valid": In(1),
             "first": In(1),
-            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), pixels_per_chain(arch))),
+            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), arch.pe_pixels)),
         })
 
     def elaborate(self, platform):
         m = Module()
+        lanes, double = self.arch.lanes, self.arch.pe_mode == "double"
 
         operand_bits = len(self.activations[0])
         partial = None
-        for k in range(self.arch.lanes):
+        for k in range(lanes):
             # A bit more than a product's per doubling of the number of products.
             bits = operand_bits + 8 + k.bit_length()
             partial = multiply_add(
-                m, platform, f"lane{k}", self.activations[k], self.weights[k],
-                bits=bits, cascade=partial, clear=~self.valid if k == self.arch.lanes - 1 else None,
+                m, platform, f"lane{k}", self.activations[k], self.weights[k], bits=bits,
+                cascade=partial, clear=~self.valid if k == lanes - 1 and not double else None,
+                domain="fast" if double else "sync",
             )  # fmt: skip
-        total = partial.value
 
-        sums = [(total, Const(0, 1))]
-        if self.arch.pe_mode == "packed":
-            low, high = total[:FIELD_BITS], total[FIELD_BITS:]
-            sums = [(low.as_signed(), Const(0, 1)), (high.as_signed(), low[-1])]
+        totals = [partial.value]
+        if double:
+            # The second half's sum shows in an even cycle: one more, so that it meets the fabric's.
+            late = Signal.like(partial.value, name="late", reset_less=True)
+            m.d.fast += late.eq(partial.value)
+            totals = to_fabric(m, late, clear=~self.valid)
+
+        sums = [(totals[0], Const(0, 1))]
+        if self.arch.pe_mode != "single":
+            sums = [pixel for total in totals for pixel in unpack(total, field=FIELD_BITS)]
         for pixel, (addend, carry) in enumerate(sums):
             acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
             m.d.sync += acc.eq(accumulate(m, acc, addend, carry=carry, restart=self.first))

@@ -8,8 +8,9 @@ from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.accumulate import accumulate
+from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fabric, to_fast
 from accelgen.rtl.engine.multiply_add import multiply_add
-from accelgen.rtl.engine.pe_chain import pixels_per_chain
+from accelgen.rtl.engine.packed import pack, unpack
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["WindowLanes"]
@@ -30,11 +31,13 @@ class WindowLanes(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``pe_mode`` (``"packed"``: two pixels share a multiplier) and
-        ``acc_bits``.
+        Uses ``lanes``, ``pixels``, ``pe_mode`` (``"packed"``: two pixels share a multiplier;
+        ``"double"``: four) and ``acc_bits``.
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     op : In(2)
         WindowOp. Static while beats flow.
     i : In(stream of window_operands, always ready)
@@ -48,6 +51,7 @@ class WindowLanes(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "op": In(2),
             "i": In(stream.Signature(layouts.window_operands(arch), always_ready=True)),
             "o": Out(stream.Signature(layouts.accumulators(arch), always_ready=True)),
@@ -55,7 +59,9 @@ class WindowLanes(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        step = pixels_per_chain(self.arch)
+        step = self.arch.pe_pixels
+        if self.arch.pe_mode == "double":
+            fast_domain(m, self.clk2x)
 
         largest = Signal(reset_less=True)
         m.d.sync += largest.eq(self.op == WindowOp.MAX)
@@ -100,7 +106,7 @@ class _Lane(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
-        step = pixels_per_chain(arch)
+        step = arch.pe_pixels
         super().__init__({
             "pixels": In(data.ArrayLayout(signed(9), step)),
             "weight": In(signed(9)),
@@ -113,22 +119,9 @@ class _Lane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        packed = len(self.acc) == 2
 
         # Cycle 1: pack. 2 to 4: the multiplier's registers.
-        operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
-        result = multiply_add(
-            m, platform, "multiply", operand, self.weight, bits=len(operand) + 9, clear=~self.coming
-        ).value
-        if packed:
-            # (a1 << FIELD_BITS) + a0 without an adder as wide: a negative a0 borrows 1.
-            a0, a1 = self.pixels
-            m.d.sync += operand.eq(Cat(a0, a0[-1].replicate(FIELD_BITS - 9), (a1 - a0[-1])[:10]))
-            low, high = result[:FIELD_BITS], result[FIELD_BITS:]
-            values = [(low.as_signed(), Const(0, 1)), (high.as_signed(), low[-1])]
-        else:
-            m.d.sync += operand.eq(self.pixels[0])
-            values = [(result, Const(0, 1))]
+        values = (self._double if self.arch.pe_mode == "double" else self._products)(m, platform)
 
         # Cycle 5: accumulate.
         for pixel, (value, carry) in enumerate(values):
@@ -145,3 +138,31 @@ class _Lane(wiring.Component):
             m.d.comb += self.acc[pixel].eq(acc)
 
         return m
+
+    def _products(self, m, platform):
+        """Products as (number, carry), cleared where there is no beat."""
+        packed = len(self.pixels) == 2
+        operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
+        m.d.sync += operand.eq(
+            pack(*self.pixels, field=FIELD_BITS) if packed else self.pixels[0]
+        )  # fmt: skip
+        result = multiply_add(
+            m, platform, "multiply", operand, self.weight, bits=len(operand) + 9, clear=~self.coming
+        ).value
+        return unpack(result, field=FIELD_BITS) if packed else [(result, Const(0, 1))]
+
+    def _double(self, m, platform):
+        """The same of two packed pairs that follow each other in the fast domain."""
+        pairs = [Signal(signed(FIELD_BITS + 10), name=f"pair{n}", reset_less=True) for n in (0, 1)]
+        m.d.sync += [
+            pair.eq(pack(self.pixels[2 * n], self.pixels[2 * n + 1], field=FIELD_BITS))
+            for n, pair in enumerate(pairs)
+        ]
+        operand = to_fast(m, *pairs, second_half(m), name="operand")
+        weight = Signal(signed(9), name="fast_weight", reset_less=True)
+        m.d.fast += weight.eq(self.weight)
+        result = multiply_add(
+            m, platform, "multiply", operand, weight, bits=len(operand) + 9, domain="fast"
+        ).value
+        halves = to_fabric(m, result, clear=~self.coming)
+        return [pixel for half in halves for pixel in unpack(half, field=FIELD_BITS)]

@@ -24,6 +24,12 @@ CONFIGURATIONS = {
     "packed4": {
         "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "packed", "acc_bits": 28,
     },
+    "double": {
+        "lanes": 8, "pixels": 8, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 27,
+    },
+    "double4": {
+        "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "double", "acc_bits": 28,
+    },
 }  # fmt: skip
 
 

@@ -22,6 +22,9 @@ CONFIGURATIONS = {
     "packed": {
         "lanes": 8, "pixels": 8, "chain_pixels": 2, "pe_mode": "packed", "acc_bits": 27,
     },
+    "double": {
+        "lanes": 4, "pixels": 8, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 27,
+    },
 }  # fmt: skip
 
 

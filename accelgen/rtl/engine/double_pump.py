@@ -1,0 +1,49 @@
+"""Double pumping: a fast clock, twice the fabric's and in phase, for what is worth it.
+
+The domain ``fast`` is the port ``clk2x``. A fabric cycle t holds fast cycles 2t and 2t + 1. The
+two halves of what a fabric register holds in cycle t are in a fast register in cycles 2t + 1 and
+2t + 2 (``to_fast``). Results that a fast register shows in an even and the next odd cycle 2t - 2
+and 2t - 1 are in two fabric registers in cycle t (``to_fabric``). Both ways go from register to
+register with nothing but a 2:1 multiplexer between.
+"""
+
+from amaranth import ClockDomain, ClockSignal, Module, Mux, Shape, Signal, Value
+
+__all__ = ["fast_domain", "second_half", "to_fabric", "to_fast"]
+
+
+def fast_domain(m: Module, clk2x: Value) -> None:
+    """Give ``m`` and what is below it the domain ``fast``, clocked by ``clk2x``."""
+    m.domains.fast = ClockDomain(reset_less=True)
+    m.d.comb += ClockSignal("fast").eq(clk2x)
+
+
+def second_half(m: Module) -> Signal:
+    """1 in odd fast cycles. A register of its own for each caller, so that none has many loads."""
+    fabric, seen, second = Signal(), Signal(), Signal(name="second_half")
+    m.d.sync += fabric.eq(~fabric)
+    m.d.fast += [
+        seen.eq(fabric),
+        second.eq(fabric ^ seen),  # they differ in even cycles
+    ]
+    return second
+
+
+def to_fast(m: Module, first: Value, second: Value, second_half: Value, *, name: str) -> Signal:
+    """A fast register that shows ``first``, then ``second`` of each fabric cycle."""
+    register = Signal(Shape.cast(first.shape()), name=name, reset_less=True)
+    m.d.fast += register.eq(Mux(second_half, second, first))
+    return register
+
+
+def to_fabric(m: Module, value: Value, *, clear: Value) -> tuple[Signal, Signal]:
+    """Fabric registers of an even and the next odd fast cycle of ``value``; 0 with ``clear``."""
+    shape = Shape.cast(value.shape())
+    before = Signal(shape, name="before", reset_less=True)
+    m.d.fast += before.eq(value)
+    halves = tuple(Signal(shape, name=f"half{n}", reset_less=True) for n in range(2))
+    for half, now in zip(halves, (before, value), strict=True):
+        m.d.sync += half.eq(now)
+        with m.If(clear):
+            m.d.sync += half.eq(0)
+    return halves
