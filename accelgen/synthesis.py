@@ -22,6 +22,8 @@ from accelgen.errors import ToolError
 
 __all__ = ["Mapped", "synthesize"]
 
+TOP = "accelgen_top"
+
 #: Yosys cells by what they take. LUT6_2 and SRLs sit in a LUT each, RAM32M in four.
 _LUTS = {
     **{f"LUT{n}": 1.0 for n in range(1, 7)},
@@ -55,11 +57,12 @@ class Mapped:
 
 
 def synthesize(
-    verilog: str, *, top: str = "accelgen_top", family: str = "xcup", flatten: bool = False
+    verilog: str, *, top: str = TOP, family: str = "xcup", flatten: bool = False
 ) -> Mapped:
     """Map ``verilog`` with Yosys's ``synth_xilinx``.
 
     With ``flatten`` blocks are optimized across their borders, and only the total is known.
+    Without it Yosys 0.70 may stop on an assertion of its own (abc9, large modules).
 
     Raises ToolError when pyosys is missing or fails.
     """
@@ -114,7 +117,9 @@ def _resources(cells: Mapping[str, int]) -> dict[str, float]:
 def _main() -> None:
     from accelgen.estimate.resources import total_resources
     from accelgen.pipeline import target
-    from accelgen.simulation.verilated import accelerator_verilog
+    from accelgen.rtl.emit import emit_verilog
+    from accelgen.rtl.primitives import Primitives
+    from accelgen.rtl.top import Accelerator
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", default="ultra96v2")
@@ -123,11 +128,11 @@ def _main() -> None:
     parser.add_argument("--depth", type=int, default=2, help="levels of the hierarchy to print")
     options = parser.parse_args()
     hardware = target(options.board, preset=options.preset)
-    mapped = synthesize(
-        accelerator_verilog(hardware.arch),
-        family=hardware.board.yosys_family,
-        flatten=options.flatten,
-    )
+    family = hardware.board.yosys_family
+    # DSPs named, not hoped for: Yosys packs no registers into those it infers.
+    primitives = Primitives() if family == "xcup" else None
+    text = emit_verilog(Accelerator(hardware.arch), name=TOP, separator="_", primitives=primitives)
+    mapped = synthesize(text, family=family, flatten=options.flatten)
     estimated = total_resources(hardware.arch).to_dict()
     print(f"{'':44}{'LUT':>9}{'FF':>9}{'BRAM36':>9}{'DSP':>9}")
     for path, used in sorted(mapped.blocks.items()):
