@@ -5,6 +5,7 @@ load -> quantized -> compile_model -> estimate | build | simulate
 
 from __future__ import annotations
 
+import functools
 import math
 import tempfile
 import tomllib
@@ -23,27 +24,31 @@ from accelgen.deploy.package import Package, read_package, write_package
 from accelgen.errors import ConfigError, ModelError
 from accelgen.estimate import Estimate, Memory
 from accelgen.estimate import estimate as estimate_program
+from accelgen.estimate.report import ps_model
 from accelgen.estimate.timeline import timeline
 from accelgen.frontend import load_onnx
 from accelgen.golden.arith import quantize_array
+from accelgen.ir import Graph
 from accelgen.ir.imported import Imported
 from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
 from accelgen.samples import load_samples, random_samples
-from accelgen.schedule import schedule
+from accelgen.schedule import schedule_parts
 from accelgen.schedule.program import Program
 from accelgen.schedule.single import single_step
 from accelgen.schedule.text import program_text
 from accelgen.simulated import Simulated, add_frame, add_layers, choose_steps
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_layers
+from accelgen.simulation.processor import processor
 from accelgen.simulation.verilated import VerilatedSimulator, accelerator_verilog
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
     "Compiled",
     "Loaded",
+    "Offload",
     "Target",
     "build",
     "check",
@@ -87,17 +92,49 @@ class Target:
     arch: ArchParams
     clock_mhz: float
     memory: Memory
+    ps_threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offload:
+    """What besides softmax the PS computes: the fully connected layers at the network's end, and
+    squeeze-and-excite blocks (each costs a crossing there and back)."""
+
+    fc: bool = False
+    se: bool = False
+
+    @classmethod
+    def of(cls, fc_on: str = "pl", se_on: str = "pl") -> Offload:
+        """From the options' words, "pl" or "ps". Raises ConfigError for others."""
+        for option, where in (("--fc-on", fc_on), ("--se-on", se_on)):
+            if where not in ("pl", "ps"):
+                raise ConfigError(f"{option} is pl or ps, not {where!r}")
+        return cls(fc=fc_on == "ps", se=se_on == "ps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """A network, quantized and scheduled for one configuration."""
+    """A network, quantized and scheduled for one configuration.
+
+    ``parts`` run one after another, PS work between them; usually there is one, ``program``.
+    """
 
     name: str
     input_layout: str
     model: QuantizedModel
-    program: Program
+    parts: tuple[Program, ...]
+    offload: Offload = Offload()
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def program(self) -> Program:
+        """The only program. Raises ConfigError when the frame has several parts."""
+        if len(self.parts) > 1:
+            raise ConfigError(
+                f"{self.name} is scheduled in {len(self.parts)} parts, with PS work between them: "
+                "that can be estimated, and simulated as whole frames; leave --se-on at pl"
+            )
+        return self.parts[0]
 
 
 def target(
@@ -109,6 +146,7 @@ def target(
     ddr_bytes_per_cycle: float | None = None,
     ddr_latency: int | None = None,
     stalls: float = 0.0,
+    ps_threads: int = 1,
 ) -> Target:
     """Board, configuration (the board's, or ``preset``, or a TOML file of knobs), clock, memory.
 
@@ -124,7 +162,9 @@ def target(
         stalls=stalls,
     )
     arch = _configuration(chosen, preset, config)
-    return Target(board=chosen, arch=arch, clock_mhz=clock, memory=memory)
+    return Target(
+        board=chosen, arch=arch, clock_mhz=clock, memory=memory, ps_threads=ps_threads
+    )  # fmt: skip
 
 
 def load(model: str | Path) -> Loaded:
@@ -179,15 +219,18 @@ def compile_model(
     method: str = "mse",
     seed: int = 0,
     keep_all: bool = False,
+    offload: Offload | None = None,
 ) -> Compiled:
     """From a model to everything a board needs, in memory. Writes nothing."""
+    offload = offload or Offload()
     loaded = load(model)
     int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
     return Compiled(
         name=loaded.name,
         input_layout=loaded.imported.input_layout,
         model=int8,
-        program=schedule(int8.graph, arch, keep_all=keep_all),
+        parts=_parts(int8.graph, arch, offload, keep_all=keep_all),
+        offload=offload,
         warnings=loaded.warnings + warnings,
     )
 
@@ -215,8 +258,9 @@ def quantize(
 def estimate(compiled: Compiled, hardware: Target) -> Estimate:
     """Cycles, frames per second and resources, from the schedule alone."""
     return estimate_program(
-        compiled.program, hardware.board, clock_mhz=hardware.clock_mhz, memory=hardware.memory
-    )
+        compiled.parts, hardware.board, clock_mhz=hardware.clock_mhz, memory=hardware.memory,
+        ps=ps_model(hardware.board, hardware.ps_threads),
+    )  # fmt: skip
 
 
 def export_zoo(name: str, out: Path) -> None:
@@ -228,7 +272,12 @@ def export_zoo(name: str, out: Path) -> None:
 
 def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = False) -> Estimate:
     """Write the package directory ``out``; returns the estimate that its README quotes."""
-    numbers = estimate(compiled, hardware)
+    if compiled.offload.fc:
+        raise ConfigError(
+            "the package's driver computes no fully connected layers: build with --fc-on pl, or "
+            "link the library of docs/ps.md into a driver of your own"
+        )
+    program, numbers = compiled.program, estimate(compiled, hardware)
     with new_directory(out, force=force) as scratch, tempfile.TemporaryDirectory() as temporary:
         network = Path(temporary) / "network.onnx"
         write_qdq(compiled.model, network)
@@ -236,9 +285,9 @@ def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = Fals
             model=compiled.name,
             board=hardware.board,
             clock_mhz=hardware.clock_mhz,
-            program=compiled.program,
+            program=program,
             verilog=accelerator_verilog(hardware.arch),
-            listing=program_text(compiled.program),
+            listing=program_text(program),
             network=network,
             estimate=numbers.to_dict(compiled.name),
             input_layout=compiled.input_layout,
@@ -258,6 +307,7 @@ def simulate(
     verilog: str | None = None,
     waves: Path | None = None,
     progress: bool = False,
+    ps: str = "twin",
 ) -> Simulated:
     """Run the generated Verilog and compare every bit with the golden model.
 
@@ -274,25 +324,34 @@ def simulate(
         Text to simulate instead of what is generated for the configuration.
     waves : Path
         Directory for a wave window when something differs.
+    ps : str
+        What runs PS steps of a frame: "twin" (the library's portable C) or "qemu" (NEON code under
+        qemu-aarch64).
     """
-    program, graph = compiled.program, compiled.model.graph
+    graph = compiled.model.graph
     if sample is None:
         sample = random_samples(graph.tensors[graph.input].shape, seed)[:1]
     quantization = graph.tensors[graph.input].quantization
     assert quantization is not None
     x = quantize_array(sample[:1], quantization)
     simulator = VerilatedSimulator(hardware.arch, verilog=verilog)
-    settings = ddr_settings(hardware.memory, seed)
     numbers = estimate(compiled, hardware)
+    settings = ddr_settings(hardware.memory, seed, numbers.competing_bytes_per_cycle)
     result = Simulated(board=hardware.board.name, config=hardware.arch.to_dict())
     if frame:
-        everything = schedule(graph, hardware.arch, keep_all=True)
-        plain, kept = (
-            simulate_frame(p, x, simulator, settings=settings, waves=waves, progress=progress)
-            for p in (program, everything)
-        )
-        result = add_frame(result, program, numbers, plain, kept)
+        everything = _parts(graph, hardware.arch, compiled.offload, keep_all=True)
+        on_ps = processor(ps) if any(p.ps_steps for p in compiled.parts) else None
+        run = functools.partial(
+            simulate_frame, simulator=simulator, settings=settings, waves=waves,
+            progress=progress, processor=on_ps,
+        )  # fmt: skip
+        values = {graph.input: x}
+        for plain, kept in zip(compiled.parts, everything, strict=True):
+            report = run(plain, values)
+            result = add_frame(result, plain, numbers, report, run(kept, values))
+            values |= report.outputs
     if layers:
+        program = compiled.program
         golden = golden_tensors(program, {program.input.tensor: x[0]})
         chosen = choose_steps(program, layers)
         alone = [(program.steps[i].nodes[0], single_step(program, i)) for i in chosen]
@@ -322,18 +381,28 @@ def open_package(where: Path) -> tuple[Compiled, Target, str]:
     return compiled, hardware, files[f"rtl/{manifest['top']}.v"].read_text()
 
 
-def ddr_settings(memory: Memory, seed: int = 0) -> DdrSettings:
-    """The bench's memory model, as the estimator sees it."""
+def ddr_settings(memory: Memory, seed: int = 0, competing: float = 0.0) -> DdrSettings:
+    """The bench's memory model, as the estimator sees it; ``competing``: the PS's bytes per
+    cycle."""
     return DdrSettings(
         bytes_per_cycle=memory.bytes_per_cycle,
         latency=memory.latency_cycles,
         write_latency=memory.write_latency_cycles,
         stalls=memory.stalls,
+        competing_bytes_per_cycle=competing,
         seed=seed + 1,
     )
 
 
 # Small parts.
+
+
+def _parts(
+    graph: Graph, arch: ArchParams, offload: Offload, *, keep_all: bool
+) -> tuple[Program, ...]:  # fmt: skip
+    return schedule_parts(
+        graph, arch, keep_all=keep_all, fc_on_ps=offload.fc, se_on_ps=offload.se
+    )  # fmt: skip
 
 
 def _configuration(board: Board, preset: str | None, config: Path | None) -> ArchParams:

@@ -107,7 +107,7 @@ def add_frame(
     frame: FrameReport,
     everything: FrameReport,
 ) -> Simulated:
-    """``simulated`` with a frame, and with every layer of it.
+    """``simulated`` with a frame, and with every layer of it; a frame in parts grows by one part.
 
     ``frame`` ran ``program`` itself: its cycles count. ``everything`` ran the same network with
     every tensor kept: there each layer is compared.
@@ -115,7 +115,7 @@ def add_frame(
     ends = [float(end) for end in frame.result.exec_cycles]
     complete = len(ends) == sum(len(step.execs) for step in program.steps)
     cycles = step_cycles(program, ends) if complete else [0] * len(program.steps)
-    wrong = {node for d in everything.divergences for node in d.nodes}
+    wrong = {node for d in everything.divergences for node in d.nodes} | set(everything.ps_faults)
     elements = {name: value.size for name, value in everything.result.tensors.items()}
     layers = []
     for layer, first in _layers(program, numbers):
@@ -124,15 +124,17 @@ def add_frame(
             compared = sum(elements.get(name, 0) for name in (step.output, step.squeezed))
             layer = replace(layer, cycles=cycles[step.index], elements=compared)
         layers.append(replace(layer, match=layer.name not in wrong and not everything.result.fault))
+    before = simulated.frame
+    total = frame.result.cycles + (before.cycles if before else 0)
     return replace(
         simulated,
-        layers=tuple(layers),
+        layers=(*simulated.layers, *layers),
         frame=SimulatedFrame(
-            match=frame.match,
-            cycles=frame.result.cycles,
+            match=frame.match and (before is None or before.match),
+            cycles=total,
             estimated_cycles=numbers.cycles,
-            fps=numbers.clock_mhz * 1e6 / max(1, frame.result.cycles),
-            wall_s=frame.result.wall_s,
+            fps=numbers.clock_mhz * 1e6 / max(1, total),
+            wall_s=frame.result.wall_s + (before.wall_s if before else 0.0),
         ),
         faults=(*simulated.faults, *(str(r) for r in (frame, everything) if not r.match)),
     )
@@ -178,7 +180,10 @@ def add_layers(
 
 def _layers(program: Program, numbers: Estimate) -> Iterator[tuple[SimulatedLayer, bool]]:
     """Every layer with nothing simulated yet, and whether it is the first of its step."""
+    names = {node.name for node in program.graph.nodes}
     for x in numbers.layers:
+        if x.name not in names:
+            continue  # of another part of the frame
         first = x.cycles is not None and any(x.name == s.nodes[0] for s in program.steps)
         yield (
             SimulatedLayer(

@@ -24,16 +24,20 @@ from accelgen.cli.options import (
     Config,
     DdrBytes,
     DdrLatency,
+    FcOn,
     Force,
     Json,
     Method,
     Model,
     ModelOrDir,
     Preset,
+    Processor,
+    PsThreads,
     Seed,
+    SeOn,
     Stalls,
 )
-from accelgen.errors import AccelgenError
+from accelgen.errors import AccelgenError, ConfigError
 
 __all__ = ["app", "main"]
 
@@ -165,6 +169,9 @@ def estimate(
     stalls: Stalls = 0.0,
     calib: Calib = None,
     seed: Seed = 0,
+    fc_on: FcOn = "pl",
+    se_on: SeOn = "pl",
+    ps_threads: PsThreads = 1,
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
@@ -173,15 +180,21 @@ def estimate(
     hardware = pipeline.target(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
+        ps_threads=ps_threads,
     )  # fmt: skip
-    compiled = pipeline.compile_model(model, arch=hardware.arch, calib=calib, seed=seed)
+    compiled = pipeline.compile_model(
+        model, arch=hardware.arch, calib=calib, seed=seed,
+        offload=pipeline.Offload.of(fc_on, se_on),
+    )  # fmt: skip
     _warn(compiled.warnings)
     numbers = pipeline.estimate(compiled, hardware)
     if json:
         _print_json(numbers.to_dict(model))
     else:
         _print(
-            tables.estimate_table(model, numbers), tables.estimate_summary(numbers, hardware.board)
+            tables.estimate_table(model, numbers),
+            tables.ps_table(numbers),
+            tables.estimate_summary(numbers, hardware.board),
         )
     if not numbers.fits:
         raise typer.Exit(1)
@@ -242,6 +255,9 @@ def simulate(
     stalls: Stalls = 0.0,
     calib: Calib = None,
     seed: Seed = 0,
+    fc_on: FcOn = "pl",
+    se_on: SeOn = "pl",
+    ps: Processor = "twin",
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
@@ -254,17 +270,22 @@ def simulate(
         )  # fmt: skip
 
     verilog = None
+    offload = pipeline.Offload.of(fc_on, se_on)
     if Path(model).is_dir():
+        if offload != pipeline.Offload():
+            raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
         compiled, built, verilog = pipeline.open_package(Path(model))
         hardware = hardware_of(built.board.name, built.clock_mhz)
         hardware = replace(hardware, arch=built.arch)
     else:
         hardware = hardware_of(board, clock_mhz)
-        compiled = pipeline.compile_model(model, arch=hardware.arch, calib=calib, seed=seed)
+        compiled = pipeline.compile_model(
+            model, arch=hardware.arch, calib=calib, seed=seed, offload=offload
+        )
         _warn(compiled.warnings)
     result = pipeline.simulate(
         compiled, hardware, layers=layers, frame=frame or not layers, seed=seed, verilog=verilog,
-        waves=waves, progress=sys.stderr.isatty(),
+        waves=waves, progress=sys.stderr.isatty(), ps=ps,
     )  # fmt: skip
     if json:
         _print_json(result.to_dict(model))

@@ -8,9 +8,25 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "BoardName", "Calib", "ClockMhz", "Config", "DdrBytes", "DdrLatency", "Force", "Json", "Method",
-    "Model", "ModelOrDir", "Preset", "Seed", "Stalls",
-]  # fmt: skip
+    "BoardName",
+    "Calib",
+    "ClockMhz",
+    "Config",
+    "DdrBytes",
+    "DdrLatency",
+    "FcOn",
+    "Force",
+    "Json",
+    "Method",
+    "Model",
+    "ModelOrDir",
+    "Preset",
+    "Processor",
+    "PsThreads",
+    "SeOn",
+    "Seed",
+    "Stalls",
+]
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="ONNX file (float or QDQ), or zoo:NAME[@RESOLUTION].")
@@ -59,3 +75,20 @@ Method = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a directory that is not ours.")]
+FcOn = Annotated[
+    str,
+    typer.Option("--fc-on", metavar="pl|ps", help="Where the last fully connected layers run."),
+]
+SeOn = Annotated[
+    str,
+    typer.Option(
+        "--se-on", metavar="pl|ps", help="Where squeeze-and-excite runs; ps: a crossing each way."
+    ),
+]
+PsThreads = Annotated[
+    int, typer.Option("--ps-threads", min=1, max=4, help="Cores that PS kernels may use.")
+]
+Processor = Annotated[
+    str,
+    typer.Option("--ps", metavar="twin|qemu", help="PS steps: portable C, or NEON under qemu."),
+]

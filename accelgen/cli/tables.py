@@ -18,6 +18,7 @@ __all__ = [
     "estimate_summary",
     "estimate_table",
     "number",
+    "ps_table",
     "quantize_table",
     "rows_table",
     "simulated_lines",
@@ -115,6 +116,37 @@ def estimate_summary(numbers: Estimate, board: Board) -> Table:
     ]
     rows.append(("fits", "yes" if numbers.fits else "no: " + "; ".join(numbers.exceeded)))
     return rows_table("", ("estimated", ""), rows)
+
+
+def ps_table(numbers: Estimate) -> Table:
+    """``accelgen estimate``: a frame's time on the PL, on the PS and between them."""
+    ps = numbers.ps
+    kernels, crossings = ps.waits
+    rows: list[tuple[str, float | None, str]] = [
+        ("PL", 1e3 * ps.pl_seconds, "binds" if ps.bound == "pl" else ""),
+        ("PS kernels", 1e3 * ps.kernel_seconds, "binds" if ps.bound == "ps" else ""),
+        (
+            f"crossings ({len(ps.crossings)})",
+            1e3 * ps.crossing_seconds,
+            "binds" if ps.bound == "crossing" else "",
+        ),
+        ("PL waits for PS", 1e3 * kernels, ""),
+        ("PL waits for crossings", 1e3 * crossings, ""),
+        ("frame", 1e3 * ps.period_seconds, f"{numbers.fps:,.1f} per second"),
+    ]
+    for row in ps.block_costs():
+        there, back = row["to_ps_us"], row["to_pl_us"]
+        what = f"kernels {row['kernels_us']:,.0f} us, layout {row['layout_us']:,.0f} us, "
+        what += f"crossings {there:,.0f} + {back:,.0f} us"
+        total = row["kernels_us"] + row["layout_us"] + there + back
+        rows.append((f"SE {row['block']}", total / 1e3, what))
+    rows += [
+        (f"if {name} were {end}", 1e3 * seconds, "frame")
+        for name, ends in ps.sensitivity.items()
+        for end, seconds in ends.items()
+    ]
+    texts = ((name, "" if ms is None else f"{ms:,.3f}", note) for name, ms, note in rows)
+    return rows_table("time per frame (modelled, not measured)", ("", "ms", ""), texts)
 
 
 def simulated_table(model: str, result: Simulated) -> Table:

@@ -1,29 +1,255 @@
-"""What the processor side costs per frame: crossings and the few nodes it computes."""
+"""The processor's part of a frame: kernels, crossings, and how they meet the PL's part."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from accelgen.schedule.program import Program
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import QGlobalAvgPool
+from accelgen.ps.model import (
+    PsModel,
+    Work,
+    from_feature_memory,
+    node_work,
+    sensitivity,
+    to_feature_memory,
+)
+from accelgen.schedule.program import Placement, Program
 
-__all__ = ["ps_seconds"]
+__all__ = ["Crossing", "PsEstimate", "PsKernel", "estimate_ps"]
 
-#: Starting the accelerator and taking its interrupt.
-LAUNCH_SECONDS = 5e-6
-#: Cleaning or invalidating the cache: 11 us per 80 kB.
-CACHE_SECONDS_PER_BYTE = 11e-6 / 80e3
-#: One element through float arithmetic with an exponential, one core, not vectorised.
-ELEMENT_SECONDS = 40e-9
+#: Parameters without a published figure, shown with what they would change.
+UNCERTAIN = ("interrupt_us", "core_rate", "overlap")
 
 
-def ps_seconds(program: Program) -> float:
-    """Seconds of one frame on the PS, beside the PL's own time.
+@dataclass(frozen=True, kw_only=True)
+class PsKernel:
+    """A kernel call. ``node`` is the graph's; ``op`` the operation, or "layout" for a change of
+    order on the way in or out; ``part`` the program it follows."""
 
-    Input and outputs cross once; what the PS computes is priced per element. A cycle model of the
-    cores does not exist yet: networks whose tail is more than a softmax deserve one.
+    node: str
+    op: str
+    part: int
+    seconds: float
+    ddr_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """A hand-over through DDR. ``to`` is "ps" (behind program ``part``: interrupt, invalidate) or
+    "pl" (before it: clean, start)."""
+
+    part: int
+    to: str
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PsEstimate:
+    """What the processor takes per frame, beside the PL's ``pl_seconds``.
+
+    PS work behind the last program, and the input's way in, overlap the next frame's PL; what lies
+    between programs does not: the PL waits for it. ``sensitivity``: seconds per frame if a
+    parameter of ``model`` had another value.
     """
-    crossing = program.input.size_bytes + sum(p.size_bytes for p in program.outputs)
-    elements = sum(
-        math.prod(program.graph.tensors[step.output].shape) for step in program.ps_steps
+
+    pl_seconds: float
+    kernels: tuple[PsKernel, ...]
+    crossings: tuple[Crossing, ...]
+    blocks: tuple[tuple[str, int], ...]  # squeeze-and-excite blocks on the PS: name, part
+    model: PsModel
+    sensitivity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def last(self) -> int:
+        """Index of the last program."""
+        return max((c.part for c in self.crossings), default=0)
+
+    @property
+    def kernel_seconds(self) -> float:
+        """All kernels."""
+        return sum(k.seconds for k in self.kernels)
+
+    @property
+    def crossing_seconds(self) -> float:
+        """All crossings."""
+        return sum(c.seconds for c in self.crossings)
+
+    @property
+    def ps_seconds(self) -> float:
+        """All the processor does in a frame."""
+        return self.kernel_seconds + self.crossing_seconds
+
+    @property
+    def waits(self) -> tuple[float, float]:
+        """Seconds in which the PL stands still for kernels, and for crossings."""
+        kernels = sum(k.seconds for k in self.kernels if k.part < self.last)
+        between = sum(
+            c.seconds for c in self.crossings if (c.part < self.last if c.to == "ps" else c.part)
+        )
+        # Between frames: the interrupt is taken and the next frame started.
+        turn = (self.model.interrupt_us + self.model.launch_us) * 1e-6
+        return kernels, between + turn
+
+    @property
+    def period_seconds(self) -> float:
+        """From frame to frame: the PL's time and what it waits for, or the processor's time."""
+        return max(self.pl_seconds + sum(self.waits), self.ps_seconds)
+
+    @property
+    def bound(self) -> str:
+        """What binds: "pl", "ps" or "crossing"; of the PL's own path its longest part."""
+        kernels, crossings = self.waits
+        if self.ps_seconds > self.pl_seconds + kernels + crossings:
+            return "ps" if self.kernel_seconds >= self.crossing_seconds else "crossing"
+        parts = {"pl": self.pl_seconds, "ps": kernels, "crossing": crossings}
+        return max(parts, key=lambda name: parts[name])
+
+    @property
+    def overlapped_bytes(self) -> int:
+        """DDR bytes per frame that the processor moves while the PL works."""
+        return sum(k.ddr_bytes for k in self.kernels if k.part == self.last)
+
+    def block_costs(self) -> list[dict[str, Any]]:
+        """Each squeeze-and-excite block on the PS: microseconds of kernels and of each crossing.
+        Blocks behind one program share its crossings; they are written to the first."""
+        rows, seen = [], set[int]()
+        for name, part in self.blocks:
+            if part in seen:
+                continue
+            seen.add(part)
+            kernels = [k for k in self.kernels if k.part == part]
+            there = sum(c.seconds for c in self.crossings if (c.part, c.to) == (part, "ps"))
+            back = sum(c.seconds for c in self.crossings if (c.part, c.to) == (part + 1, "pl"))
+            layout = sum(k.seconds for k in kernels if k.op == "layout")
+            rows.append({
+                "block": name,
+                "kernels_us": 1e6 * (sum(k.seconds for k in kernels) - layout),
+                "layout_us": 1e6 * layout,
+                "to_ps_us": 1e6 * there,
+                "to_pl_us": 1e6 * back,
+            })
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the JSON of ``accelgen estimate``."""
+        kernels, crossings = self.waits
+        return {
+            "pl_ms": 1e3 * self.pl_seconds,
+            "ps_ms": 1e3 * self.kernel_seconds,
+            "crossing_ms": 1e3 * self.crossing_seconds,
+            "pl_waits_ms": 1e3 * (kernels + crossings),
+            "frame_ms": 1e3 * self.period_seconds,
+            "bound": self.bound,
+            "crossings": len(self.crossings),
+            "ddr_bytes": sum(k.ddr_bytes for k in self.kernels),
+            "kernels": [{"node": k.node, "op": k.op, "us": 1e6 * k.seconds} for k in self.kernels],
+            "se_blocks": self.block_costs(),
+            "sensitivity_ms": {
+                name: {end: 1e3 * seconds for end, seconds in ends.items()}
+                for name, ends in self.sensitivity.items()
+            },
+        }
+
+
+def estimate_ps(
+    parts: Sequence[Program], pl_seconds: float, model: PsModel | None = None
+) -> PsEstimate:
+    """The processor's part of a frame that runs ``parts`` one after another.
+
+    Parameters
+    ----------
+    pl_seconds : float
+        What the PL takes for all of them.
+    """
+    model = model or PsModel()
+
+    def period(other: PsModel) -> float:
+        return _estimate(parts, pl_seconds, other).period_seconds
+
+    return replace(
+        _estimate(parts, pl_seconds, model), sensitivity=sensitivity(model, period, UNCERTAIN)
+    )
+
+
+def _estimate(parts: Sequence[Program], pl_seconds: float, model: PsModel) -> PsEstimate:
+    resident = _working_set(parts) <= model.l2_bytes
+    kernels = [k for i, p in enumerate(parts) for k in _kernels(parts, i, p, model, resident)]
+    crossings = [c for i, p in enumerate(parts) for c in _crossings(parts, i, p, model)]
+    blocks = [
+        (step.node, i)
+        for i, program in enumerate(parts)
+        for step in program.ps_steps
+        if isinstance(_node(program.graph, step.node).op, QGlobalAvgPool)
+    ]
+    return PsEstimate(
+        pl_seconds=pl_seconds, kernels=tuple(kernels), crossings=tuple(crossings),
+        blocks=tuple(blocks), model=model,
     )  # fmt: skip
-    return LAUNCH_SECONDS + crossing * CACHE_SECONDS_PER_BYTE + elements * ELEMENT_SECONDS
+
+
+def _node(graph: Graph, name: str) -> Node:
+    return next(n for n in graph.nodes if n.name == name)
+
+
+def _works(program: Program) -> Iterator[tuple[str, Work]]:
+    for step in program.ps_steps:
+        yield step.node, node_work(_node(program.graph, step.node), program.graph)
+
+
+def _working_set(parts: Sequence[Program]) -> int:
+    """Bytes the processor touches in a frame."""
+    works = [w for program in parts for _, w in _works(program)]
+    return sum(w.map_bytes + w.constant_bytes for w in works)
+
+
+def _read_by_ps(program: Program) -> list[Placement]:
+    wanted = {i for step in program.ps_steps for i in step.inputs}
+    return [p for p in program.outputs if p.tensor in wanted]
+
+
+def _written_by_ps(parts: Sequence[Program], index: int) -> list[Placement]:
+    """Inputs of program ``index`` that PS steps before it make, behind the program before it."""
+    made = {s.output for s in parts[index - 1].ps_steps} if index else set()
+    return [p for p in parts[index].inputs if p.tensor in made]
+
+
+def _kernels(
+    parts: Sequence[Program], index: int, program: Program, model: PsModel, resident: bool
+) -> Iterator[PsKernel]:
+    def kernel(node: str, op: str, work: Work, in_cache: bool) -> PsKernel:
+        held = resident or (in_cache and work.map_bytes <= model.l2_bytes)
+        moved = Work(
+            cycles=work.cycles, map_bytes=0 if held else work.map_bytes,
+            constant_bytes=work.constant_bytes, parallel=work.parallel,
+        )  # fmt: skip
+        constants = 0 if resident else work.constant_bytes
+        return PsKernel(
+            node=node, op=op, part=index, ddr_bytes=moved.map_bytes + constants,
+            seconds=model.seconds(moved, resident=resident),
+        )  # fmt: skip
+
+    for place in _read_by_ps(program):
+        yield kernel(place.tensor, "layout", from_feature_memory(place.size_bytes), False)
+    for name, work in _works(program):
+        op = type(_node(program.graph, name).op).__name__.removeprefix("Q")
+        yield kernel(name, op, work, True)
+    if index + 1 < len(parts):
+        for place in _written_by_ps(parts, index + 1):
+            yield kernel(place.tensor, "layout", to_feature_memory(place.size_bytes), True)
+
+
+def _crossings(
+    parts: Sequence[Program], index: int, program: Program, model: PsModel
+) -> Iterator[Crossing]:
+    places = _written_by_ps(parts, index) if index else [program.input]
+    size = sum(p.size_bytes for p in places)
+    yield Crossing(part=index, to="pl", bytes=size, seconds=model.to_pl_seconds(size))
+    last = index + 1 == len(parts)
+    host = [p for p in program.outputs if last and p.tensor in program.graph.outputs]
+    read = {p.tensor: p.size_bytes for p in (*_read_by_ps(program), *host)}
+    size = sum(read.values())
+    yield Crossing(part=index, to="ps", bytes=size, seconds=model.to_ps_seconds(size))

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from accelgen.arch.isa import COMMAND_BYTES, Opcode
 from accelgen.boards import Board
-from accelgen.estimate.ps import ps_seconds
+from accelgen.estimate.ps import PsEstimate, estimate_ps
 from accelgen.estimate.resources import Resources, exceeded, total_resources
 from accelgen.estimate.timeline import Memory, Span, Timeline, timeline
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QTable
+from accelgen.ps.model import PsModel
 from accelgen.schedule.program import Program, Step
 
-__all__ = ["Estimate", "LayerEstimate", "engine_of", "estimate", "step_cycles"]
+__all__ = ["Estimate", "LayerEstimate", "engine_of", "estimate", "ps_model", "step_cycles"]
+
+#: Share of the bandwidth below which the PS's traffic is not worth a second look.
+NEGLIGIBLE = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +56,13 @@ class Estimate:
     fps_ps: float
     resources: Resources
     exceeded: tuple[str, ...]
+    ps: PsEstimate
+    competing_bytes_per_cycle: float = 0.0
 
     @property
     def fps(self) -> float:
         """Frames per second when the PS works on one frame while the PL computes the next."""
-        return min(self.fps_pl, self.fps_ps)
+        return 1 / self.ps.period_seconds
 
     @property
     def fits(self) -> bool:
@@ -78,42 +84,71 @@ class Estimate:
             "ddr_bytes": self.ddr_bytes,
             "resources": self.resources.to_dict(),
             "fits": self.fits,
+            "ps": self.ps.to_dict(),
         }
 
 
 def estimate(
-    program: Program, board: Board, *, clock_mhz: float | None = None, memory: Memory | None = None
-) -> Estimate:
+    program: Program | Sequence[Program], board: Board, *, clock_mhz: float | None = None,
+    memory: Memory | None = None, ps: PsModel | None = None,
+) -> Estimate:  # fmt: skip
     """Estimate one frame of ``program`` on ``board``.
 
     Parameters
     ----------
+    program : Program, or several
+        Several run one after another, with PS work between them.
     clock_mhz : float
         Fabric clock; the board's by default.
     memory : Memory
         DDR in the clock's cycles; the board's by default.
+    ps : PsModel
+        The processor; the board's by default.
     """
+    parts = (program,) if isinstance(program, Program) else tuple(program)
     clock_mhz = clock_mhz or board.clock.mhz
     memory = memory or Memory(
         bytes_per_cycle=board.ddr.bytes_per_cycle(clock_mhz),
         latency_cycles=board.ddr.latency_cycles(clock_mhz),
     )
-    line = timeline(program, memory)
-    cycles = math.ceil(line.cycles)
-    used = total_resources(program.arch)
-    budget = asdict(board.budget)
+    ps = ps or ps_model(board)
+    lines = [timeline(part, memory) for part in parts]
+    beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
+    # What the PS moves while the PL works is taken from the PL's bandwidth.
+    competing = beside.overlapped_bytes / (beside.period_seconds * clock_mhz * 1e6)
+    if competing > NEGLIGIBLE * memory.bytes_per_cycle:
+        left = replace(memory, bytes_per_cycle=memory.bytes_per_cycle - competing)
+        lines = [timeline(part, left) for part in parts]
+        beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
+    used = total_resources(parts[0].arch)
     return Estimate(
         board=board.name,
         clock_mhz=clock_mhz,
-        config=program.arch.to_dict(),
-        layers=tuple(_layers(program, line)),
-        cycles=cycles,
-        ddr_bytes=line.read_bytes + line.written_bytes,
-        fps_pl=clock_mhz * 1e6 / cycles,
-        fps_ps=1 / ps_seconds(program),
+        config=parts[0].arch.to_dict(),
+        layers=tuple(x for p, line in zip(parts, lines, strict=True) for x in _layers(p, line)),
+        cycles=_cycles(lines),
+        ddr_bytes=sum(line.read_bytes + line.written_bytes for line in lines),
+        fps_pl=1 / beside.pl_seconds,
+        fps_ps=1 / beside.ps_seconds,
         resources=used,
-        exceeded=tuple(exceeded(used, budget)),
+        exceeded=tuple(exceeded(used, asdict(board.budget))),
+        ps=beside,
+        competing_bytes_per_cycle=competing,
     )
+
+
+def ps_model(board: Board, threads: int = 1) -> PsModel:
+    """The board's processor."""
+    rate = 1000 * board.ddr.peak_gbs * board.ddr.efficiency
+    return PsModel(core_mhz=board.ps.mhz, memory_rate=rate, threads=threads)
+
+
+def _cycles(lines: Sequence[Timeline]) -> int:
+    return sum(math.ceil(line.cycles) for line in lines)
+
+
+def _seconds(lines: Sequence[Timeline], clock_mhz: float) -> float:
+    return _cycles(lines) / (clock_mhz * 1e6)
 
 
 def step_cycles(program: Program, ends: list[float]) -> list[int]:

@@ -127,7 +127,7 @@ def dense(x: Int8s, weights: Int8s, q: Requant) -> Call:
 
 def requantize(acc: npt.NDArray[np.int32], q: Requant) -> Call:
     """``agps_requantize``: acc (pixels, channels)."""
-    buffers = (acc, *q.arrays, Output(acc.shape))
+    buffers: tuple[Array | Output | None, ...] = (acc, *q.arrays, Output(acc.shape))
     return Call(kernel=2, integers=(*acc.shape, *q.limits), buffers=buffers)
 
 
@@ -171,7 +171,7 @@ def squeeze_excite(
     parts: list[Array | None] = []
     for weights, q, entries in (first, second):
         parts += (weights, *q.arrays, entries)
-    return Call(kernel=7, integers=integers, buffers=(x, *parts, Output(x.shape)))
+    return Call(kernel=7, integers=integers, buffers=(x, *tuple(parts), Output(x.shape)))
 
 
 def softmax(x: npt.NDArray[np.float32]) -> Call:

@@ -13,7 +13,7 @@ from pathlib import Path
 from accelgen.errors import ToolError
 from accelgen.ps.kernels import Answer, Call, job_file, read_answers
 
-__all__ = ["CROSS", "PACKAGES", "SOURCES", "Runner", "build_runner", "missing_tools"]
+__all__ = ["CROSS", "PACKAGES", "SOURCES", "Runner", "build_runner", "missing_tools", "runner_at"]
 
 #: Header, sources and Makefile of the library.
 SOURCES = Path(__file__).parent / "neon"
@@ -93,7 +93,7 @@ def build_runner(where: Path, kind: str = "twin") -> Runner:
     """
     if lack := missing_tools(kind):
         raise ToolError(lack)
-    arguments, before = _KINDS[kind]
+    arguments, _ = _KINDS[kind]
     # A machine that is itself AArch64 would build NEON code: the twin is the portable one.
     portable = () if kind == "qemu" else ("PORTABLE=1",)
     done = subprocess.run(
@@ -103,4 +103,9 @@ def build_runner(where: Path, kind: str = "twin") -> Runner:
     )  # fmt: skip
     if done.returncode:
         raise ToolError(f"the processor's library does not build: {done.stderr.strip()[-2000:]}")
-    return Runner((*before, str(where / "run_cases")))
+    return runner_at(where, kind)
+
+
+def runner_at(where: Path, kind: str) -> Runner:
+    """What :func:`build_runner` built in ``where`` before."""
+    return Runner((*_KINDS[kind][1], str(where / "run_cases")))

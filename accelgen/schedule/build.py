@@ -40,7 +40,7 @@ def schedule(
     keep_all : bool
         Store every materialised tensor at a place of its own in DDR (``Program.kept``).
     fc_on_ps : bool
-        Leave the last fully connected layer to the PS.
+        Leave the fully connected layers at the network's end to the PS.
 
     Raises
     ------
@@ -54,10 +54,11 @@ def schedule(
 
 def compile_graph(
     graph: Graph, arch: ArchParams, *, foldable: frozenset[str], keep_all: bool = False,
-    fc_on_ps: bool = False,
+    fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset(),
 ) -> Program:  # fmt: skip
-    """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded."""
-    prepared = prepare(graph, fc_on_ps=fc_on_ps)
+    """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
+    are on the PS too."""
+    prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     prepared, storages = lay_out(replace(prepared, folds=folds), arch)
     works, plan = _plan(prepared, storages, arch, keep_all)

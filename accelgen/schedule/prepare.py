@@ -9,7 +9,8 @@ import numpy as np
 
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node, TensorType
-from accelgen.ir.ops import QConcat, QConv2d, QTable, Softmax
+from accelgen.ir.ops import QConcat, QTable
+from accelgen.schedule.offload import tail_nodes
 
 __all__ = ["Prepared", "insert_before_readers", "prepare"]
 
@@ -40,8 +41,12 @@ class Prepared:
         return h, w // fold, c * fold
 
 
-def prepare(graph: Graph, *, fc_on_ps: bool = False) -> Prepared:
+def prepare(
+    graph: Graph, *, fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset()
+) -> Prepared:
     """Split and rewrite ``graph`` (int8; several inputs are allowed: tensors no node makes).
+
+    The PS computes :func:`~.offload.tail_nodes`, and the nodes named in ``ps_nodes``.
 
     Raises
     ------
@@ -50,15 +55,13 @@ def prepare(graph: Graph, *, fc_on_ps: bool = False) -> Prepared:
     """
     inputs = _inputs(graph)
     graph = _copy_concat_members(_share_prefixes(graph), inputs)
-    ps = {n.name for n in graph.nodes if isinstance(n.op, Softmax)}
-    if fc_on_ps and (fc := _last_fc(graph, ps)) is not None:
-        ps.add(fc.name)
+    ps = ps_nodes | tail_nodes(graph, fc=fc_on_ps)
     made_by_ps = {n.output for n in graph.nodes if n.name in ps}
     for node in graph.nodes:
         if node.name not in ps and made_by_ps.intersection(node.inputs):
             raise ScheduleError(
-                f"node '{node.name}' ({type(node.op).__name__}) follows a softmax; accelgen builds"
-                " Softmax only at the end of a network"
+                f"node '{node.name}' ({type(node.op).__name__}) follows a softmax or what else the"
+                " PS computes; accelgen builds Softmax only at the end of a network"
             )
     read_by_ps = [i for n in graph.nodes if n.name in ps for i in n.inputs]
     wanted = [*graph.outputs, *read_by_ps]
@@ -77,17 +80,6 @@ def _inputs(graph: Graph) -> tuple[str, ...]:
     made = {n.output for n in graph.nodes} | set(graph.constants)
     read = [name for n in graph.nodes for name in n.inputs if name not in made]
     return tuple(dict.fromkeys([graph.input, *read]))
-
-
-def _last_fc(graph: Graph, ps: set[str]) -> Node | None:
-    """The last convolution whose kernel is the whole map, if only the PS and the host read it."""
-    for node in reversed(graph.nodes):
-        if isinstance(node.op, QConv2d):
-            _, height, width, _ = graph.tensors[node.inputs[0]].shape
-            whole = node.op.kernel == (height, width) and node.op.pads == (0, 0, 0, 0)
-            tail = all(r.name in ps for r in graph.readers(node.output))
-            return node if whole and tail else None
-    return None
 
 
 def _share_prefixes(graph: Graph) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.golden.interpret import run_node
+from accelgen.ps.runner import Runner
 from accelgen.schedule.program import Program
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.compare import Divergence, find_divergences, tensor_order
@@ -36,7 +37,8 @@ BATCH_BYTES = 512 << 20
 class FrameReport:
     """A whole frame. ``match``: it finished, kept the bus's rules, and every tensor is right.
 
-    ``tensors`` is how many were compared, ``divergences`` those that differ, in schedule order;
+    ``tensors`` is how many the PL left and were compared, ``divergences`` those that differ, in
+    schedule order; ``ps_faults`` a sentence for each node on the PS whose output does;
     ``outputs`` the graph's outputs (1, h, w, c), PS steps included; ``waves`` the file written
     on a mismatch, if asked for.
     """
@@ -47,12 +49,15 @@ class FrameReport:
     outputs: Mapping[str, npt.NDArray[Any]]
     result: VerilatedResult
     waves: Path | None = None
+    ps_faults: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """A sentence."""
         if self.match:
             return f"{self.tensors} tensors match in {self.result.cycles:,} cycles"
-        first = str(self.divergences[0]) if self.divergences else "every tensor matches"
+        first = "every tensor matches"
+        if self.divergences or self.ps_faults:
+            first = str((*self.divergences, *self.ps_faults.values())[0])
         return f"{self.result.fault}; {first}" if self.result.fault else first
 
 
@@ -81,19 +86,24 @@ def golden_tensors(program: Program, inputs: Mapping[str, Int8]) -> dict[str, np
 
 def simulate_frame(
     program: Program,
-    x: Int8,
+    x: Int8 | Mapping[str, Int8],
     simulator: VerilatedSimulator,
     *,
     settings: DdrSettings | None = None,
     waves: Path | None = None,
     progress: bool = False,
+    processor: Runner | None = None,
 ) -> FrameReport:
-    """Run ``program`` on ``x``, int8 (h, w, c) or (1, h, w, c), and compare what it leaves in DDR.
+    """Run ``program`` on ``x``, int8 (h, w, c) or (1, h, w, c), or several by tensor name, and
+    compare what it leaves in DDR; then its PS steps on ``processor`` (the C library; without one
+    the golden model), and compare those too.
 
     With a program compiled ``keep_all`` that is every tensor the schedule materialises. On a
     mismatch the frame runs again and waves around the EXEC at fault go to directory ``waves``.
     """
-    inputs = {program.input.tensor: np.asarray(x).reshape(program.input.shape)}
+    given = x if isinstance(x, Mapping) else {program.input.tensor: x}
+    places = program.inputs or (program.input,)
+    inputs = {p.tensor: np.asarray(given[p.tensor]).reshape(p.shape) for p in places}
     task = Task(program=program, inputs=inputs, settings=settings or DdrSettings())
     with show_build(progress):
         simulator.build()
@@ -101,14 +111,17 @@ def simulate_frame(
         (result,) = simulator.run_many([task], on_event=on_event)
     expected = golden_tensors(program, inputs)
     divergences = tuple(find_divergences(program, expected, result.tensors, result.exec_cycles))
-    match = not divergences and not result.fault
+    made = run_ps_steps(program, {**inputs, **result.tensors}, processor)
+    # What is wrong in DDR makes all that comes of it wrong.
+    right = not divergences and not result.fault
+    ps_faults = dict(_ps_faults(program, expected, made)) if right else {}
+    match = right and not ps_faults
     file = None
-    if waves is not None and not match:
+    if waves is not None and not right:
         first, last = wave_window(divergences[0] if divergences else None, result)
         with show_build(progress):
             file = simulator.write_waves(task, first, last, waves)
-    made = {name: value[None] for name, value in result.tensors.items()}
-    made |= run_ps_steps(program, result.tensors)
+    made |= {name: value[None] for name, value in result.tensors.items()}
     return FrameReport(
         match=match,
         tensors=len(tensor_order(program)),
@@ -116,7 +129,25 @@ def simulate_frame(
         outputs={name: made[name] for name in program.graph.outputs},
         result=result,
         waves=file,
+        ps_faults=ps_faults,
     )
+
+
+def _ps_faults(
+    program: Program, expected: Mapping[str, npt.NDArray[Any]], made: Mapping[str, npt.NDArray[Any]]
+) -> Iterator[tuple[str, str]]:
+    """Node and sentence for each output of a PS step that is not what it must be."""
+    for step in program.ps_steps:
+        want, got = np.asarray(expected[step.output]), made[step.output]
+        if want.tobytes() != got.tobytes():
+            wrong = np.flatnonzero(want.reshape(-1) != got.reshape(-1))
+            yield (
+                step.node,
+                (
+                    f"tensor {step.output!r} (on the PS: {step.node}) first differs at element "
+                    f"{wrong[0] if wrong.size else 0:,}; {wrong.size:,} of {want.size:,} are wrong"
+                ),
+            )
 
 
 def simulate_layers(

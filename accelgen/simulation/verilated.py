@@ -15,6 +15,8 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.errors import ConfigError
 from accelgen.golden.interpret import run_node
+from accelgen.ps.runner import Runner
+from accelgen.ps.steps import run_steps
 from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.top import Accelerator
 from accelgen.schedule.layout import pack_tensor, unpack_tensor
@@ -173,11 +175,16 @@ class VerilatedSimulator:
         )
 
 
-def run_ps_steps(program: Program, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+def run_ps_steps(
+    program: Program, tensors: Mapping[str, npt.NDArray[Any]], processor: Runner | None = None
+) -> dict[str, Any]:
     """What the processing system adds: outputs of the program's PS steps, (1, h, w, c).
 
-    ``tensors`` are the program's outputs as :class:`VerilatedResult` has them.
+    ``tensors`` are the program's outputs as :class:`VerilatedResult` has them, and its inputs.
+    ``processor`` runs the C library; without one the golden model stands in.
     """
+    if processor is not None:
+        return run_steps(program, tensors, processor)
     graph = program.graph
     nodes = {node.name: node for node in graph.nodes}
     values: dict[str, Any] = {name: value[None] for name, value in tensors.items()}

@@ -27,7 +27,7 @@ def test_estimate_json_has_exactly_the_contracts_keys():
 
     assert list(result) == [
         "model", "board", "config", "clock_mhz", "layers", "cycles", "fps", "fps_pl", "fps_ps",
-        "ddr_bytes", "resources", "fits",
+        "ddr_bytes", "resources", "fits", "ps",  # "ps": beyond the contract, docs/ps.md
     ]  # fmt: skip
     assert set(result["layers"][0]) == {
         "name", "op", "engine", "macs", "cycles", "ddr_bytes", "bound", "step",

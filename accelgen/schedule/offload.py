@@ -1,0 +1,68 @@
+"""Which nodes the PS computes: the network's tail, and squeeze-and-excite blocks if asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import QConv2d, QGlobalAvgPool, QScale, QTable, Softmax
+
+__all__ = ["SeBlock", "is_dense", "se_blocks", "tail_nodes"]
+
+
+@dataclass(frozen=True)
+class SeBlock:
+    """A squeeze-and-excite block: its average, dense layers, tables and the scale, in order."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the average."""
+        return self.nodes[0].name
+
+
+def is_dense(node: Node, graph: Graph) -> bool:
+    """A convolution that is one product of a vector and a matrix: its kernel is the whole map."""
+    if not isinstance(node.op, QConv2d) or node.op.groups != 1 or any(node.op.pads):
+        return False
+    _, height, width, _ = graph.tensors[node.inputs[0]].shape
+    return node.op.kernel == (height, width)
+
+
+def tail_nodes(graph: Graph, *, fc: bool) -> frozenset[str]:
+    """Softmax nodes; with ``fc`` also the fully connected layers (and the tables behind them) that
+    only the PS and the host read."""
+    ps: set[str] = {n.name for n in graph.nodes if isinstance(n.op, Softmax)}
+    if not fc:
+        return frozenset(ps)
+    maker = {n.output: n for n in graph.nodes}
+    for node in reversed(graph.nodes):
+        before = maker.get(node.inputs[0])
+        table = isinstance(node.op, QTable) and before is not None and is_dense(before, graph)
+        alone = all(reader.name in ps for reader in graph.readers(node.output))
+        if alone and (table or is_dense(node, graph)):
+            ps.add(node.name)
+    return frozenset(ps)
+
+
+def se_blocks(graph: Graph) -> tuple[SeBlock, ...]:
+    """Blocks ``scale(x, chain(average(x)))`` whose chain is dense layers and tables, read by
+    nothing else."""
+    maker = {n.output: n for n in graph.nodes}
+    found = []
+    for scale in graph.nodes:
+        if not isinstance(scale.op, QScale):
+            continue
+        chain = [scale]
+        node = maker.get(scale.inputs[1])
+        while node is not None and len(graph.readers(node.output)) == 1:
+            chain.append(node)
+            if isinstance(node.op, QGlobalAvgPool):
+                break
+            dense = is_dense(node, graph) or isinstance(node.op, QTable)
+            node = maker.get(node.inputs[0]) if dense else None
+        first = chain[-1]
+        if isinstance(first.op, QGlobalAvgPool) and first.inputs[0] == scale.inputs[0]:
+            found.append(SeBlock(tuple(reversed(chain))))
+    return tuple(found)
