@@ -2,6 +2,7 @@
 # make test    lint, types and every test
 # make venv    set-up only; both of the above do it by themselves
 # make lint    what is quick: ruff, formatting, types, house rules
+# make synth   Yosys on the Ultra96 configuration, beside the estimate (many minutes)
 
 SHELL := bash
 export AMARANTH_USE_YOSYS := builtin
@@ -10,7 +11,7 @@ PY := .venv/bin/python
 # Tests run side by side on this many processes.
 WORKERS ?= 2
 
-.PHONY: demo test lint format venv docs clean
+.PHONY: demo test lint synth format venv docs clean
 
 demo: venv
 	$(PY) -m accelgen.demo
@@ -23,6 +24,9 @@ lint: venv
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest -q tests/house
+
+synth: venv
+	$(PY) -m accelgen.synthesis --board ultra96v2 --flatten
 
 format: venv
 	$(PY) -m ruff check --fix .
