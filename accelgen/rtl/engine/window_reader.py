@@ -145,7 +145,7 @@ class WindowReader(wiring.Component):
         step, arch = self.step, self.arch
         latency = timing.window_read_latency(arch.pixels)
         is_mac, is_scale = Signal(), Signal()
-        m.d.comb += [
+        m.d.sync += [
             is_mac.eq(step.window_op == isa.WindowOp.MAC),
             is_scale.eq(step.window_op == isa.WindowOp.SCALE),
         ]
