@@ -15,6 +15,7 @@ from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.read_model import read_model, read_opset
 from accelgen.frontend.values import NCHW, Constant, Unknown, View
 from accelgen.ir.graph import Graph, Node
+from accelgen.ir.offload import nodes_on_ps
 from accelgen.ir.ops import (
     Activation,
     Add,
@@ -47,8 +48,13 @@ class NodeReport:
     rewrite: str = ""
 
 
-def check_model(source: str | Path | bytes | onnx.ModelProto) -> list[NodeReport]:
+def check_model(
+    source: str | Path | bytes | onnx.ModelProto, *, fc_on_ps: bool = False, se_on_ps: bool = False
+) -> list[NodeReport]:
     """One report per ONNX node, in order. Goes on behind nodes that are not supported.
+
+    ``fc_on_ps``, ``se_on_ps``: the network's last fully connected layers, and squeeze-and-excite
+    blocks, are to run on the PS.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def check_model(source: str | Path | bytes | onnx.ModelProto) -> list[NodeReport
     errors = _Errors(builder, _inferred_shapes(model))
     walk(model, builder, nodes, errors.note)
     graph = apply_passes(_loose_graph(model, builder))
-    placed = _place(graph, nodes)
+    placed = _place(graph, nodes, nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
     return [errors.reports.get(n.name) or placed.get(n.name) or _folded(builder, n) for n in nodes]
 
 
@@ -135,7 +141,9 @@ def _folded(builder: GraphBuilder, node: OnnxNode) -> NodeReport:
     return NodeReport(node.name, node.op_type, "folded", reason)
 
 
-def _place(graph: Graph, nodes: list[OnnxNode]) -> dict[str, NodeReport]:
+def _place(
+    graph: Graph, nodes: list[OnnxNode], on_ps: frozenset[str]
+) -> dict[str, NodeReport]:  # fmt: skip
     """Reports by ONNX node, for all nodes that operations of ``graph`` stand for."""
     ops = {node.name: node.op_type for node in nodes}
     reports: dict[str, NodeReport] = {}
@@ -143,6 +151,9 @@ def _place(graph: Graph, nodes: list[OnnxNode]) -> dict[str, NodeReport]:
     for node in graph.nodes:
         verdict, reason = _engine(graph, node)
         problem = _beyond_limits(graph, node)
+        if node.name in on_ps:
+            reason = reason if verdict == "ps" else f"in NEON code: {reason}"
+            verdict, problem = "ps", None
         if after_softmax & set(node.inputs):
             problem = ("follows a Softmax", "end the model with Softmax, or cut it off there")
         for source in node.sources:

@@ -116,7 +116,8 @@ def loop_cycles(
     for _ in range(iterations):
         for what in loop:
             waits = max((ready.get(r, 0) + _early(what, r) for r in what.reads), default=0)
-            if before is not None and waits <= now and pairs(before, what, rules):
+            apart = before is None or before.writes & what.writes - {"flags"}
+            if before is not None and not apart and waits <= now and pairs(before, what, rules):
                 at, before = now, None
                 free = max(free, at + issue_cycles(what, rules))
             else:
@@ -143,6 +144,8 @@ def _latency(what: Instruction, register: str) -> int:
 
 def _early(what: Instruction, register: str) -> int:
     """Cycles by which an operand is needed before the instruction's own issue."""
+    if what.kind == "insert" and register in what.writes:
+        return 1 - LATENCY["insert"]  # measured: one ins per cycle into one register
     if not what.memory or not register.startswith("x"):
         return 0
     address = what.operands.partition("[")[2].replace("w", "x")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
+from accelgen.ir.offload import nodes_on_ps
 from accelgen.schedule.build import compile_graph
-from accelgen.schedule.offload import se_blocks, tail_nodes
 from accelgen.schedule.program import Program
 
 __all__ = ["schedule_parts"]
@@ -36,9 +36,7 @@ def schedule_parts(
     ScheduleError
         The graph does not fit ``arch``, or begins with what the PS computes.
     """
-    ps = tail_nodes(graph, fc=fc_on_ps)
-    if se_on_ps:
-        ps |= {node.name for block in se_blocks(graph) for node in block.nodes}
+    ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps)
     return tuple(
         compile_graph(part, arch, foldable=frozenset({graph.input}), keep_all=keep_all, ps_nodes=ps)
         for part in _cut(graph, ps)

@@ -9,8 +9,8 @@ import numpy as np
 
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir.offload import tail_nodes
 from accelgen.ir.ops import QConcat, QTable
-from accelgen.schedule.offload import tail_nodes
 
 __all__ = ["Prepared", "insert_before_readers", "prepare"]
 

@@ -1,13 +1,29 @@
-"""Which nodes the PS computes: the network's tail, and squeeze-and-excite blocks if asked to."""
+"""Which nodes the PS computes: the network's tail, and squeeze-and-excite blocks if asked to.
+
+The same for float and int8 graphs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelgen.ir import Graph, Node
-from accelgen.ir.ops import QConv2d, QGlobalAvgPool, QScale, QTable, Softmax
+from accelgen.ir.graph import Graph, Node
+from accelgen.ir.ops import (
+    Activation,
+    Conv2d,
+    GlobalAvgPool,
+    Mul,
+    QConv2d,
+    QGlobalAvgPool,
+    QScale,
+    QTable,
+    Softmax,
+)
 
-__all__ = ["SeBlock", "is_dense", "se_blocks", "tail_nodes"]
+__all__ = ["SeBlock", "is_dense", "nodes_on_ps", "se_blocks", "tail_nodes"]
+
+_AVERAGE = (QGlobalAvgPool, GlobalAvgPool)
+_TABLE = (QTable, Activation)
 
 
 @dataclass(frozen=True)
@@ -24,10 +40,19 @@ class SeBlock:
 
 def is_dense(node: Node, graph: Graph) -> bool:
     """A convolution that is one product of a vector and a matrix: its kernel is the whole map."""
-    if not isinstance(node.op, QConv2d) or node.op.groups != 1 or any(node.op.pads):
+    if not isinstance(node.op, QConv2d | Conv2d) or node.op.groups != 1 or any(node.op.pads):
         return False
     _, height, width, _ = graph.tensors[node.inputs[0]].shape
     return node.op.kernel == (height, width)
+
+
+def nodes_on_ps(graph: Graph, *, fc: bool = False, se: bool = False) -> frozenset[str]:
+    """Names of all nodes the PS computes; ``fc``: fully connected layers at the end too; ``se``:
+    squeeze-and-excite blocks too."""
+    names = tail_nodes(graph, fc=fc)
+    if se:
+        names |= {node.name for block in se_blocks(graph) for node in block.nodes}
+    return names
 
 
 def tail_nodes(graph: Graph, *, fc: bool) -> frozenset[str]:
@@ -39,7 +64,7 @@ def tail_nodes(graph: Graph, *, fc: bool) -> frozenset[str]:
     maker = {n.output: n for n in graph.nodes}
     for node in reversed(graph.nodes):
         before = maker.get(node.inputs[0])
-        table = isinstance(node.op, QTable) and before is not None and is_dense(before, graph)
+        table = isinstance(node.op, _TABLE) and before is not None and is_dense(before, graph)
         alone = all(reader.name in ps for reader in graph.readers(node.output))
         if alone and (table or is_dense(node, graph)):
             ps.add(node.name)
@@ -52,17 +77,17 @@ def se_blocks(graph: Graph) -> tuple[SeBlock, ...]:
     maker = {n.output: n for n in graph.nodes}
     found = []
     for scale in graph.nodes:
-        if not isinstance(scale.op, QScale):
+        if not isinstance(scale.op, QScale | Mul):
             continue
         chain = [scale]
         node = maker.get(scale.inputs[1])
         while node is not None and len(graph.readers(node.output)) == 1:
             chain.append(node)
-            if isinstance(node.op, QGlobalAvgPool):
+            if isinstance(node.op, _AVERAGE):
                 break
-            dense = is_dense(node, graph) or isinstance(node.op, QTable)
+            dense = is_dense(node, graph) or isinstance(node.op, _TABLE)
             node = maker.get(node.inputs[0]) if dense else None
         first = chain[-1]
-        if isinstance(first.op, QGlobalAvgPool) and first.inputs[0] == scale.inputs[0]:
+        if isinstance(first.op, _AVERAGE) and first.inputs[0] == scale.inputs[0]:
             found.append(SeBlock(tuple(reversed(chain))))
     return tuple(found)

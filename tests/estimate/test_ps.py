@@ -1,0 +1,123 @@
+"""PL, PS and crossings in a frame's time."""
+
+from dataclasses import replace
+
+import pytest
+
+from accelgen.arch import PRESETS
+from accelgen.boards import load_board
+from accelgen.estimate import estimate
+from accelgen.estimate.ps import estimate_ps
+from accelgen.ps.model import PsModel
+from accelgen.schedule import schedule_parts
+from tests.helpers.int8_nets import Int8Net
+
+SMALL = PRESETS["small"]
+BOARD = load_board("ultra96v2")
+MODEL = PsModel()
+
+
+def parts_of(*, fc=True, se=False, classes=1000):
+    net = Int8Net((16, 16, 8), seed=1)
+    x = net.conv(net.x, 16)
+    for _ in range(2):
+        x = net.conv(net.squeeze_excite(net.depthwise(x), 8), 16)
+    graph = net.graph(net.softmax(net.fc(net.gap(x), classes)))
+    return schedule_parts(graph, SMALL, fc_on_ps=fc, se_on_ps=se)
+
+
+def test_a_tail_overlaps_the_next_frame():
+    ps = estimate_ps(parts_of(), pl_seconds=1e-3)
+
+    assert [k.op for k in ps.kernels] == ["layout", "Conv2d", "Softmax"]
+    assert [(c.part, c.to) for c in ps.crossings] == [(0, "pl"), (0, "ps")]
+    assert ps.waits == (0, pytest.approx(15e-6))  # interrupt and start
+    assert ps.period_seconds == pytest.approx(1e-3 + 15e-6)
+    assert ps.bound == "pl"
+    assert ps.overlapped_bytes == sum(k.ddr_bytes for k in ps.kernels)
+
+
+def test_a_tail_that_takes_longer_binds():
+    ps = estimate_ps(parts_of(), pl_seconds=1e-6)
+
+    assert ps.bound == "ps"
+    assert ps.period_seconds == pytest.approx(ps.kernel_seconds + ps.crossing_seconds)
+
+
+def test_crossings_bind_when_they_take_longest():
+    model = replace(MODEL, interrupt_us=5000)
+
+    assert estimate_ps(parts_of(), 1e-6, model).bound == "crossing"
+    assert estimate_ps(parts_of(se=True), 1e-6, model).bound == "crossing"
+
+
+def test_work_between_programs_holds_the_pl_up():
+    parts = parts_of(se=True)
+    ps = estimate_ps(parts, pl_seconds=1e-3)
+    kernels, crossings = ps.waits
+    between = [k for k in ps.kernels if k.part < 2]
+
+    assert len(parts) == 3
+    assert len(ps.crossings) == 6
+    assert kernels == pytest.approx(sum(k.seconds for k in between))
+    # Two blocks, there and back, and the turn between frames.
+    moved = sum(c.bytes for c in ps.crossings[1:5])
+    assert crossings == pytest.approx((3 * 15 + moved * MODEL.cache_us_per_byte) * 1e-6)
+    assert ps.period_seconds == pytest.approx(1e-3 + kernels + crossings)
+
+
+def test_each_block_says_what_it_costs():
+    ps = estimate_ps(parts_of(se=True), pl_seconds=1e-3)
+    rows = ps.block_costs()
+
+    assert len(rows) == 2
+    kernels, crossings = ps.waits
+    total = sum(r["kernels_us"] + r["layout_us"] for r in rows)
+    assert total == pytest.approx(1e6 * kernels)
+    there_and_back = sum(r["to_ps_us"] + r["to_pl_us"] for r in rows)
+    assert there_and_back == pytest.approx(1e6 * crossings - 15)
+    assert min(min(r[k] for k in r if k != "block") for r in rows) > 0
+
+
+def test_weights_stay_in_the_cache_if_everything_fits():
+    small, large = parts_of(classes=100), parts_of(classes=100)
+
+    kept = estimate_ps(small, 1e-3)
+    loaded = estimate_ps(large, 1e-3, replace(MODEL, l2_bytes=100))
+
+    assert sum(k.ddr_bytes for k in kept.kernels) < sum(k.ddr_bytes for k in loaded.kernels)
+    assert kept.kernel_seconds < loaded.kernel_seconds
+
+
+def test_estimate_shows_all_three_and_what_binds():
+    numbers = estimate(parts_of(se=True), BOARD, clock_mhz=100)
+    json = numbers.to_dict("m")["ps"]
+
+    assert json["pl_ms"] == pytest.approx(numbers.cycles / 100e3)
+    assert json["frame_ms"] == pytest.approx(1e3 / numbers.fps)
+    assert json["bound"] in ("pl", "ps", "crossing")
+    assert len(json["se_blocks"]) == 2
+    assert numbers.fps < min(numbers.fps_pl, numbers.fps_ps)
+    low, high = json["sensitivity_ms"]["interrupt_us"].values()
+    # Three programs: three interrupts, 5 instead of 10 or 20 microseconds each.
+    assert low == pytest.approx(json["frame_ms"] - 0.015)
+    assert high == pytest.approx(json["frame_ms"] + 0.030)
+
+
+def test_layers_of_all_parts_are_there_once_and_add_up():
+    parts = parts_of(se=True)
+    numbers = estimate(parts, BOARD)
+    names = [layer.name for layer in numbers.layers]
+
+    assert sorted(names) == sorted(n.name for p in parts for n in p.graph.nodes)
+    assert {layer.engine for layer in numbers.layers if layer.op in ("Scale", "Softmax")} == {"ps"}
+
+
+def test_the_processors_traffic_is_taken_from_the_pls_bandwidth():
+    # A second-level cache of nothing: the tail's weights come from DDR in every frame.
+    parts = parts_of(classes=4000)
+    alone = estimate(parts, BOARD, ps=replace(MODEL, core_rate=1e9, memory_rate=1e9))
+    beside = estimate(parts, BOARD, ps=replace(MODEL, core_rate=1e9, memory_rate=1e9, l2_bytes=1))
+
+    assert alone.competing_bytes_per_cycle < beside.competing_bytes_per_cycle
+    assert alone.cycles < beside.cycles
