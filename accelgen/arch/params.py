@@ -93,6 +93,10 @@ class ArchParams:
             raise ConfigError(
                 f"pe_mode {self.pe_mode!r} needs pixels >= {self.pe_pixels} and lanes <= 8"
             )
+        if self.chain_pixels % self.lane_pixels:
+            raise ConfigError(
+                f"pe_mode {self.pe_mode!r} needs an even chain_pixels, not {self.chain_pixels}"
+            )
         if not 27 <= self.acc_bits <= 32:
             raise ConfigError(f"acc_bits must be 27 to 32, not {self.acc_bits}")
         if not 16 <= self.feature_rows <= 32768:
@@ -141,6 +145,11 @@ class ArchParams:
     def pe_pixels(self) -> int:
         """Pixels that share a multiplier of the array or of the window engine."""
         return {"single": 1, "packed": 2, "double": 4}[self.pe_mode]
+
+    @property
+    def lane_pixels(self) -> int:
+        """Pixels that share a multiplier of a requantizer or of the adder."""
+        return 2 if self.pe_mode == "double" else 1
 
     @property
     def macs_per_cycle(self) -> int:

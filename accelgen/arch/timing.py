@@ -69,8 +69,8 @@ def window_read_latency(pixels: int) -> int:
 WINDOW_LANES_LATENCY = 5
 #: Requantizer: a beat of accumulators to its pixels: lane 9, table 2, packer 2, queue 2.
 REQUANTIZE_LATENCY = 15
-#: Adder: a beat of pixels to their sums with the residual: lane 9, queue 2.
-ADD_LATENCY = 11
+#: Adder: a beat of pixels to their sums with the residual: lane 10, queue 2.
+ADD_LATENCY = 12
 #: Adder: a beat that passes (add = 0).
 PASS_LATENCY = 2
 

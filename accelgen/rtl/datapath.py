@@ -83,9 +83,8 @@ class Datapath(wiring.Component):
         m.submodules.last = last = StreamJoin(pixels)  # array or window -> output
         m.submodules.rows = rows = StreamSplit(row)  # residual -> output (add) or window (scale)
 
-        for path in (array, window):
-            m.d.comb += path.clk2x.eq(self.clk2x)
         for path in (array, window, output):
+            m.d.comb += path.clk2x.eq(self.clk2x)
             m.d.comb += [path.step.eq(step), path.start.eq(self.start)]
 
         # Feature memory -> array -> (window) -> output -> feature memory

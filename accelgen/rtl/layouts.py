@@ -8,9 +8,9 @@ from amaranth.lib import data
 from accelgen.arch import ArchParams, isa
 
 __all__ = [
-    "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param", "dma_request", "fault", "fields",
-    "pixel", "pixels", "raster_beat", "row", "row_write", "table_write", "tap", "weight_word",
-    "window_operands",
+    "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param", "dma_request",
+    "fault", "fields", "pixel", "pixels", "raster_beat", "row", "row_write", "table_write", "tap",
+    "weight_word", "window_operands",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def fault() -> data.StructLayout:
 
 
 def weight_word(arch: ArchParams) -> data.ArrayLayout:
-    """Weights of one tap: ``[output lane][input lane]``. Little-endian bytes, input lane fastest."""
+    """Weights of one tap: ``[output lane][input lane]``, bytes, input lane fastest."""
     return data.ArrayLayout(data.ArrayLayout(signed(8), arch.lanes), arch.lanes)
 
 

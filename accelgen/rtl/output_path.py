@@ -21,6 +21,8 @@ class OutputPath(wiring.Component):
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
     i : In(stream of pixels)
         Requantized pixels of the step's last engine.
@@ -35,6 +37,7 @@ class OutputPath(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "i": In(stream.Signature(layouts.pixels(arch))),
@@ -61,7 +64,11 @@ class OutputPath(wiring.Component):
         connect(m, writer.o, flipped(self.write))
 
         # Settings and events
-        m.d.comb += [assembler.pixels.eq(self.step.out_pixels), self.done.eq(writer.done)]
+        m.d.comb += [
+            adder.clk2x.eq(self.clk2x),
+            assembler.pixels.eq(self.step.out_pixels),
+            self.done.eq(writer.done),
+        ]
         for block in (adder, squeeze, writer):
             m.d.comb += block.step.eq(self.step)
         for block in (adder, squeeze, assembler, writer):

@@ -19,7 +19,7 @@ __all__ = ["WindowPath"]
 
 
 class WindowPath(wiring.Component):
-    """Depthwise convolution, max and average pooling, scale; identity for what only adds or looks up.
+    """Depthwise convolution, pooling, scale; identity for what only adds or looks up.
 
     A block diagram in code: instances and connections only. Keep it so.
 
@@ -99,6 +99,7 @@ class WindowPath(wiring.Component):
             assembler.pixels.eq(step.requant1.pixels),
             lanes.clk2x.eq(self.clk2x),
             lanes.op.eq(step.window_op),
+            requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant2),
             requantizer.table_bank.eq(step.table_bank),
             reader.written.eq(ring.written),

@@ -1,12 +1,13 @@
 """Adder: the residual joins the chain's pixels."""
 
 from amaranth import Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.beat_counter import BeatCounter
+from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fabric, to_fast
 from accelgen.rtl.engine.multiply_add import MULTIPLY_LATENCY, multiply_add
 from accelgen.rtl.engine.shifter import SaturatingShifter
 from accelgen.rtl.streams.credit_queue import CreditQueue
@@ -28,10 +29,12 @@ class Adder(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes``, ``pixels`` and ``chain_pixels``.
+        Uses ``lanes``, ``pixels``, ``chain_pixels`` and ``pe_mode``.
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     step : In(fields of isa.EXEC)
         Static from ``start`` until the step's last pixel has left.
     start : In(1)
@@ -49,6 +52,7 @@ class Adder(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "residual": In(stream.Signature(layouts.row(arch))),
@@ -84,10 +88,12 @@ class Adder(wiring.Component):
         # Nothing of a step that passes may be left in here when one that adds follows.
         added = delay(m, accept & self.step.add, _Lane.LATENCY, reset=True)
         m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
-        for p in range(width):
+        step = self.arch.lane_pixels
+        for p in range(0, width, step):
             for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane()
+                m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
                 m.d.comb += [
+                    lane.clk2x.eq(self.clk2x),
                     lane.multiplier_a.eq(self.step.add_multiplier_a),
                     lane.multiplier_b.eq(self.step.add_multiplier_b),
                     lane.offset.eq(self.step.add_offset),
@@ -95,21 +101,28 @@ class Adder(wiring.Component):
                     lane.zero.eq(self.step.add_zero),
                     lane.low.eq(self.step.add_low),
                     lane.high.eq(self.step.add_high),
-                    lane.a.eq(self.i.p[p][c]),
-                    lane.b.eq(residual[p][c]),
-                    queue.i.p[p][c].eq(Mux(self.step.add, lane.result, self.i.p[p][c])),
                 ]
+                for n in range(step):
+                    pixel = self.i.p[p + n][c]
+                    m.d.comb += [
+                        lane.a[n].eq(pixel),
+                        lane.b[n].eq(residual[p + n][c]),
+                        queue.i.p[p + n][c].eq(Mux(self.step.add, lane.result[n], pixel)),
+                    ]
 
         return m
 
 
 class _Lane(wiring.Component):
-    """One channel of one pixel, ``LATENCY`` cycles."""
+    """One channel of one pixel, or of two that share the multipliers; ``LATENCY`` cycles."""
 
-    LATENCY = MULTIPLY_LATENCY + 1 + SaturatingShifter.LATENCY + 2
+    LATENCY = 1 + MULTIPLY_LATENCY + 1 + SaturatingShifter.LATENCY + 2
 
-    def __init__(self):
+    def __init__(self, arch: ArchParams):
+        self.double = arch.pe_mode == "double"
+        pixels = data.ArrayLayout(signed(8), arch.lane_pixels)
         super().__init__({
+            "clk2x": In(1),
             "multiplier_a": In(signed(18)),
             "multiplier_b": In(signed(18)),
             "offset": In(signed(32)),
@@ -117,26 +130,56 @@ class _Lane(wiring.Component):
             "zero": In(signed(8)),
             "low": In(signed(8)),
             "high": In(signed(8)),
-            "a": In(signed(8)),
-            "b": In(signed(8)),
-            "result": Out(signed(8)),
+            "a": In(pixels),
+            "b": In(pixels),
+            "result": Out(pixels),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        # Cycles 1 to 4: two multipliers in a cascade, the second one cycle behind the first.
-        late_b = Signal(signed(8), reset_less=True)
-        m.d.sync += late_b.eq(self.b)
-        product_a = multiply_add(
-            m, platform, "scale_a", self.multiplier_a, self.a, bits=33, addend=self.offset
+        # Cycle 1: the residual comes through a wide multiplexer.
+        pixels_a, pixels_b = (
+            Signal.like(self.a, reset_less=True),
+            Signal.like(self.b, reset_less=True),
         )
-        total = multiply_add(
-            m, platform, "scale_b", self.multiplier_b, late_b, bits=34, cascade=product_a
-        ).value
+        m.d.sync += [pixels_a.eq(self.a), pixels_b.eq(self.b)]
 
-        # Cycles 5 to 7: shift.
-        m.submodules.shifter = shifter = SaturatingShifter(len(total))
+        # Cycles 2 to 5: scale and add.
+        if self.double:
+            fast_domain(m, self.clk2x)
+            second = second_half(m)
+            a = to_fast(m, pixels_a[0], pixels_a[1], second, name="a")
+            b = to_fast(m, pixels_b[0], pixels_b[1], second, name="b")
+            total = self._scale(m, platform, a, b, "fast")
+            # The second sum shows in an even cycle: one more, so that it meets the fabric's.
+            late = Signal.like(total, name="late", reset_less=True)
+            m.d.fast += late.eq(total)
+            totals = to_fabric(m, late)
+        else:
+            totals = [self._scale(m, platform, pixels_a[0], pixels_b[0], "sync")]
+        for pixel, total in enumerate(totals):
+            self._shift(m, pixel, total)
+
+        return m
+
+    def _scale(self, m, platform, a, b, domain):
+        """Two multipliers in a cascade, the second one cycle behind the first."""
+        late_b = Signal(signed(8), reset_less=True)
+        m.d[domain] += late_b.eq(b)
+        product_a = multiply_add(
+            m, platform, "scale_a", self.multiplier_a, a,
+            bits=33, addend=self.offset, domain=domain,
+        )  # fmt: skip
+        return multiply_add(
+            m, platform, "scale_b", self.multiplier_b, late_b,
+            bits=34, cascade=product_a, domain=domain,
+        ).value  # fmt: skip
+
+    def _shift(self, m, pixel, total):
+        """Cycles 6 to 10 of one pixel."""
+        # Cycles 6 to 8: shift.
+        m.submodules[f"shifter{pixel}"] = shifter = SaturatingShifter(len(total))
         m.d.comb += [
             shifter.value.eq(total),
             shifter.coarse.eq(self.shift[4]),  # at most 31
@@ -144,9 +187,9 @@ class _Lane(wiring.Component):
             shifter.fine.eq(self.shift[0:2]),
         ]
 
-        # Cycle 8: zero point. Cycle 9: clamp.
-        moved = Signal(signed(11), reset_less=True)
-        result = Signal(signed(8), reset_less=True)
+        # Cycle 9: zero point. Cycle 10: clamp.
+        moved = Signal(signed(11), name=f"moved{pixel}", reset_less=True)
+        result = Signal(signed(8), name=f"result{pixel}", reset_less=True)
         m.d.sync += [
             moved.eq(shifter.result + self.zero),
             result.eq(moved),
@@ -155,6 +198,4 @@ class _Lane(wiring.Component):
             m.d.sync += result.eq(self.low)
         with m.If(moved > self.high):
             m.d.sync += result.eq(self.high)
-        m.d.comb += self.result.eq(result)
-
-        return m
+        m.d.comb += self.result[pixel].eq(result)

@@ -14,7 +14,7 @@ __all__ = ["fast_domain", "second_half", "to_fabric", "to_fast"]
 
 def fast_domain(m: Module, clk2x: Value) -> None:
     """Give ``m`` and what is below it the domain ``fast``, clocked by ``clk2x``."""
-    m.domains.fast = ClockDomain(reset_less=True)
+    m.domains.fast = ClockDomain(reset_less=True, local=True)
     m.d.comb += ClockSignal("fast").eq(clk2x)
 
 
@@ -36,7 +36,7 @@ def to_fast(m: Module, first: Value, second: Value, second_half: Value, *, name:
     return register
 
 
-def to_fabric(m: Module, value: Value, *, clear: Value) -> tuple[Signal, Signal]:
+def to_fabric(m: Module, value: Value, *, clear: Value | None = None) -> tuple[Signal, ...]:
     """Fabric registers of an even and the next odd fast cycle of ``value``; 0 with ``clear``."""
     shape = Shape.cast(value.shape())
     before = Signal(shape, name="before", reset_less=True)
@@ -44,6 +44,7 @@ def to_fabric(m: Module, value: Value, *, clear: Value) -> tuple[Signal, Signal]
     halves = tuple(Signal(shape, name=f"half{n}", reset_less=True) for n in range(2))
     for half, now in zip(halves, (before, value), strict=True):
         m.d.sync += half.eq(now)
-        with m.If(clear):
-            m.d.sync += half.eq(0)
+        if clear is not None:
+            with m.If(clear):
+                m.d.sync += half.eq(0)
     return halves

@@ -17,8 +17,8 @@ def pack(a0: Value, a1: Value, *, field: int) -> Value:
 def unpack(total: Value, *, field: int) -> list[tuple[Value, Value]]:
     """The two sums in ``total``, each as (signed number, carry to add to it).
 
-    The lower is exact; the upper lacks 1 when the lower is negative. Right as long as the lower fits
-    ``field`` bits with its sign.
+    The lower is exact; the upper lacks 1 when the lower is negative. Right as long as the lower
+    fits ``field`` bits with its sign.
     """
     low, high = total[:field], total[field:]
     return [(low.as_signed(), Const(0, 1)), (high.as_signed(), low[-1])]

@@ -35,10 +35,12 @@ class Requantizer(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes``, ``chain_pixels`` and ``acc_bits``.
+        Uses ``lanes``, ``chain_pixels``, ``acc_bits`` and ``pe_mode``.
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     config : In(fields of isa.REQUANT)
         Static from ``start`` until the step's last pixel has left.
     table_bank : In(1)
@@ -60,6 +62,7 @@ class Requantizer(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "config": In(layouts.fields(isa.REQUANT)),
             "table_bank": In(1),
             "start": In(1),
@@ -81,17 +84,24 @@ class Requantizer(wiring.Component):
         connect(m, queue.o, flipped(self.o))
 
         valid, beat = self._admit(m, params, queue)
-        for p in range(self.arch.chain_pixels):
+        step = self.arch.lane_pixels
+        for p in range(0, self.arch.chain_pixels, step):
             for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = RequantizeLane(self.arch.acc_bits)
+                m.submodules[f"lane{p}_{c}"] = lane = RequantizeLane(
+                    self.arch.acc_bits, pixels=step
+                )
                 m.d.comb += [
-                    lane.acc.eq(self.i.p.acc[p][c]),
+                    lane.clk2x.eq(self.clk2x),
                     lane.param.eq(params.o[c]),
                     lane.zero.eq(self.config.zero),
                     lane.low.eq(self.config.low),
                     lane.high.eq(self.config.high),
-                    table.i[p][c].eq(lane.result),
                 ]
+                for n in range(step):
+                    m.d.comb += [
+                        lane.acc[n].eq(self.i.p.acc[p + n][c]),
+                        table.i[p + n][c].eq(lane.result[n]),
+                    ]
         cycles = RequantizeLane.LATENCY + ActivationTable.LATENCY
         m.d.comb += [
             table.enable.eq(self.config.table),

@@ -135,7 +135,7 @@ class Squeeze(wiring.Component):
         ]
 
         queue = [Signal(signed(SUM_BITS), name=f"queue{c}", reset_less=True) for c in range(lanes)]
-        m.d.comb += lane.acc.eq(queue[0])
+        m.d.comb += lane.acc[0].eq(queue[0])
         m.d.sync += [to.eq(value) for to, value in pairwise(queue)]
         with m.If(capture):
             m.d.sync += [to.eq(value) for to, value in zip(queue, sums, strict=True)]
@@ -148,7 +148,8 @@ class Squeeze(wiring.Component):
         m.d.sync += shift_in.eq(Cat(coming, shift_in))
         with m.If(shift_in.any()):
             m.d.sync += [
-                to.eq(value) for to, value in zip(results, [*results[1:], lane.result], strict=True)
+                to.eq(value)
+                for to, value in zip(results, [*results[1:], lane.result[0]], strict=True)
             ]
         with m.If(self.vector.ready):
             m.d.sync += self.vector.valid.eq(0)

@@ -20,6 +20,7 @@ CONFIGURATIONS = {
     "w1": {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single"},
     "w2": {"lanes": 8, "pixels": 8, "chain_pixels": 2},
     "all": {"lanes": 4, "pixels": 4, "chain_pixels": 4},
+    "double": {"lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double"},
 }
 PLAIN = {"shift": 8, "offset": 128, "zero": 0, "low": -128, "high": 127}
 

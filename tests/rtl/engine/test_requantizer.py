@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import cocotb
 import numpy as np
 import pytest
+from amaranth import Module
+from amaranth.lib.wiring import connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams, isa
 from accelgen.golden.arith import requantize
+from accelgen.rtl import layouts
 from accelgen.rtl.engine.requantizer import Requantizer
+from accelgen.rtl.streams.queue import StreamQueue
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -22,6 +26,7 @@ CONFIGURATIONS = {
     "w1": {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single", "acc_bits": 32},
     "w2": {"lanes": 8, "pixels": 8, "chain_pixels": 2, "acc_bits": 27},
     "w4": {"lanes": 4, "pixels": 4, "chain_pixels": 4, "acc_bits": 27},
+    "double": {"lanes": 4, "pixels": 8, "chain_pixels": 4, "acc_bits": 27, "pe_mode": "double"},
 }
 MAX_MULTIPLIER = (1 << 17) - 1
 
@@ -30,7 +35,28 @@ MAX_MULTIPLIER = (1 << 17) - 1
 def test_requantizer(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(Requantizer(arch), __name__, tmp_path, **arch.to_dict())
+    block = Queued(arch) if arch.pe_mode == "double" else Requantizer(arch)
+
+    simulate(block, __name__, tmp_path, **arch.to_dict())
+
+
+class Queued(Requantizer):
+    """Behind a queue: both halves of a cycle see the beat only when it comes out of a register."""
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.queue = queue = StreamQueue(layouts.accumulator_beat(self.arch), depth=4)
+        m.submodules.requantizer = requantizer = Requantizer(self.arch)
+        connect(m, flipped(self.i), queue.i)
+        connect(m, queue.o, requantizer.i)
+        for name in ("params", "table"):
+            connect(m, flipped(getattr(self, name)), getattr(requantizer, name))
+        connect(m, requantizer.o, flipped(self.o))
+        for name in ("clk2x", "config", "table_bank", "start"):
+            m.d.comb += getattr(requantizer, name).eq(getattr(self, name))
+
+        return m
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -43,7 +69,8 @@ async def a_beat_per_cycle_also_between_groups(dut):
 
     cycles = await run_step(dut, step)
 
-    assert cycles == 4 * beats - 1 + Requantizer.LATENCY
+    queue = StreamQueue.LATENCY if arch.pe_mode == "double" else 0
+    assert cycles == 4 * beats - 1 + Requantizer.LATENCY + queue
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
