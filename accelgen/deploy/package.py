@@ -120,6 +120,7 @@ def _values(package: Package) -> dict[str, Any]:
         "top": TOP,
         "board": package.board,
         "clock_mhz": package.clock_mhz,
+        "double_pumped": program.arch.pe_mode == "double",
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],
         "resources": package.estimate["resources"],

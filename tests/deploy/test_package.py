@@ -96,9 +96,24 @@ def test_vivado_scripts_run_to_the_end(tmp_path, digits, board):
     # Every interface of the accelerator is connected once.
     for pin in ("s_axil", "m_axi_w", "m_axi_f"):
         assert sum(f"get_bd_intf_pins accelgen_0/{pin}" in line for line in lines) == 1
-    for pin in ("clk", "rst", "irq"):
+    for pin in ("clk", "clk2x", "rst", "irq"):
         assert sum(line == f"get_bd_pins accelgen_0/{pin}" for line in lines) == 1
     assert run_tcl(where / "vivado" / "clocks.xdc").returncode == 0
+
+
+@needs_tclsh
+@pytest.mark.parametrize(("pe_mode", "clock"), [("double", "clk_out2"), ("packed", "$clock")])
+def test_double_pumped_multipliers_get_twice_the_clock(tmp_path, pe_mode, clock):
+    double = pe_mode == "double"
+    values = {"board": load_board("ultra96v2"), "version": "", "top": TOP, "clock_mhz": 300.0}
+
+    text = render("build.tcl.j2", {**values, "double_pumped": double})
+    constraints = render("clocks.xdc.j2", {**values, "double_pumped": double})
+
+    (line,) = [line for line in text.splitlines() if "accelgen_0/clk2x" in line]
+    assert clock in line
+    assert ("CLKOUT2_REQUESTED_OUT_FREQ 600.0" in text) == double
+    assert ("create_clock -name clk2x -period 1.667" in constraints) == double
 
 
 @needs_tclsh
