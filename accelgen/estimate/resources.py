@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accelgen.arch import ArchParams
 from accelgen.arch.registers import LOG_WORDS
 
 __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
+
+#: Fitted to Yosys 0.70 on two whole designs, "small" and "ultra96" (tests/estimate): what DMA,
+#: control and registers take, and the scale of what grows with the knobs.
+_CONTROL_LUT, _CONTROL_FF = 7920, 11940
+_DATAPATH_LUT, _DATAPATH_FF = 0.8685, 0.6096
 
 
 @dataclass(frozen=True)
@@ -54,25 +59,26 @@ def exceeded(used: Resources, budget: Mapping[str, int]) -> list[str]:
 
 
 def module_resources(arch: ArchParams) -> dict[str, Resources]:
-    """Resources of each module under ``accelgen/rtl``.
+    """Resources of each part of ``accelgen/rtl``.
 
-    DSP and BRAM follow from the structure; LUT and FF are lines through trial blocks that Yosys
-    mapped (``synth_xilinx -family xcup``).
+    DSP and BRAM follow from the structure. LUT and FF grow with the knobs as the structure says;
+    their scale is fitted to whole designs mapped by Yosys (``make synth``, flattened), so a single
+    part's share is a guess.
     """
     c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
-    packed = 2 if arch.pe_mode == "packed" else 1
-    macs = c * c * p
+    macs, chain = c * c * p, w * c
     scale_dsp = 1 if arch.acc_bits <= 27 else 2
+    # Two products of the chain share a multiplier where the fabric's clock is doubled.
+    pumped = 2 if arch.pe_mode == "double" else 1
     row_bits, rotator = 8 * c * p, 6.0 * 8 * c * p
-    chain = w * c
-    return {
-        "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / packed),
-        "window_lanes": Resources(lut=12 * p * c, ff=30 * p * c, dsp=p * c / packed),
-        "acc_queues": Resources(lut=2 * 2.2 * p * c * arch.acc_bits, ff=2 * w * c * arch.acc_bits),
+    parts = {
+        "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / arch.pe_pixels),
+        "window_lanes": Resources(lut=12 * p * c, ff=30 * p * c, dsp=p * c / arch.pe_pixels),
+        "acc_queues": Resources(lut=2 * 2.2 * p * c * arch.acc_bits, ff=2 * chain * arch.acc_bits),
         "requantizers": Resources(
-            lut=2 * 240 * chain, ff=2 * 160 * chain, dsp=2 * scale_dsp * chain, bram36=2 * chain / 4
+            lut=2 * 240 * chain, ff=2 * 160 * chain, dsp=2 * scale_dsp * chain / pumped
         ),
-        "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain),
+        "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain / pumped),
         "squeeze": Resources(lut=60 * chain + 300, ff=40 * chain + 300, dsp=2),
         "feature_memory": Resources(
             lut=rotator + 3 * row_bits, ff=rotator + 4 * row_bits,
@@ -84,13 +90,21 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
         "weights": Resources(
             lut=400, ff=3 * 8 * c * c,
             bram36=_simple_dual_port(8 * c * c, arch.weight_words)
-            + _simple_dual_port(9 * c, 2 * arch.tap_words),
+            + _simple_dual_port(9 * c, arch.tap_words),
         ),
         "rasters": Resources(lut=2 * 120 * p, ff=2 * 90 * p),
         "rows": Resources(lut=3 * row_bits, ff=6 * row_bits),
-        "dma": Resources(lut=2500, ff=4000, bram36=4),
-        "control": Resources(lut=4500, ff=9000, bram36=_simple_dual_port(32, LOG_WORDS)),
     }  # fmt: skip
+    fitted = {
+        name: replace(part, lut=_DATAPATH_LUT * part.lut, ff=_DATAPATH_FF * part.ff)
+        for name, part in parts.items()
+    }
+    fitted["control"] = Resources(
+        lut=_CONTROL_LUT, ff=_CONTROL_FF,
+        # The step log, and queues of commands and beats.
+        bram36=_simple_dual_port(32, LOG_WORDS) + 2.5,
+    )  # fmt: skip
+    return fitted
 
 
 def _true_dual_port(bits: int, depth: int) -> float:
@@ -99,7 +113,10 @@ def _true_dual_port(bits: int, depth: int) -> float:
 
 
 def _simple_dual_port(bits: int, depth: int) -> float:
-    """BRAM36 of a memory with a write and a read port: 72 bits x 512 each, or half of one."""
+    """BRAM36 of a memory with a write and a read port, in its best shape, or half of one."""
     if bits <= 36 and depth <= 512:
         return 0.5
-    return math.ceil(bits / 72) * math.ceil(depth / 512)
+    return min(
+        math.ceil(bits / width) * math.ceil(depth / rows)
+        for width, rows in ((72, 512), (36, 1024), (18, 2048), (9, 4096))
+    )

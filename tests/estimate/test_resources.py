@@ -1,0 +1,57 @@
+"""The resource model against Yosys on whole designs, and its own rules."""
+
+import pytest
+
+from accelgen.arch import PRESETS, ArchParams
+from accelgen.estimate.resources import Resources, exceeded, module_resources, total_resources
+
+#: What `python -m accelgen.synthesis --preset NAME --flatten` printed (Yosys 0.70, pyosys).
+YOSYS = {
+    "small": {"lut": 16312, "ff": 16963, "bram36": 142.5, "dsp": 106},
+    "ultra96": {"lut": 38909, "ff": 33950, "bram36": 197.5, "dsp": 354},
+}
+#: Share by which the model may be off.
+BAND = {"lut": 0.10, "ff": 0.10, "bram36": 0.05, "dsp": 0.05}
+
+
+@pytest.mark.parametrize("preset", YOSYS)
+@pytest.mark.parametrize("kind", BAND)
+def test_model_is_close_to_yosys(preset, kind):
+    estimated = getattr(total_resources(PRESETS[preset]), kind)
+
+    assert estimated == pytest.approx(YOSYS[preset][kind], rel=BAND[kind])
+
+
+def test_total_is_the_sum_of_the_modules():
+    modules = module_resources(ArchParams())
+
+    assert total_resources(ArchParams()).lut == pytest.approx(sum(m.lut for m in modules.values()))
+
+
+def test_packing_halves_the_arrays_dsps():
+    single = module_resources(ArchParams(pe_mode="single"))["pe_array"].dsp
+    packed = module_resources(ArchParams(pe_mode="packed"))["pe_array"].dsp
+
+    assert single == 2 * packed == 512
+
+
+def test_more_of_anything_never_takes_less():
+    base = total_resources(ArchParams())
+    for knob, value in (
+        ("pixels", 16), ("chain_pixels", 4), ("feature_rows", 20480), ("ring_rows", 2048),
+        ("weight_words", 2048),
+    ):  # fmt: skip
+        more = total_resources(ArchParams(**{knob: value}))
+
+        assert more != base
+        for kind in ("lut", "ff", "bram36", "dsp"):
+            assert getattr(more, kind) >= getattr(base, kind)
+
+
+def test_what_is_exceeded_is_said_with_both_numbers():
+    used = Resources(lut=10, ff=10, bram36=4.5, dsp=3)
+
+    assert exceeded(used, {"lut": 10, "ff": 9, "bram36": 5, "dsp": 2}) == [
+        "needs 10 ff, the part has 9",
+        "needs 3 dsp, the part has 2",
+    ]
