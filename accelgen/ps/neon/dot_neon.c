@@ -12,9 +12,9 @@
  * One pixel: every weight is loaded for one product, so what matters is where loads go. A 64-bit
  * load into a vector register takes an issue slot of its own beside 128-bit arithmetic; a load
  * into an integer register does not, and the `ins` that moves it into a vector goes along with
- * another row's vector load. This is in assembly because the order is the point, and because GCC
- * copies registers between smull and smlal2 when it schedules the same thing from intrinsics:
- * 65 % of the issue-bound rate instead of 76 % (accelgen/ps/loops.py counts).
+ * another row's vector load. This is in assembly because the order is the point: from intrinsics
+ * GCC 12 copies registers between smull and smlal2 and comes to 42 % of the issue-bound rate, 59 %
+ * with its schedulers switched off; this to 76 % (accelgen/ps/loops.py counts).
  *
  * Row i of a block (16 of them: two halves of 8 outputs) takes 5 cycles. Two rows ahead its
  * weights are loaded, one row ahead their upper half is inserted, two rows behind its products

@@ -1,0 +1,114 @@
+"""--fc-on, --se-on, --ps-threads, --ps: what they do, and what they refuse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from accelgen import pipeline
+from accelgen.errors import ConfigError
+from tests.helpers.cli import run
+
+MODELS = Path(__file__).parents[1] / "models"
+EFFSE = MODELS / "trained_fmnist_effse.onnx"
+CALIB = MODELS / "trained_fmnist_effse_test.npz"
+
+
+def estimate(*options):
+    outcome = run("estimate", EFFSE, "--calib", CALIB, "--preset", "small", "--json", *options)
+    assert outcome.status == 0, outcome.err
+    return json.loads(outcome.out)
+
+
+def engines(result):
+    return {layer["name"]: layer["engine"] for layer in result["layers"]}
+
+
+def test_fc_on_ps_moves_the_classifier_and_nothing_else():
+    before, after = estimate(), estimate("--fc-on", "ps")
+
+    moved = {n for n, e in engines(after).items() if e != engines(before)[n]}
+    assert moved == {"classifier"}
+    assert [k["op"] for k in after["ps"]["kernels"]] == ["layout", "Conv2d"]
+    assert before["ps"]["kernels"] == []
+    assert before["ps"]["crossings"] == after["ps"]["crossings"] == 2
+
+
+def test_se_on_ps_costs_a_crossing_each_way_per_block():
+    result = estimate("--se-on", "ps", "--fc-on", "ps")
+    ps = result["ps"]
+
+    assert len(ps["se_blocks"]) == 5
+    assert ps["crossings"] == 2 + 2 * 5
+    assert ps["pl_waits_ms"] > 0.1
+    assert result["fps"] == pytest.approx(1e3 / ps["frame_ms"])
+    assert result["fps"] < estimate()["fps"]
+
+
+def test_the_table_names_all_three_times_and_what_binds():
+    outcome = run(
+        "estimate", EFFSE, "--calib", CALIB, "--preset", "small", "--fc-on", "ps", "--se-on", "ps"
+    )
+
+    for text in ("PL", "PS kernels", "crossings (12)", "binds", "SE globalaveragepool_9",
+                 "if interrupt_us were 20", "modelled, not measured"):  # fmt: skip
+        assert text in outcome.out
+
+
+def test_more_threads_are_not_slower_where_work_is_large():
+    model = "zoo:resnet18@32"
+    one, four = (
+        json.loads(run("estimate", model, "--fc-on", "ps", "--ps-threads", t, "--json").out)
+        for t in (1, 4)
+    )
+
+    assert four["ps"]["ps_ms"] < one["ps"]["ps_ms"]
+
+
+def test_check_says_which_nodes_go_to_the_ps():
+    outcome = run("check", EFFSE, "--fc-on", "ps", "--se-on", "ps", "--json")
+    verdicts = {n["name"]: n["verdict"] for n in json.loads(outcome.out)["nodes"]}
+
+    assert outcome.status == 0
+    assert verdicts["classifier"] == verdicts["se_reduce_9"] == verdicts["mul_17"] == "ps"
+    plain = json.loads(run("check", EFFSE, "--json").out)["nodes"]
+    assert "ps" not in {n["verdict"] for n in plain}
+
+
+@pytest.mark.parametrize("option", ["--fc-on", "--se-on"])
+def test_other_places_are_refused(option):
+    outcome = run("estimate", EFFSE, option, "gpu")
+
+    assert outcome.status == 2
+    assert f"{option} is pl or ps, not 'gpu'" in outcome.err
+
+
+def test_an_unknown_processor_is_refused():
+    with pytest.raises(ConfigError, match="known: twin, qemu"):
+        pipeline.processor("m7")
+
+
+def compiled(**offload):
+    hardware = pipeline.target(preset="small")
+    offload = pipeline.Offload(**offload)
+    return hardware, pipeline.compile_model(EFFSE, arch=hardware.arch, offload=offload)
+
+
+@pytest.mark.parametrize(
+    ("offload", "sentence"),
+    [({"fc": True}, "build with --fc-on pl"), ({"se": True}, "leave --se-on at pl")],
+    ids=["fc", "se"],
+)
+def test_what_the_driver_cannot_run_is_not_built(tmp_path, offload, sentence):
+    hardware, network = compiled(**offload)
+
+    with pytest.raises(ConfigError, match=sentence):
+        pipeline.build(network, hardware, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_takes_no_such_options(tmp_path):
+    outcome = run("simulate", tmp_path, "--se-on", "ps")
+
+    assert outcome.status == 2
+    assert "give --fc-on and --se-on with a model" in outcome.err

@@ -1,0 +1,105 @@
+"""Trained networks to the end: PL simulated, then the processor's code, then the right class."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from accelgen import pipeline
+from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import interpret
+from accelgen.ps import kernels
+from accelgen.ps.kernels import Layout
+from accelgen.ps.runner import missing_tools
+from accelgen.quant import quantize
+from accelgen.schedule import pack_tensor, schedule_parts
+from accelgen.simulation.check import simulate_frame
+from accelgen.simulation.processor import processor
+from accelgen.simulation.verilated import VerilatedSimulator
+
+MODELS = Path(__file__).parents[1] / "models"
+#: Of ImageNet's classes.
+BALLOON = 417
+
+
+@pytest.fixture(params=["twin", "qemu"])
+def on_ps(request):
+    if lack := missing_tools(request.param):
+        pytest.skip(f"{lack} (NEON code runs under qemu: issue 4)")
+    return processor(request.param)
+
+
+def classify(program, logits, runner):
+    """As the board would: the last map out of the feature memory's order, then argmax."""
+    (place,) = [p for p in program.outputs if p.tensor in program.graph.outputs]
+    layout = Layout(
+        pixels=1, channels=place.shape[2], lanes=program.arch.lanes, groups=place.groups,
+        stride=place.stride, slots=place.slots,
+    )  # fmt: skip
+    packed = np.frombuffer(pack_tensor(logits, place, program.arch), np.int8)
+    (answer,) = runner.run([kernels.from_feature_memory(packed, layout)])
+    (top,) = runner.run([kernels.argmax(answer.outputs[0])])
+    return answer.outputs[0].reshape(-1), top.status
+
+
+@cache
+def effse(fc, se):
+    offload = pipeline.Offload(fc=fc, se=se)
+    arch = pipeline.target(preset="small").arch
+    calib = MODELS / "trained_fmnist_effse_test.npz"
+    return pipeline.compile_model(
+        MODELS / "trained_fmnist_effse.onnx", arch=arch, calib=calib, offload=offload
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("se", [False, True], ids=["fc", "fc and se"])
+def test_effse_ends_in_the_right_class(on_ps, se):
+    compiled = effse(True, se)
+    data = np.load(MODELS / "trained_fmnist_effse_test.npz")
+    x = (data["x_uint8"][:1] / data["divisor"] - data["mean"]) / data["std"]
+    graph = compiled.model.graph
+    sample = x.astype(np.float32).transpose(0, 2, 3, 1)
+    golden = interpret(graph, sample)
+    simulator = VerilatedSimulator(compiled.parts[0].arch)
+
+    values = {graph.input: golden[graph.input]}
+    for part in compiled.parts:
+        report = simulate_frame(part, values, simulator, processor=on_ps)
+        assert report.match, str(report)
+        values |= report.outputs
+
+    logits = values[graph.outputs[0]]
+    assert len(compiled.parts) == (6 if se else 1)
+    assert logits.tobytes() == golden[graph.outputs[0]].tobytes()
+    (top,) = on_ps.run([kernels.argmax(logits.reshape(-1))])
+    assert top.status == data["y"][0]
+
+
+def balloon():
+    """A drawing, BGR minus the means SqueezeNet was trained with."""
+    y, x = np.mgrid[0:224, 0:224]
+    disc = ((x - 112) ** 2 + (y - 112) ** 2 < 70**2)[..., None]
+    picture = np.where(disc, [30, 140, 250], [200, 200, 200])
+    return (picture - [103.939, 116.779, 123.68]).astype(np.float32)[None]
+
+
+@pytest.mark.slow
+def test_squeezenet_ends_in_the_right_class(on_ps):
+    loaded = pipeline.load(MODELS / "trained_squeezenet1_1.onnx")
+    sample = balloon()
+    graph = quantize(loaded.imported.graph, sample).graph
+    arch = pipeline.target().arch
+    (program,) = schedule_parts(graph, arch)
+    quantization = graph.tensors[graph.input].quantization
+    x = quantize_array(sample, quantization)
+    want = interpret(graph, x)[graph.outputs[0]]
+
+    report = simulate_frame(program, x, VerilatedSimulator(arch), processor=on_ps)
+    logits, top = classify(program, report.outputs[graph.outputs[0]][0], on_ps)
+
+    assert report.match, str(report)
+    assert logits.tobytes() == want.tobytes()
+    assert top == BALLOON
+    assert interpret(loaded.imported.graph, sample)[graph.outputs[0]].argmax() == BALLOON
