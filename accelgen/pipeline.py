@@ -238,10 +238,12 @@ def compile_model(
 # The verbs.
 
 
-def check(model: str | Path) -> list[NodeReport]:
+def check(model: str | Path, offload: Offload | None = None) -> list[NodeReport]:
     """Every node of ``model``: engine, folded, PS, or not supported and why."""
+    offload = offload or Offload()
     name = str(model)
-    return check_model(zoo_model(name) if name.startswith("zoo:") else Path(name))
+    source = zoo_model(name) if name.startswith("zoo:") else Path(name)
+    return check_model(source, fc_on_ps=offload.fc, se_on_ps=offload.se)
 
 
 def quantize(

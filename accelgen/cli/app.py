@@ -118,11 +118,13 @@ def _version(
 
 @app.command()
 @verb
-def check(model: Model, json: Json = False) -> None:
+def check(
+    model: Model, fc_on: FcOn = "pl", se_on: SeOn = "pl", json: Json = False
+) -> None:  # fmt: skip
     """Say of every node where it runs, or why it is not supported and what helps."""
     from accelgen import pipeline
 
-    reports = pipeline.check(model)
+    reports = pipeline.check(model, pipeline.Offload.of(fc_on, se_on))
     if json:
         _print_json({"model": model, "nodes": [asdict(r) for r in reports]})
     else:
