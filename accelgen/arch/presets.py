@@ -11,6 +11,15 @@ _ULTRA96 = ArchParams()
 PRESETS: dict[str, ArchParams] = {
     # 512 MAC/cycle in 256 packed DSP48E2, 640 KiB of features: fits the ZU3EG.
     "ultra96": _ULTRA96,
+    # 1,024 MAC/cycle in 256 double-pumped DSP48E2, four pixels per cycle behind the engines.
+    "ultra96_double": replace(
+        _ULTRA96,
+        pixels=16,
+        chain_pixels=4,
+        pe_mode="double",
+        feature_rows=5120,
+        ring_rows=512,
+    ),
     # 64 MAC/cycle: quick to build, used by most tests.
     "small": replace(
         _ULTRA96,
