@@ -1,5 +1,7 @@
 """Instantiated multipliers do what the described ones do: the engines' own benches say so."""
 
+import re
+
 import pytest
 
 from accelgen.arch import ArchParams
@@ -37,6 +39,19 @@ def test_each_multiplier_is_one_dsp(name):
 
     for arch, count in ((ArchParams(**SMALL), small), (ArchParams(), large)):
         text = emit_verilog(engine(arch), name="dut", primitives=Primitives())
-        assert text.count("DSP48E2 #(") == count
+        assert multipliers(text, "dut") == count
         # Unsigned ones are by constants: indices.
         assert "* $signed(" not in text
+
+
+def multipliers(text, module):
+    """DSP48E2 in ``module`` and below it: equal modules are written once and used many times."""
+    bodies = dict(re.findall(r"^module (\S+?) ?\((.*?)^endmodule", text, re.MULTILINE | re.DOTALL))
+
+    def below(name):
+        used = [
+            u for u in re.findall(r"^  (\S+) +\S+ \($", bodies[name], re.MULTILINE) if u in bodies
+        ]
+        return bodies[name].count("DSP48E2 #(") + sum(below(child) for child in used)
+
+    return below(module)
