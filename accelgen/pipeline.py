@@ -42,10 +42,13 @@ from accelgen.simulated import Simulated, add_frame, add_layers, choose_steps
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_layers
 from accelgen.simulation.processor import processor
+from accelgen.simulation.reproducer import SUFFIX as REPRODUCER_SUFFIX
+from accelgen.simulation.reproducer import Reproducer, load_reproducer
 from accelgen.simulation.verilated import VerilatedSimulator, accelerator_verilog
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
+    "REPRODUCER_SUFFIX",
     "Compiled",
     "Loaded",
     "Offload",
@@ -58,8 +61,11 @@ __all__ = [
     "export_zoo",
     "load",
     "open_package",
+    "open_reproducer",
     "quantize",
     "quantized",
+    "repeat",
+    "scheduled",
     "simulate",
     "target",
 ]
@@ -222,16 +228,29 @@ def compile_model(
     offload: Offload | None = None,
 ) -> Compiled:
     """From a model to everything a board needs, in memory. Writes nothing."""
-    offload = offload or Offload()
     loaded = load(model)
     int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+    compiled = scheduled(loaded, int8, arch=arch, keep_all=keep_all, offload=offload)
+    return replace(compiled, warnings=compiled.warnings + warnings)
+
+
+def scheduled(
+    loaded: Loaded,
+    int8: QuantizedModel,
+    *,
+    arch: ArchParams,
+    keep_all: bool = False,
+    offload: Offload | None = None,
+) -> Compiled:
+    """What :func:`compile_model` does behind quantization: one int8 network, many targets."""
+    offload = offload or Offload()
     return Compiled(
         name=loaded.name,
         input_layout=loaded.imported.input_layout,
         model=int8,
         parts=_parts(int8.graph, arch, offload, keep_all=keep_all),
         offload=offload,
-        warnings=loaded.warnings + warnings,
+        warnings=loaded.warnings,
     )
 
 
@@ -381,6 +400,31 @@ def open_package(where: Path) -> tuple[Compiled, Target, str]:
             "its network to another program: build it again"
         )
     return compiled, hardware, files[f"rtl/{manifest['top']}.v"].read_text()
+
+
+def open_reproducer(where: Path) -> tuple[Compiled, Target, Reproducer]:
+    """A file made by ``save_reproducer``, compiled again: what :func:`simulate` needs."""
+    run = load_reproducer(where)
+    compiled, hardware = repeat(run)
+    return replace(compiled, name=where.stem), hardware, run
+
+
+def repeat(run: Reproducer) -> tuple[Compiled, Target]:
+    """The network and hardware of a saved run; ``run.sample`` and ``run.seed`` go with them."""
+    hardware = replace(
+        target(run.board), arch=ArchParams.from_dict(dict(run.config)), memory=Memory(**run.memory)
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "reproducer.onnx"
+        file.write_bytes(run.model)
+        loaded = load(file)
+    if loaded.is_quantized:
+        int8 = quantize_imported(loaded.imported, run.calib)
+    elif run.calib is None:
+        int8, _ = quantized(loaded, seed=run.seed)
+    else:
+        int8 = quantize_graph(loaded.imported.graph, run.calib)
+    return scheduled(loaded, int8, arch=hardware.arch), hardware
 
 
 def ddr_settings(memory: Memory, seed: int = 0, competing: float = 0.0) -> DdrSettings:

@@ -271,9 +271,15 @@ def simulate(
             ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
         )  # fmt: skip
 
-    verilog = None
+    verilog = sample = None
     offload = pipeline.Offload.of(fc_on, se_on)
-    if Path(model).is_dir():
+    if Path(model).suffix == pipeline.REPRODUCER_SUFFIX:
+        given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
+        if any(x is not None for x in given) or stalls or seed or offload != pipeline.Offload():
+            raise ConfigError(f"{model} is a saved run with its own options: give it none")
+        compiled, hardware, run = pipeline.open_reproducer(Path(model))
+        sample, seed = run.sample, run.seed
+    elif Path(model).is_dir():
         if offload != pipeline.Offload():
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
         compiled, built, verilog = pipeline.open_package(Path(model))
@@ -286,8 +292,8 @@ def simulate(
         )
         _warn(compiled.warnings)
     result = pipeline.simulate(
-        compiled, hardware, layers=layers, frame=frame or not layers, seed=seed, verilog=verilog,
-        waves=waves, progress=sys.stderr.isatty(), ps=ps,
+        compiled, hardware, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
+        verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,
     )  # fmt: skip
     if json:
         _print_json(result.to_dict(model))

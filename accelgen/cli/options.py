@@ -32,7 +32,11 @@ Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="ONNX file (float or QDQ), or zoo:NAME[@RESOLUTION].")
 ]
 ModelOrDir = Annotated[
-    str, typer.Argument(metavar="MODEL|DIR", help="As MODEL, or a directory made by build.")
+    str,
+    typer.Argument(
+        metavar="MODEL|DIR",
+        help="As MODEL, or a directory made by build, or a run saved by a test (.npz).",
+    ),
 ]
 BoardName = Annotated[
     str, typer.Option("--board", metavar="B", help="Board by name, or a path to a board.toml.")

@@ -1,0 +1,112 @@
+"""One small file that holds a run: model, numbers, hardware. ``accelgen simulate FILE`` repeats it.
+
+What a failing test saves, and what belongs to a bug report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import ModelError, OutputError
+
+__all__ = ["SUFFIX", "Reproducer", "load_reproducer", "save_reproducer"]
+
+SUFFIX = ".npz"
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproducer:
+    """A run of a network on simulated hardware.
+
+    Parameters
+    ----------
+    model : bytes
+        ONNX, float or QDQ.
+    sample : float32 array (1, h, w, c)
+        The input.
+    config : mapping
+        ``ArchParams.to_dict()``.
+    calib : float32 array (n, h, w, c), optional
+        What a float model was calibrated on.
+    board : str
+    memory : mapping
+        The DDR model's settings by name (:class:`accelgen.estimate.Memory`).
+    seed : int
+        Of the stalls.
+    note : str
+        What went wrong, for people.
+    """
+
+    model: bytes
+    sample: Floats
+    config: Mapping[str, Any]
+    calib: Floats | None = None
+    board: str = "ultra96v2"
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    note: str = ""
+
+
+def save_reproducer(run: Reproducer, path: Path) -> None:
+    """Write ``run`` to ``path`` (.npz), whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    settings = {
+        "config": dict(run.config), "board": run.board, "memory": dict(run.memory),
+        "seed": run.seed, "note": run.note,
+    }  # fmt: skip
+    arrays: dict[str, Any] = {
+        "model": np.frombuffer(run.model, np.uint8),
+        "sample": run.sample,
+        "settings": np.array(json.dumps(settings)),
+    }
+    if run.calib is not None:
+        arrays["calib"] = run.calib
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        scratch.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write reproducer {path}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+def load_reproducer(path: Path) -> Reproducer:
+    """Inverse of :func:`save_reproducer`.
+
+    Raises
+    ------
+    ModelError
+        ``path`` cannot be read, or is something else.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            settings = json.loads(str(content["settings"]))
+            return Reproducer(
+                model=content["model"].tobytes(),
+                sample=content["sample"],
+                calib=content.get("calib"),
+                **settings,
+            )
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ModelError(f"{path} is not a reproducer that accelgen saved: {what}") from error
