@@ -63,6 +63,8 @@ class WeightStream:
         self.groups = groups
         self.due, self.take, self.execs_done = due, take, execs_done
         self.room = arch.outstanding * arch.burst_beats * arch.BUS_BYTES
+        # What is asked for and what is waited for must have room together, or neither would move.
+        self.piece = min(PIECE, self.room // 2)
         self.accepted: deque[dict[str, Any]] = deque()
         self.flying: deque[tuple[float, int]] = deque()
         self.issued = self.received = self.consumed = 0
@@ -83,7 +85,7 @@ class WeightStream:
             size = fields["beats"] * ArchParams.BUS_BYTES
             # Larger pieces than bursts need more room to keep the same rate.
             room = self.room + (2 * LONG_PIECE if size >= LONG else 0)
-            for piece in _pieces(size):
+            for piece in self._pieces(size):
                 yield Wait(lambda end=piece - room: self.issued + end <= self.consumed)  # type: ignore[misc]
                 self.issued += piece
                 self.flying.append((self.simulation.now + self.latency_cycles, piece))
@@ -139,13 +141,12 @@ class WeightStream:
 
     def _consume(self, size: int) -> Process:
         """Take ``size`` bytes out of the queue, a beat per cycle, as they come."""
-        for piece in _pieces(size):
+        for piece in self._pieces(size):
             yield Wait(lambda size=piece: self.received >= self.consumed + size)  # type: ignore[misc]
             yield Delay(piece / ArchParams.BUS_BYTES)
             self.consumed += piece
 
-
-def _pieces(size: int) -> Iterator[int]:
-    piece = PIECE if size < LONG else LONG_PIECE
-    for start in range(0, size, piece):
-        yield min(piece, size - start)
+    def _pieces(self, size: int) -> Iterator[int]:
+        piece = self.piece if size < LONG else LONG_PIECE
+        for start in range(0, size, piece):
+            yield min(piece, size - start)

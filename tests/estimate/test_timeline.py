@@ -1,0 +1,42 @@
+"""The time line ends for any configuration, and short queues of reads cost time."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from accelgen.arch import ArchParams
+from accelgen.estimate import Memory
+from accelgen.estimate.timeline import timeline
+from accelgen.schedule import schedule
+from tests.helpers.int8_nets import Int8Net
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """A convolution of 14 KB, a table and a depthwise convolution, on a small map."""
+    net = Int8Net((7, 7, 64))
+    y = net.table(net.conv(net.x, 24, kernel=(3, 3), pads=(1, 1, 1, 1)))
+    return net.graph(net.depthwise(y))
+
+
+@pytest.mark.parametrize("outstanding", [1, 2, 8])
+@pytest.mark.parametrize("stalls", [0.0, 0.7])
+def test_it_ends_however_little_is_in_flight(graph, outstanding, stalls):
+    memory = Memory(stalls=stalls)
+    cycles = []
+    for burst_beats in (1, 2, 4, 16):
+        arch = ArchParams(acc_bits=32, burst_beats=burst_beats, outstanding=outstanding)
+        cycles.append(timeline(schedule(graph, arch), memory).cycles)
+
+    # Some requests' rounding apart, more in flight is never slower.
+    assert all(more <= fewer * 1.01 for fewer, more in pairwise(cycles))
+    assert cycles[0] > 1000
+
+
+def test_a_slow_memory_costs_time(graph):
+    program = schedule(graph, replace(ArchParams(), acc_bits=32))
+
+    slow, fast = (timeline(program, Memory(bytes_per_cycle=b)).cycles for b in (0.5, 16))
+
+    assert slow > 13824 / 0.5 > fast
