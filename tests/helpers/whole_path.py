@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from accelgen import pipeline
 from accelgen.arch import ArchParams
 from accelgen.estimate import Memory
+from accelgen.estimate.timeline import timeline
 from accelgen.golden.arith import quantize_array
 from accelgen.schedule import schedule
 from accelgen.simulation.check import golden_tensors
@@ -26,8 +27,8 @@ __all__ = ["Case", "cases", "find_fault", "run_by_commands"]
 
 Run = Callable[[Sequence[Task]], list[VerilatedResult]]
 
-#: No drawn net takes so long.
-MAX_CYCLES = 3_000_000
+#: A frame that takes so many times its estimate, stalls and all, hangs.
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class _Tasks:
                 inputs={graph.input: x.reshape(program.input.shape)},
                 name=str(case.net),
                 settings=settings,
-                max_cycles=MAX_CYCLES,
+                max_cycles=PATIENCE * round(timeline(program, hardware.memory).cycles),
             )
             for program in (compiled.program, schedule(graph, arch, keep_all=True))
         ]
