@@ -2,7 +2,7 @@
 # make test    lint, types and every test
 # make venv    set-up only; both of the above do it by themselves
 # make lint    what is quick: ruff, formatting, types, house rules
-# make synth   Yosys on the Ultra96 configuration, beside the estimate (many minutes)
+# make synth   Yosys on the Ultra96 configuration, beside the estimate (some minutes)
 
 SHELL := bash
 export AMARANTH_USE_YOSYS := builtin
@@ -26,7 +26,7 @@ lint: venv
 	$(PY) -m pytest -q tests/house
 
 synth: venv
-	$(PY) -m accelgen.synthesis --board ultra96v2 --flatten
+	$(PY) -m accelgen.synthesis --board ultra96v2
 
 format: venv
 	$(PY) -m ruff check --fix .

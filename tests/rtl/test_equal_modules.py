@@ -110,3 +110,39 @@ def test_contents_of_memories_are_written_unless_they_are_zeros():
 
     assert "initial begin" not in zeros
     assert "[1] = 8'h07;" in other
+
+
+class Pair(wiring.Component):
+    a: In(4)
+    b: In(4)
+    o: Out(4)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.o.eq(self.a ^ self.b)
+        return m
+
+
+class Pairs(wiring.Component):
+    """Parts whose inputs are neighbours outside: Amaranth makes one port of them, without name."""
+
+    i: In(32)
+    o: Out(16)
+
+    def elaborate(self, platform):
+        m = Module()
+        for n in range(4):
+            m.submodules[f"part{n}"] = part = Pair()
+            a, b = (self.i[8 * n + start :][:4] for start in (0, 4))
+            m.d.comb += [part.a.eq(a), part.b.eq(b), self.o[4 * n :][:4].eq(part.o)]
+        return m
+
+
+def test_ports_without_a_name_do_not_make_a_difference():
+    text = emit_verilog(Pairs(), name="top")
+
+    assert modules_of(text) == ["top", "\\top.part0"]
+    # Each instance is still connected to its own slice.
+    assert re.findall(r"\.\\port\$0\$0 \((\S+)\)", text) == [
+        "i[7:0]", "i[15:8]", "i[23:16]", "i[31:24]",
+    ]  # fmt: skip

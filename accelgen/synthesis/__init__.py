@@ -1,0 +1,32 @@
+"""Yosys on the generated Verilog: what a configuration takes of a Xilinx part, and how deep it is.
+
+``python -m accelgen.synthesis --preset small`` prints counts by block beside the estimator's,
+``python -m accelgen.synthesis.timing --preset small`` what would keep it from its clock. Both need
+the development dependency ``pyosys``, and minutes; what has not changed comes from a cache.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accelgen.synthesis.yosys import map_modules
+
+if TYPE_CHECKING:
+    from accelgen.pipeline import Target
+
+__all__ = ["TOP", "map_modules", "mapped_modules"]
+
+TOP = "accelgen_top"
+
+
+def mapped_modules(hardware: Target, *, flat: bool = False) -> dict[str, dict[str, Any]]:
+    """Netlists of the blocks of a board's configuration; the whole is ``TOP``."""
+    from accelgen.rtl.emit import emit_verilog
+    from accelgen.rtl.primitives import Primitives
+    from accelgen.rtl.top import Accelerator
+
+    family = hardware.board.yosys_family
+    # DSPs named, not hoped for: Yosys packs no registers into those it infers.
+    primitives = Primitives() if family == "xcup" else None
+    text = emit_verilog(Accelerator(hardware.arch), name=TOP, separator="_", primitives=primitives)
+    return map_modules(text, top=TOP, family=family, flat=flat)

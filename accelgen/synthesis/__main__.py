@@ -1,0 +1,33 @@
+"""Counts by block, beside the estimator's."""
+
+import argparse
+
+from accelgen.estimate.resources import total_resources
+from accelgen.pipeline import target
+from accelgen.synthesis import TOP, mapped_modules
+from accelgen.synthesis.count import count_blocks
+
+__all__: list[str] = []
+
+_KINDS = ("lut", "ff", "bram36", "dsp")
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--board", default="ultra96v2")
+    parser.add_argument("--preset")
+    parser.add_argument("--flatten", action="store_true", help="optimize across blocks; slow")
+    parser.add_argument("--depth", type=int, default=3, help="levels of the hierarchy to print")
+    options = parser.parse_args()
+    hardware = target(options.board, preset=options.preset)
+    modules = mapped_modules(hardware, flat=options.flatten)
+    print(f"{'':44}{'LUT':>9}{'FF':>9}{'BRAM36':>9}{'DSP':>9}")
+    for path, used in sorted(count_blocks(modules, TOP).items()):
+        if path.count(".") <= options.depth:
+            print(f"{path:44}" + "".join(f"{getattr(used, kind):9g}" for kind in _KINDS))
+    estimated = total_resources(hardware.arch)
+    print(f"{'estimated':44}" + "".join(f"{getattr(estimated, kind):9.6g}" for kind in _KINDS))
+
+
+if __name__ == "__main__":
+    _main()
