@@ -294,6 +294,7 @@ def test_verilog_of_a_configuration_is_kept(tmp_path, monkeypatch):
         return "module accelgen_top; endmodule"
 
     monkeypatch.setattr("accelgen.simulation.verilated.emit_verilog", emit)
+    monkeypatch.setattr("accelgen.simulation.verilated.Accelerator", lambda arch: arch)
 
     first = accelerator_verilog(SMALL)
     again = accelerator_verilog(SMALL)

@@ -28,7 +28,7 @@ CONFIGURATIONS = {
         "lanes": 8, "pixels": 8, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 27,
     },
     "double4": {
-        "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "double", "acc_bits": 28,
+        "lanes": 4, "pixels": 4, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 28,
     },
 }  # fmt: skip
 
