@@ -85,7 +85,8 @@ class Depths:
             if not is_register(cell.kind):
                 for output, _ in _ways(cell):
                     driver[output] = number
-        waiting, followers = {}, {}
+        waiting: dict[int, int] = {}
+        followers: dict[int, list[int]] = {}
         for number in set(driver.values()):
             before = {
                 driver[i] for _, inputs in _ways(cells[number]) for i in inputs if i in driver

@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["CONSTANTS", "Cell", "Netlist", "flatten"]
 
 #: Nets of the constants. Everything else is numbered from there on.
-CONSTANTS = {"0": 0, "1": 1, "x": 2, "z": 2}
+CONSTANTS: dict[int | str, int] = {"0": 0, "1": 1, "x": 2, "z": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Flattener:
 
     def _instance(self, kind: str, path: str, ports: Mapping[str, list[int]]) -> None:
         module, wire_names = self._modules[kind], self._wire_names[kind]
-        local: dict[int | str, int] = dict(CONSTANTS)  # type: ignore[arg-type]
+        local = dict(CONSTANTS)
         for name, port in module["ports"].items():
             for bit, net in zip(port["bits"], ports[name], strict=True):
                 if bit in local:
@@ -91,7 +91,7 @@ class _Flattener:
         def nets(bits: list[int | str]) -> list[int]:
             for bit in bits:
                 if bit not in local:
-                    local[bit] = self._new(f"{path}.{wire_names.get(bit, bit)}")
+                    local[bit] = self._new(f"{path}.{wire_names.get(bit, str(bit))}")
             return [local[bit] for bit in bits]
 
         for name, cell in module["cells"].items():
@@ -130,7 +130,7 @@ class _Flattener:
         self._same[high] = low
 
 
-def _wire_names(module: Mapping[str, Any]) -> dict[int, str]:
+def _wire_names(module: Mapping[str, Any]) -> dict[int | str, str]:
     """A readable name of each bit."""
     names: dict[int, tuple[tuple[bool, int], str]] = {}
     for name, wire in module["netnames"].items():
