@@ -8,17 +8,21 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 
-__all__ = ["ActivationTable"]
+__all__ = ["WORDS", "ActivationTable"]
 
 ENTRIES = 256
+#: Entries a lane's copy takes over per cycle, and words of that many in a table.
+COPIED = 8
+WORDS = ENTRIES // COPIED
 
 
 class ActivationTable(wiring.Component):
     """``o = table[i + 128]`` for W x C values at once, or ``o = i``. ``LATENCY`` cycles.
 
-    Two banks, so that one is written while the other is read. Each lane has its own copy in LUT
-    RAM (a block RAM would be a fifth used), as wide as a beat of the table stream: a beat is
-    written in one cycle, and 16:1 multiplexers pick the entry.
+    Two banks, so that one is written while the other is in use. Each lane looks up in a copy of its
+    own in LUT RAM (a block RAM would be a fifth used), which is made of the bank after ``start``,
+    in 32 cycles: while the step's first pixels are still on their way. Copies of both banks would
+    take twice the LUTs.
 
     Parameters
     ----------
@@ -28,22 +32,29 @@ class ActivationTable(wiring.Component):
     Members
     -------
     enable : In(1)
-        Look up. Static while values flow.
+        Look up. Static from ``start`` on.
     bank : In(1)
-        Bank that is read. Static while values flow.
+        Bank of the table. Static from ``start`` on.
+    start : In(1)
+        Pulse before the first value: take over the table, as soon as its bank is written.
+    ready : Out(1)
+        Values that come ``LEAD`` cycles from now, or later, are looked up in this table.
     table : In(stream of table_write, always ready)
-        Writes; not to the bank that is being read.
+        Writes, from index 0 to 15; not to the bank in use, until ``ready``.
     i : In(pixels)
     o : Out(pixels)
     """
 
     LATENCY = 2
+    LEAD = 6
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
             "enable": In(1),
             "bank": In(1),
+            "start": In(1),
+            "ready": Out(1),
             "table": In(stream.Signature(layouts.table_write(arch), always_ready=True)),
             "i": In(layouts.pixels(arch)),
             "o": Out(layouts.pixels(arch)),
@@ -52,18 +63,25 @@ class ActivationTable(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # One register stage between the loader and the many copies.
-        write = Signal(layouts.table_write(self.arch), reset_less=True)
+        at, copying = self._copy(m)
+        # One register stage between the bank and the many copies.
         write_en = Signal()
-        m.d.sync += [write.eq(self.table.payload), write_en.eq(self.table.valid)]
+        write_at = Signal.like(at, reset_less=True)
+        write_data = Signal(data.ArrayLayout(signed(8), COPIED), reset_less=True)
+        halves = data.ArrayLayout(write_data.shape(), ArchParams.BUS_BYTES // COPIED)
+        m.d.sync += [
+            write_en.eq(copying),
+            write_at.eq(at),
+            write_data.eq(data.View(halves, self._banks(m, at[1:]))[at[0]]),
+        ]
 
         for p in range(self.arch.chain_pixels):
             for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
+                m.submodules[f"lane{p}_{c}"] = lane = _Lane()
                 m.d.comb += [
                     lane.write_en.eq(write_en),
-                    lane.write.eq(write),
-                    lane.bank.eq(self.bank),
+                    lane.write_at.eq(write_at),
+                    lane.write_data.eq(write_data),
                     lane.enable.eq(self.enable),
                     lane.i.eq(self.i[p][c]),
                     self.o[p][c].eq(lane.o),
@@ -71,15 +89,55 @@ class ActivationTable(wiring.Component):
 
         return m
 
+    def _banks(self, m, row):
+        """Both banks, as wide as a beat; returns ``row`` of the one in use."""
+        shape = self.table.p.data.shape()
+        m.submodules.banks = memory = Memory(
+            shape=shape, depth=2 * ENTRIES // ArchParams.BUS_BYTES, init=[],
+            attrs={"ram_style": "distributed"},
+        )  # fmt: skip
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.table.valid),
+            write.addr.eq(Cat(self.table.p.index, self.table.p.bank)),
+            write.data.eq(self.table.p.data),
+            read.addr.eq(Cat(row, self.bank)),
+        ]
+        return read.data
+
+    def _copy(self, m):
+        """Count through the words of a bank once it is written. Returns the word and "copy it"."""
+        at = Signal(range(WORDS))
+        written = Signal(2)  # a bank, since it was last copied
+        wanted, copying = Signal(), Signal()
+        m.d.comb += copying.eq(wanted & written.bit_select(self.bank, 1))
+        with m.If(self.start):
+            m.d.sync += [wanted.eq(self.enable), self.ready.eq(~self.enable), at.eq(0)]
+        with m.Elif(copying):
+            m.d.sync += at.eq(at + 1)
+            # The last word can be read three cycles after it is counted.
+            with m.If(at == WORDS + 1 - self.LEAD):
+                m.d.sync += self.ready.eq(1)
+            with m.If(at == WORDS - 1):
+                m.d.sync += wanted.eq(0)
+        for bank in range(2):
+            # Who does not use a table leaves none behind.
+            done = Mux(self.start, ~self.enable, copying & (at == WORDS - 1))
+            with m.If(done & (self.bank == bank)):
+                m.d.sync += written[bank].eq(0)
+            with m.If(self.table.valid & (self.table.p.bank == bank)):
+                m.d.sync += written[bank].eq(self.table.p.index == 15)
+        return at, copying
+
 
 class _Lane(wiring.Component):
     """One copy of the table."""
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self):
         super().__init__({
             "write_en": In(1),
-            "write": In(layouts.table_write(arch)),
-            "bank": In(1),
+            "write_at": In(range(WORDS)),
+            "write_data": In(data.ArrayLayout(signed(8), COPIED)),
             "enable": In(1),
             "i": In(signed(8)),
             "o": Out(signed(8)),
@@ -88,26 +146,25 @@ class _Lane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        row = data.ArrayLayout(signed(8), ArchParams.BUS_BYTES)
-        rows = ENTRIES // ArchParams.BUS_BYTES
         m.submodules.memory = memory = Memory(
-            shape=row, depth=2 * rows, init=[], attrs={"ram_style": "distributed"}
-        )
+            shape=self.write_data.shape(), depth=WORDS, init=[],
+            attrs={"ram_style": "distributed"},
+        )  # fmt: skip
         write, read = memory.write_port(), memory.read_port(domain="comb")
         index = Signal(8)
         m.d.comb += [
             write.en.eq(self.write_en),
-            write.addr.eq(Cat(self.write.index, self.write.bank)),
-            write.data.eq(self.write.data),
+            write.addr.eq(self.write_at),
+            write.data.eq(self.write_data),
             # Adding 128 turns the sign bit over.
             index.eq(Cat(self.i[:-1], ~self.i[-1])),
-            read.addr.eq(Cat(index[4:], self.bank)),
+            read.addr.eq(index[3:]),
         ]
         found = Signal(signed(8), reset_less=True)
         through = Signal(signed(8), reset_less=True)
         result = Signal(signed(8), reset_less=True)
         m.d.sync += [
-            found.eq(read.data[index[:4]]),
+            found.eq(read.data[index[:3]]),
             through.eq(self.i),
             result.eq(Mux(self.enable, found, through)),
         ]

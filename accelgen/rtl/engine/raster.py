@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
-from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane
+from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane, steps_of
 from accelgen.rtl.engine.raster_loops import RasterLoops
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
@@ -156,11 +156,13 @@ class Raster(wiring.Component):
                 m.d.sync += [new.x.eq(0), new.phase.eq(0), new.y.eq(new.y + raster.stride_h)]
 
         bounds = self._bounds(m, loops)
+        steps = steps_of(m, raster)
         lanes = []
         for n in range(self.arch.pixels):
             m.submodules[f"lane{n}"] = lane = RasterLane()
             m.d.comb += [
                 lane.raster.eq(raster),
+                lane.steps.eq(steps),
                 lane.begin.eq(loops.began | loops.ends.group),
                 lane.initial.eq(initial[n]),
                 lane.advance.eq(loops.ends.vector),

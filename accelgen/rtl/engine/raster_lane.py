@@ -7,10 +7,23 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import isa
 from accelgen.rtl import layouts
 
-__all__ = ["Bounds", "Place", "RasterLane"]
+__all__ = ["Bounds", "Place", "RasterLane", "Steps", "steps_of"]
 
 #: A lane's place in the raster: ``y`` is its row times stride_h, ``phase`` is x mod stride_w.
 Place = data.StructLayout({"x": unsigned(13), "y": unsigned(13), "phase": unsigned(4)})
+
+#: What a lane goes by from vector to vector, without and with going around a row's end: at
+#: ``wrap_at`` or beyond. Phases: by how much, and that less stride_w, so that sum and difference
+#: are there at the same time.
+Steps = data.StructLayout({
+    "wrap_at": unsigned(13),
+    "stay": data.StructLayout({
+        "x": unsigned(13), "y": unsigned(13), "phase": unsigned(4), "phase_less": signed(5)
+    }),
+    "wrap": data.StructLayout({
+        "x": unsigned(13), "y": unsigned(13), "phase": unsigned(4), "phase_less": signed(5)
+    }),
+})  # fmt: skip
 
 #: Where a lane must stand for its pixel of the current tap to be in the map: low <= . < high.
 Bounds = data.StructLayout({
@@ -21,6 +34,23 @@ Bounds = data.StructLayout({
 })
 
 
+def steps_of(m: Module, raster) -> Signal:
+    """Registers with the steps of a raster, for all its lanes."""
+    steps = Signal(Steps, reset_less=True)
+    m.d.sync += [
+        steps.wrap_at.eq(raster.pitch - raster.step_x),
+        steps.stay.x.eq(raster.step_x),
+        steps.stay.y.eq(raster.step_y),
+        steps.stay.phase.eq(raster.step_phase),
+        steps.stay.phase_less.eq(raster.step_phase - raster.stride_w),
+        steps.wrap.x.eq(raster.step_x - raster.pitch),
+        steps.wrap.y.eq(raster.step_y + raster.stride_h),
+        steps.wrap.phase.eq(raster.wrap_phase),
+        steps.wrap.phase_less.eq(raster.wrap_phase - raster.stride_w),
+    ]
+    return steps
+
+
 class RasterLane(wiring.Component):
     """Place of one lane, and its two masks two cycles later.
 
@@ -28,6 +58,8 @@ class RasterLane(wiring.Component):
     -------
     raster : In(fields(RASTER))
         Settings, static.
+    steps : In(Steps)
+        Of the raster, static from two cycles before ``begin``.
     begin, initial : In(1), In(Place)
         Go to the place of the group's first vector. Wins over ``advance``.
     advance : In(1)
@@ -43,6 +75,7 @@ class RasterLane(wiring.Component):
     def __init__(self):
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
+            "steps": In(Steps),
             "begin": In(1),
             "initial": In(Place),
             "advance": In(1),
@@ -56,35 +89,22 @@ class RasterLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        raster = self.raster
+        raster, stay, wrap = self.raster, self.steps.stay, self.steps.wrap
         place = Signal(Place, reset_less=True)
 
-        # The steps, with and without going around the row's end.
-        wrap_at = Signal(13, reset_less=True)
-        wrap_y = Signal(13, reset_less=True)
-        m.d.sync += [
-            wrap_at.eq(raster.pitch - raster.step_x),
-            wrap_y.eq(raster.step_y + raster.stride_h),
-        ]
-        m.d.comb += self.wraps.eq(place.x >= wrap_at)
+        def phase_after(step):
+            down = Signal(signed(6))
+            m.d.comb += down.eq(place.phase + step.phase_less)
+            return Mux(down < 0, place.phase + step.phase, down)
 
-        def add_phase(step, name):
-            # step - stride_w, so that sum and difference are there at the same time.
-            less = Signal(signed(5), name=f"{name}_less", reset_less=True)
-            down = Signal(signed(6), name=f"{name}_down")
-            m.d.sync += less.eq(step - raster.stride_w)
-            m.d.comb += down.eq(place.phase + less)
-            return Mux(down < 0, place.phase + step, down)
-
-        stay_phase = add_phase(raster.step_phase, "step_phase")
-        wrap_phase = add_phase(raster.wrap_phase, "wrap_phase")
+        m.d.comb += self.wraps.eq(~_less(place.x, self.steps.wrap_at))
         with m.If(self.begin):
             m.d.sync += place.eq(self.initial)
         with m.Elif(self.advance):
             m.d.sync += [
-                place.x.eq(place.x + Mux(self.wraps, -wrap_at, raster.step_x)),
-                place.y.eq(place.y + Mux(self.wraps, wrap_y, raster.step_y)),
-                place.phase.eq(Mux(self.wraps, wrap_phase, stay_phase)),
+                place.x.eq(place.x + Mux(self.wraps, wrap.x, stay.x)),
+                place.y.eq(place.y + Mux(self.wraps, wrap.y, stay.y)),
+                place.phase.eq(Mux(self.wraps, phase_after(wrap), phase_after(stay))),
             ]
 
         # Cycle 1: compare. Cycle 2: combine.
@@ -94,12 +114,12 @@ class RasterLane(wiring.Component):
             Signal(name=name, reset_less=True) for name in ("right", "seen", "kept")
         )
         m.d.sync += [
-            in_map[0].eq(place.x >= self.bounds.low_x),
-            in_map[1].eq(place.x < self.bounds.high_x),
-            in_map[2].eq(place.y >= self.bounds.low_y),
-            in_map[3].eq(place.y < self.bounds.high_y),
-            in_output[0].eq(place.x < raster.span),
-            in_output[1].eq(place.y < raster.row_limit),
+            in_map[0].eq(~_less(place.x, self.bounds.low_x)),
+            in_map[1].eq(_less(place.x, self.bounds.high_x)),
+            in_map[2].eq(~_less(place.y, self.bounds.low_y)),
+            in_map[3].eq(_less(place.y, self.bounds.high_y)),
+            in_output[0].eq(_less(place.x, raster.span)),
+            in_output[1].eq(_less(place.y, raster.row_limit)),
             in_output[2].eq(place.phase == 0),
             past_row.eq(~in_map[1]),
             inside.eq(in_map.all()),
@@ -112,3 +132,8 @@ class RasterLane(wiring.Component):
         ]
 
         return m
+
+
+def _less(a, b):
+    """``a < b`` in a carry chain: synthesis makes comparators of LUTs."""
+    return (a - b)[-1]

@@ -44,13 +44,14 @@ class Requantizer(wiring.Component):
     config : In(fields of isa.REQUANT)
         Static from ``start`` until the step's last pixel has left.
     table_bank : In(1)
-        Bank of the table that is read. Static like ``config``.
+        Bank of the step's table. Static like ``config``.
     start : In(1)
-        Pulse before a step's first beat: take over ``config``.
+        Pulse before a step's first beat: take over ``config``. With a table, the first beat is let
+        in 28 cycles later, or after the table is written.
     params : In(stream of channel_param)
         C per group, in lane order.
     table : In(stream of table_write, always ready)
-        Writes to the bank that no pixel in flight reads.
+        Writes to the bank that the step running does not use.
     i : In(stream of accumulator_beat)
         Accumulators. Beats without kept lanes are taken and dropped.
     o : Out(stream of pixels)
@@ -75,6 +76,7 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
+        assert RequantizeLane.LATENCY >= ActivationTable.LEAD
         m.submodules.channel_params = params = ChannelParams(self.arch)
         m.submodules.table = table = ActivationTable(self.arch)
         m.submodules.packer = packer = Packer(self.arch)
@@ -83,7 +85,7 @@ class Requantizer(wiring.Component):
         connect(m, flipped(self.table), table.table)
         connect(m, queue.o, flipped(self.o))
 
-        valid, beat = self._admit(m, params, queue)
+        valid, beat = self._admit(m, params.have & table.ready, params, queue)
         step = self.arch.lane_pixels
         for p in range(0, self.arch.chain_pixels, step):
             for c in range(self.arch.lanes):
@@ -104,6 +106,7 @@ class Requantizer(wiring.Component):
                     ]
         cycles = RequantizeLane.LATENCY + ActivationTable.LATENCY
         m.d.comb += [
+            table.start.eq(self.start),
             table.enable.eq(self.config.table),
             table.bank.eq(self.table_bank),
             packer.valid.eq(delay(m, valid, cycles, reset=True)),
@@ -115,8 +118,11 @@ class Requantizer(wiring.Component):
 
         return m
 
-    def _admit(self, m, params, queue):
-        """Let beats in, count pixels, change parameters. Returns valid and packer_beat."""
+    def _admit(self, m, have, params, queue):
+        """Let beats in, count pixels, change parameters. Returns valid and packer_beat.
+
+        ``have``: there are parameters and the table.
+        """
         width = self.arch.chain_pixels
         remaining = Signal(20)
         fill = Signal(range(width))
@@ -130,7 +136,7 @@ class Requantizer(wiring.Component):
             kept.eq(sum(self.i.p.keep[w] for w in range(width))),
             total.eq(fill + kept),
             last.eq(remaining == kept),
-            self.i.ready.eq(~flush & ((params.have & queue.room) | (kept == 0))),
+            self.i.ready.eq(~flush & ((have & queue.room) | (kept == 0))),
             accept.eq(self.i.valid & self.i.ready & (kept != 0)),
             params.take.eq(accept & last),
             valid.eq(accept | flush),

@@ -131,10 +131,10 @@ class _Lane(wiring.Component):
             # below, by a subtraction's sign: comparators are not mapped to carry chains.
             ahead = Cat(carry, value[:9]).as_signed() - Cat(Const(1, 1), acc[:9]).as_signed()
             m.d.comb += larger.eq(self.first | ~ahead[-1])
+            # Outside of the condition: it belongs to the register and not in front of the adder.
+            total = accumulate(m, acc, value, carry=carry, restart=self.first | self.largest)
             with m.If(~self.largest | (self.valid & larger)):
-                m.d.sync += acc.eq(
-                    accumulate(m, acc, value, carry=carry, restart=self.first | self.largest)
-                )
+                m.d.sync += acc.eq(total)
             m.d.comb += self.acc[pixel].eq(acc)
 
         return m

@@ -15,6 +15,7 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa
 from accelgen.golden.arith import requantize
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.activation_table import WORDS
 from accelgen.rtl.engine.requantizer import Requantizer
 from accelgen.rtl.streams.queue import StreamQueue
 from tests.helpers.clock import CLOCK_NS, start_clock
@@ -67,7 +68,7 @@ async def a_beat_per_cycle_also_between_groups(dut):
     step = random_step(rng, groups=4, pixels=beats * arch.chain_pixels, dense=True)
     await begin(dut)
 
-    cycles = await run_step(dut, step)
+    cycles = await run_step(dut, step, wait=WORDS)
 
     queue = StreamQueue.LATENCY if arch.pe_mode == "double" else 0
     assert cycles == 4 * beats - 1 + Requantizer.LATENCY + queue
@@ -91,6 +92,28 @@ async def matches_under_stalls_step_after_step(dut):
     for n in range(12):
         step = random_step(rng, groups=int(rng.integers(1, 5)), pixels=int(rng.integers(1, 40)))
         await run_step(dut, step, stall=(0.0, 0.3, 0.7)[n % 3])
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def a_table_that_comes_late_is_waited_for(dut):
+    rng = np.random.default_rng(6)
+    await begin(dut)
+
+    for late in (1, 5, 40, 200, 3, 100):
+        step = random_step(rng, groups=2, pixels=9)
+        step.config["table"] = 1
+        await run_step(dut, step, late=late)
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def a_table_nobody_used_is_not_taken_for_the_next(dut):
+    rng = np.random.default_rng(7)
+    await begin(dut)
+
+    for table, late in ((0, 0), (1, 60), (0, 0), (0, 0), (1, 60)):
+        step = random_step(rng, groups=1, pixels=5)
+        step.config["table"], step.bank = table, 0
+        await run_step(dut, step, late=late)
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -210,11 +233,15 @@ async def begin(dut):
     )
 
 
-async def run_step(dut, step, *, stall=0.0):
-    """Run a step and compare. Returns cycles from the first beat taken to the last delivered."""
+async def run_step(dut, step, *, stall=0.0, wait=0, late=0):
+    """Run a step and compare. Returns cycles from the first beat taken to the last delivered.
+
+    Beats come ``wait`` cycles after the start, the table before it, or ``late`` cycles behind.
+    """
     arch = bench_arch()
     width, lanes = arch.chain_pixels, arch.lanes
-    await write_table(dut, step.bank, step.table)
+    if not late:
+        await write_table(dut, step.bank, step.table)
     dut.config.value = isa.REQUANT.pack(step.config)
     dut.table_bank.value = step.bank
     params = [
@@ -235,7 +262,9 @@ async def run_step(dut, step, *, stall=0.0):
         for acc, keep in group
     ]
     per_group = -(-step.config["pixels"] // width)
-    other = cocotb.start_soon(write_table(dut, 1 - step.bank, step.table[::-1]))
+    for _ in range(wait):
+        await FallingEdge(dut.clk)
+    other = cocotb.start_soon(write_tables(dut, step, late))
     cocotb.start_soon(StreamSource(dut, "i", stall=stall).send(*beats))
     first = cocotb.start_soon(time_of(dut, "i"))
     received = await StreamSink(dut, "o", stall=stall).receive(per_group * len(step.beats))
@@ -256,6 +285,16 @@ async def time_of(dut, name):
         if getattr(dut, f"{name}__valid").value and getattr(dut, f"{name}__ready").value:
             return get_sim_time("ns")
         await FallingEdge(dut.clk)
+
+
+async def write_tables(dut, step, late):
+    """The step's table, if it is late, else another into the other bank."""
+    for _ in range(late):
+        await FallingEdge(dut.clk)
+    if late:
+        await write_table(dut, step.bank, step.table)
+    else:
+        await write_table(dut, 1 - step.bank, step.table[::-1])
 
 
 async def write_table(dut, bank, table):
