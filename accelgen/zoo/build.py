@@ -10,7 +10,7 @@ import onnx
 from accelgen.errors import ModelError
 from accelgen.zoo.efficientnet import efficientnet_b0, efficientnet_b4
 from accelgen.zoo.mobilenet import mobilenet_v1, mobilenet_v2
-from accelgen.zoo.resnet import resnet18
+from accelgen.zoo.resnet import resnet18, resnet50
 from accelgen.zoo.squeezenet import squeezenet1_1
 
 __all__ = ["build", "default_resolution", "names"]
@@ -33,6 +33,7 @@ _NETWORKS = {
     "mobilenet_v1": _Entry(mobilenet_v1),
     "mobilenet_v2": _Entry(mobilenet_v2),
     "resnet18": _Entry(resnet18),
+    "resnet50": _Entry(resnet50),
     "squeezenet1_1": _Entry(squeezenet1_1),
 }
 

@@ -21,6 +21,7 @@ MMACS = {
     "mobilenet_v1": 568.7,
     "mobilenet_v2": 300.8,
     "resnet18": 1814.1,
+    "resnet50": 4089.2,
     "squeezenet1_1": 349.2,
 }
 #: Convolutions and fully connected layers.
@@ -30,6 +31,7 @@ LAYERS = {
     "mobilenet_v1": 28,
     "mobilenet_v2": 53,
     "resnet18": 21,
+    "resnet50": 54,
     "squeezenet1_1": 26,
 }
 
@@ -97,7 +99,9 @@ def test_builds_in_seconds(built):
     assert seconds < 30
 
 
-@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v1", "resnet18", "squeezenet1_1"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_b0", "mobilenet_v1", "resnet18", "resnet50", "squeezenet1_1"]
+)
 def test_import_and_passes_compute_the_same(name):
     model = zoo.build(name, 32)
 
