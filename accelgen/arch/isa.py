@@ -138,7 +138,9 @@ RASTER = Format(
     "raster",
     """Walk of P lanes over a map (docs/architecture.md, "Rasters"). Virtual positions run over rows
 of ``pitch``; lane l of vector v stands at position v * P + l, (row, x) = divmod(position, pitch).
-It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilation_w - pad_left).""",
+It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilation_w - pad_left).
+With ``phases`` there is a position for every other x: ``pitch``, ``step_x`` and ``span`` still
+count map pixels, and the map's width is even.""",
     (
         Field("height", 12, "Rows of the map read; outside them a lane sees pad_value."),
         Field("width", 12, "Pixels per row of the map read."),
@@ -167,7 +169,9 @@ It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilatio
         Field("tap_x_address", 13, "dilation_w: pixels between kernel columns."),
         Field("tap_y_address", 24, "dilation_h * width - (kernel_w - 1) * dilation_w: from the "
               "last tap of a kernel row to the first of the next.", signed=True),
-        Field("vectors", 20, "Vectors per channel group: ceil(out_h * pitch / P)."),
+        Field("vectors", 20, "Vectors per channel group: ceil(out_h * positions per row / P)."),
+        Field("phases", 1, "1: the map is stored in phases, and each lane stands two pixels from "
+              "its neighbour."),
     ),
 )  # fmt: skip
 
@@ -205,7 +209,8 @@ EXEC = Format(
         Field("in_raster", RASTER, "The array's walk over the input, or the copy's (kernel 1x1)."),
         Field("weight_words", 12, "Weight words per output group: taps * in_groups."),
         Field("requant1", REQUANT, "Behind the PE array."),
-        Field("ring_rows", 16, "Rows the ring takes per channel group: ceil(pixels / P)."),
+        Field("ring_rows", 16, "Rows the ring takes per channel group: ceil(pixels / P), even when "
+              "its map is in phases."),
         Field("ring_raster", RASTER, "The window engine's walk over the ring's map."),
         Field("vector_zero", 8, "Zero point of the vector of WindowOp.SCALE.", signed=True),
         Field("requant2", REQUANT, "Behind the window engine."),
@@ -227,7 +232,9 @@ EXEC = Format(
         Field("out_row", 16, "Feature row of the output map."),
         Field("out_stride", 16, "Feature rows between its channel groups."),
         Field("out_pixels", 20, "Output pixels per channel group."),
-        Field("out_rows", 16, "Rows written per channel group: ceil(out_pixels / P)."),
+        Field("out_rows", 16, "Rows written per channel group: ceil(out_pixels / P), even when "
+              "out_phases."),
+        Field("out_phases", 1, "1: the output map is stored in phases."),
     ),
 )  # fmt: skip
 

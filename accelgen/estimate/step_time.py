@@ -109,26 +109,28 @@ def kept_beats(raster: Mapping[str, int], arch: ArchParams) -> int:
 
     W lanes per cycle; those without a lane to keep are left out, but every vector takes one.
     """
-    keys = ("pitch", "span", "stride_h", "stride_w", "row_limit", "vectors")
+    keys = ("pitch", "span", "stride_h", "stride_w", "row_limit", "vectors", "phases")
     return _kept_beats(*(raster[k] for k in keys), arch.pixels, arch.chain_pixels)
 
 
 @lru_cache(maxsize=4096)
 def _kept_beats(
     pitch: int, span: int, stride_h: int, stride_w: int, row_limit: int, vectors: int,
-    lanes: int, width: int,
+    phases: int, lanes: int, width: int,
 ) -> int:  # fmt: skip
+    step = 1 + phases
+
     def beats(vector: int) -> int:
         found = 0
         for block in range(vector * lanes, (vector + 1) * lanes, width):
-            positions = (divmod(p, pitch) for p in range(block, block + width))
+            positions = (divmod(p * step, pitch) for p in range(block, block + width))
             found += any(
                 x < span and row * stride_h < row_limit and x % stride_w == 0
                 for row, x in positions
             )
         return max(1, found)
 
-    per_row, rest = divmod(pitch, lanes)
+    per_row, rest = divmod(pitch, lanes * step)
     if rest:
         return sum(map(beats, range(vectors)))
     # Row by row: every row is like the first.
@@ -141,7 +143,7 @@ def _taps(raster: Mapping[str, int]) -> int:
 
 def _fill(raster: Mapping[str, int], lanes: int) -> float:
     """Share of the map that the first vector needs."""
-    last_row, last_x = divmod(lanes - 1, raster["pitch"])
+    last_row, last_x = divmod((lanes - 1) * (1 + raster["phases"]), raster["pitch"])
     y = last_row * raster["stride_h"] + (raster["kernel_h"] - 1) * raster["dilation_h"]
     x = last_x + (raster["kernel_w"] - 1) * raster["dilation_w"]
     y = min(max(y - raster["pad_top"], 0), raster["height"] - 1)
@@ -154,4 +156,4 @@ def _tail_vectors(raster: Mapping[str, int], lanes: int) -> int:
     reach = (raster["kernel_h"] - 1) * raster["dilation_h"] - raster["pad_top"]
     first = max(0, raster["height"] - 1 - reach)  # position row whose kernel ends in the last row
     rows = max(0, raster["row_limit"] - 1 - first) // raster["stride_h"]
-    return min(raster["vectors"], rows * raster["pitch"] // lanes + 1)
+    return min(raster["vectors"], rows * raster["pitch"] // (lanes * (1 + raster["phases"])) + 1)

@@ -3,6 +3,7 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
@@ -100,6 +101,7 @@ class Datapath(wiring.Component):
 
         # Feature memory -> residual -> output or window
         scale = step.window & (step.window_op == isa.WindowOp.SCALE)
+        map_rows = Signal(16)
         connect(m, residual.request, flipped(self.residual_read))
         connect(m, flipped(self.residual_data), residual.data)
         connect(m, residual.o, rows.i)
@@ -111,8 +113,10 @@ class Datapath(wiring.Component):
             residual.base.eq(step.residual_row),
             residual.stride.eq(step.residual_stride),
             residual.groups.eq(step.groups),
-            residual.rows.eq(Mux(scale, 1, step.out_rows)),
+            residual.rows.eq(Mux(scale, 1, map_rows)),
         ]
+        # A residual is never in phases: the output may have a row more.
+        m.d.sync += map_rows.eq(((step.out_pixels - 1) >> exact_log2(arch.pixels)) + 1)
 
         # Weight loader -> engines
         for path, names in (

@@ -35,8 +35,8 @@ def row(arch: ArchParams) -> data.ArrayLayout:
 
 
 def row_write(arch: ArchParams) -> data.StructLayout:
-    """A row and the feature row it goes to."""
-    return data.StructLayout({"row": 16, "data": row(arch)})
+    """A row and the feature row it goes to; ``phases``: its upper half to the other of the pair."""
+    return data.StructLayout({"row": 16, "data": row(arch), "phases": 1})
 
 
 def pixels(arch: ArchParams) -> data.ArrayLayout:
@@ -87,7 +87,8 @@ def table_write(arch: ArchParams) -> data.StructLayout:
 def raster_beat(arch: ArchParams) -> data.StructLayout:
     """One step of a raster walk: one run of P pixels, one tap, one input group."""
     return data.StructLayout({
-        "address": signed(26),  # pixel address of lane 0, from the map's first pixel
+        "row": signed(25),  # where lane 0 reads, from the map's first row
+        "bank": max(1, (arch.pixels - 1).bit_length()),
         "group_rows": unsigned(18),  # rows from the first channel group to the one to read
         "past_row": 1,  # lane 0 is right of the map; later vectors may read below its address
         "inside": arch.pixels,  # lane sees the map (else pad_value)

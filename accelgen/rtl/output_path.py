@@ -67,6 +67,7 @@ class OutputPath(wiring.Component):
         m.d.comb += [
             adder.clk2x.eq(self.clk2x),
             assembler.pixels.eq(self.step.out_pixels),
+            assembler.phases.eq(self.step.out_phases),
             self.done.eq(writer.done),
         ]
         for block in (adder, squeeze, writer):

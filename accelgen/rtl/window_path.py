@@ -97,6 +97,7 @@ class WindowPath(wiring.Component):
         m.d.comb += [
             source.select.eq(step.array),
             assembler.pixels.eq(step.requant1.pixels),
+            assembler.phases.eq(step.ring_raster.phases),
             lanes.clk2x.eq(self.clk2x),
             lanes.op.eq(step.window_op),
             requantizer.clk2x.eq(self.clk2x),

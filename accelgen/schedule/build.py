@@ -15,6 +15,7 @@ from accelgen.schedule.encode import encode_command
 from accelgen.schedule.folding import choose_folds
 from accelgen.schedule.fuse import Chain, fuse
 from accelgen.schedule.memory import Apart, MemoryPlan, plan_memory
+from accelgen.schedule.phases import choose_phases
 from accelgen.schedule.prepare import Prepared, prepare
 from accelgen.schedule.program import Command, Placement, Program, PsStep, Step
 from accelgen.schedule.storage import Storages, lay_out
@@ -61,7 +62,7 @@ def compile_graph(
     prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     prepared, storages = lay_out(replace(prepared, folds=folds), arch)
-    works, plan = _plan(prepared, storages, arch, keep_all)
+    works, storages, plan = _plan(prepared, storages, arch, keep_all)
     emitter = Emitter(works, storages, plan, _exported(works, prepared, keep_all), arch)
     emitter.emit_all()
     return _assemble(prepared, storages, works, plan, emitter, arch, keep_all)
@@ -69,21 +70,25 @@ def compile_graph(
 
 def _plan(
     prepared: Prepared, storages: Storages, arch: ArchParams, keep_all: bool
-) -> tuple[list[Work], MemoryPlan]:
-    """Steps and memory; GlobalAvgPools leave their steps where memory demands it."""
+) -> tuple[list[Work], Storages, MemoryPlan]:
+    """Steps, storages and memory; GlobalAvgPools leave their steps where memory demands it."""
     apart: frozenset[str] = frozenset()
     outside = {storages.places[t].storage for t in (*prepared.inputs, *prepared.outputs)}
-    done: dict[tuple[str, ...], Work] = {}
+    plain = storages
+    done: dict[tuple[object, ...], Work] = {}
     while True:
         works = []
-        for chain in fuse(prepared, apart):
-            key = tuple(n.name for n in chain.nodes)
+        chains = fuse(prepared, apart)
+        storages = choose_phases(chains, prepared, plain, arch)
+        for chain in chains:
+            ends = (t in storages.in_phases for t in (chain.source, chain.output))
+            key = *(n.name for n in chain.nodes), *ends
             if key not in done:
                 done[key] = make_work(chain, prepared, storages, arch)
             works.append(done[key])
         plan = plan_memory(works, storages, frozenset(outside), arch)
         if isinstance(plan, MemoryPlan):
-            return works, plan
+            return works, storages, plan
         assert isinstance(plan, Apart)
         apart |= {plan.node}
 
@@ -128,6 +133,7 @@ def _assemble(
             + spot.first * stride,
             stride=stride,
             groups=spot.groups,
+            phases=tensor in storages.in_phases,
         )  # fmt: skip
 
     inputs = tuple(place(t) for t in prepared.inputs)

@@ -9,7 +9,7 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale
 from accelgen.schedule.folding import fold_kernel
 from accelgen.schedule.fuse import Chain
-from accelgen.schedule.raster import Walk
+from accelgen.schedule.raster import Walk, raster_vectors
 
 __all__ = ["Band", "Geometry", "Window", "geometry_of"]
 
@@ -31,6 +31,7 @@ class Window:
     pad_top: int = 0
     pad_left: int = 0
     pad_value: int = 0
+    phases: bool = False
 
     def rows_needed(self, first: int, last: int) -> Pair:
         """Map rows [a, b) that output rows [first, last) look at; never empty."""
@@ -54,7 +55,20 @@ class Window:
             pad_left=self.pad_left,
             pad_value=self.pad_value,
             first_pixel=first_pixel,
+            phases=self.phases,
         )
+
+    def whole(self) -> Walk:
+        """The walk over the whole map."""
+        return self.walk((0, self.height), (0, self.out_h))
+
+    def in_phases(self, pixels: int) -> Window:
+        """The same window over the map in phases if that can be and takes fewer vectors."""
+        if self.stride[1] != 2 or self.width % 2 or pixels < 2:
+            return self
+        split = replace(self, phases=True)
+        fewer = raster_vectors(split.whole(), pixels) < raster_vectors(self.whole(), pixels)
+        return split if fewer else self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +109,20 @@ class Geometry:
         return Band(
             rows=rows,
             source_rows=source,
-            first=self.first.walk(source, middle, source[0] * self.first.width % pixels),
+            first=self.first.walk(
+                source, middle, source[0] * self.first.width % (pixels * (1 + self.first.phases))
+            ),
             second=self.second.walk(middle, rows) if self.second else None,
         )
 
 
-def geometry_of(chain: Chain, graph: Graph, fold: int = 1) -> Geometry:
-    """Windows of a step's stages; ``fold`` pixels of the source are one (folding.py).
+def geometry_of(
+    chain: Chain, graph: Graph, pixels: int, *, fold: int = 1, phases: bool = False
+) -> Geometry:
+    """Windows of a step's stages on ``pixels`` lanes.
+
+    ``fold`` pixels of the source are one (folding.py); ``phases``: the source is stored in phases.
+    What the array makes for the window engine goes into the ring in phases where that helps.
 
     Raises
     ------
@@ -115,12 +136,14 @@ def geometry_of(chain: Chain, graph: Graph, fold: int = 1) -> Geometry:
         first = _window(chain.array, graph)
         if fold > 1:
             first = _folded(chain.array, first, fold)
+        first = replace(first, phases=phases)
     if not chain.uses_window:
         return Geometry(first=first, second=None)
     if chain.window is None:
         h, w = first.out_h, first.out_w
         return Geometry(first=first, second=Window(height=h, width=w, out_h=h, out_w=w))
-    return Geometry(first=first, second=_window(chain.window, graph))
+    second = _window(chain.window, graph)
+    return Geometry(first=first, second=second.in_phases(pixels) if chain.array else second)
 
 
 def _window(node: Node, graph: Graph) -> Window:

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.schedule.program import Placement
 
-__all__ = ["dense_slots", "pack_tensor", "rows_of", "unpack_tensor"]
+__all__ = ["dense_slots", "in_phases", "pack_tensor", "rows_of", "unpack_tensor"]
 
 Int8 = npt.NDArray[np.int8]
+Ints = npt.NDArray[np.int64]
 
 
 def dense_slots(channels: int, lanes: int) -> tuple[int, ...]:
@@ -18,9 +19,22 @@ def dense_slots(channels: int, lanes: int) -> tuple[int, ...]:
     return tuple(c if c < channels else -1 for c in range(-(-channels // lanes) * lanes))
 
 
-def rows_of(height: int, width: int, pixels: int) -> int:
-    """Feature rows of one channel group."""
-    return -(-height * width // pixels)
+def rows_of(height: int, width: int, pixels: int, *, phases: bool = False) -> int:
+    """Feature rows of one channel group; pairs when it is stored in phases."""
+    unit = 2 if phases else 1
+    return -(-height * width // (unit * pixels)) * unit
+
+
+def in_phases(pixel: Ints, pixels: int) -> Ints:
+    """Words at which a map in phases has its (linear) pixels ``pixel``.
+
+    Pixel ``2 P k + 2 s + e`` (e 0 or 1, s < P) is word s of row ``2 k + e``; in odd rows the two
+    halves of words are swapped.
+    """
+    pair, place = np.divmod(pixel, 2 * pixels)
+    slot, odd = np.divmod(place, 2)
+    words: Ints = (2 * pair + odd) * pixels + (slot ^ odd * (pixels // 2))
+    return words
 
 
 def pack_tensor(array: Int8, placement: Placement, arch: ArchParams) -> bytes:
@@ -57,7 +71,9 @@ def unpack_tensor(
     """Inverse of :func:`pack_tensor`: ``placement.size_bytes`` bytes to an (h, w, c) array."""
     h, w, c = placement.shape
     raw = np.frombuffer(data, np.int8, placement.size_bytes)
-    words = raw.reshape(placement.groups, placement.stride // arch.lanes, arch.lanes)[:, : h * w]
+    words = raw.reshape(placement.groups, placement.stride // arch.lanes, arch.lanes)
+    at = np.arange(h * w)
+    words = words[:, in_phases(at, arch.pixels) if placement.phases else at]
     spread = words.swapaxes(0, 1).reshape(h * w, placement.groups * arch.lanes)
     where = np.empty(c, np.int64)
     for slot, channel in enumerate(placement.slots):

@@ -10,7 +10,7 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.geometry import Geometry
-from accelgen.schedule.raster import Walk, raster_vectors
+from accelgen.schedule.raster import raster_vectors
 from accelgen.schedule.weights import GroupWindow
 
 __all__ = ["check_step"]
@@ -49,7 +49,7 @@ def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
 def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: ArchParams) -> None:
     taps = geometry.first.kernel[0] * geometry.first.kernel[1]
     words = taps * window.groups
-    used_once = raster_vectors(_whole(geometry), arch.pixels) == 1
+    used_once = raster_vectors(geometry.first.whole(), arch.pixels) == 1
     if words > 4095:
         raise ScheduleError(
             f"node '{node.name}' needs {words:,} weight words per output group; a command can"
@@ -61,11 +61,6 @@ def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: Ar
             f"node '{node.name}' needs {words:,} weight words per output group, weight_words is"
             f" {arch.weight_words:,}: raise weight_words to {enough:,}"
         )
-
-
-def _whole(geometry: Geometry) -> Walk:
-    first = geometry.first
-    return first.walk((0, first.height), (0, first.out_h))
 
 
 def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
@@ -81,8 +76,10 @@ def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
     rows_below = (second.kernel[0] - 1) * second.dilation[0]
     reach = (rows_below + 1) * second.width
     reach = max(reach, rows_below * second.width + (second.kernel[1] - 1) * second.dilation[1])
-    needed = -(-(reach + arch.pixels) // arch.pixels) + 2
-    needed = min(needed, -(-second.height * second.width // arch.pixels) + 1)
+    unit = 2 if second.phases else 1
+    vector = unit * arch.pixels
+    needed = unit * (-(-(reach + vector) // vector) + 2)
+    needed = min(needed, unit * (-(-second.height * second.width // vector) + 1))
     if needed > arch.ring_rows:
         enough = 1 << (needed - 1).bit_length()
         raise ScheduleError(

@@ -9,6 +9,7 @@ from accelgen.ir import Node
 from accelgen.ir.ops import QAdd, QAvgPool, QConv2d, QGlobalAvgPool, QMaxPool, QScale
 from accelgen.schedule.commands import Rows
 from accelgen.schedule.fuse import Chain
+from accelgen.schedule.layout import rows_of
 from accelgen.schedule.raster import make_raster
 from accelgen.schedule.work import OTHER, OUT, SOURCE, SQUEEZED, Tile, Work
 
@@ -38,7 +39,8 @@ def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) ->
     if band.second is not None:
         if chain.array is None:
             fields["requant1"] = {"pixels": band.first.out_pixels}
-        fields["ring_rows"] = -(-band.first.out_pixels // pixels)
+        phases = band.second.phases
+        fields["ring_rows"] = rows_of(band.first.out_pixels, 1, pixels, phases=phases)
         fields["ring_raster"] = make_raster(band.second, pixels)
         fields["window_op"] = _window_op(chain.window)
         fields["requant2"] = _requant(chain.window, chain.table2, band.second.out_pixels)
@@ -56,7 +58,8 @@ def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) ->
         fields["out_row"] = at[OUT].first
         fields["out_stride"] = at[OUT].stride
     fields["out_pixels"] = out_pixels
-    fields["out_rows"] = -(-out_pixels // pixels)
+    fields["out_rows"] = rows_of(out_pixels, 1, pixels, phases=work.out_phases)
+    fields["out_phases"] = int(work.out_phases)
     return fields
 
 

@@ -88,7 +88,8 @@ class _Planner:
         self.works = works
         self.arch = arch
         self.places = storages.places
-        self.size = {s: groups * rows for s, (groups, rows) in storages.sizes.items()}
+        # Even, so that everything begins with an even row, as maps in phases must.
+        self.size = {s: _even(groups * rows) for s, (groups, rows) in storages.sizes.items()}
         self.touches: dict[str, list[int]] = {}
         for step, work in enumerate(works):
             for tensor in dict.fromkeys(work.tensors.values()):
@@ -308,10 +309,14 @@ class _Planner:
         return [i for i in intervals if i != victim] + kept
 
 
+def _even(rows: int) -> int:
+    return rows + rows % 2
+
+
 def _in_place(works: list[Work], storages: Storages) -> Iterable[tuple[str, str, int]]:
     """(storage read, storage written, step): the write of a row comes after its last read."""
     for step, work in enumerate(works):
-        if OUT not in work.tensors:
+        if OUT not in work.tensors or work.out_phases:
             continue
         geometry = work.geometry
         second = geometry.second

@@ -22,6 +22,9 @@ class Placement:
     ``groups * stride``. ``slots[g * lanes + l]`` is the logical channel there, or -1 (a gap: its
     bytes are undefined and its weights are zero).
 
+    A tensor kept for a look at it may be in ``phases`` (layout.in_phases); inputs and outputs are
+    not.
+
     An input may be folded: ``shape`` is then (h, w / n, n * c), the tensor's own bytes read as
     fewer, deeper pixels.
     """
@@ -32,6 +35,7 @@ class Placement:
     offset: int
     stride: int
     groups: int
+    phases: bool = False
 
     @property
     def size_bytes(self) -> int:

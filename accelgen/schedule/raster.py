@@ -17,6 +17,8 @@ class Walk:
     Output pixel (y, x) at tap (ky, kx) sees map pixel
     ``(y * stride_h + ky * dilation_h - pad_top, x * stride_w + kx * dilation_w - pad_left)``.
     ``first_pixel`` is the map's first pixel, counted from the start of its first feature row.
+    ``phases``: the map is stored in phases (rtl/memory/pixel_memory.py) and the walk goes over
+    every other pixel of its rows; ``stride[1]`` is 2 and ``width`` even.
     """
 
     height: int
@@ -30,6 +32,15 @@ class Walk:
     pad_left: int = 0
     pad_value: int = 0
     first_pixel: int = 0
+    phases: bool = False
+
+    def __post_init__(self) -> None:
+        assert not self.phases or (self.stride[1] == 2 and self.width % 2 == 0)
+
+    @property
+    def lane_step(self) -> int:
+        """Map pixels from one lane to the next."""
+        return 2 if self.phases else 1
 
     @property
     def taps(self) -> int:
@@ -48,8 +59,9 @@ class Walk:
 
 
 def _pitch(walk: Walk, pixels: int) -> int:
-    """Positions per row of the raster that needs fewer vectors; joined rows when equal."""
-    row_by_row = -(-walk.span // pixels) * pixels
+    """Map pixels per row of the raster that needs fewer vectors; joined rows when equal."""
+    vector = pixels * walk.lane_step
+    row_by_row = -(-walk.span // vector) * vector
     joined = walk.width
     may_join = walk.stride == (1, 1) and walk.out_w <= walk.width
     if may_join and -(-walk.out_h * joined // pixels) <= walk.out_h * row_by_row // pixels:
@@ -59,14 +71,14 @@ def _pitch(walk: Walk, pixels: int) -> int:
 
 def raster_vectors(walk: Walk, pixels: int) -> int:
     """Vectors per channel group."""
-    return -(-walk.out_h * _pitch(walk, pixels) // pixels)
+    return -(-walk.out_h * _pitch(walk, pixels) // (pixels * walk.lane_step))
 
 
 def make_raster(walk: Walk, pixels: int) -> dict[str, int]:
     """Fields of isa.RASTER for ``walk`` on ``pixels`` lanes."""
     pitch = _pitch(walk, pixels)
-    step_x, rows = pixels % pitch, pixels // pitch
-    stride_h, stride_w = walk.stride
+    rows, step_x = divmod(pixels * walk.lane_step, pitch)
+    stride_h, stride_w = walk.stride[0], walk.stride[1] // walk.lane_step
     return {
         "height": walk.height,
         "width": walk.width,
@@ -92,6 +104,7 @@ def make_raster(walk: Walk, pixels: int) -> dict[str, int]:
         "tap_x_address": walk.dilation[1],
         "tap_y_address": walk.dilation[0] * walk.width - (walk.kernel[1] - 1) * walk.dilation[1],
         "vectors": raster_vectors(walk, pixels),
+        "phases": int(walk.phases),
     }
 
 

@@ -42,12 +42,14 @@ class Storages:
     """Storages are named after their outermost tensor.
 
     ``slots[tensor][group * lanes + lane]`` is the channel in that lane, or -1. ``places`` says
-    where each tensor lies; ``sizes`` (groups, feature rows per group) of each storage.
+    where each tensor lies; ``sizes`` (groups, feature rows per group) of each storage. Those
+    ``in_phases`` are stored in phases (phases.py).
     """
 
     slots: dict[str, Slots]
     places: dict[str, Place]
     sizes: dict[str, tuple[int, int]]
+    in_phases: frozenset[str] = frozenset()
 
 
 def is_depthwise(node: Node, graph: Graph) -> bool:

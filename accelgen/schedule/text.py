@@ -101,7 +101,7 @@ def _value(name: str, value: Any, rasters: bool) -> str:
             f"[{r['height']}x{r['width']} k{r['kernel_h']}x{r['kernel_w']}"
             f" s{r['stride_h']}x{r['stride_w']} d{r['dilation_h']}x{r['dilation_w']}"
             f" pad {r['pad_top']},{r['pad_left']} value {r['pad_value']} pitch {r['pitch']}"
-            f" origin {r['origin']} vectors {r['vectors']}]"
+            f" origin {r['origin']} vectors {r['vectors']}{' phases' * r['phases']}]"
         )
     return "[" + " ".join(f"{k}={_number(v)}" for k, v in value.items() if v) + "]"
 

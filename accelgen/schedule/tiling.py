@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from accelgen.arch import ArchParams
 from accelgen.ir.ops import Pair
-from accelgen.schedule.raster import aligned_rows
 from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
 __all__ = ["Tiling", "choose_pair", "choose_tiling", "whole"]
@@ -91,7 +90,7 @@ def choose_pair(
     passing = staged[0] - {OUT}, staged[1] - {SOURCE}
     out_h = second.geometry.out_h
     # Both are powers of two: the larger is a multiple of the other.
-    unit = max(aligned_rows(w.geometry.out_w, arch.pixels) for w in (first, second))
+    unit = max(w.band_rows for w in (first, second))
     for size in _sizes(out_h, unit):
         bands = [(r, min(r + size, out_h)) for r in range(0, out_h, size)]
         tiles = [second.tile(band, (0, second.groups)) for band in bands]
@@ -144,7 +143,7 @@ def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
     if SQUEEZED in work.tensors:
         return
     out_h = work.geometry.out_h
-    for size in _sizes(out_h, aligned_rows(work.geometry.out_w, pixels)):
+    for size in _sizes(out_h, work.band_rows):
         if size < out_h:
             yield [
                 work.tile((r, min(r + size, out_h)), (0, work.groups))
@@ -158,7 +157,7 @@ def _grids(work: Work, staged: frozenset[str], free: int, pixels: int) -> Iterat
         return
     out_h = work.geometry.out_h
     unit = 1 if work.chain.array is None else work.window.repeat
-    for rows in _sizes(out_h, aligned_rows(work.geometry.out_w, pixels)):
+    for rows in _sizes(out_h, work.band_rows):
         for groups in _sizes(work.groups, unit):
             middle = (out_h - 1) // 2 // rows * rows
             one = work.tile((middle, min(middle + rows, out_h)), (0, min(groups, work.groups)))
@@ -197,7 +196,8 @@ def _place(
                 return None
             first, size = free[hole]
             at.append(first)
-            free[hole] = (first + rows, size - rows)
+            taken = rows + rows % 2  # the next begins with an even row, as maps in phases must
+            free[hole] = (first + taken, size - taken)
         placed[role] = tuple(at)
     return placed
 

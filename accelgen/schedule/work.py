@@ -10,7 +10,7 @@ from accelgen.schedule.fuse import Chain
 from accelgen.schedule.geometry import Band, Geometry, geometry_of
 from accelgen.schedule.limits import check_step
 from accelgen.schedule.prepare import Prepared
-from accelgen.schedule.raster import Walk, raster_vectors
+from accelgen.schedule.raster import Walk, aligned_rows, raster_vectors
 from accelgen.schedule.storage import Storages
 from accelgen.schedule.weights import GroupWindow, StepWeights, group_window, step_weights
 
@@ -59,16 +59,19 @@ class Work:
     source_groups: int
     pixels: int  # P
     chain_pixels: int  # W
+    out_phases: bool  # the output is stored in phases
     tensors: dict[str, str]
 
     def tile(self, rows: Pair, groups: Pair) -> Tile:
         """Output rows ``rows`` (ending on whole feature rows, or the last) of groups ``groups``."""
         band = self.geometry.band(rows, self.pixels)
-        out = Slice(groups, self._feature_rows(rows, self.geometry.out_w))
-        source_rows = self._feature_rows(band.source_rows, self.geometry.first.width)
+        out_w, first = self.geometry.out_w, self.geometry.first
+        out = Slice(groups, self._feature_rows(rows, out_w, self.out_phases))
+        source_rows = self._feature_rows(band.source_rows, first.width, first.phases)
         slices = {SOURCE: Slice(self._source_groups(groups), source_rows)}
         if OTHER in self.tensors:
-            slices[OTHER] = Slice(groups, (0, 1)) if self.chain.vector else out
+            other = (0, 1) if self.chain.vector else self._feature_rows(rows, out_w, False)
+            slices[OTHER] = Slice(groups, other)
         if OUT in self.tensors:
             slices[OUT] = out
         if SQUEEZED in self.tensors:
@@ -88,8 +91,15 @@ class Work:
     def _vectors(self, walk: Walk) -> int:
         return raster_vectors(walk, self.pixels) * walk.taps
 
-    def _feature_rows(self, rows: Pair, width: int) -> Pair:
-        return rows[0] * width // self.pixels, -(-rows[1] * width // self.pixels)
+    @property
+    def band_rows(self) -> int:
+        """Output rows that fill whole feature rows (in phases: pairs): where a band may end."""
+        return aligned_rows(self.geometry.out_w, self.pixels * (1 + self.out_phases))
+
+    def _feature_rows(self, rows: Pair, width: int, phases: bool) -> Pair:
+        unit = 2 if phases else 1
+        pixels = unit * self.pixels
+        return rows[0] * width // pixels * unit, -(-rows[1] * width // pixels) * unit
 
     def _source_groups(self, groups: Pair) -> Pair:
         if self.chain.array is None:
@@ -110,7 +120,8 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
     """
     graph = prepared.graph
     fold = prepared.folds.get(chain.source, 1)
-    geometry = geometry_of(chain, graph, fold)
+    phases = chain.source in storages.in_phases
+    geometry = geometry_of(chain, graph, arch.pixels, fold=fold, phases=phases)
     window = group_window(chain, graph, storages, arch.lanes)
     check_step(chain, geometry, window, graph, arch)
     tensors = {SOURCE: chain.source}
@@ -129,5 +140,6 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
         chain_pixels=arch.chain_pixels,
+        out_phases=chain.write and chain.output in storages.in_phases,
         tensors=tensors,
     )

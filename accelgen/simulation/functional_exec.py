@@ -11,6 +11,7 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import WindowOp
 from accelgen.golden.arith import requantize, rounding_shift
+from accelgen.schedule.layout import in_phases, rows_of
 from accelgen.simulation.functional_raster import TapView, Walked, walk
 
 __all__ = ["CommandError", "Params", "StepStream", "execute"]
@@ -107,7 +108,10 @@ def _check(f: dict[str, Any], stream: StepStream, arch: ArchParams) -> None:
         _expect(given == wanted, "taps do not add up")
         _expect(taps * 2 <= arch.tap_words, "tap memory is too small")
     if f["write"]:
-        _expect(f["out_rows"] == -(-f["out_pixels"] // arch.pixels), "out_rows does not add up")
+        rows = rows_of(f["out_pixels"], 1, arch.pixels, phases=bool(f["out_phases"]))
+        _expect(f["out_rows"] == rows, "out_rows does not add up")
+    for raster in (f["in_raster"], f["ring_raster"]):
+        _expect(not (raster["phases"] and raster["width"] % 2), "phases of an odd width")
 
 
 def _check_overlap(f: dict[str, Any], arch: ArchParams) -> None:
@@ -117,13 +121,13 @@ def _check_overlap(f: dict[str, Any], arch: ArchParams) -> None:
     """
     if not f["write"]:
         return
-    written = _out_rows(f, "out")
+    written = _out_rows(f, "out", arch)
     if f["add"]:
-        other = _out_rows(f, "residual")
-        same = np.array_equal(other, written)
+        other = _out_rows(f, "residual", arch)
+        same = np.array_equal(other, written) and not f["out_phases"]
         _expect(same or not np.intersect1d(other, written).size, "the residual is half overwritten")
     walked = walk(f["in_raster"], arch.pixels)
-    at = np.stack([tap.address for tap in walked.taps])[..., None] + np.arange(arch.pixels)
+    at = np.stack([_words(f["in_raster"], tap.address, arch) for tap in walked.taps])
     at = at[np.stack([tap.inside for tap in walked.taps])] // arch.pixels
     if not at.size:
         return  # the window sees nothing but padding
@@ -141,15 +145,21 @@ def _check_overlap(f: dict[str, Any], arch: ArchParams) -> None:
 # Reading maps.
 
 
+def _words(r: dict[str, Any], address: Ints, arch: ArchParams) -> Ints:
+    """Words (..., P) at which the lanes read when lane 0 does so at pixel ``address``."""
+    at: Ints = address[..., None] + np.arange(arch.pixels) * (1 + r["phases"])
+    return in_phases(at, arch.pixels) if r["phases"] else at
+
+
 def _gather(
-    pixels: Int8, first: int, tap: TapView, vectors: slice, pad: int, arch: ArchParams
+    pixels: Int8, first: int, tap: TapView, vectors: slice, r: dict[str, Any], arch: ArchParams
 ) -> Int8:
-    """Runs of P pixels at ``tap``'s addresses of the map at pixel ``first``: (vectors, P, C)."""
-    at = first + tap.address[vectors, None] + np.arange(arch.pixels)[None]
+    """Runs of P pixels at ``tap``'s addresses of the map at word ``first``: (vectors, P, C)."""
+    at = first + _words(r, tap.address[vectors], arch)
     inside = tap.inside[vectors]
     _expect(not (inside & ((at < 0) | (at >= len(pixels)))).any(), "a lane reads outside memory")
     seen = pixels[np.where(inside, at, 0)]
-    return np.where(inside[..., None], seen, np.int8(pad))
+    return np.where(inside[..., None], seen, np.int8(r["pad_value"]))
 
 
 def _array(
@@ -175,7 +185,7 @@ def _array(
             part = slice(v, min(v + chunk, vectors))
             columns = [
                 _gather(pixels, (f["in_row"] + i * f["in_stride"]) * arch.pixels, tap, part,
-                        r["pad_value"], arch)
+                        r, arch)
                 for tap in walked.taps for i in range(base, base + in_groups)
             ]  # fmt: skip
             operands = np.concatenate(columns, axis=2).astype(np.float64)
@@ -195,7 +205,7 @@ def _copy(f: dict[str, Any], pixels: Int8, arch: ArchParams) -> Int8:
     every = slice(None)
     rows = [
         _gather(pixels, (f["in_row"] + g * f["in_stride"]) * arch.pixels, walked.taps[0], every,
-                0, arch).reshape(-1, arch.lanes)
+                r, arch).reshape(-1, arch.lanes)
         for g in range(f["groups"])
     ]  # fmt: skip
     return np.stack(rows)[:, : f["requant1"]["pixels"]]
@@ -208,23 +218,26 @@ def _ring(f: dict[str, Any], pixels: Int8, arch: ArchParams) -> Int8:
     """(groups, ring_rows * P, C): each group from a fresh row, its last row's tail garbage."""
     r = f["ring_raster"]
     _expect(pixels.shape[1] == r["height"] * r["width"], "the ring's map has other pixels")
-    _expect(f["ring_rows"] == -(-pixels.shape[1] // arch.pixels), "ring_rows does not add up")
-    padding = f["ring_rows"] * arch.pixels - pixels.shape[1]
-    return np.pad(pixels, ((0, 0), (0, padding), (0, 0)), constant_values=85)
+    rows = rows_of(r["height"], r["width"], arch.pixels, phases=bool(r["phases"]))
+    _expect(f["ring_rows"] == rows, "ring_rows does not add up")
+    return _in_rows(pixels, rows, phases=bool(r["phases"]), tail=85, arch=arch)
 
 
-def _check_ring(walked: Walked, arch: ArchParams) -> None:
-    """From the lowest row any later beat reads to the highest this vector reads: it must fit."""
-    lanes = np.arange(arch.pixels)
+def _check_ring(r: dict[str, Any], walked: Walked, arch: ArchParams) -> None:
+    """From the lowest row any later beat reads to the highest this vector reads: it must fit.
+
+    In phases, with the other row of their pairs."""
+    step = 1 + r["phases"]
     low, high = [], []
     for tap in walked.taps:
-        at = tap.address[:, None] + lanes
+        at = tap.address[:, None] + np.arange(arch.pixels) * step
         low.append(np.where(tap.inside, at, 1 << 40).min(axis=1))
         high.append(np.where(tap.inside, at, -1).max(axis=1))
     lowest, highest = np.minimum.reduce(low), np.maximum.reduce(high)
     later = np.minimum.accumulate(lowest[::-1])[::-1]
     real = highest >= 0
-    span = highest[real] // arch.pixels - later[real] // arch.pixels + 1
+    vector = arch.pixels * step
+    span = (highest[real] // vector - later[real] // vector + 1) * step
     _expect(span.max(initial=0) <= arch.ring_rows, "the window ring is too small")
 
 
@@ -234,12 +247,11 @@ def _window(
     """Accumulators (groups, vectors, P, C) of the window engine and the lanes kept."""
     r = f["ring_raster"]
     walked = walk(r, arch.pixels)
-    _check_ring(walked, arch)
+    _check_ring(r, walked, arch)
     acc = np.empty((f["groups"], *walked.keep.shape, arch.lanes), np.int64)
     for g in range(f["groups"]):
         taps = (
-            _gather(ring[g], 0, tap, slice(None), r["pad_value"], arch).astype(np.int64)
-            for tap in walked.taps
+            _gather(ring[g], 0, tap, slice(None), r, arch).astype(np.int64) for tap in walked.taps
         )
         if f["window_op"] == WindowOp.MAX:
             acc[g] = next(taps)
@@ -283,7 +295,7 @@ def _requant(
 
 
 def _add(f: dict[str, Any], pixels: Int8, memory: Int8, arch: ArchParams) -> Int8:
-    rows = _out_rows(f, "residual")
+    rows = _out_rows(f, "residual", arch)
     other = memory[rows].reshape(f["groups"], -1, arch.lanes)[:, : f["out_pixels"]]
     total = pixels.astype(np.int64) * f["add_multiplier_a"]
     total += other.astype(np.int64) * f["add_multiplier_b"] + f["add_offset"]
@@ -291,17 +303,26 @@ def _add(f: dict[str, Any], pixels: Int8, memory: Int8, arch: ArchParams) -> Int
     return np.clip(result, f["add_low"], f["add_high"]).astype(np.int8)
 
 
-def _out_rows(f: dict[str, Any], what: str) -> Ints:
-    """(groups, rows) of a map with the output's pixels."""
+def _out_rows(f: dict[str, Any], what: str, arch: ArchParams) -> Ints:
+    """(groups, rows) of a map with the output's pixels; only the output itself may be in phases."""
     groups = np.arange(f["groups"])[:, None] * f[f"{what}_stride"]
-    return f[f"{what}_row"] + groups + np.arange(f["out_rows"])[None]
+    rows = f["out_rows"] if what == "out" else -(-f["out_pixels"] // arch.pixels)
+    return f[f"{what}_row"] + groups + np.arange(rows)[None]
 
 
 def _write(f: dict[str, Any], pixels: Int8, memory: Int8, arch: ArchParams) -> None:
-    rows = _out_rows(f, "out")
+    rows = _out_rows(f, "out", arch)
     _expect(rows.max() < len(memory), "the output leaves the feature memory")
     _expect(len(np.unique(rows)) == rows.size, "output groups overwrite each other")
-    padding = f["out_rows"] * arch.pixels - f["out_pixels"]
-    # The tail of a group's last row is garbage.
-    padded = np.pad(pixels, ((0, 0), (0, padding), (0, 0)), constant_values=-86)
-    memory[rows] = padded.reshape(*rows.shape, arch.pixels, arch.lanes)
+    phases = bool(f["out_phases"])
+    _expect(not phases or (rows[:, 0] % 2 == 0).all(), "phases begin with an odd row")
+    stored = _in_rows(pixels, f["out_rows"], phases=phases, tail=-86, arch=arch)
+    memory[rows] = stored.reshape(*rows.shape, arch.pixels, arch.lanes)
+
+
+def _in_rows(pixels: Int8, rows: int, *, phases: bool, tail: int, arch: ArchParams) -> Int8:
+    """(groups, pixels, C) as stored in ``rows`` rows, unused words filled with ``tail``."""
+    stored = np.full((len(pixels), rows * arch.pixels, arch.lanes), tail, np.int8)
+    at = np.arange(pixels.shape[1])
+    stored[:, in_phases(at, arch.pixels) if phases else at] = pixels
+    return stored

@@ -35,16 +35,17 @@ class Walked:
 def walk(raster: dict[str, Any], pixels: int) -> Walked:
     """Follow the registers of docs/architecture.md, "Rasters", from their start values.
 
-    Per lane x, y and phase; x += step_x, y += step_y per vector, and on x >= pitch: x -= pitch,
-    y += stride_h; lane 0's address moves by step_address, and by wrap_address when lane 0 wraps;
-    a phase moves by step_phase, or by wrap_phase when its lane wraps.
+    Lanes begin at x = l, in phases 2 l, of a row of ``pitch``. Per lane x, y and phase;
+    x += step_x, y += step_y per vector, and on x >= pitch: x -= pitch, y += stride_h; lane 0's
+    address moves by step_address, and by wrap_address when lane 0 wraps; a phase moves by
+    step_phase, or by wrap_phase when its lane wraps.
     step_x is below pitch or pitch is a multiple of P, so a lane wraps at most once per vector:
     after v vectors it has wrapped (x + v * step_x) div pitch times.
     """
     r = raster
     assert 0 <= r["step_x"] <= r["pitch"], "a lane would wrap twice in one vector"
     vector = np.arange(r["vectors"])[:, None]
-    lane = np.arange(pixels)[None]
+    lane = np.arange(pixels)[None] * (1 + r["phases"])
     travelled = lane % r["pitch"] + vector * r["step_x"]
     wraps = travelled // r["pitch"]
     x = travelled % r["pitch"]

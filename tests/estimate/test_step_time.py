@@ -84,24 +84,27 @@ def test_window_ends_with_the_rows_that_padding_adds():
 
 @given(
     out_h=st.integers(1, 9), out_w=st.integers(1, 20), stride=st.integers(1, 3),
-    joined=st.booleans(), lanes=st.sampled_from([4, 8, 16]), width=st.sampled_from([1, 2, 4]),
+    joined=st.booleans(), phases=st.booleans(), lanes=st.sampled_from([4, 8, 16]),
+    width=st.sampled_from([1, 2, 4]),
 )  # fmt: skip
-def test_kept_beats_are_those_of_the_walk(out_h, out_w, stride, joined, lanes, width):
+def test_kept_beats_are_those_of_the_walk(out_h, out_w, stride, joined, phases, lanes, width):
     """Against the raster's definition, position by position."""
     arch = ArchParams(pixels=lanes, chain_pixels=width)
     stride = 1 if joined else stride
+    phases = phases and stride == 2
+    step = 1 + phases
     span = (out_w - 1) * stride + 1
-    pitch = span + 2 if joined else -(-span // lanes) * lanes
-    vectors = -(-out_h * pitch // lanes)
+    pitch = span + 2 if joined else -(-span // (step * lanes)) * step * lanes
+    vectors = -(-out_h * pitch // (step * lanes))
     expected = 0
     for vector in range(vectors):
-        rows_x = [divmod(vector * lanes + lane, pitch) for lane in range(lanes)]
+        rows_x = [divmod((vector * lanes + lane) * step, pitch) for lane in range(lanes)]
         keep = [r < out_h and x < span and x % stride == 0 for r, x in rows_x]
         beats = sum(any(keep[b : b + width]) for b in range(0, lanes, width))
         expected += max(1, beats)
 
     values = {
-        "pitch": pitch, "span": span, "stride_h": stride, "stride_w": stride,
-        "row_limit": out_h * stride, "vectors": vectors,
+        "pitch": pitch, "span": span, "stride_h": stride, "stride_w": stride // step,
+        "row_limit": out_h * stride, "vectors": vectors, "phases": int(phases),
     }  # fmt: skip
     assert kept_beats(values, arch) == expected

@@ -1,6 +1,6 @@
 """Raster walks written out from their definition (docs/architecture.md, "Rasters")."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,12 @@ class Geometry:
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     pad_value: int = 0
     joined: bool = False
+    phases: bool = False
+
+    @property
+    def step(self) -> int:
+        """Map pixels from lane to lane."""
+        return 2 if self.phases else 1
 
     @property
     def out_height(self) -> int:
@@ -35,14 +41,32 @@ class Geometry:
         return (self.out_width - 1) * self.stride[1] + 1
 
     def pitch(self, pixels: int) -> int:
-        return self.width if self.joined else -(-self.span // pixels) * pixels
+        vector = pixels * self.step
+        return self.width if self.joined else -(-self.span // vector) * vector
 
     def vectors(self, pixels: int) -> int:
-        return -(-self.out_height * self.pitch(pixels) // pixels)
+        return -(-self.out_height * self.pitch(pixels) // (pixels * self.step))
+
+    def rows(self, pixels: int) -> int:
+        """Rows of the map in memory."""
+        vector = pixels * self.step
+        return -(-self.height * self.width // vector) * self.step
+
+    def stored(self, pixel: int, pixels: int) -> int:
+        """Word of the map's memory that holds a pixel."""
+        if not self.phases:
+            return pixel
+        pair, place = divmod(pixel, 2 * pixels)
+        slot, odd = divmod(place, 2)
+        return (2 * pair + odd) * pixels + (slot + odd * pixels // 2) % pixels
 
     @property
     def rows_may_join(self) -> bool:
         return self.stride == (1, 1) and self.out_width <= self.width
+
+    @property
+    def may_be_in_phases(self) -> bool:
+        return self.stride[1] == 2 and self.width % 2 == 0 and not self.joined
 
 
 @dataclass(frozen=True)
@@ -69,7 +93,8 @@ def raster_fields(geometry: Geometry, pixels: int) -> dict[str, int]:
         g.kernel, g.stride, g.dilation,
     )  # fmt: skip
     pitch = g.pitch(pixels)
-    step_y, step_x = divmod(pixels, pitch)
+    step_y, step_x = divmod(pixels * g.step, pitch)
+    stride_w //= g.step
     return {
         "height": g.height, "width": g.width, "kernel_h": kernel_h, "kernel_w": kernel_w,
         "dilation_h": dilation_h, "dilation_w": dilation_w,
@@ -83,7 +108,7 @@ def raster_fields(geometry: Geometry, pixels: int) -> dict[str, int]:
         "wrap_address": stride_h * g.width - pitch,
         "tap_x_address": dilation_w,
         "tap_y_address": dilation_h * g.width - (kernel_w - 1) * dilation_w,
-        "vectors": g.vectors(pixels),
+        "vectors": g.vectors(pixels), "phases": int(g.phases),
     }  # fmt: skip
 
 
@@ -106,7 +131,7 @@ def walk(geometry: Geometry, pixels: int, *, groups=1, in_groups=1, in_step=0, i
 
     for group in range(groups):
         for v in range(vectors):
-            positions = range(v * pixels, (v + 1) * pixels)
+            positions = range(v * pixels * g.step, (v + 1) * pixels * g.step, g.step)
             keep = tuple(kept(p) for p in positions)
             for tap, (ky, kx) in enumerate(taps):
                 places = [map_place(p, ky, kx) for p in positions]
@@ -144,6 +169,8 @@ def random_geometry(rng: np.random.Generator, *, largest: int = 12, kernels=(1, 
             pad_value=int(rng.integers(-128, 128)),
             joined=bool(rng.integers(2)),
         )
+        if geometry.may_be_in_phases:
+            geometry = replace(geometry, phases=bool(rng.integers(4)))
         if geometry.out_height < 1 or geometry.out_width < 1:
             continue
         if geometry.joined and not geometry.rows_may_join:

@@ -1,5 +1,7 @@
 """Rasters visit exactly the output's pixels, in order, and read what the window sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,12 +22,15 @@ def walks(draw):
         before, after = (draw(st.integers(0, kernel - 1)) for _ in range(2))
         reach = (kernel - 1) * dilation + 1
         extent = draw(st.integers(max(1, reach - before - after), 40))
+        if len(sides) == 1 and stride == 2:
+            extent += extent % 2
         out = (extent + before + after - reach) // stride + 1
         sides.append((extent, out, kernel, stride, dilation, before))
     (h, oh, kh, sh, dh, top), (w, ow, kw, sw, dw, left) = sides
     return Walk(
         height=h, width=w, out_h=oh, out_w=ow, kernel=(kh, kw), stride=(sh, sw),
         dilation=(dh, dw), pad_top=top, pad_left=left, first_pixel=draw(st.integers(0, 31)),
+        phases=sw == 2 and draw(st.booleans()),
     )  # fmt: skip
 
 
@@ -46,7 +51,7 @@ def test_kept_lanes_are_the_output_pixels_in_order(w, pixels):
     walked = walk(make_raster(w, pixels), pixels)
 
     assert walked.keep.sum() == w.out_pixels
-    lane = np.arange(pixels)
+    lane = np.arange(pixels) * w.lane_step
     for tap, (y, x) in zip(walked.taps, window_pixels(w), strict=True):
         inside = (y >= 0) & (y < w.height) & (x >= 0) & (x < w.width)
         np.testing.assert_array_equal(tap.inside[walked.keep], inside)
@@ -87,3 +92,10 @@ def test_strides_keep_rows_apart():
 def test_bands_end_on_whole_feature_rows(width, rows):
     assert aligned_rows(width, 8) == rows
     assert rows * width % 8 == 0
+
+
+def test_phases_fill_the_lanes_of_a_stride_of_two():
+    plain = Walk(height=8, width=32, out_h=4, out_w=16, stride=(2, 2))
+    phases = replace(plain, phases=True)
+
+    assert (raster_vectors(plain, 8), raster_vectors(phases, 8)) == (16, 8)

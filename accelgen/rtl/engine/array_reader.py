@@ -8,7 +8,7 @@ from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster import Raster
 from accelgen.rtl.memory.block_ring import BlockPort
-from accelgen.rtl.memory.pixel_memory import ROW_BITS, RunPort, split_address
+from accelgen.rtl.memory.pixel_memory import ROW_BITS, RunPort
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
 from accelgen.rtl.streams.queue import StreamQueue
@@ -111,20 +111,20 @@ class ArrayReader(wiring.Component):
         m.d.comb += self.idle.eq(raster.idle & ~in_flight.any() & copy_room.all)
 
         # Cycles 1 and 2: the row. A negative address is above the map's first row.
-        row_in_group, shift = split_address(self.arch, beat.address)
         base, rows, row = (
             Signal(signed(ROW_BITS + 2), name=name, reset_less=True)
             for name in ("base", "rows", "row")
         )
         m.d.sync += [
             base.eq(step.in_row + beat.group_rows),
-            rows.eq(row_in_group),
+            rows.eq(beat.row),
             row.eq(base + rows),
         ]
         m.d.comb += [
             self.run.en.eq(in_flight[1]),
             self.run.row.eq(row),
-            self.run.shift.eq(delay(m, shift, 2)),
+            self.run.bank.eq(delay(m, beat.bank, 2)),
+            self.run.phases.eq(step.in_raster.phases),
         ]
 
         self._operands(m, beat, in_flight)

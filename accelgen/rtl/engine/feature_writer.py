@@ -72,7 +72,11 @@ class FeatureWriter(wiring.Component):
             with m.If(self.vector.valid & want_vectors):
                 m.d.sync += payload.eq(self.vector.payload)
             with m.Else():
-                m.d.sync += [payload.row.eq(row), payload.data.eq(self.i.payload)]
+                m.d.sync += [
+                    payload.row.eq(row),
+                    payload.phases.eq(self.step.out_phases),
+                    payload.data.eq(self.i.payload),
+                ]
 
         with m.If(take_vector):
             m.d.sync += vectors.eq(vectors - 1)

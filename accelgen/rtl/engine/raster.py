@@ -8,6 +8,7 @@ from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane, steps_of
 from accelgen.rtl.engine.raster_loops import RasterLoops
+from accelgen.rtl.memory.pixel_memory import locate
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
 from accelgen.rtl.streams.queue import StreamQueue
@@ -76,7 +77,7 @@ class Raster(wiring.Component):
         ]
         place = Signal()
         lanes = self._lanes(m, loops, place)
-        address = self._address(m, loops, wraps=lanes[0].wraps)
+        row, bank = self._place(m, self._address(m, loops, wraps=lanes[0].wraps))
         group_rows, ready = self._group_rows(m, loops)
 
         # Beats are issued as long as the queue behind the pipeline has room for them. They are
@@ -93,7 +94,8 @@ class Raster(wiring.Component):
         beat = queue.i.p
         m.d.comb += [
             queue.i.valid.eq(delay(m, loops.ends.beat, 2, reset=True)),
-            beat.address.eq(delay(m, address, 2)),
+            beat.row.eq(row),
+            beat.bank.eq(bank),
             beat.group_rows.eq(delay(m, group_rows, 2)),
             Cat(beat.first, beat.last, beat.first_vector, beat.last_vector).eq(delay(m, flags, 2)),
             beat.past_row.eq(lanes[0].past_row),
@@ -137,22 +139,25 @@ class Raster(wiring.Component):
         ]
 
     def _lanes(self, m, loops, place):
-        """Lanes, with the places of a group's first vector: x = l mod pitch, row = l div pitch."""
+        """Lanes, with the places of a group's first vector: x = l mod pitch, row = l div pitch;
+        in phases, of 2 l."""
         raster = self.raster
+        next_x = Signal(14)
         # The places come one per cycle through the last lane's register and move down.
         new = Signal(Place, reset_less=True)
         initial = [
             Signal(Place, name=f"initial{n}", reset_less=True) for n in range(self.arch.pixels)
         ]
+        m.d.comb += next_x.eq(new.x + Cat(~raster.phases, raster.phases))
         with m.If(self.start):
             m.d.sync += new.eq(0)
         with m.If(place):
             m.d.sync += [
                 Cat(initial).eq(Cat(*initial[1:], new)),
-                new.x.eq(new.x + 1),
+                new.x.eq(next_x),
                 new.phase.eq(Mux(new.phase + 1 == raster.stride_w, 0, new.phase + 1)),
             ]
-            with m.If(new.x + 1 == raster.pitch):
+            with m.If(next_x == raster.pitch):
                 m.d.sync += [new.x.eq(0), new.phase.eq(0), new.y.eq(new.y + raster.stride_h)]
 
         bounds = self._bounds(m, loops)
@@ -199,7 +204,7 @@ class Raster(wiring.Component):
     def _address(self, m, loops, *, wraps):
         """Pixel address of lane 0 at the current tap."""
         raster = self.raster
-        shape = layouts.raster_beat(self.arch)["address"].shape
+        shape = signed(26)
         address, vector_address = Signal(shape, reset_less=True), Signal(shape, reset_less=True)
         step_and_wrap, next_vector = Signal(shape, reset_less=True), Signal(shape)
         m.d.sync += step_and_wrap.eq(raster.step_address + raster.wrap_address)
@@ -213,6 +218,15 @@ class Raster(wiring.Component):
                 address + Mux(loops.ends.kernel_row, raster.tap_y_address, raster.tap_x_address)
             )
         return address
+
+    def _place(self, m, address):
+        """Row and bank of an address, two cycles later."""
+        layout = layouts.raster_beat(self.arch)
+        row = Signal(layout["row"].shape, reset_less=True)
+        bank = Signal(layout["bank"].shape, reset_less=True)
+        located = locate(self.arch, delay(m, address, 1), self.raster.phases)
+        m.d.sync += [row.eq(located[0]), bank.eq(located[1])]
+        return row, bank
 
     def _group_rows(self, m, loops):
         """Rows from input group 0 to the current one; and whether what they need is ready."""

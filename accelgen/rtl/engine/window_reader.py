@@ -9,7 +9,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster import Raster
 from accelgen.rtl.engine.window_rows import WindowRows
 from accelgen.rtl.memory.block_ring import BlockRing
-from accelgen.rtl.memory.pixel_memory import RunPort, split_address
+from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.memory.window_ring import RING_BITS
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
@@ -92,7 +92,11 @@ class WindowReader(wiring.Component):
 
         m.submodules.rows = rows = WindowRows(self.arch)
         wiring.connect(m, raster.o, rows.i)
-        m.d.comb += [rows.ring_rows.eq(step.ring_rows), rows.written.eq(self.written)]
+        m.d.comb += [
+            rows.ring_rows.eq(step.ring_rows),
+            rows.phases.eq(step.ring_raster.phases),
+            rows.written.eq(self.written),
+        ]
 
         # Cycle 0: issue a beat.
         valid, beat = rows.o.valid, rows.o.p.raster
@@ -116,11 +120,11 @@ class WindowReader(wiring.Component):
         m.d.comb += self.idle.eq(raster.idle & rows.idle & ~in_flight.any())
 
         self._free(m, rows.o.p, issue)
-        _, shift = split_address(self.arch, beat.address)
         m.d.comb += [
             self.run.en.eq(in_flight[0]),
             self.run.row.eq(delay(m, rows.o.p.row, 1)),
-            self.run.shift.eq(delay(m, shift, 1)),
+            self.run.bank.eq(delay(m, beat.bank, 1)),
+            self.run.phases.eq(step.ring_raster.phases),
         ]
         self._operands(m, beat, in_flight)
         return m

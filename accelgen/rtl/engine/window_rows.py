@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
-from accelgen.rtl.memory.pixel_memory import ROW_BITS, split_address
+from accelgen.rtl.memory.pixel_memory import ROW_BITS
 from accelgen.rtl.memory.window_ring import RING_BITS
 
 __all__ = ["WindowRows", "window_beat"]
@@ -26,7 +26,8 @@ class WindowRows(wiring.Component):
     """Passes beats on, ``timing.WINDOW_PREPARE`` cycles later, with the rows they need.
 
     A beat needs the rows of the map that its lanes read, and releases all below lane 0's row
-    with its vector's first tap: later beats of the group read none of them. (A vector right of
+    with its vector's first tap: later beats of the group read none of them. (In ``phases``, where
+    rows are written two together: whole pairs.) (A vector right of
     the map does not: the next row of positions may begin at a lower address.) A group's last
     beat releases the group.
 
@@ -37,8 +38,8 @@ class WindowRows(wiring.Component):
 
     Members
     -------
-    ring_rows : In(16)
-        Rows per group, static.
+    ring_rows, phases : In(16), In(1)
+        Rows per group; the map is in phases. Static.
     written : In(RING_BITS)
         Rows written to the ring.
     i : In(stream of raster_beat)
@@ -55,6 +56,7 @@ class WindowRows(wiring.Component):
         self.arch = arch
         super().__init__({
             "ring_rows": In(16),
+            "phases": In(1),
             "written": In(RING_BITS),
             "i": In(stream.Signature(layouts.raster_beat(arch))),
             "o": Out(stream.Signature(window_beat(arch))),
@@ -80,13 +82,13 @@ class WindowRows(wiring.Component):
         # Cycle 1: rows of the group, of lane 0 and of the last lane.
         beat1 = Signal(layouts.raster_beat(self.arch), reset_less=True)
         row1, last1 = Signal(signed(27), reset_less=True), Signal(signed(27), reset_less=True)
-        address = self.i.p.address
+        row, bank = self.i.p.row, self.i.p.bank
+        half = self.arch.pixels // 2
+        # The last lane is a row of its phase further, unless lane 0 is at a row's beginning.
+        aligned = bank == Mux(self.phases & row[0], half, 0)
+        further = Mux(aligned, 0, Mux(self.phases, 2, 1))
         with m.If(advance):
-            m.d.sync += [
-                beat1.eq(self.i.p),
-                row1.eq(split_address(self.arch, address)[0]),
-                last1.eq(split_address(self.arch, address + (self.arch.pixels - 1))[0]),
-            ]
+            m.d.sync += [beat1.eq(self.i.p), row1.eq(row), last1.eq(row + further)]
 
         # Cycle 2: only rows of the map are waited for, and freed.
         beat2 = Signal.like(beat1)
@@ -99,9 +101,9 @@ class WindowRows(wiring.Component):
                 beat2.eq(beat1),
                 row2.eq(row1),
                 none2.eq(last1 < 0),
-                used2.eq(Mux(last1 < self.ring_rows, last1 + 1, self.ring_rows)),
+                used2.eq(Mux(last1 < self.ring_rows, (last1 | self.phases) + 1, self.ring_rows)),
                 releases2.eq((beat1.first & ~beat1.past_row) | group_ends),
-                release2.eq(Mux(row1 < 0, 0, row1)),
+                release2.eq(Mux(row1 < 0, 0, Cat(row1[0] & ~self.phases, row1[1:]))),
             ]
             with m.If(group_ends | (row1 >= self.ring_rows)):
                 m.d.sync += release2.eq(self.ring_rows)

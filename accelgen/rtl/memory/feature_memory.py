@@ -31,7 +31,7 @@ class FeatureMemory(wiring.Component):
     run : In(RunPort)
         Run port of the array's reader, ``timing.run_latency(pixels)`` cycles.
     write, load : In(stream of row_write)
-        Rows to write.
+        Rows to write; ``load`` in no phases.
     residual_read, store_read : In(stream of row index)
         Rows to read.
     residual_data, store_data : Out(stream of row, always ready)
@@ -70,10 +70,12 @@ class FeatureMemory(wiring.Component):
         enable, write = Signal(), Signal()
         residual, store = Signal(), Signal()
         address = Signal(ROW_BITS, reset_less=True)
+        phases = Signal(reset_less=True)
         data = Signal(layouts.row(self.arch), reset_less=True)
         m.d.sync += [
             enable.eq(busy.any() | self.store_read.valid),
             write.eq(busy[0] | (busy[2] & ~busy[1])),
+            phases.eq(busy[0] & self.write.payload.phases),
             residual.eq(self.residual_read.valid & self.residual_read.ready),
             store.eq(self.store_read.valid & self.store_read.ready),
             data.eq(Mux(busy[0], self.write.payload.data, self.load.payload.data)),
@@ -90,6 +92,7 @@ class FeatureMemory(wiring.Component):
             memory.row_en.eq(enable),
             memory.row_write.eq(write),
             memory.row_addr.eq(address),
+            memory.row_phases.eq(phases),
             memory.row_wdata.eq(data),
         ]
 

@@ -1,4 +1,14 @@
-"""Pixel memory: P banks of words; any P consecutive pixels are read in one cycle."""
+"""Pixel memory: P banks of words; any P consecutive pixels are read in one cycle.
+
+Two orders of a map's pixels p (linear), both in rows of P words:
+
+* plain: pixel p is in row p div P, bank p mod P.
+* in phases, for walks over every other pixel: each pair of rows holds 2 P pixels, the even ones in
+  the first and the odd ones in the second row. Pixel p = 2 P k + 2 s + e is in row 2 k + e, bank s;
+  in odd rows the halves of the banks are swapped (bank s xor P / 2). So the pixels of P / 2
+  consecutive pairs lie in P different banks: a row of them is written in one cycle, its lower half
+  to one row of the pair and its upper half to the other.
+"""
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
@@ -9,7 +19,7 @@ from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.streams.delay import delay
 
-__all__ = ["ROW_BITS", "PixelMemory", "RunPort", "split_address"]
+__all__ = ["ROW_BITS", "PixelMemory", "RunPort", "locate"]
 
 #: Width of row addresses on every port, whatever the depth behind it.
 ROW_BITS = 16
@@ -20,10 +30,16 @@ def shift_bits(arch: ArchParams) -> int:
     return max(1, (arch.pixels - 1).bit_length())
 
 
-def split_address(arch: ArchParams, address):
-    """Row and place in the row of a (signed) pixel address."""
+def locate(arch: ArchParams, address, phases):
+    """Row and bank of a (signed) pixel address of a map that is stored in ``phases`` or plain."""
     bits = (arch.pixels - 1).bit_length()
-    return address >> bits, address[:bits]
+    plain = address >> bits, address[:bits]
+    if not bits:
+        return plain
+    odd = address[0]
+    row = Cat(odd, address >> (bits + 1)).as_signed()
+    bank = Cat(address[1:bits], address[bits] ^ odd)
+    return Mux(phases, row, plain[0]), Mux(phases, bank, plain[1])
 
 
 class RunPort(wiring.Signature):
@@ -33,8 +49,10 @@ class RunPort(wiring.Signature):
     -------
     en : Out(1)
         Read in this cycle.
-    row, shift : Out(ROW_BITS), Out(log2 P)
-        Lane l is pixel ``row * P + shift + l``.
+    row, bank : Out(ROW_BITS), Out(log2 P)
+        Where lane 0 is. Lane l is l words behind it; in phases: of the same phase.
+    phases : Out(1)
+        The map is stored in phases; its first row is even.
     data : In(row)
         ``timing.run_latency`` cycles after ``en``.
     """
@@ -43,7 +61,8 @@ class RunPort(wiring.Signature):
         super().__init__({
             "en": Out(1),
             "row": Out(ROW_BITS),
-            "shift": Out(shift_bits(arch)),
+            "bank": Out(shift_bits(arch)),
+            "phases": Out(1),
             "data": In(layouts.row(arch)),
         })
 
@@ -51,9 +70,10 @@ class RunPort(wiring.Signature):
 class PixelMemory(wiring.Component):
     """Rows of P words in P banks of true dual-port block RAM.
 
-    The run port reads P consecutive pixels that start anywhere: bank b reads row
-    ``row + (b < shift)``, and a rotator brings pixel ``shift + l`` to lane l. The row port reads
-    or writes one aligned row. Both take an access per cycle. A read sees every write of an earlier
+    The run port reads P consecutive pixels that start anywhere: banks below lane 0's read the
+    next row (in phases: of the same phase, two rows on), and a rotator brings bank
+    ``bank + l mod P`` to lane l. The row port reads or writes one row, or a half each of two that
+    make a pair. Both take an access per cycle. A read sees every write of an earlier
     cycle; read and write of one row in one cycle read the old row.
 
     Rows wrap modulo ``depth`` when it is a power of two; otherwise rows from ``depth`` on read
@@ -72,8 +92,8 @@ class PixelMemory(wiring.Component):
         Run port, ``timing.run_latency(pixels)`` cycles.
     row_en, row_write : In(1)
         Access through the row port; a write when ``row_write`` is 1.
-    row_addr : In(ROW_BITS)
-        Row read or written.
+    row_addr, row_phases : In(ROW_BITS), In(1)
+        Row read or written; of the upper half of the banks, the other row of the pair.
     row_wdata : In(row)
         Data to write.
     row_rdata : Out(row)
@@ -88,6 +108,7 @@ class PixelMemory(wiring.Component):
             "row_en": In(1),
             "row_write": In(1),
             "row_addr": In(ROW_BITS),
+            "row_phases": In(1),
             "row_wdata": In(layouts.row(arch)),
             "row_rdata": Out(layouts.row(arch)),
         })
@@ -96,21 +117,28 @@ class PixelMemory(wiring.Component):
         m = Module()
 
         # Cycle 1: a row address for each bank, from registers of its own to keep the fan-out low.
-        next_row = Signal(ROW_BITS)
-        m.d.comb += next_row.eq(self.run.row + 1)
+        half = self.arch.pixels // 2
+        next_row, odd, other_row = Signal(ROW_BITS), Signal(), Signal(ROW_BITS)
+        m.d.comb += [
+            next_row.eq(self.run.row + Cat(~self.run.phases, self.run.phases)),
+            odd.eq(self.run.phases & self.run.row[0]),
+            other_row.eq(Cat(self.row_addr[0] ^ self.row_phases, self.row_addr[1:])),
+        ]
         read_en = Signal()
         m.d.sync += read_en.eq(self.run.en)
         banks = []
         for b in range(self.arch.pixels):
             m.submodules[f"bank{b}"] = bank = _Bank(8 * self.arch.lanes, self.depth)
             run_addr = Signal(ROW_BITS, name=f"run_addr{b}", reset_less=True)
-            m.d.sync += run_addr.eq(Mux(b < self.run.shift, next_row, self.run.row))
+            # A bank's place in its row, and lane 0's: in odd rows of phases the halves are swapped.
+            below = Mux(odd, b ^ half < self.run.bank ^ half, b < self.run.bank)
+            m.d.sync += run_addr.eq(Mux(below, next_row, self.run.row))
             m.d.comb += [
                 bank.run_en.eq(read_en),
                 bank.run_addr.eq(run_addr),
                 bank.row_en.eq(self.row_en),
                 bank.row_write.eq(self.row_write),
-                bank.row_addr.eq(self.row_addr),
+                bank.row_addr.eq(other_row if half and b >= half else self.row_addr),
                 bank.row_wdata.eq(self.row_wdata[b].as_value()),
                 self.row_rdata[b].as_value().eq(bank.row_rdata),
             ]
@@ -120,7 +148,7 @@ class PixelMemory(wiring.Component):
         m.submodules.rotator = rotator = _Rotator(self.arch)
         m.d.comb += [
             rotator.i.eq(Cat(bank.run_rdata for bank in banks)),
-            rotator.shift.eq(delay(m, self.run.shift, 3)),
+            rotator.shift.eq(delay(m, self.run.bank, 3)),
             self.run.data.eq(rotator.o),
         ]
 

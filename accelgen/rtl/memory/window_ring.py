@@ -32,7 +32,7 @@ class WindowRing(wiring.Component):
     step, start : In(fields(EXEC)), In(1)
         The step; without ``window`` nothing happens.
     i : In(stream of row)
-        Rows in.
+        Rows in; from the array, when the map is in phases, halves of both rows of a pair each.
     run : In(RunPort)
         The reader's port, ``timing.run_latency(pixels)`` cycles.
     written : Out(RING_BITS)
@@ -85,7 +85,9 @@ class WindowRing(wiring.Component):
         # ``limit`` only grows and ``written`` never passes it, so that equality is enough. It is
         # found out a cycle ahead; ``following`` is written + 1.
         written, following, limit = Signal(RING_BITS), Signal(RING_BITS), Signal(RING_BITS)
-        full = Signal()
+        full, phases = Signal(), Signal()
+        # Copied rows come in the order of the memory they are from.
+        m.d.sync += phases.eq(self.step.array & self.step.ring_raster.phases)
         m.d.comb += [
             self.i.ready.eq(filling & ~full),
             put.eq(self.i.valid & self.i.ready),
@@ -93,6 +95,7 @@ class WindowRing(wiring.Component):
             memory.row_write.eq(1),
             memory.row_addr.eq(written[: (depth - 1).bit_length()]),
             memory.row_wdata.eq(self.i.payload),
+            memory.row_phases.eq(phases),
             self.written.eq(written),
         ]
         m.d.sync += [

@@ -79,6 +79,7 @@ def test_array_reader(name, tmp_path):
 # Simulator side.
 
 CORNERS = [
+    Geometry(height=7, width=8, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1), phases=True),
     Geometry(height=1, width=1),
     Geometry(height=5, width=3, joined=True),
     Geometry(height=7, width=7, kernel=(3, 3), pads=(1, 1, 1, 1), joined=True, pad_value=-7),
@@ -181,10 +182,10 @@ class Bench:
 
     def place(self, geometry, map_groups):
         """A map somewhere in the memory: row, stride."""
-        rows = -(-geometry.height * geometry.width // self.arch.pixels)
-        stride = int(rows + self.rng.integers(0, 3))
+        unit = geometry.step  # maps in phases begin with even rows
+        stride = int(geometry.rows(self.arch.pixels) + unit * self.rng.integers(0, 3))
         row = int(self.rng.integers(0, self.arch.feature_rows - stride * map_groups))
-        return row, stride
+        return row // unit * unit, stride
 
     async def start(self, geometry, *, groups, in_groups, in_step=0, in_repeat=1, array=1):
         arch = self.arch
@@ -266,7 +267,7 @@ class Bench:
         arch = self.arch
         stored = self.group_pixels(beat.input_group)
         pad = np.full(arch.lanes, geometry.pad_value)
-        lanes = [pad if p is None else stored[p] for p in beat.pixels]
+        lanes = [pad if p is None else stored[geometry.stored(p, arch.pixels)] for p in beat.pixels]
         bits, at = join(lanes, 8), 8 * arch.lanes * arch.pixels
         for value, width in (
             (word, 8 * arch.lanes**2), (beat.first, 1), (beat.last, 1),
@@ -293,5 +294,6 @@ class Bench:
             stored = self.group_pixels(beat.group)
             for lane, pixel in enumerate(beat.pixels):
                 if pixel is not None and beat.keep[lane]:
-                    np.testing.assert_array_equal(got[lane], stored[pixel])
+                    word = geometry.stored(pixel, self.arch.pixels)
+                    np.testing.assert_array_equal(got[lane], stored[word])
         return len(beats)

@@ -18,6 +18,9 @@ CORNERS = [
     Geometry(height=12, width=13, kernel=(7, 7), stride=(3, 2), pads=(3, 2, 1, 4)),
     Geometry(height=6, width=20, kernel=(3, 5), stride=(1, 3), dilation=(2, 2)),
     Geometry(height=9, width=9, pads=(-2, -3, -1, -2)),
+    Geometry(height=8, width=8, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1), phases=True),
+    Geometry(height=5, width=14, kernel=(5, 5), stride=(1, 2), pads=(2, 2, 2, 2), phases=True),
+    Geometry(height=3, width=34, kernel=(1, 2), stride=(3, 2), dilation=(1, 3), phases=True),
 ]
 
 
@@ -26,7 +29,7 @@ def make_arch(pixels):
 
 
 def run_raster(dut, geometry, loops, *, stall, rng):
-    """All beats as (address, group_rows, inside, keep, flags), and the cycles they left in."""
+    """All beats as (row, bank, group_rows, inside, keep, flags), and the cycles they left in."""
     arch = dut.arch
     expected = len(list(walk(geometry, arch.pixels, **loops)))
     beats, cycles = [], []
@@ -49,7 +52,7 @@ def run_raster(dut, geometry, loops, *, stall, rng):
                 if ctx.get(dut.o.valid & dut.o.ready):
                     p = ctx.get(dut.o.payload)
                     flags = (p.first, p.last, p.first_vector, p.last_vector, p.past_row)
-                    beats.append((p.address, p.group_rows, p.inside, p.keep, flags))
+                    beats.append((p.row, p.bank, p.group_rows, p.inside, p.keep, flags))
                     cycles.append(cycle)
                 cycle += 1
                 assert cycle < 100 + 40 * expected, "no beat left"
@@ -73,7 +76,7 @@ def expected_beats(geometry, pixels, loops):
 
     return [
         (
-            b.address,
+            *divmod(geometry.stored(b.address, pixels), pixels),
             3 * b.input_group,
             bits(p is not None for p in b.pixels),
             bits(b.keep),
@@ -122,4 +125,5 @@ def test_lanes_inside_the_map_are_consecutive_in_memory(seed):
 
     for beat in walk(geometry, 8):
         for lane, pixel in enumerate(beat.pixels):
-            assert pixel is None or pixel == beat.address + lane or not beat.keep[lane]
+            expected = beat.address + lane * geometry.step
+            assert pixel is None or pixel == expected or not beat.keep[lane]

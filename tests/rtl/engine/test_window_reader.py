@@ -92,6 +92,10 @@ CORNERS = [
     # Rows and columns that nobody reads: cropped, or behind the last stride.
     Geometry(height=14, width=11, pads=(-3, -2, -5, -4)),
     Geometry(height=15, width=8, stride=(5, 7)),
+    # In phases.
+    Geometry(height=7, width=8, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1), phases=True),
+    Geometry(height=5, width=10, kernel=(5, 5), stride=(2, 2), pads=(2, 1, 2, 2), phases=True),
+    Geometry(height=9, width=6, stride=(1, 2), pads=(-1, -3, -1, -1), phases=True),
     # Padding beyond the kernel's reach: positions right of the map.
     Geometry(height=6, width=3, kernel=(1, 1), pads=(2, 5, 4, 9), pad_value=-1),
     Geometry(height=4, width=2, kernel=(3, 2), dilation=(1, 3), pads=(5, 6, 4, 7), pad_value=-1),
@@ -123,7 +127,7 @@ async def rows_are_not_overwritten_before_they_are_read(dut):
     # More rows than the ring has, and a writer that is always at its limit.
     bench = await Bench.on(dut)
     for geometry in CORNERS:
-        rows = -(-geometry.height * geometry.width // bench.arch.pixels)
+        rows = geometry.rows(bench.arch.pixels)
         await bench.run_step(geometry, groups=2 + 2 * bench.arch.ring_rows // rows)
 
 
@@ -224,7 +228,7 @@ class Bench:
     async def start(self, geometry, *, groups, op=WindowOp.MAC, vector_zero=-3):
         arch, rng = self.arch, self.rng
         self.op, self.vector_zero = op, vector_zero
-        rows = -(-geometry.height * geometry.width // arch.pixels)
+        rows = geometry.rows(arch.pixels)
         taps = geometry.kernel[0] * geometry.kernel[1] if op == WindowOp.MAC else 0
         self.map = rng.integers(-128, 128, (groups, rows * arch.pixels, arch.lanes))
         self.tap_words = rng.integers(-128, 128, (groups, taps, arch.lanes))
@@ -303,7 +307,8 @@ class Bench:
         assert [bits >> n & 1 for n in range(len(marks))] == marks
 
         pad = np.full(arch.lanes, geometry.pad_value)
-        seen = np.array([pad if p is None else self.map[beat.group, p] for p in beat.pixels])
+        words = [None if p is None else geometry.stored(p, arch.pixels) for p in beat.pixels]
+        seen = np.array([pad if w is None else self.map[beat.group, w] for w in words])
         if self.op == WindowOp.SCALE:
             seen = seen - geometry.pad_value
         np.testing.assert_array_equal(activations, seen)
@@ -315,11 +320,12 @@ class Bench:
 
 def ring_rows_needed(geometry, pixels):
     """Rows the ring must hold at once: from the first a vector keeps to the last it waits for."""
-    rows = -(-geometry.height * geometry.width // pixels)
+    step = geometry.step
+    rows, vector = geometry.rows(pixels), pixels * step
     free = need = 0
     for beat in walk(geometry, pixels):
         if beat.first and not beat.past_row:
-            free = max(free, min(beat.address // pixels, rows))
-        last = min((beat.address + pixels - 1) // pixels + 1, rows)
+            free = max(free, min(beat.address // vector * step, rows))
+        last = min(((beat.address + vector - step) // vector + 1) * step, rows)
         need = max(need, last - free)
     return need

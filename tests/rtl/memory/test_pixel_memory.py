@@ -30,30 +30,41 @@ def test_runs_and_rows(pixels, depth):
             ctx.set(dut.row_wdata, stored[row].tolist())
             await ctx.tick()
         for cycle in range(300):
-            # A run from anywhere ...
-            row, shift = (
-                int(rng.integers(0, depth if wraps else depth - 1)),
-                int(rng.integers(0, pixels)),
-            )
+            # A run from anywhere, in a row or in a phase of pairs of rows, ...
+            phases = int(rng.integers(2)) if pixels > 1 and depth % 2 == 0 else 0
+            row = int(rng.integers(0, depth if wraps else depth - 1))
+            slot = int(rng.integers(0, pixels))
+            swapped = pixels // 2 if phases and row % 2 else 0
             en = bool(rng.integers(4))
             ctx.set(dut.run.en, en)
             ctx.set(dut.run.row, row)
-            ctx.set(dut.run.shift, shift)
+            ctx.set(dut.run.bank, slot ^ swapped)
+            ctx.set(dut.run.phases, phases)
             # ... which reaches the RAM a cycle later: after this cycle's write.
             access = rng.choice(["read", "write", "none"])
             address = int(rng.integers(0, depth))
             new = rng.integers(-128, 128, (pixels, arch.lanes))
             ctx.set(dut.row_en, access != "none")
             ctx.set(dut.row_write, access == "write")
+            row_phases = int(rng.integers(2)) if depth % 2 == 0 else 0
             ctx.set(dut.row_addr, address)
+            ctx.set(dut.row_phases, row_phases)
             ctx.set(dut.row_wdata, new.tolist())
+            # Each bank's row: the upper half's is the other of the pair.
+            rows = np.full(pixels, address)
+            if pixels > 1:
+                rows[pixels // 2 :] ^= row_phases
+            banks = np.arange(pixels)
             if access == "read":
-                expected_rows[cycle + timing.ROW_LATENCY] = stored[address].copy()
+                expected_rows[cycle + timing.ROW_LATENCY] = stored[rows, banks].copy()
             elif access == "write":
-                stored[address] = new
+                stored[rows, banks] = new
             if en:
-                run = np.roll(stored.reshape(depth * pixels, -1), -(row * pixels + shift), axis=0)
-                expected_runs[cycle + timing.run_latency(pixels)] = run[:pixels].copy()
+                slots = slot + np.arange(pixels)
+                rows = row + slots // pixels * (1 + phases)
+                expected_runs[cycle + timing.run_latency(pixels)] = stored[
+                    rows % depth, slots % pixels ^ swapped
+                ].copy()
 
             for expected, port in ((expected_runs, dut.run.data), (expected_rows, dut.row_rdata)):
                 if cycle in expected:
