@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from accelgen.arch import ArchParams
 from accelgen.errors import ConfigError
 from accelgen.estimate import Estimate
+from accelgen.estimate.efficiency import total_losses
 from accelgen.estimate.report import step_cycles
 from accelgen.schedule.program import Program
 from accelgen.simulation.check import FrameReport, LayerReport
@@ -26,8 +28,9 @@ __all__ = [
 class SimulatedLayer:
     """One node of the graph.
 
-    ``match`` is its step's; ``elements`` (compared), ``cycles`` and ``estimated_cycles`` are the
-    whole step's, on its first layer; 0 and None on the others, whose ``step`` names it.
+    ``match`` is its step's; ``elements`` (compared), ``cycles``, ``estimated_cycles``,
+    ``efficiency`` and ``losses`` (of the PE array, see ``estimate.efficiency``) are the whole
+    step's, on its first layer; 0 and None on the others, whose ``step`` names it.
     """
 
     name: str
@@ -39,17 +42,31 @@ class SimulatedLayer:
     cycles: int | None
     estimated_cycles: int | None
     step: str
+    efficiency: float | None = None
+    losses: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedFrame:
-    """A whole frame; ``wall_s`` is how long it took to simulate."""
+    """A whole frame; ``wall_s`` is how long it took to simulate.
+
+    ``fps``: of the PL's cycles, or of the processor's time (modelled, ``ps_ms``) where that is
+    longer: it works on the frame before. ``ps_ddr_bytes`` is its traffic that the bench injected,
+    ``ddr_bytes`` the PL's. ``efficiency`` and ``losses`` are of the PE array; ``counters`` are the
+    registers.
+    """
 
     match: bool
     cycles: int
     estimated_cycles: int
     fps: float
     wall_s: float
+    efficiency: float
+    losses: Mapping[str, int]
+    ddr_bytes: int
+    ps_ddr_bytes: int
+    ps_ms: float
+    counters: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,21 +139,45 @@ def add_frame(
         step = next((s for s in program.steps if layer.name in s.nodes), None)
         if step and first:
             compared = sum(elements.get(name, 0) for name in (step.output, step.squeezed))
-            layer = replace(layer, cycles=cycles[step.index], elements=compared)
+            layer = _with_cycles(layer, numbers, cycles[step.index])
+            layer = replace(layer, elements=compared)
         layers.append(replace(layer, match=layer.name not in wrong and not everything.result.fault))
-    before = simulated.frame
-    total = frame.result.cycles + (before.cycles if before else 0)
+    layers = [*simulated.layers, *layers]
     return replace(
         simulated,
-        layers=(*simulated.layers, *layers),
-        frame=SimulatedFrame(
-            match=frame.match and (before is None or before.match),
-            cycles=total,
-            estimated_cycles=numbers.cycles,
-            fps=numbers.clock_mhz * 1e6 / max(1, total),
-            wall_s=frame.result.wall_s + (before.wall_s if before else 0.0),
-        ),
+        layers=tuple(layers),
+        frame=_frame(simulated.frame, numbers, frame, layers),
         faults=(*simulated.faults, *(str(r) for r in (frame, everything) if not r.match)),
+    )
+
+
+def _frame(
+    before: SimulatedFrame | None, numbers: Estimate, frame: FrameReport,
+    layers: Iterable[SimulatedLayer],
+) -> SimulatedFrame:  # fmt: skip
+    """``before`` (the frame's earlier parts) and one part more, whose ``layers`` are all so far."""
+    result = frame.result
+    cycles = result.cycles + (before.cycles if before else 0)
+    counters = dict(result.counters)
+    for name, count in (before.counters if before else {}).items():
+        counters[name] = counters.get(name, 0) + count
+    beats = dict(result.beats)
+    ours = ArchParams.BUS_BYTES * sum(beats.get(port, 0) for port in ("w", "fr", "fw"))
+    theirs = ArchParams.BUS_BYTES * beats.get("ps", 0)
+    layers = list(layers)
+    lost = cycles - sum(x.cycles or 0 for x in layers)
+    return SimulatedFrame(
+        match=frame.match and (before is None or before.match),
+        cycles=cycles,
+        estimated_cycles=numbers.cycles,
+        fps=min(numbers.clock_mhz * 1e6 / max(1, cycles), numbers.fps_ps),
+        wall_s=result.wall_s + (before.wall_s if before else 0.0),
+        efficiency=sum((x.efficiency or 0.0) * (x.cycles or 0) for x in layers) / max(1, cycles),
+        losses=total_losses([*(x.losses or {} for x in layers), {"ends": max(0, lost)}]),
+        ddr_bytes=ours + (before.ddr_bytes if before else 0),
+        ps_ddr_bytes=theirs + (before.ps_ddr_bytes if before else 0),
+        ps_ms=1e3 / numbers.fps_ps,
+        counters=counters,
     )
 
 
@@ -162,9 +203,10 @@ def add_layers(
         if old:
             layers.append(replace(old, match=old.match and report.match))
         elif first:
+            layer = _with_cycles(layer, numbers, report.cycles)
             layers.append(
                 replace(
-                    layer, match=report.match, elements=report.elements, cycles=report.cycles,
+                    layer, match=report.match, elements=report.elements,
                     estimated_cycles=estimated,
                 )
             )  # fmt: skip
@@ -176,6 +218,16 @@ def add_layers(
             first_wrong = str(report.divergences[0]) if report.divergences else ""
             faults.append(f"{report.name}: {report.result.fault or first_wrong}")
     return replace(simulated, layers=tuple(layers), faults=(*simulated.faults, *faults))
+
+
+def _with_cycles(layer: SimulatedLayer, numbers: Estimate, cycles: int) -> SimulatedLayer:
+    use = next((x.use for x in numbers.layers if x.name == layer.name), None)
+    return replace(
+        layer,
+        cycles=cycles,
+        efficiency=use.efficiency(cycles) if use else None,
+        losses=use.losses(cycles) if use else None,
+    )
 
 
 def _layers(program: Program, numbers: Estimate) -> Iterator[tuple[SimulatedLayer, bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -17,7 +17,9 @@ __all__ = [
     "check_table",
     "estimate_summary",
     "estimate_table",
+    "lost_to",
     "number",
+    "percent",
     "ps_table",
     "quantize_table",
     "rows_table",
@@ -55,6 +57,22 @@ def number(value: Any) -> str:
     return str(value)
 
 
+def percent(share: float | None) -> str | None:
+    """A share in words; None stays None."""
+    return None if share is None else f"{100 * share:.1f} %"
+
+
+def lost_to(
+    losses: Mapping[str, int] | None, cycles: int | None, *, least: float = 0.02
+) -> str | None:
+    """Causes (``estimate.efficiency.CAUSES``) that take at least that share of ``cycles``, the
+    largest first; None without any."""
+    if not losses or not cycles:
+        return None
+    found = sorted(losses.items(), key=lambda item: -item[1])
+    return ", ".join(f"{c} {100 * n / cycles:.0f} %" for c, n in found if n >= least * cycles)
+
+
 def check_table(model: str, reports: Sequence[Any]) -> Table:
     """``accelgen check``."""
     return rows_table(
@@ -89,12 +107,16 @@ def estimate_table(model: str, numbers: Estimate) -> Table:
     def row(layer: LayerEstimate) -> tuple[Any, ...]:
         cells = (layer.name, layer.op, layer.engine, layer.macs)
         if layer.cycles is None:
-            return (*cells, None, None, f"in {layer.step}")
-        return (*cells, layer.cycles, layer.ddr_bytes, layer.bound)
+            return (*cells, None, None, f"in {layer.step}", None, None)
+        use = (percent(layer.efficiency), lost_to(layer.losses, layer.cycles))
+        return (*cells, layer.cycles, layer.ddr_bytes, layer.bound, *use)
 
     return rows_table(
         f"{model} on {numbers.board}, {numbers.clock_mhz:g} MHz (estimated)",
-        ("layer", "op", "engine", "MACs", "cycles", "DDR bytes", "bound"),
+        (
+            *("layer", "op", "engine", "MACs", "cycles", "DDR bytes", "bound"),
+            *("array", "the rest"),
+        ),
         map(row, numbers.layers),
     )
 
@@ -108,6 +130,8 @@ def estimate_summary(numbers: Estimate, board: Board) -> Table:
             "frames per second",
             f"{numbers.fps:,.1f} (PL {numbers.fps_pl:,.1f}, PS {numbers.fps_ps:,.1f})",
         ),
+        ("PE array", f"{percent(numbers.efficiency)} of its peak"),
+        ("the rest", lost_to(numbers.losses, numbers.cycles, least=0.005) or "nothing"),
         ("DDR bytes per frame", f"{numbers.ddr_bytes:,}"),
     ]
     rows += [
@@ -153,11 +177,15 @@ def simulated_table(model: str, result: Simulated) -> Table:
     """``accelgen simulate``: the layers."""
     return rows_table(
         f"{model} on {result.board} (simulated RTL)",
-        ("layer", "op", "engine", "MACs", "cycles", "estimated", "elements", "match"),
+        (
+            *("layer", "op", "engine", "MACs", "cycles", "estimated", "elements", "match"),
+            *("array", "the rest"),
+        ),
         (
             (
                 *(x.name, x.op, x.engine, x.macs, x.cycles, x.estimated_cycles),
                 *((x.elements, x.match) if x.cycles is not None else (None, None)),
+                *(percent(x.efficiency), lost_to(x.losses, x.cycles)),
             )
             for x in result.layers
         ),
@@ -175,10 +203,13 @@ def simulated_lines(result: Simulated) -> list[str]:
             else f"all {len(result.layers)} layers match the golden model"
         )
     if frame := result.frame:
+        rest = lost_to(frame.losses, frame.cycles, least=0.005)
         off = f"{100 * (frame.estimated_cycles / max(1, frame.cycles) - 1):+.1f} %"
         lines += [
             f"{frame.cycles:,} cycles simulated, {frame.estimated_cycles:,} estimated ({off})",
             f"{frame.fps:,.1f} frames per second (simulated), {frame.wall_s:.1f} s to simulate",
+            f"PE array: {percent(frame.efficiency)} of its peak; the rest: {rest}",
+            f"DDR: {frame.ddr_bytes:,} bytes of the PL, {frame.ps_ddr_bytes:,} of the PS beside it",
             f"frame: {'bit-exact' if frame.match else 'DIFFERS from the golden model'}",
         ]
     return lines

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from accelgen.arch.isa import COMMAND_BYTES, Opcode
 from accelgen.boards import Board
+from accelgen.estimate.efficiency import ArrayUse, array_use, total_losses
 from accelgen.estimate.ps import PsEstimate, estimate_ps
 from accelgen.estimate.resources import Resources, exceeded, total_resources
 from accelgen.estimate.timeline import Memory, Span, Timeline, timeline
@@ -28,8 +29,10 @@ NEGLIGIBLE = 0.002
 class LayerEstimate:
     """One node of the graph.
 
-    ``cycles`` are the whole step's, on its first layer; None on the others, whose ``step`` names
-    it. ``bound``: what the step waits for most.
+    ``cycles``, ``efficiency`` and ``losses`` are the whole step's, on its first layer; None on the
+    others, whose ``step`` names it. ``bound``: what the step waits for most. ``efficiency`` is the
+    PE array's, useful MACs / (cycles * macs_per_cycle); ``losses`` the other cycles by cause
+    (``estimate.efficiency.CAUSES``); ``use`` what both come from.
     """
 
     name: str
@@ -40,6 +43,13 @@ class LayerEstimate:
     ddr_bytes: int
     bound: str
     step: str
+    efficiency: float | None = None
+    losses: Mapping[str, int] | None = None
+    use: ArrayUse | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {k: v for k, v in asdict(self).items() if k != "use"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +75,25 @@ class Estimate:
         return 1 / self.ps.period_seconds
 
     @property
+    def useful_cycles(self) -> float:
+        """What the array would take at its peak."""
+        return sum(x.use.useful for x in self.layers if x.use)
+
+    @property
+    def efficiency(self) -> float:
+        """Of the PE array over the PL's frame: useful MACs / (cycles * macs_per_cycle)."""
+        return self.useful_cycles / self.cycles
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """Cycles of the frame that are not useful, by cause, the largest first."""
+        steps = sum(x.cycles or 0 for x in self.layers)
+        return total_losses([
+            *(x.losses or {} for x in self.layers),
+            {"ends": max(0, self.cycles - steps)},
+        ])
+
+    @property
     def fits(self) -> bool:
         """The configuration fits the board's part."""
         return not self.exceeded
@@ -76,8 +105,10 @@ class Estimate:
             "board": self.board,
             "config": self.config,
             "clock_mhz": self.clock_mhz,
-            "layers": [asdict(layer) for layer in self.layers],
+            "layers": [layer.to_dict() for layer in self.layers],
             "cycles": self.cycles,
+            "efficiency": self.efficiency,
+            "losses": self.losses,
             "fps": self.fps,
             "fps_pl": self.fps_pl,
             "fps_ps": self.fps_ps,
@@ -114,8 +145,10 @@ def estimate(
     ps = ps or ps_model(board)
     lines = [timeline(part, memory) for part in parts]
     beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
-    # What the PS moves while the PL works is taken from the PL's bandwidth.
+    # What the PS moves while the PL works is taken from the PL's bandwidth. They take turns: where
+    # both want more than there is, neither gets less than half.
     competing = beside.overlapped_bytes / (beside.period_seconds * clock_mhz * 1e6)
+    competing = min(competing, memory.bytes_per_cycle / 2)
     if competing > NEGLIGIBLE * memory.bytes_per_cycle:
         left = replace(memory, bytes_per_cycle=memory.bytes_per_cycle - competing)
         lines = [timeline(part, left) for part in parts]
@@ -186,6 +219,9 @@ def _layers(program: Program, line: Timeline) -> Iterator[LayerEstimate]:
         step = _step_of(node, program)
         first = step is not None and step.nodes[0] == node.name
         engine = engine_of(node, graph, program)
+        use = None
+        if step and first:
+            use = _use(step, program, [line.spans[i] for i in step.execs])
         yield LayerEstimate(
             name=node.name,
             op=type(node.op).__name__.removeprefix("Q"),
@@ -195,7 +231,20 @@ def _layers(program: Program, line: Timeline) -> Iterator[LayerEstimate]:
             ddr_bytes=_ddr_bytes(step, program) if step and first else 0,
             bound=_bound([line.spans[i] for i in step.execs]) if step else engine,
             step=step.nodes[0] if step else node.name,
+            efficiency=use.efficiency(cycles[step.index]) if step and use else None,
+            losses=use.losses(cycles[step.index]) if step and use else None,
+            use=use,
         )
+
+
+def _use(step: Step, program: Program, spans: Sequence[Span]) -> ArrayUse:
+    graph = program.graph
+    macs = sum(
+        count_macs(n, graph)
+        for n in graph.nodes
+        if n.name in step.nodes and engine_of(n, graph, program) == "array"
+    )
+    return array_use(spans, macs, program.arch.macs_per_cycle)
 
 
 def _step_of(node: Node, program: Program) -> Step | None:

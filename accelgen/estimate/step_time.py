@@ -37,6 +37,10 @@ class StepTime:
         the accumulators).
     array, residual, squeeze : bool
         The PE array is used (not a copy); rows are read for an add; sums are requantized.
+    array_beats : int
+        Beats the array takes, all groups; 0 for a copy.
+    empty_lanes : float
+        Share of those beats' lanes whose pixel is not kept.
     """
 
     groups: int
@@ -53,6 +57,8 @@ class StepTime:
     array: bool
     residual: bool
     squeeze: bool
+    array_beats: int = 0
+    empty_lanes: float = 0.0
 
     @property
     def work(self) -> float:
@@ -66,9 +72,12 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
     squeeze = bool(fields["squeeze"])
     # From one group's end to the next's: parameters are fetched, sums requantized one by one.
     least = max(arch.lanes + 1, timing.squeeze_interval(arch.lanes) if squeeze else 0)
+    beats, empty = 0, 0.0
     if array:
         vectors = fields["in_raster"]["vectors"]
         work = vectors * _taps(fields["in_raster"]) * fields["in_groups"]
+        beats = fields["groups"] * work
+        empty = 1 - fields["requant1"]["pixels"] / (vectors * arch.pixels)
         drain = kept_beats(fields["in_raster"], arch)
         front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
         front = max(front_alone, least)
@@ -100,6 +109,8 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
         array=array,
         residual=bool(fields["add"]),
         squeeze=squeeze,
+        array_beats=beats,
+        empty_lanes=empty,
         **window,
     )
 

@@ -26,11 +26,12 @@ def test_estimate_json_has_exactly_the_contracts_keys():
     result = estimate_json()
 
     assert list(result) == [
-        "model", "board", "config", "clock_mhz", "layers", "cycles", "fps", "fps_pl", "fps_ps",
-        "ddr_bytes", "resources", "fits", "ps",  # "ps": beyond the contract, docs/ps.md
-    ]  # fmt: skip
+        "model", "board", "config", "clock_mhz", "layers", "cycles", "efficiency", "losses", "fps",
+        "fps_pl", "fps_ps", "ddr_bytes", "resources", "fits", "ps",
+    ]  # fmt: skip  # beyond the contract: efficiency, losses (docs/performance.md), ps (docs/ps.md)
     assert set(result["layers"][0]) == {
-        "name", "op", "engine", "macs", "cycles", "ddr_bytes", "bound", "step",
+        "name", "op", "engine", "macs", "cycles", "ddr_bytes", "bound", "step", "efficiency",
+        "losses",
     }  # fmt: skip
     assert set(result["resources"]) == {"lut", "ff", "bram36", "dsp"}
     assert result["model"] == str(DIGITS)

@@ -23,13 +23,29 @@ def test_frame_json_has_exactly_the_contracts_keys():
     assert outcome.status == 0, outcome.err
     result = json.loads(outcome.out)
     assert list(result) == ["model", "board", "config", "layers", "frame"]
-    assert set(result["frame"]) == {"match", "cycles", "estimated_cycles", "fps", "wall_s"}
+    assert list(result["frame"])[:5] == ["match", "cycles", "estimated_cycles", "fps", "wall_s"]
+    assert set(result["frame"]) - {"match", "cycles", "estimated_cycles", "fps", "wall_s"} == {
+        "efficiency", "losses", "ddr_bytes", "ps_ddr_bytes", "ps_ms", "counters",
+    }  # fmt: skip  # beyond the contract: docs/performance.md
     assert result["frame"]["match"] is True
     assert {"name", "op", "engine", "match", "elements", "cycles", "estimated_cycles"} <= set(
         result["layers"][0]
     )
     cycles = [layer["cycles"] for layer in result["layers"] if layer["cycles"] is not None]
     assert 0 < result["frame"]["cycles"] - sum(cycles) < 200
+
+
+def test_useful_cycles_and_losses_add_up_to_the_frame():
+    outcome = run("simulate", DIGITS, *SMALL, "--frame", "--json")
+
+    frame = json.loads(outcome.out)["frame"]
+    useful = frame["efficiency"] * frame["cycles"]
+    assert useful + sum(frame["losses"].values()) == pytest.approx(frame["cycles"], abs=20)
+    assert frame["counters"]["cycles"] == frame["cycles"]
+    beats = sum(frame["counters"][f"{name}_beats"] for name in ("weight", "load", "store"))
+    # Commands read behind END are dropped, not counted.
+    assert 16 * beats <= frame["ddr_bytes"] <= 16 * beats + 4 * 256
+    assert frame["ps_ddr_bytes"] == 0
 
 
 def test_single_layers_have_no_frame():

@@ -77,6 +77,28 @@ def test_effse_ends_in_the_right_class(on_ps, se):
     assert top.status == data["y"][0]
 
 
+@pytest.mark.slow
+def test_the_processors_traffic_takes_its_share_of_the_memory(monkeypatch):
+    """1.28 MB of weights a frame, beside a PL that loads and stores much for its size."""
+    hardware = pipeline.target(preset="small")
+    compiled = pipeline.compile_model(
+        "zoo:mobilenet_v2@32", arch=hardware.arch, offload=pipeline.Offload(fc=True)
+    )
+    numbers = pipeline.estimate(compiled, hardware)
+    beside = pipeline.simulate(compiled, hardware).frame
+    alone_settings = pipeline.ddr_settings
+    monkeypatch.setattr(pipeline, "ddr_settings", lambda m, seed, _: alone_settings(m, seed))
+    alone = pipeline.simulate(compiled, hardware).frame
+
+    assert beside.match
+    assert alone.match
+    wanted = numbers.competing_bytes_per_cycle * beside.cycles
+    assert beside.ps_ddr_bytes == pytest.approx(wanted, rel=0.01)
+    assert alone.ps_ddr_bytes == 0
+    assert beside.cycles > 1.2 * alone.cycles
+    assert beside.cycles == pytest.approx(numbers.cycles, rel=0.02)
+
+
 def balloon():
     """A drawing, BGR minus the means SqueezeNet was trained with."""
     y, x = np.mgrid[0:224, 0:224]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from accelgen import pipeline
 from accelgen.arch import PRESETS
 from accelgen.boards import load_board
 from accelgen.estimate import estimate
@@ -121,3 +122,16 @@ def test_the_processors_traffic_is_taken_from_the_pls_bandwidth():
 
     assert alone.competing_bytes_per_cycle < beside.competing_bytes_per_cycle
     assert alone.cycles < beside.cycles
+
+
+def test_a_processor_that_wants_all_of_the_memory_leaves_half():
+    """It takes turns with the PL: estimating ends, however slow the memory is."""
+    hardware = pipeline.target(preset="small", ddr_bytes_per_cycle=1)
+    network = pipeline.compile_model(
+        "zoo:mobilenet_v2@32", arch=hardware.arch, offload=pipeline.Offload(fc=True)
+    )
+
+    numbers = pipeline.estimate(network, hardware)
+
+    assert numbers.competing_bytes_per_cycle == 0.5
+    assert numbers.cycles > 0
