@@ -132,6 +132,10 @@ class Compiled:
     offload: Offload = Offload()
     warnings: tuple[str, ...] = field(default=())
 
+    def warned(self, warnings: tuple[str, ...]) -> Compiled:
+        """With more warnings."""
+        return replace(self, warnings=self.warnings + warnings)
+
     @property
     def program(self) -> Program:
         """The only program. Raises ConfigError when the frame has several parts."""
@@ -231,7 +235,7 @@ def compile_model(
     loaded = load(model)
     int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
     compiled = scheduled(loaded, int8, arch=arch, keep_all=keep_all, offload=offload)
-    return replace(compiled, warnings=compiled.warnings + warnings)
+    return compiled.warned(warnings)
 
 
 def scheduled(

@@ -25,6 +25,7 @@ from accelgen.cli.options import (
     DdrBytes,
     DdrLatency,
     FcOn,
+    FcPlace,
     Force,
     Json,
     Method,
@@ -93,6 +94,14 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
 def _warn(sentences: Sequence[str]) -> None:
     for sentence in dict.fromkeys(sentences):
         _log.print(f"warning: {sentence}", markup=False, style="yellow")
+
+
+def _said(placed: Any) -> Any:
+    """What was compiled; warnings, and where things were placed, go to stderr."""
+    _warn(placed.compiled.warnings)
+    if placed.reason:
+        _log.print(placed.reason, markup=False)
+    return placed.compiled
 
 
 def _print_json(value: Any) -> None:
@@ -171,24 +180,23 @@ def estimate(
     stalls: Stalls = 0.0,
     calib: Calib = None,
     seed: Seed = 0,
-    fc_on: FcOn = "pl",
+    fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
     ps_threads: PsThreads = 1,
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
-    from accelgen import pipeline
+    from accelgen import pipeline, placement
 
     hardware = pipeline.target(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
         ps_threads=ps_threads,
     )  # fmt: skip
-    compiled = pipeline.compile_model(
-        model, arch=hardware.arch, calib=calib, seed=seed,
-        offload=pipeline.Offload.of(fc_on, se_on),
+    placed = placement.compile_placed(
+        model, hardware, fc_on=fc_on, se_on=se_on, calib=calib, seed=seed
     )  # fmt: skip
-    _warn(compiled.warnings)
+    compiled = _said(placed)
     numbers = pipeline.estimate(compiled, hardware)
     if json:
         _print_json(numbers.to_dict(model))
@@ -215,18 +223,20 @@ def build(
     ddr_latency: DdrLatency = None,
     calib: Calib = None,
     seed: Seed = 0,
+    fc_on: FcPlace = "auto",
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Write Verilog, program, weights, Vivado project, driver: all a board needs."""
-    from accelgen import pipeline
+    from accelgen import pipeline, placement
 
     hardware = pipeline.target(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency,
     )  # fmt: skip
-    compiled = pipeline.compile_model(model, arch=hardware.arch, calib=calib, seed=seed)
-    _warn(compiled.warnings)
+    compiled = _said(
+        placement.compile_for_package(model, hardware, fc_on=fc_on, calib=calib, seed=seed)
+    )
     numbers = pipeline.build(compiled, hardware, out, force=force)
     if json:
         _print_json({"out": str(out), **numbers.to_dict(model)})
@@ -257,13 +267,13 @@ def simulate(
     stalls: Stalls = 0.0,
     calib: Calib = None,
     seed: Seed = 0,
-    fc_on: FcOn = "pl",
+    fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
     ps: Processor = "twin",
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
-    from accelgen import pipeline
+    from accelgen import pipeline, placement
 
     def hardware_of(board: str, clock_mhz: float | None) -> pipeline.Target:
         return pipeline.target(
@@ -272,25 +282,26 @@ def simulate(
         )  # fmt: skip
 
     verilog = sample = None
-    offload = pipeline.Offload.of(fc_on, se_on)
+    elsewhere = fc_on != "auto" or se_on != "pl"
     if Path(model).suffix == pipeline.REPRODUCER_SUFFIX:
         given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
-        if any(x is not None for x in given) or stalls or seed or offload != pipeline.Offload():
+        if any(x is not None for x in given) or stalls or seed or elsewhere:
             raise ConfigError(f"{model} is a saved run with its own options: give it none")
         compiled, hardware, run = pipeline.open_reproducer(Path(model))
         sample, seed = run.sample, run.seed
     elif Path(model).is_dir():
-        if offload != pipeline.Offload():
+        if elsewhere:
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
         compiled, built, verilog = pipeline.open_package(Path(model))
         hardware = hardware_of(built.board.name, built.clock_mhz)
         hardware = replace(hardware, arch=built.arch)
     else:
         hardware = hardware_of(board, clock_mhz)
-        compiled = pipeline.compile_model(
-            model, arch=hardware.arch, calib=calib, seed=seed, offload=offload
+        compiled = _said(
+            placement.compile_placed(
+                model, hardware, fc_on=fc_on, se_on=se_on, calib=calib, seed=seed
+            )
         )
-        _warn(compiled.warnings)
     result = pipeline.simulate(
         compiled, hardware, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
         verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,

@@ -15,6 +15,7 @@ __all__ = [
     "DdrBytes",
     "DdrLatency",
     "FcOn",
+    "FcPlace",
     "Force",
     "Json",
     "Method",
@@ -82,6 +83,14 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a directory that i
 FcOn = Annotated[
     str,
     typer.Option("--fc-on", metavar="pl|ps", help="Where the last fully connected layers run."),
+]
+FcPlace = Annotated[
+    str,
+    typer.Option(
+        "--fc-on",
+        metavar="auto|pl|ps",
+        help="Where the last fully connected layers run; auto: where the estimate is faster.",
+    ),
 ]
 SeOn = Annotated[
     str,

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import pipeline
+from accelgen import pipeline, placement
 from accelgen.errors import ConfigError
 from tests.helpers.cli import run
+from tests.helpers.nets import make_net, node, weights
 
 MODELS = Path(__file__).parents[1] / "models"
 EFFSE = MODELS / "trained_fmnist_effse.onnx"
@@ -25,7 +26,7 @@ def engines(result):
 
 
 def test_fc_on_ps_moves_the_classifier_and_nothing_else():
-    before, after = estimate(), estimate("--fc-on", "ps")
+    before, after = estimate("--fc-on", "pl"), estimate("--fc-on", "ps")
 
     moved = {n for n, e in engines(after).items() if e != engines(before)[n]}
     assert moved == {"classifier"}
@@ -75,12 +76,53 @@ def test_check_says_which_nodes_go_to_the_ps():
     assert "ps" not in {n["verdict"] for n in plain}
 
 
-@pytest.mark.parametrize("option", ["--fc-on", "--se-on"])
-def test_other_places_are_refused(option):
-    outcome = run("estimate", EFFSE, option, "gpu")
+@pytest.mark.parametrize(
+    ("verb", "option", "words"),
+    [("estimate", "--fc-on", "auto, pl or ps"), ("estimate", "--se-on", "pl or ps"),
+     ("check", "--fc-on", "pl or ps"), ("build", "--fc-on", "auto, pl or ps")],
+)  # fmt: skip
+def test_other_places_are_refused(tmp_path, verb, option, words):
+    out = ("-o", tmp_path / "out") if verb == "build" else ()
+    outcome = run(verb, EFFSE, option, "gpu", *out)
 
     assert outcome.status == 2
-    assert f"{option} is pl or ps, not 'gpu'" in outcome.err
+    assert f"{option} is {words}, not 'gpu'" in outcome.err
+
+
+def test_auto_takes_the_faster_place_and_says_so():
+    """1.28 MB of weights for one pixel: a frame of 224 x 224 hides them, one of 32 x 32 not."""
+    model = ("--preset", "small", "--json")
+    auto, there, here = (
+        run("estimate", "zoo:mobilenet_v2", "--fc-on", where, *model)
+        for where in ("auto", "ps", "pl")
+    )
+    short = run("estimate", "zoo:mobilenet_v2@32", *model)
+
+    assert auto.out == there.out != here.out
+    assert "the last fully connected layers go to the PS: estimated" in auto.err
+    assert json.loads(auto.out)["fps"] > 1.01 * json.loads(here.out)["fps"]
+    assert engines(json.loads(short.out))["classifier"] == "array"
+    assert "go to the PS" not in short.err
+
+
+def test_auto_leaves_the_pl_something_to_do(tmp_path):
+    """A network that is one fully connected layer cannot go to the PS whole."""
+    model = tmp_path / "fc.onnx"
+    nodes = [node("Flatten", "x", "v"), node("Gemm", "v w", "y", transB=1)]
+    net = make_net(nodes, {"w": weights(2000, 1024)}, shape=(1, 1024, 1, 1))
+    model.write_bytes(net.SerializeToString())
+
+    assert run("estimate", model, "--preset", "small").status == 0
+
+
+def test_build_keeps_them_on_the_pl_and_says_so(tmp_path):
+    hardware = pipeline.target(preset="ultra96")
+
+    placed = placement.compile_for_package("zoo:mobilenet_v2", hardware)
+
+    assert not placed.compiled.offload.fc
+    assert "stay on the PL, though the PS would be faster" in placed.reason
+    assert "the package's driver computes none of them" in placed.reason
 
 
 def test_an_unknown_processor_is_refused():

@@ -1,0 +1,94 @@
+"""Where the last fully connected layers run: on the PL, or on the PS beside the next frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelgen import pipeline
+from accelgen.errors import ConfigError, ScheduleError
+from accelgen.ir.offload import tail_nodes
+from accelgen.pipeline import Compiled, Loaded, Offload, Target
+from accelgen.quant import QuantizedModel
+
+__all__ = ["FC_ON", "Placed", "compile_for_package", "compile_placed", "place"]
+
+#: What --fc-on takes.
+FC_ON = ("auto", "pl", "ps")
+#: Less of a gain is within the processor model's error.
+LEAST_GAIN = 1.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A compiled network, and a sentence if it was not the user who chose the place."""
+
+    compiled: Compiled
+    reason: str = ""
+
+
+def compile_placed(
+    model: str | Path,
+    hardware: Target,
+    *,
+    fc_on: str = "auto",
+    se_on: str = "pl",
+    calib: Path | None = None,
+    seed: int = 0,
+) -> Placed:
+    """As :func:`pipeline.compile_model`; under "auto" the estimate places the last fully connected
+    layers.
+
+    Raises ConfigError for another word than those of :data:`FC_ON`.
+    """
+    if fc_on not in FC_ON:
+        raise ConfigError(f"--fc-on is auto, pl or ps, not {fc_on!r}")
+    offload = Offload.of("pl" if fc_on == "auto" else fc_on, se_on)
+    loaded = pipeline.load(model)
+    int8, warnings = pipeline.quantized(loaded, calib=calib, seed=seed)
+    if fc_on == "auto":
+        placed = place(loaded, int8, hardware, se=offload.se)
+    else:
+        compiled = pipeline.scheduled(loaded, int8, arch=hardware.arch, offload=offload)
+        placed = Placed(compiled=compiled)
+    return Placed(compiled=placed.compiled.warned(warnings), reason=placed.reason)
+
+
+def compile_for_package(
+    model: str | Path,
+    hardware: Target,
+    *,
+    fc_on: str = "auto",
+    calib: Path | None = None,
+    seed: int = 0,
+) -> Placed:
+    """As :func:`compile_placed` for what :func:`pipeline.build` takes: its driver computes no fully
+    connected layers, so "auto" is "pl"; ``reason`` says so where the PS would be faster."""
+    placed = compile_placed(model, hardware, fc_on=fc_on, calib=calib, seed=seed)
+    if fc_on != "auto" or not placed.compiled.offload.fc:
+        return placed
+    reason = placed.reason.replace("go to the PS", "stay on the PL, though the PS would be faster")
+    compiled = compile_placed(model, hardware, fc_on="pl", calib=calib, seed=seed).compiled
+    return Placed(compiled=compiled, reason=f"{reason}; the package's driver computes none of them")
+
+
+def place(loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = False) -> Placed:
+    """The faster of both places, by the estimate.
+
+    The PS must be done before the PL's next frame is, and frames must come at least 1 % sooner.
+    """
+    on_pl = pipeline.scheduled(loaded, int8, arch=hardware.arch, offload=Offload(se=se))
+    if tail_nodes(int8.graph, fc=True) == tail_nodes(int8.graph, fc=False):
+        return Placed(compiled=on_pl)
+    try:
+        offload = Offload(fc=True, se=se)
+        on_ps = pipeline.scheduled(loaded, int8, arch=hardware.arch, offload=offload)
+    except ScheduleError:  # nothing would be left for the PL
+        return Placed(compiled=on_pl)
+    there, here = (pipeline.estimate(c, hardware) for c in (on_ps, on_pl))
+    hidden = there.ps.ps_seconds < there.ps.pl_seconds
+    rates = f"estimated {there.fps:,.1f} frames per second there, {here.fps:,.1f} on the PL"
+    if hidden and there.fps > LEAST_GAIN * here.fps:
+        reason = f"the last fully connected layers go to the PS: {rates} (--fc-on)"
+        return Placed(compiled=on_ps, reason=reason)
+    return Placed(compiled=on_pl)
