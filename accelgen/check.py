@@ -25,7 +25,9 @@ from accelgen.ir.ops import (
     GlobalAvgPool,
     MaxPool,
     Mul,
+    Select,
     Softmax,
+    Upsample,
 )
 from accelgen.passes.run import apply_passes
 
@@ -197,6 +199,8 @@ def _engine(graph: Graph, node: Node) -> tuple[str, str]:
         (Add, "engine: chain", "adder"),
         (Mul, "engine: window", "scale: a value per channel"),
         (Concat, "folded", "addresses only"),
+        (Select, "folded", "order of channels: in the weights of its neighbours"),
+        (Upsample, "engine: window", "upsampling by two, in three passes"),
         (Softmax, "ps", "in float, after the accelerator"),
     ):
         if isinstance(op, kinds):

@@ -166,5 +166,5 @@ def _tail_vectors(raster: Mapping[str, int], lanes: int) -> int:
     """Vectors of output rows that read nothing new below the map's last row, and one more."""
     reach = (raster["kernel_h"] - 1) * raster["dilation_h"] - raster["pad_top"]
     first = max(0, raster["height"] - 1 - reach)  # position row whose kernel ends in the last row
-    rows = max(0, raster["row_limit"] - 1 - first) // raster["stride_h"]
+    rows = max(0, raster["row_limit"] - 1 - first) // max(1, raster["stride_h"])
     return min(raster["vectors"], rows * raster["pitch"] // (lanes * (1 + raster["phases"])) + 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from accelgen.errors import ModelError, UnsupportedOpError
-from accelgen.frontend import convolution, elementwise, padding, pooling, quantized, shapes
+from accelgen.frontend import convolution, elementwise, padding, pooling, quantized, resize, shapes
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.onnx_node import OnnxNode
 
@@ -67,6 +67,12 @@ IMPORTERS: dict[str, Entry] = {
     "ReduceMean": _entry(pooling.import_reduce_mean, "axes keepdims noop_with_empty_axes"),
     "Relu": _entry(elementwise.import_activation),
     "Reshape": _entry(shapes.import_reshape, "allowzero"),
+    "Resize": _entry(
+        # Of modes that are not nearest, and of exclude_outside: refused, or without effect.
+        resize.import_resize,
+        "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside"
+        " extrapolation_value keep_aspect_ratio_policy mode nearest_mode",
+    ),
     "Shape": _entry(shapes.import_shape, "start end"),
     "Sigmoid": _entry(elementwise.import_activation),
     "Softmax": _entry(elementwise.import_softmax, "axis"),
@@ -77,6 +83,7 @@ IMPORTERS: dict[str, Entry] = {
     "Tanh": _entry(elementwise.import_activation),
     "Transpose": _entry(shapes.import_transpose, "perm"),
     "Unsqueeze": _entry(shapes.import_unsqueeze, "axes"),
+    "Upsample": _entry(resize.import_upsample, "mode"),
 }  # fmt: skip
 
 #: What to do about operators that are not built.
@@ -85,9 +92,7 @@ _WAYS_OUT = {
     "InstanceNormalization": "use BatchNormalization, whose statistics are constants",
     "LayerNormalization": "use BatchNormalization, whose statistics are constants",
     "GroupNormalization": "use BatchNormalization, whose statistics are constants",
-    "ConvTranspose": "use a Conv; up-sampling is not built",
-    "Resize": "use strides and Conv; up-sampling is not built",
-    "Upsample": "use strides and Conv; up-sampling is not built",
+    "ConvTranspose": "use Resize (nearest, by 2) and a Conv",
     "Split": "split the weights of the operators that read its parts instead",
     "Slice": "split the weights of the operators that read its parts instead",
     "Gelu": "use HardSwish or x * Sigmoid(x)",
@@ -141,7 +146,13 @@ _KINDS = {
     list: "a list of integers", float: "a floating point number", str: "a string", int: "an integer"
 }  # fmt: skip
 _LISTS = ("axes", "dilations", "kernel_shape", "pads", "perm", "strides")
-_FLOATS = ("alpha", "beta", "epsilon", "max", "min", "momentum", "ratio", "value")
+_FLOATS = (
+    "alpha", "beta", "cubic_coeff_a", "epsilon", "extrapolation_value", "max", "min", "momentum",
+    "ratio", "value",
+)  # fmt: skip
+_STRINGS = (
+    "auto_pad", "coordinate_transformation_mode", "keep_aspect_ratio_policy", "mode", "nearest_mode"
+)  # fmt: skip
 
 
 def _kind_of(attribute: str) -> type:
@@ -150,4 +161,4 @@ def _kind_of(attribute: str) -> type:
         return list
     if attribute in _FLOATS:
         return float
-    return str if attribute in ("auto_pad", "mode") else int
+    return str if attribute in _STRINGS else int

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.golden.softmax import softmax
-from accelgen.golden.windows import convolve, largest, total
+from accelgen.golden.windows import convolve, largest, total, upsample
 from accelgen.ir import ops
 from accelgen.ir.activations import activate
 
@@ -53,6 +53,14 @@ def _concat(op: ops.Concat, *inputs: Floats) -> Floats:
     return np.concatenate(inputs, axis=3)
 
 
+def _select(op: ops.Select, x: Floats) -> Floats:
+    return x[..., list(op.channels)]
+
+
+def _upsample(op: ops.Upsample, x: Floats) -> Floats:
+    return upsample(x)
+
+
 def _activation(op: ops.Activation, x: Floats) -> Floats:
     return activate(op.kind, op.params, x).astype(np.float32)
 
@@ -70,6 +78,8 @@ FLOAT_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     ops.Add: _add,
     ops.Mul: _mul,
     ops.Concat: _concat,
+    ops.Select: _select,
+    ops.Upsample: _upsample,
     ops.Activation: _activation,
     ops.Softmax: _softmax,
 }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.golden.arith import requantize
-from accelgen.golden.windows import convolve, largest, total
+from accelgen.golden.windows import convolve, largest, stretch, total, upsample
 from accelgen.ir import ops
 
 __all__ = ["INT8_OPS", "accumulate"]
@@ -87,6 +87,18 @@ def _concat(op: ops.QConcat, *inputs: Int8s) -> Int8s:
     return np.concatenate(inputs, axis=3)
 
 
+def _select(op: ops.QSelect, x: Int8s) -> Int8s:
+    return x[..., list(op.channels)]
+
+
+def _upsample(op: ops.QUpsample, x: Int8s) -> Int8s:
+    return upsample(x)
+
+
+def _stretch(op: ops.QStretch, x: Int8s) -> Int8s:
+    return stretch(x, op.axis)
+
+
 #: Operation type: function of (op, *inputs). Activations are int8.
 INT8_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     ops.QConv2d: _conv2d,
@@ -97,4 +109,7 @@ INT8_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     ops.QAdd: _add,
     ops.QScale: _scale,
     ops.QConcat: _concat,
+    ops.QSelect: _select,
+    ops.QUpsample: _upsample,
+    ops.QStretch: _stretch,
 }

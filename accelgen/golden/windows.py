@@ -16,7 +16,7 @@ from accelgen.errors import ModelError
 from accelgen.ir.ops import Pads, Pair
 from accelgen.ir.shapes import window_sizes
 
-__all__ = ["convolve", "largest", "taps", "total"]
+__all__ = ["convolve", "largest", "stretch", "taps", "total", "upsample"]
 
 Tensor = npt.NDArray[Any]
 
@@ -35,8 +35,10 @@ def taps(
             f"a kernel of {kernel} with dilation {dilation} does not fit a map of {h} x {w} with "
             f"pads {pads}; enlarge the map or the pads"
         )
-    top, left, bottom, right = pads
-    if any(pads):
+    x = x[:, max(0, -pads[0]) : h + min(0, pads[2]), max(0, -pads[1]) : w + min(0, pads[3])]
+    h, w = x.shape[1:3]
+    top, left, bottom, right = (max(0, pad) for pad in pads)
+    if any((top, left, bottom, right)):
         padded = np.full((n, h + top + bottom, w + left + right, c), pad_value, x.dtype)
         padded[:, top : top + h, left : left + w] = x
         x = padded
@@ -133,3 +135,17 @@ def total(x: Tensor, kernel: Pair, stride: Pair, pads: Pads, pad_value: float) -
     for pixel in pixels:
         result += pixel
     return result
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Every pixel as a square of four."""
+    return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def stretch(x: Tensor, axis: int) -> Tensor:
+    """``y[2 * run * t + j] = x[run * t + j]`` of pixels numbered row by row: ir.ops.QStretch."""
+    n, h, w, c = x.shape
+    run = 1 if axis == 2 else w
+    blocks = np.arange((h - 1) * w // run)[:, None] * run + np.arange(2 * run)
+    stretched: Tensor = x.reshape(n, h * w, c)[:, blocks.ravel()]
+    return stretched.reshape(n, -1, w * (2 if axis == 2 else 1), c)

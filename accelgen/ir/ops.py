@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 __all__ = [
     "Activation", "Add", "AvgPool", "Concat", "Conv2d", "GlobalAvgPool", "MaxPool", "Mul", "Op",
-    "QAdd", "QAvgPool", "QConcat", "QConv2d", "QGlobalAvgPool", "QMaxPool", "QScale", "QTable",
-    "Softmax",
+    "QAdd", "QAvgPool", "QConcat", "QConv2d", "QGlobalAvgPool", "QMaxPool", "QScale", "QSelect",
+    "QStretch", "QTable", "QUpsample", "Select", "Softmax", "Upsample",
 ]  # fmt: skip
 
 Pair = tuple[int, int]
@@ -74,6 +74,18 @@ class Concat:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Select:
+    """inputs (x,): ``y[..., i] = x[..., channels[i]]``. Split, Slice and channel shuffle."""
+
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsample:
+    """inputs (x,): twice as high and wide, ``y[i, j] = x[i // 2, j // 2]``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Activation:
     """inputs (x,). Elementwise ``kind`` with ``params``; kinds and formulas: ir.activations."""
 
@@ -111,7 +123,8 @@ class QConv2d:
 
 @dataclass(frozen=True, kw_only=True)
 class QMaxPool:
-    """inputs (x,): the largest pixel under the kernel; outside the map nothing. Same scale out."""
+    """inputs (x,): the largest pixel under the kernel; outside the map -128. Same scale out.
+    Negative pads cut the map."""
 
     kernel: Pair
     stride: Pair = (1, 1)
@@ -181,7 +194,33 @@ class QConcat:
     """inputs (a, b, ...): joined along channels, all of one scale and zero point."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class QSelect:
+    """inputs (x,). As Select; same scale out."""
+
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QUpsample:
+    """inputs (x,). As Upsample; same scale out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QStretch:
+    """inputs (x,). What the compiler makes QUpsample of: runs that overlap by half, of pixels
+    numbered row by row. ``y[2 * run * t + j] = x[run * t + j]``, 0 <= j < 2 * run.
+
+    ``axis`` 2: run = 1, a block per pixel of all rows but the last; (h, w) -> (h - 1, 2 * w).
+    ``axis`` 1: run = w, a block per row but the last; (h, w) -> (2 * (h - 1), w).
+    """
+
+    axis: int
+
+
 Op = (
-    Conv2d | MaxPool | AvgPool | GlobalAvgPool | Add | Mul | Concat | Activation | Softmax
+    Conv2d | MaxPool | AvgPool | GlobalAvgPool | Add | Mul | Concat | Select | Upsample
+    | Activation | Softmax
     | QConv2d | QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale | QConcat
+    | QSelect | QUpsample | QStretch
 )  # fmt: skip

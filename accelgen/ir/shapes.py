@@ -24,8 +24,13 @@ from accelgen.ir.ops import (
     QGlobalAvgPool,
     QMaxPool,
     QScale,
+    QSelect,
+    QStretch,
     QTable,
+    QUpsample,
+    Select,
     Softmax,
+    Upsample,
 )
 from accelgen.ir.types import TensorType
 
@@ -40,6 +45,8 @@ _CONCATS = (Concat, QConcat)
 _GLOBAL = (GlobalAvgPool, QGlobalAvgPool)
 _POOLS = (MaxPool, AvgPool, QMaxPool, QAvgPool)
 _CONVOLUTIONS = (Conv2d, QConv2d)
+_SELECTS = (Select, QSelect)
+_UPSAMPLES = (Upsample, QUpsample)
 
 
 def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
@@ -66,6 +73,15 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
     if isinstance(op, _POOLS):
         dilation = getattr(op, "dilation", (1, 1))
         return (1, *_windows(node, op.kernel, op.stride, dilation, op.pads, x), x[3])
+    if isinstance(op, _SELECTS):
+        if not op.channels or min(op.channels) < 0 or max(op.channels) >= x[3]:
+            raise ModelError(f"node '{node.name}': it selects channels that {x} has not")
+        return (*x[:3], len(op.channels))
+    if isinstance(op, _UPSAMPLES):
+        return (1, 2 * x[1], 2 * x[2], x[3])
+    if isinstance(op, QStretch):
+        height = (x[1] - 1) * (2 if op.axis == 1 else 1)
+        return (1, height, x[2] * (2 if op.axis == 2 else 1), x[3])
     if isinstance(op, _CONCATS):
         if any(s[:3] != x[:3] for s in shapes):
             raise ModelError(f"node '{node.name}': maps of different sizes are joined: {shapes}")

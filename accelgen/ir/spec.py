@@ -16,17 +16,21 @@ from accelgen.ir.ops import (
     GlobalAvgPool,
     MaxPool,
     Mul,
+    Select,
     Softmax,
+    Upsample,
 )
 from accelgen.ir.shapes import infer_shape
 
 __all__ = ["check_float", "check_fused"]
 
 _FLOAT_OPS = (
-    Activation, Add, AvgPool, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, Softmax
+    Activation, Add, AvgPool, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, Select, Softmax,
+    Upsample,
 )  # fmt: skip
 _INPUTS: dict[type, int] = {
-    Activation: 1, Add: 2, AvgPool: 1, Conv2d: 3, GlobalAvgPool: 1, MaxPool: 1, Mul: 2, Softmax: 1,
+    Activation: 1, Add: 2, AvgPool: 1, Conv2d: 3, GlobalAvgPool: 1, MaxPool: 1, Mul: 2, Select: 1,
+    Softmax: 1, Upsample: 1,
 }  # fmt: skip
 
 

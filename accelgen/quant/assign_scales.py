@@ -16,13 +16,13 @@ _TOLERATED_GROWTH = 2.0
 def assign_scales(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quantization]:
     """Scale and zero point of each tensor in ``ranges``.
 
-    MaxPool's output has its input's scale. A Concat's input has the Concat's when nobody but
-    Concats reads it, or when that at most doubles its range; otherwise it keeps its own, and a
-    rescaling table will stand between them.
+    Outputs of MaxPool, Select and Upsample have their input's scale. A Concat's input has the
+    Concat's when nobody but Concats reads it, or when that at most doubles its range; otherwise
+    it keeps its own, and a rescaling table will stand between them.
     """
     groups = _Groups(ranges)
     for node in graph.nodes:
-        if isinstance(node.op, ops.MaxPool):
+        if isinstance(node.op, ops.MaxPool | ops.Select | ops.Upsample):
             groups.join(node.inputs[0], node.output)
     for node in graph.nodes:
         if isinstance(node.op, ops.Concat):

@@ -8,6 +8,9 @@ from accelgen.ir import Graph, Node, Quantization, ops
 
 __all__ = ["complete", "fusable_clip", "fused_clips"]
 
+#: Their numbers are numbers of their inputs.
+_KEEPING_SCALES = (ops.MaxPool, ops.Concat, ops.Select, ops.Upsample)
+
 
 def fusable_clip(graph: Graph, node: Node) -> Node | None:
     """The clip that alone reads ``node``'s output, when int8 ``node`` can clip by itself."""
@@ -35,8 +38,9 @@ def fused_clips(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, N
 def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quantization]:
     """Give tensors without a scale that of a neighbour, where that changes no result.
 
-    Quantizing is monotonic and elementwise: it may be done before a MaxPool, a clip or a Concat
-    instead of behind it, and what is joined from one scale, or is a maximum of it, has it already.
+    Quantizing is monotonic and elementwise: it may be done before a MaxPool, a clip, a Concat, a
+    Select or an Upsample instead of behind it, and what is joined from one scale, or is a maximum
+    or a part of it, has it already.
     """
     known = dict(scales)
     for node in reversed(graph.nodes):
@@ -46,7 +50,7 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
                     known[name] = known[node.output]
     for node in graph.nodes:
         above = {known.get(name) for name in node.inputs}
-        if isinstance(node.op, ops.MaxPool | ops.Concat) and len(above) == 1:
+        if isinstance(node.op, _KEEPING_SCALES) and len(above) == 1:
             scale = above.pop()
             if scale is not None:
                 known.setdefault(node.output, scale)
@@ -56,7 +60,7 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
 def _commutes(node: Node) -> bool:
     if isinstance(node.op, ops.Activation):
         return node.op.kind in ("clip", "identity")
-    return isinstance(node.op, ops.MaxPool | ops.Concat)
+    return isinstance(node.op, _KEEPING_SCALES)
 
 
 def _readers(graph: Graph, tensor: str) -> list[str]:

@@ -33,7 +33,7 @@ def to_int8(
     quantization : mapping of tensor to Quantization
         Scale of every activation tensor, but those a fused clip swallows: a Conv2d or Add whose
         only reader is a clip is fused with it when its own output has no scale (or the same).
-        Missing scales are taken through MaxPool and Concat from a neighbour.
+        Missing scales are taken through MaxPool, Concat, Select and Upsample from a neighbour.
     given : Given, optional
         Weights, weight scales and biases to use as they are; others are made here.
     acc_bits : int
@@ -42,8 +42,8 @@ def to_int8(
     Returns
     -------
     Graph
-        Tensors keep their names. Rescaling tables are inserted where a Concat's input or a
-        MaxPool's output has another scale.
+        Tensors keep their names. Rescaling tables are inserted where a Concat's input, or the
+        output of a MaxPool, Select or Upsample, has another scale.
 
     Raises
     ------
@@ -175,17 +175,31 @@ def _add(draft: Draft, node: Node, clip: Node | None) -> None:
 
 def _max_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     assert isinstance(node.op, ops.MaxPool)
-    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
     op = ops.QMaxPool(
         kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation, pads=node.op.pads
     )  # fmt: skip
+    _keeping_scale(draft, node, op, "pooled")
+
+
+def _select(draft: Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Select)
+    _keeping_scale(draft, node, ops.QSelect(channels=node.op.channels), "selected")
+
+
+def _upsample(draft: Draft, node: Node, clip: Node | None) -> None:
+    _keeping_scale(draft, node, ops.QUpsample(), "upsampled")
+
+
+def _keeping_scale(draft: Draft, node: Node, op: ops.Op, suffix: str) -> None:
+    """``op`` on the input's scale, and a table behind it where the output has another."""
+    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
     if x == y:
         draft.add(node, op, node.inputs)
         return
-    pooled = f"{node.output}/pooled"
-    draft.type_of(pooled, node.output, x)
-    draft.nodes.append(replace(node, op=op, output=pooled, sources=sources_of(node)))
-    draft.add_table(node, pooled, rescale_table(x, y), f"{node.name}/rescale")
+    before = f"{node.output}/{suffix}"
+    draft.type_of(before, node.output, x)
+    draft.nodes.append(replace(node, op=op, output=before, sources=sources_of(node)))
+    draft.add_table(node, before, rescale_table(x, y), f"{node.name}/rescale")
 
 
 def _average(draft: Draft, node: Node, count: int) -> dict[str, int]:
@@ -264,6 +278,8 @@ _RULES: dict[type, Rule] = {
     ops.AvgPool: _avg_pool,
     ops.GlobalAvgPool: _global_avg_pool,
     ops.Concat: _concat,
+    ops.Select: _select,
+    ops.Upsample: _upsample,
     ops.Mul: _mul,
     ops.Softmax: _softmax,
 }

@@ -174,6 +174,17 @@ def _write_node(writer: _Writer, node: Node) -> None:
         _write_conv(writer, node, op, out)
         return
     inputs = [writer.real(name) for name in node.inputs]
+    if isinstance(op, ops.Select):
+        channels = writer.constant(f"{node.name}/channels", np.array(op.channels, np.int64))
+        writer.node("Gather", node.name, [*inputs, channels], out, axis=1)
+        return
+    if isinstance(op, ops.Upsample):
+        scales = writer.constant(f"{node.name}/scales", np.array([1, 1, 2, 2], np.float32))
+        writer.node(
+            "Resize", node.name, [*inputs, "", scales], out, mode="nearest",
+            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        )  # fmt: skip
+        return
     if isinstance(op, ops.Activation):
         _write_activation(writer, node.name, op, inputs[0], out)
         return

@@ -15,6 +15,7 @@ from accelgen.ir.ops import (
     QGlobalAvgPool,
     QMaxPool,
     QScale,
+    QStretch,
     QTable,
 )
 from accelgen.schedule.prepare import Prepared
@@ -148,7 +149,7 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
             chain.table2 = node
         else:
             return False
-    elif depthwise or isinstance(node.op, QMaxPool | QAvgPool | QScale):
+    elif depthwise or isinstance(node.op, QMaxPool | QAvgPool | QScale | QStretch):
         if chain.uses_window:
             return False
         chain.window = node
@@ -167,7 +168,7 @@ def _start(node: Node, depthwise: bool) -> Chain:
     chain = Chain(source=node.inputs[0], output=node.output)
     if isinstance(node.op, QConv2d) and not depthwise:
         chain.array = node
-    elif isinstance(node.op, QConv2d | QMaxPool | QAvgPool | QScale):
+    elif isinstance(node.op, QConv2d | QMaxPool | QAvgPool | QScale | QStretch):
         chain.window = node
     elif isinstance(node.op, QTable):
         chain.table2 = node

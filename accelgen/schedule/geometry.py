@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
-from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale
+from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale, QStretch
 from accelgen.schedule.folding import fold_kernel
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.raster import Walk, raster_vectors
@@ -32,9 +32,12 @@ class Window:
     pad_left: int = 0
     pad_value: int = 0
     phases: bool = False
+    run: int = 0  # of overlapping blocks (Walk); only whole maps are walked then
 
     def rows_needed(self, first: int, last: int) -> Pair:
         """Map rows [a, b) that output rows [first, last) look at; never empty."""
+        if self.run:
+            return 0, self.height
         low = first * self.stride[0] - self.pad_top
         high = (last - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0]
         low = min(max(low, 0), self.height - 1)
@@ -56,6 +59,7 @@ class Window:
             pad_value=self.pad_value,
             first_pixel=first_pixel,
             phases=self.phases,
+            run=self.run,
         )
 
     def whole(self) -> Walk:
@@ -93,8 +97,13 @@ class Geometry:
     second: Window | None
 
     @property
+    def in_bands(self) -> bool:
+        """A band of output rows needs a band of the source's: blocks that overlap are no rows."""
+        return self.second is None or not self.second.run
+
+    @property
     def out_h(self) -> int:
-        """Rows of the step's output."""
+        """Rows of the step's output (of blocks that overlap: those)."""
         return (self.second or self.first).out_h
 
     @property
@@ -152,6 +161,8 @@ def _window(node: Node, graph: Graph) -> Window:
     if isinstance(node.op, QScale):
         zero = node.op.x_zero
         return Window(height=height, width=width, out_h=out_h, out_w=out_w, pad_value=zero)
+    if isinstance(node.op, QStretch):
+        return _stretched(node.op, height, width)
     assert isinstance(node.op, QConv2d | QMaxPool | QAvgPool)
     kernel = node.op.kernel
     dilation = (1, 1) if isinstance(node.op, QAvgPool) else node.op.dilation
@@ -174,6 +185,14 @@ def _window(node: Node, graph: Graph) -> Window:
         pad_left=node.op.pads[1],
         pad_value=-128 if isinstance(node.op, QMaxPool) else node.op.input_zero,
     )
+
+
+def _stretched(op: QStretch, height: int, width: int) -> Window:
+    """Blocks of two runs, as rows of the walk: as many as begin in the map but its last row."""
+    run = 1 if op.axis == 2 else width
+    return Window(
+        height=height, width=width, out_h=(height - 1) * width // run, out_w=2 * run, run=run
+    )  # fmt: skip
 
 
 def _folded(node: Node, window: Window, fold: int) -> Window:

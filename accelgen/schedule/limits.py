@@ -73,9 +73,11 @@ def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
             f" kernels: raise tap_words to {2 << (taps - 1).bit_length()}"
         )
     # From the first pixel of the kernel's first row to the last lane's pixel under its last tap.
+    # (Blocks that overlap: both runs, and the tap before that holds back what the next one needs.)
     rows_below = (second.kernel[0] - 1) * second.dilation[0]
     reach = (rows_below + 1) * second.width
     reach = max(reach, rows_below * second.width + (second.kernel[1] - 1) * second.dilation[1])
+    reach = 3 * second.run if second.run else reach
     unit = 2 if second.phases else 1
     vector = unit * arch.pixels
     needed = unit * (-(-(reach + vector) // vector) + 2)

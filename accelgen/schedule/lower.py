@@ -6,7 +6,7 @@ from typing import Any
 
 from accelgen.arch.isa import WindowOp
 from accelgen.ir import Node
-from accelgen.ir.ops import QAdd, QAvgPool, QConv2d, QGlobalAvgPool, QMaxPool, QScale
+from accelgen.ir.ops import QAdd, QAvgPool, QConv2d, QGlobalAvgPool, QMaxPool, QScale, QStretch
 from accelgen.schedule.commands import Rows
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.layout import rows_of
@@ -77,7 +77,7 @@ def weights_fields(
 
 
 def _window_op(node: Node | None) -> WindowOp:
-    if node is not None and isinstance(node.op, QMaxPool):
+    if node is not None and isinstance(node.op, QMaxPool | QStretch):
         return WindowOp.MAX
     if node is not None and isinstance(node.op, QScale):
         return WindowOp.SCALE

@@ -19,6 +19,9 @@ class Walk:
     ``first_pixel`` is the map's first pixel, counted from the start of its first feature row.
     ``phases``: the map is stored in phases (rtl/memory/pixel_memory.py) and the walk goes over
     every other pixel of its rows; ``stride[1]`` is 2 and ``width`` even.
+
+    ``run`` > 0: output rows of two runs that overlap by one, ``(y, x)`` is map pixel
+    ``y * run + x`` of all counted row by row; ``height``, kernel, stride and pads mean nothing.
     """
 
     height: int
@@ -41,6 +44,7 @@ class Walk:
     def lane_step(self) -> int:
         """Map pixels from one lane to the next."""
         return 2 if self.phases else 1
+    run: int = 0
 
     @property
     def taps(self) -> int:
@@ -63,7 +67,7 @@ def _pitch(walk: Walk, pixels: int) -> int:
     vector = pixels * walk.lane_step
     row_by_row = -(-walk.span // vector) * vector
     joined = walk.width
-    may_join = walk.stride == (1, 1) and walk.out_w <= walk.width
+    may_join = walk.stride == (1, 1) and walk.out_w <= walk.width and not walk.run
     if may_join and -(-walk.out_h * joined // pixels) <= walk.out_h * row_by_row // pixels:
         return joined
     return row_by_row
@@ -76,6 +80,8 @@ def raster_vectors(walk: Walk, pixels: int) -> int:
 
 def make_raster(walk: Walk, pixels: int) -> dict[str, int]:
     """Fields of isa.RASTER for ``walk`` on ``pixels`` lanes."""
+    if walk.run:
+        return _overlapping(walk, pixels)
     pitch = _pitch(walk, pixels)
     rows, step_x = divmod(pixels * walk.lane_step, pitch)
     stride_h, stride_w = walk.stride[0], walk.stride[1] // walk.lane_step
@@ -105,6 +111,45 @@ def make_raster(walk: Walk, pixels: int) -> dict[str, int]:
         "tap_y_address": walk.dilation[0] * walk.width - (walk.kernel[1] - 1) * walk.dilation[1],
         "vectors": raster_vectors(walk, pixels),
         "phases": int(walk.phases),
+    }
+
+
+def _overlapping(walk: Walk, pixels: int) -> dict[str, int]:
+    """Fields for rows of positions that begin ``run`` pixels after one another.
+
+    Of rows and columns only the lane's place in its block counts: y stays 0. A vector's first tap
+    frees what is below it, and the next block begins below the last vector of this one: so there
+    is a tap before, outside the map (-128 to the maximum), ``run`` pixels further down.
+    """
+    pitch = _pitch(walk, pixels)
+    back = walk.run if pitch > pixels else 0
+    taps = 2 if back else 1
+    return {
+        "height": 1,
+        "width": walk.span,
+        "kernel_h": taps,
+        "kernel_w": 1,
+        "dilation_h": 1,
+        "dilation_w": 1,
+        "stride_h": 0,
+        "stride_w": 1,
+        "pad_top": taps - 1,
+        "pad_left": 0,
+        "pad_value": -128,
+        "pitch": pitch,
+        "step_x": pixels % pitch,
+        "step_y": 0,
+        "step_phase": 0,
+        "wrap_phase": 0,
+        "row_limit": 1,
+        "span": walk.span,
+        "origin": walk.first_pixel - back,
+        "step_address": pixels % pitch + pixels // pitch * walk.run,
+        "wrap_address": walk.run - pitch,
+        "tap_x_address": 0,
+        "tap_y_address": back,
+        "vectors": raster_vectors(walk, pixels),
+        "phases": 0,
     }
 
 

@@ -18,6 +18,7 @@ from accelgen.ir.ops import (
     QGlobalAvgPool,
     QMaxPool,
     QScale,
+    QStretch,
     QTable,
 )
 from accelgen.schedule.layout import dense_slots, rows_of
@@ -90,7 +91,7 @@ def lay_out(prepared: Prepared, arch: ArchParams) -> tuple[Prepared, Storages]:
 
 def _keeps_slots(node: Node, graph: Graph) -> bool:
     """The node works lane by lane: its output has the lanes of its inputs."""
-    lane_by_lane = QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale
+    lane_by_lane = QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale | QStretch
     return isinstance(node.op, lane_by_lane) or is_depthwise(node, graph)
 
 

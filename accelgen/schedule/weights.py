@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Node
-from accelgen.ir.ops import QAvgPool, QConv2d, QMaxPool, QScale
+from accelgen.ir.ops import QAvgPool, QConv2d, QMaxPool, QScale, QStretch
 from accelgen.schedule.folding import fold_weight
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.storage import Storages
@@ -177,7 +177,7 @@ def _taps(node: Node | None, graph: Graph, slots: Ints) -> npt.NDArray[np.int8]:
     used = slots >= 0
     if node is None:
         return used[None].astype(np.int8)
-    if isinstance(node.op, QMaxPool | QScale):
+    if isinstance(node.op, QMaxPool | QScale | QStretch):
         return np.zeros((0, len(slots)), np.int8)
     if isinstance(node.op, QAvgPool):
         taps = node.op.kernel[0] * node.op.kernel[1]

@@ -12,6 +12,7 @@ from accelgen.zoo.efficientnet import efficientnet_b0, efficientnet_b4
 from accelgen.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from accelgen.zoo.resnet import resnet18, resnet50
 from accelgen.zoo.squeezenet import squeezenet1_1
+from accelgen.zoo.yolo import tiny_yolov3
 
 __all__ = ["build", "default_resolution", "names"]
 
@@ -25,6 +26,7 @@ _LARGEST = 4095
 class _Entry:
     make: Callable[[int], onnx.ModelProto]
     resolution: int = 224
+    multiple: int = 1  # of which the resolution must be one
 
 
 _NETWORKS = {
@@ -35,6 +37,7 @@ _NETWORKS = {
     "resnet18": _Entry(resnet18),
     "resnet50": _Entry(resnet50),
     "squeezenet1_1": _Entry(squeezenet1_1),
+    "tiny_yolov3": _Entry(tiny_yolov3, 416, 32),
 }
 
 
@@ -49,7 +52,8 @@ def default_resolution(name: str) -> int:
 
 
 def build(name: str, resolution: int | None = None) -> onnx.ModelProto:
-    """The network as ONNX (opset 17), input (1, 3, resolution, resolution), 1,000 logits out.
+    """The network as ONNX (opset 17), input (1, 3, resolution, resolution), 1,000 logits out (of
+    Tiny-YOLOv3, two maps of boxes).
 
     Structure as in the reference implementations; weights seeded, the same at any resolution;
     same bytes every time.
@@ -63,6 +67,11 @@ def build(name: str, resolution: int | None = None) -> onnx.ModelProto:
     size = entry.resolution if resolution is None else resolution
     if not _SMALLEST <= size <= _LARGEST:
         raise ModelError(f"zoo:{name} needs a resolution of {_SMALLEST} to {_LARGEST}, not {size}")
+    if size % entry.multiple:
+        raise ModelError(
+            f"zoo:{name} needs a multiple of {entry.multiple}, not {size}: its maps "
+            "are halved and joined"
+        )
     return entry.make(size)
 
 

@@ -149,6 +149,11 @@ class NetBuilder:
         ]
         return self._append("Clip", name, [x.name, *limits], np.clip(x.probe, 0, 6))
 
+    def leaky_relu(self, name: str, x: Tensor, alpha: float) -> Tensor:
+        """LeakyRelu."""
+        probe = np.where(x.probe < 0, alpha * x.probe, x.probe)
+        return self._append("LeakyRelu", name, [x.name], probe, alpha=alpha)
+
     def sigmoid(self, name: str, x: Tensor) -> Tensor:
         """Sigmoid."""
         return self._append("Sigmoid", name, [x.name], 1 / (1 + np.exp(-x.probe)))
@@ -180,28 +185,44 @@ class NetBuilder:
         """Flatten."""
         return self._append("Flatten", name, [x.name], x.probe, axis=1)
 
+    def upsample(self, name: str, x: Tensor) -> Tensor:
+        """Resize to twice the size, nearest neighbour."""
+        scales = self._constant(f"{name}.scales", np.array([1, 1, 2, 2], np.float32))
+        return self._append(
+            "Resize", name, [x.name, "", scales], x.probe.repeat(2, 2).repeat(2, 3),
+            mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        )  # fmt: skip
+
     def max_pool(
-        self, name: str, x: Tensor, kernel: int, stride: int, *, pad: int = 0, ceil: bool = False
-    ) -> Tensor:
-        """MaxPool."""
+        self, name: str, x: Tensor, kernel: int, stride: int, *, pad: int = 0,
+        end: int | None = None, ceil: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """MaxPool, padded by ``pad``; by ``end`` at the bottom and right if that is given."""
         size = x.probe.shape[2]
-        room = size + 2 * pad - kernel
+        after = pad if end is None else end
+        room = size + pad + after - kernel
         out = (-(-room // stride) if ceil else room // stride) + 1
         end = max((out - 1) * stride + kernel - size - pad, 0)
         padded = np.pad(x.probe, ((0, 0), (0, 0), (pad, end), (pad, end)), constant_values=-np.inf)
         probe = np.max([t for _, _, t in _taps(padded, kernel, stride, out)], axis=0)
         return self._append(
             "MaxPool", name, [x.name], probe, kernel_shape=[kernel] * 2, strides=[stride] * 2,
-            pads=[pad] * 4, ceil_mode=int(ceil),
+            pads=[pad, pad, after, after], ceil_mode=int(ceil),
         )  # fmt: skip
 
     # The model.
 
-    def model(self, y: Tensor) -> onnx.ModelProto:
-        """The ONNX model with output ``y`` of shape (1, channels)."""
-        output = helper.make_tensor_value_info(y.name, onnx.TensorProto.FLOAT, [1, y.channels])
+    def model(self, *ys: Tensor) -> onnx.ModelProto:
+        """The ONNX model with outputs ``ys``: (1, channels), or maps whose size ONNX infers."""
+        kind = onnx.TensorProto.FLOAT
+        outputs = [
+            helper.make_tensor_value_info(
+                y.name, kind, [1, y.channels, *[None] * (y.probe.ndim - 2)]
+            )
+            for y in ys
+        ]
         graph = helper.make_graph(
-            self._nodes, self.name, [self._input], [output], self._initializers
+            self._nodes, self.name, [self._input], outputs, self._initializers
         )
         return helper.make_model(
             graph,

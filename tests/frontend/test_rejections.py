@@ -12,6 +12,7 @@ from tests.helpers.nets import conv_relu, make_net, node, weights
 
 W = {"w": weights(4, 3, 3, 3)}
 VAR = {"v": -np.ones(3, np.float32)}
+TWICE = np.array([1, 1, 2, 2], np.float32)
 POOL = {"kernel_shape": [3, 3], "strides": [2, 2]}
 
 
@@ -201,6 +202,36 @@ def test_names_of_unnamed_and_equal_nodes():
 REJECTED = {
     "domain": (node("Relu", "x", domain="com.example"), {}, "is of domain 'com.example'"),
     "operator": (node("LRN", "x", size=3), {}, "is LRN, which accelgen does not build; remove it"),
+    "resize by three": (
+        node("Resize", "x _ s", mode="nearest"), {"s": np.array([1, 1, 3, 3], np.float32)},
+        r"has scales=\(1.0, 1.0, 3.0, 3.0\), .*; height and width are upsampled by 2",
+    ),
+    "resize linear": (
+        node("Resize", "x _ s", mode="linear"), {"s": TWICE}, 'has mode=.linear., .*; use mode='
+    ),
+    "resize corners": (
+        node("Resize", "x _ s", mode="nearest", coordinate_transformation_mode="align_corners"),
+        {"s": TWICE}, "has coordinate_transformation_mode='align_corners', .*; use asymmetric",
+    ),
+    "resize to another pixel": (
+        node("Resize", "x _ s", mode="nearest", nearest_mode="floor"), {"s": TWICE},
+        "has nearest_mode='floor', .*; with half_pixel use round_prefer_floor",
+    ),
+    "resize nearest_mode": (
+        node("Resize", "x _ s", mode="nearest", nearest_mode="best"), {"s": TWICE},
+        "nearest_mode='best' is none of",
+    ),
+    "resize antialias": (
+        node("Resize", "x _ s", mode="nearest", antialias=1), {"s": TWICE}, "antialias=1, which"
+    ),
+    "resize axes": (
+        node("Resize", "x _ s", mode="nearest", axes=[2, 3]), {"s": TWICE[2:]},
+        "axes=.*; give scales of all four",
+    ),
+    "resize without scales": (node("Resize", "x", mode="nearest"), {}, "neither scales nor sizes"),
+    "resize to too few sizes": (
+        node("Resize", "x _ _ n", mode="nearest"), {"n": np.array([16, 16])}, "sizes=.16, 16. of"
+    ),
     "attribute": (node("Relu", "x", slope=1), {}, "has slope=1, which is not built; remove"),
     "type of attribute": (node("Conv", "x w", group=2.0), W, "group=2.0 must be an integer"),
     "type of list": (node("Conv", "x w", pads=[1.5]), W, r"pads=\[1.5\] must be a list of int"),

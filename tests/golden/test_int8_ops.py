@@ -207,3 +207,29 @@ def test_concat_joins_channels_in_order():
     a, b = (np.full((1, 2, 2, n), n, np.int8) for n in (1, 3))
 
     assert run(ops.QConcat(), a, b)[0, 0, 0].tolist() == [1, 3, 3, 3]
+
+
+def test_upsample_makes_squares_of_pixels():
+    x = np.arange(6, dtype=np.int8).reshape(1, 2, 3, 1)
+
+    y = run(ops.QUpsample(), x)[0, :, :, 0]
+
+    assert y.tolist() == [[0, 0, 1, 1, 2, 2]] * 2 + [[3, 3, 4, 4, 5, 5]] * 2
+
+
+@pytest.mark.parametrize(
+    ("axis", "wanted"),
+    [(2, [[0, 1, 1, 2, 2, 3]]), (1, [[0, 1, 2], [3, 4, 5]])],
+)
+def test_stretch_repeats_what_blocks_share(axis, wanted):
+    x = np.arange(6, dtype=np.int8).reshape(1, 2, 3, 1)
+
+    assert run(ops.QStretch(axis=axis), x)[0, :, :, 0].tolist() == wanted
+
+
+def test_negative_pads_cut_the_map():
+    x = np.arange(12, dtype=np.int8).reshape(1, 3, 4, 1)
+
+    y = run(ops.QMaxPool(kernel=(1, 1), pads=(-1, -2, 1, -1)), x)[0, :, :, 0]
+
+    assert y.tolist() == [[6], [10], [-128]]

@@ -17,6 +17,7 @@ from accelgen.ir.ops import (
     QMaxPool,
     QScale,
     QTable,
+    QUpsample,
     Softmax,
 )
 
@@ -188,6 +189,11 @@ class Int8Net:
         h, w, _ = self.dims(members[0])
         return self._node(QConcat(), members, (1, h, w, sum(self.dims(m)[2] for m in members)))
 
+    def upsample(self, x):
+        """Nearest neighbour, by two; the scale is the input's, of which nothing depends here."""
+        h, w, c = self.dims(x)
+        return self._node(QUpsample(), [x], (1, 2 * h, 2 * w, c))
+
     def softmax(self, x):
         return self._node(Softmax(), [x], (1, *self.dims(x)))
 
@@ -208,19 +214,19 @@ def random_net(seed, *, nodes=8, largest=33, channels=70):
     made = [net.x]
     for _ in range(nodes):
         x = made[-1] if rng.random() < 0.7 else made[int(rng.integers(len(made)))]
-        made.append(_random_node(net, rng, x, made, channels))
+        made.append(_random_node(net, rng, x, made, channels, largest))
     read = {i for n in net.nodes for i in n.inputs}
     loose = [n.output for n in net.nodes if n.output not in read]
     extra = [n.output for n in net.nodes if rng.random() < 0.1 and n.output not in loose]
     return net, net.graph(*loose, *extra)
 
 
-def _random_node(net, rng, x, made, channels):
+def _random_node(net, rng, x, made, channels, largest):
     h, w, c = net.dims(x)
     few = int(rng.integers(1, channels + 1))
     kind = rng.choice([
         "conv", "conv", "pointwise", "pointwise", "depthwise", "depthwise", "group", "multiplier",
-        "max", "avg", "gap", "table", "table", "add", "add", "concat", "se", "fc",
+        "max", "avg", "gap", "table", "table", "add", "add", "concat", "se", "fc", "upsample",
     ])  # fmt: skip
     if kind == "conv":
         return net.conv(x, few, **random_window(rng, h, w, dilate=True))
@@ -248,6 +254,8 @@ def _random_node(net, rng, x, made, channels):
             return net.concat(*members)
     if kind == "se":
         return net.squeeze_excite(x, int(rng.integers(1, 17)))
+    if kind == "upsample" and max(h, w) <= largest / 2:
+        return net.upsample(x)
     if kind == "fc" and h <= 7 and w <= 7:
         return net.fc(x, few)
     return net.table(x)

@@ -88,6 +88,13 @@ class OnnxNet:
         counted = {"count_include_pad": 1} if op == "AveragePool" else {}
         return self._add(op, x, (*window_out(window, (h, w)), c), **window, **counted)
 
+    def upsample(self, x):
+        """Nearest neighbour, by two."""
+        h, w, c = self.shapes[x]
+        self.constants["two"] = np.array([1, 1, 2, 2], np.float32)
+        modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self._add("Resize", f"{x} _ two", (2 * h, 2 * w, c), mode="nearest", **modes)
+
     def whole(self, op, x):
         """GlobalAveragePool, GlobalMaxPool."""
         return self._add(op, x, (1, 1, self.shapes[x][2]))
@@ -353,6 +360,14 @@ def _fully_connected(at, x):
     return at.net.fully_connected(x, at.draw(st.integers(1, CHANNELS)))
 
 
+def _upsample(at, x):
+    """Between the passes it is padded."""
+    h, w, c = at.net.shapes[x]
+    if max(h, w) > SIDE // 2 or at.room.channels(2 * h + 2, 2 * w + 4) < c:
+        return _activation(at, x)
+    return at.net.upsample(x)
+
+
 def _same(at, x, groups_in):
     """A window that keeps the map's size, or halves it while its width is two rows or more."""
     w = at.net.shapes[x][1]
@@ -382,6 +397,6 @@ def _same_pool(at, x):
 OPERATORS = (
     _pointwise, _activation, _conv, _depthwise, _grouped, _max_pool, _average_pool, _residual,
     _concat, _global, _squeeze_excite, _inverted_residual, _fully_connected,
-    _conv, _depthwise, _activation,
+    _conv, _depthwise, _activation, _upsample,
 )  # fmt: skip
 BANDED = (_same_conv, _activation, _same_depthwise, _same_pool, _residual, _squeeze_excite)

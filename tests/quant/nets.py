@@ -61,6 +61,9 @@ class Net:
     def avg_pool(self, x, kernel=(2, 2), **fields):
         return self.node(ops.AvgPool(kernel=kernel, **fields), x)
 
+    def upsample(self, x):
+        return self.node(ops.Upsample(), x)
+
     def gap(self, x):
         return self.node(ops.GlobalAvgPool(), x)
 

@@ -42,6 +42,18 @@ def test_reading_back_gives_the_same_int8_graph(seed, tmp_path):
     assert_same(model.graph, quantize_imported(imported).graph)
 
 
+def test_upsampling_is_read_back(tmp_path):
+    net = Net(4, 3, 5)
+    net.conv(net.upsample(net.act(net.conv("x", 6), "leaky_relu", (0.1,))), 4)
+    model = quantize(net.graph(), net.samples(4))
+    write_qdq(model, tmp_path / "q.onnx")
+
+    assert [type(n.op).__name__ for n in model.graph.nodes] == [
+        "QConv2d", "QTable", "QUpsample", "QConv2d",
+    ]  # fmt: skip
+    assert_same(model.graph, quantize_imported(load_onnx(tmp_path / "q.onnx")).graph)
+
+
 def test_writing_twice_gives_the_same_file():
     model = quantize(*everything())
     once = to_qdq(model)

@@ -23,6 +23,7 @@ MMACS = {
     "resnet18": 1814.1,
     "resnet50": 4089.2,
     "squeezenet1_1": 349.2,
+    "tiny_yolov3": 2782.4,
 }
 #: Convolutions and fully connected layers.
 LAYERS = {
@@ -33,7 +34,10 @@ LAYERS = {
     "resnet18": 21,
     "resnet50": 54,
     "squeezenet1_1": 26,
+    "tiny_yolov3": 13,
 }
+#: Shapes of outputs that are not 1,000 logits.
+OUTPUTS = {"tiny_yolov3": [(1, 255, 13, 13), (1, 255, 26, 26)]}
 
 
 @pytest.fixture(scope="module", params=sorted(MMACS))
@@ -66,11 +70,13 @@ def test_activations_stay_near_unit_scale(built):
         model.graph.output.add().name = tensor
     x = np.random.default_rng(5).standard_normal((1, 3, resolution, resolution))
 
-    logits, *maps = run_onnx(model, x.astype(np.float32))
-    del model.graph.output[1:]
+    count = len(model.graph.output) - len(shown)
+    results = run_onnx(model, x.astype(np.float32))
+    outputs, maps = results[:count], results[count:]
+    del model.graph.output[count:]
 
-    assert logits.shape == (1, 1000)
-    assert 0.1 < logits.std() < 10
+    assert [y.shape for y in outputs] == OUTPUTS.get(name, [(1, 1000)])
+    assert all(0.1 < y.std() < 10 for y in outputs)
     sizes = np.array([np.sqrt(np.mean(m**2)) for m in maps])
     assert sizes.max() < 10
     assert sizes.min() > 0.05
@@ -100,7 +106,8 @@ def test_builds_in_seconds(built):
 
 
 @pytest.mark.parametrize(
-    "name", ["efficientnet_b0", "mobilenet_v1", "resnet18", "resnet50", "squeezenet1_1"]
+    "name",
+    ["efficientnet_b0", "mobilenet_v1", "resnet18", "resnet50", "squeezenet1_1", "tiny_yolov3"],
 )
 def test_import_and_passes_compute_the_same(name):
     model = zoo.build(name, 32)
@@ -132,3 +139,8 @@ def test_unknown_network():
 def test_resolution(resolution):
     with pytest.raises(ModelError, match=f"needs a resolution of 32 to 4095, not {resolution}"):
         zoo.build("resnet18", resolution)
+
+
+def test_resolution_must_be_a_multiple():
+    with pytest.raises(ModelError, match="zoo:tiny_yolov3 needs a multiple of 32, not 400"):
+        zoo.build("tiny_yolov3", 400)
