@@ -9,9 +9,10 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale, QStretch
 from accelgen.schedule.folding import fold_kernel
 from accelgen.schedule.fuse import Chain
+from accelgen.schedule.layout import rows_of
 from accelgen.schedule.raster import Walk, raster_vectors
 
-__all__ = ["Band", "Geometry", "Window", "geometry_of"]
+__all__ = ["Band", "Geometry", "Window", "geometry_of", "is_raw"]
 
 #: Largest kernel, stride and dilation a raster can hold (4-bit fields).
 _LARGEST = 15
@@ -91,10 +92,15 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Windows of a step. ``second`` is None when the window engine is passed by."""
+    """Windows of a step. ``second`` is None when the window engine is passed by.
+
+    ``raw``: the step works pixel by pixel on a map in phases, makes one, and leaves pixels in the
+    order of the memory: its windows' rows are feature rows.
+    """
 
     first: Window
     second: Window | None
+    raw: bool = False
 
     @property
     def in_bands(self) -> bool:
@@ -131,7 +137,8 @@ def geometry_of(
     """Windows of a step's stages on ``pixels`` lanes.
 
     ``fold`` pixels of the source are one (folding.py); ``phases``: the source is stored in phases.
-    What the array makes for the window engine goes into the ring in phases where that helps.
+    Where the source is in phases and has no stride, the step is raw. What the array makes for the
+    window engine goes into the ring in phases where that helps.
 
     Raises
     ------
@@ -145,6 +152,10 @@ def geometry_of(
         first = _window(chain.array, graph)
         if fold > 1:
             first = _folded(chain.array, first, fold)
+        if phases and is_raw(first):
+            rows = rows_of(height, width, pixels, phases=True)
+            view = Window(height=rows, width=pixels, out_h=rows, out_w=pixels)
+            return Geometry(first=view, second=None, raw=True)
         first = replace(first, phases=phases)
     if not chain.uses_window:
         return Geometry(first=first, second=None)
@@ -153,6 +164,12 @@ def geometry_of(
         return Geometry(first=first, second=Window(height=h, width=w, out_h=h, out_w=w))
     second = _window(chain.window, graph)
     return Geometry(first=first, second=second.in_phases(pixels) if chain.array else second)
+
+
+def is_raw(window: Window) -> bool:
+    """The window sees one pixel per output, the same: it can go over them in any order."""
+    same = (window.height, window.width) == (window.out_h, window.out_w)
+    return same and window.kernel == window.stride == (1, 1)
 
 
 def _window(node: Node, graph: Graph) -> Window:

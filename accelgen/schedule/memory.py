@@ -149,7 +149,7 @@ class _Planner:
             tensor == second.tensors[SOURCE] != second.tensors.get(OTHER)
             and self.places[tensor].storage == tensor
             and self.touches[tensor] == [step, step + 1]
-            and not any(SQUEEZED in w.tensors for w in (first, second))
+            and not any(SQUEEZED in w.tensors or w.geometry.raw for w in (first, second))
         )
         return tensor if fitting else ""
 

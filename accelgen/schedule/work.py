@@ -59,7 +59,7 @@ class Work:
     source_groups: int
     pixels: int  # P
     chain_pixels: int  # W
-    out_phases: bool  # the output is stored in phases
+    out_phases: bool  # the output comes in order and is stored in phases
     tensors: dict[str, str]
 
     def tile(self, rows: Pair, groups: Pair) -> Tile:
@@ -140,6 +140,7 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
         chain_pixels=arch.chain_pixels,
-        out_phases=chain.write and chain.output in storages.in_phases,
+        # What a raw step writes is in phases too, but its rows come as they are in the memory.
+        out_phases=chain.write and chain.output in storages.in_phases and not geometry.raw,
         tensors=tensors,
     )
