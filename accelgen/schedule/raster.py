@@ -44,6 +44,7 @@ class Walk:
     def lane_step(self) -> int:
         """Map pixels from one lane to the next."""
         return 2 if self.phases else 1
+
     run: int = 0
 
     @property
