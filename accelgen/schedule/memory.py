@@ -276,7 +276,9 @@ class _Planner:
         if waiting:
             return self._without(intervals, max(waiting, key=idle), step)
         chain = self.works[step].chain
-        if chain.squeeze is not None and len(chain.nodes) > 1:
+        costs = {i: self._cost_without(live, i, step) for i in live}
+        # Squeezing takes whole maps: where ranges of groups do not fit, it leaves the step.
+        if min(costs.values(), default=inf) == inf and len(chain.nodes) > 1 and chain.squeeze:
             return Apart(chain.squeeze.name)
         if not live:
             raise ScheduleError(
@@ -284,7 +286,6 @@ class _Planner:
                 f" {self.arch.feature_rows:,} rows, not even in its smallest tiles: raise"
                 " feature_rows"
             )
-        costs = {i: self._cost_without(live, i, step) for i in live}
         return self._without(
             intervals, min(live, key=lambda i: (costs[i], -self.size[i.storage])), step
         )

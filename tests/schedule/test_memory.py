@@ -159,14 +159,16 @@ def test_in_place_step_over_a_tensor_needed_later_is_not():
     assert abs(rows[x] - rows[y]) >= 32
 
 
-def test_squeeze_of_a_map_too_large_becomes_a_step():
+@pytest.mark.parametrize(("rows", "steps"), [(2100, [True, False]), (1500, [False, True])])
+def test_squeeze_passes_by_groups_or_becomes_a_step(rows, steps):
+    """A group of the input and one of the output are 1,024 rows each, the output is two groups."""
     net = Int8Net((64, 64, 3))
     net.squeeze_excite(net.table(net.conv(net.x, 8, (3, 3), pads=(1, 1, 1, 1))), 4)
-    arch = replace(SMALL, feature_rows=2100)
+    arch = replace(SMALL, feature_rows=rows)
 
     program = schedule(net.graph(), arch)
 
-    assert [s.squeezed != "" for s in program.steps][:2] == [False, True]
+    assert [s.squeezed != "" for s in program.steps][:2] == steps
     assert_matches_golden(program, net.input(), shuffles=(None, 1, 2))
 
 
