@@ -10,6 +10,7 @@ from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.ir.macs import count_macs
 from accelgen.schedule.commands import Pending
+from accelgen.schedule.decimate import decimate
 from accelgen.schedule.emit import Emitter
 from accelgen.schedule.encode import encode_command
 from accelgen.schedule.folding import choose_folds
@@ -59,6 +60,7 @@ def compile_graph(
 ) -> Program:  # fmt: skip
     """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
     are on the PS too."""
+    graph = decimate(graph, arch)
     prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     prepared, storages = lay_out(replace(prepared, folds=folds), arch)

@@ -11,7 +11,6 @@ from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node, TensorType
 from accelgen.ir.offload import tail_nodes
 from accelgen.ir.ops import QConcat, QTable
-from accelgen.schedule.decimate import decimate
 from accelgen.schedule.upsample import lower_upsamples
 
 __all__ = ["Prepared", "insert_before_readers", "prepare"]
@@ -56,8 +55,7 @@ def prepare(
         A node of the PL comes after one of the PS.
     """
     inputs = _inputs(graph)
-    graph = decimate(lower_upsamples(graph))
-    graph = _copy_concat_members(_share_prefixes(graph), inputs)
+    graph = _copy_concat_members(_share_prefixes(lower_upsamples(graph)), inputs)
     ps = ps_nodes | tail_nodes(graph, fc=fc_on_ps)
     made_by_ps = {n.output for n in graph.nodes if n.name in ps}
     for node in graph.nodes:
