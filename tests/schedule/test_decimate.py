@@ -52,4 +52,4 @@ def test_a_map_that_may_not_stay_is_left_alone():
     net, y, beside = shortcut()
     graph = net.graph(y, beside)
 
-    assert decimate(graph, replace(LARGE, feature_rows=300)).nodes == graph.nodes
+    assert decimate(graph, replace(LARGE, feature_rows=90)).nodes == graph.nodes
