@@ -2,6 +2,7 @@
 # make test    lint, types and every test
 # make venv    set-up only; both of the above do it by themselves
 # make lint    what is quick: ruff, formatting, types, house rules
+# make bench   layers and networks simulated, beside what others published (some minutes; results are kept)
 # make synth   Yosys on the Ultra96 configuration, beside the estimate (some minutes)
 
 SHELL := bash
@@ -11,7 +12,7 @@ PY := .venv/bin/python
 # Tests run side by side on this many processes.
 WORKERS ?= 2
 
-.PHONY: demo test lint synth format venv docs clean
+.PHONY: demo test lint bench synth format venv docs clean
 
 demo: venv
 	$(PY) -m accelgen.demo
@@ -24,6 +25,10 @@ lint: venv
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest -q tests/house
+
+# ARGS=--estimate prints the same table in seconds.
+bench: venv
+	$(PY) -m accelgen.bench $(ARGS)
 
 synth: venv
 	$(PY) -m accelgen.synthesis --board ultra96v2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelgen import pipeline
 from accelgen.errors import ConfigError, ScheduleError
+from accelgen.estimate import Estimate
 from accelgen.ir.offload import tail_nodes
 from accelgen.pipeline import Compiled, Loaded, Offload, Target
 from accelgen.quant import QuantizedModel
@@ -21,10 +22,12 @@ LEAST_GAIN = 1.01
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A compiled network, and a sentence if it was not the user who chose the place."""
+    """A compiled network, a sentence if it was not the user who chose the place, and the estimate
+    if one was made."""
 
     compiled: Compiled
     reason: str = ""
+    numbers: Estimate | None = None
 
 
 def compile_placed(
@@ -51,7 +54,7 @@ def compile_placed(
     else:
         compiled = pipeline.scheduled(loaded, int8, arch=hardware.arch, offload=offload)
         placed = Placed(compiled=compiled)
-    return Placed(compiled=placed.compiled.warned(warnings), reason=placed.reason)
+    return replace(placed, compiled=placed.compiled.warned(warnings))
 
 
 def compile_for_package(
@@ -90,5 +93,5 @@ def place(loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = 
     rates = f"estimated {there.fps:,.1f} frames per second there, {here.fps:,.1f} on the PL"
     if hidden and there.fps > LEAST_GAIN * here.fps:
         reason = f"the last fully connected layers go to the PS: {rates} (--fc-on)"
-        return Placed(compiled=on_ps, reason=reason)
-    return Placed(compiled=on_pl)
+        return Placed(compiled=on_ps, reason=reason, numbers=there)
+    return Placed(compiled=on_pl, numbers=here)

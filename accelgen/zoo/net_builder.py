@@ -52,21 +52,34 @@ class NetBuilder:
         How much of a channel's mean BatchNormalization removes. With Relu, without it, all images
         end alike. Swish and gates grow faster than their input: there, removing what a few probe
         images have in common makes others grow with every block.
+    channels : int
+        Of the input, where it is not an image but a map inside a network: the probe is then noise
+        of just that size.
     """
 
-    def __init__(self, name: str, resolution: int, *, centred: float = 0.8):
+    def __init__(
+        self, name: str, resolution: int, *, centred: float = 0.8, channels: int | None = None
+    ):
         self.name = name
         self._centred = centred
         self._rng = np.random.default_rng(list(name.encode()))
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
-        shape = [1, 3, resolution, resolution]
+        shape = [1, channels or 3, resolution, resolution]
         self._input = helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, shape)
+        #: The net's input.
+        self.input = Tensor("input", self._noise(shape) if channels else self._images())
+
+    def _noise(self, shape: list[int]) -> Array:
+        return self._rng.standard_normal((_PROBE_IMAGES, *shape[1:]))
+
+    def _images(self) -> Array:
+        """Coarse and fine structure."""
         coarse = self._rng.standard_normal((_PROBE_IMAGES, 3, 8, 8))
         coarse = coarse.repeat(_PROBE_SIDE // 8, 2).repeat(_PROBE_SIDE // 8, 3)
         fine = self._rng.standard_normal((_PROBE_IMAGES, 3, _PROBE_SIDE, _PROBE_SIDE))
-        #: The net's input.
-        self.input = Tensor("input", np.sqrt(0.5) * (coarse + fine))
+        image: Array = np.sqrt(0.5) * (coarse + fine)
+        return image
 
     # Layers with weights.
 

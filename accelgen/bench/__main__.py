@@ -1,0 +1,126 @@
+"""python -m accelgen.bench: layers and networks, simulated, beside what others published."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from accelgen import pipeline, zoo
+from accelgen.bench.layers import LAYERS, Layer
+from accelgen.bench.report import layers_table, networks_table, source_lines
+from accelgen.bench.run_layers import layer_target, run_layers
+from accelgen.bench.run_networks import run_networks
+from accelgen.cli.options import BoardName, Json, Preset
+from accelgen.errors import AccelgenError, ConfigError
+
+#: Layers run on the default, and where every multiplier computes once per cycle as others' do.
+LAYER_PRESETS = ("ultra96_double", "ultra96")
+BAD_INPUT, INTERRUPTED = 2, 130
+
+_log = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Chosen = Annotated[
+    str | None, typer.Option(metavar="NAME,...", help="Only these; 'none' for none of them.")
+]
+
+
+def main(
+    networks: Chosen = None,
+    layers: Chosen = None,
+    board: BoardName = "ultra96v2",
+    preset: Preset = "ultra96_double",
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Estimated figures only, in seconds.")
+    ] = False,
+    json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="JSON file to write too.")
+    ] = None,
+) -> None:
+    """Simulate layers from DDR to DDR and whole frames of networks. Results are kept: a rerun
+    simulates what changed."""
+    try:
+        results = _run(_names(networks), _layers(layers), board, preset or "", estimate)
+    except AccelgenError as error:
+        _log.print(f"error: {error}", markup=False, style="red")
+        raise typer.Exit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        _log.print("interrupted; what is done is kept")
+        raise typer.Exit(INTERRUPTED) from None
+    rows = {"networks": results[0], "layers": [r for rs in results[1].values() for r in rs]}
+    text = json_format.dumps(
+        {"board": board, "config": preset, "simulated": not estimate}
+        | {name: [r.to_dict() for r in rs] for name, rs in rows.items()},
+        indent=1,
+    )
+    if out is not None:
+        out.write_text(text + "\n")
+    if json:
+        sys.stdout.write(text + "\n")
+    else:
+        _show(*results, preset or "", "estimated" if estimate else "simulated RTL")
+    if any(r.match is False for rs in rows.values() for r in rs):
+        raise typer.Exit(1)
+
+
+def _run(
+    names: list[str], layers: list[Layer], board: str, preset: str, estimate: bool
+) -> tuple[list[Any], dict[str, list[Any]]]:
+    def say(text: str) -> None:
+        _log.print(text, markup=False)
+
+    simulate = not estimate
+    by_config = {
+        config: list(
+            run_layers(layers, layer_target(config, board), config, simulate=simulate, say=say)
+        )
+        for config in (LAYER_PRESETS if layers else ())
+    }
+    hardware = pipeline.target(board, preset=preset)
+    frames = run_networks(
+        names, hardware, simulate=simulate, progress=sys.stderr.isatty(), say=say
+    )  # fmt: skip
+    return list(frames), by_config
+
+
+def _show(frames: list[Any], by_config: dict[str, list[Any]], preset: str, how: str) -> None:
+    console = Console(
+        width=None if sys.stdout.isatty() else 220, highlight=False, markup=False
+    )  # fmt: skip
+    for config, results in by_config.items():
+        title = f"layers, DDR to DDR, {config}: 40 cycles to first data, 16 B/cycle ({how})"
+        console.print(layers_table(title, results))
+    if frames:
+        title = f"networks, {preset}: frames, batch 1, FPS on the PL's cycles ({how})"
+        console.print(networks_table(title, frames))
+    for line in source_lines():
+        console.print(line)
+
+
+def _names(chosen: str | None) -> list[str]:
+    return _select(chosen, {name: name for name in zoo.names()}, "network")
+
+
+def _layers(chosen: str | None) -> list[Layer]:
+    return _select(chosen, {layer.key: layer for layer in LAYERS}, "layer")
+
+
+def _select(chosen: str | None, known: dict[str, Any], kind: str) -> list[Any]:
+    if chosen is None:
+        return list(known.values())
+    names = [] if chosen == "none" else [name.strip() for name in chosen.split(",")]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no {kind} {name!r}; known: {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    typer.run(main)

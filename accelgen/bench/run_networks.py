@@ -1,0 +1,143 @@
+"""Whole frames of the zoo's networks, beside the target and the best published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from accelgen import pipeline
+from accelgen.bench.kept import kept, kept_estimate
+from accelgen.bench.published import published_network
+from accelgen.estimate import Estimate
+from accelgen.pipeline import Compiled, Target
+from accelgen.placement import compile_placed, place
+from accelgen.quant import quantize
+from accelgen.samples import random_samples
+from accelgen.simulation.verilated import accelerator_verilog
+
+__all__ = ["NetworkResult", "run_networks"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkResult:
+    """One frame, batch 1. ``simulated`` is False with an estimate only.
+
+    ``fps``: of the PL's cycles, or of the processor's time (modelled) where that is longer;
+    ``fps_handed_over`` with the time between frames in which the PL waits for interrupt and start
+    (modelled). ``fc_on`` is where the last fully connected layers run. ``efficiency`` and
+    ``losses`` are of the PE array, ``ddr_bytes`` the PL's, ``ps_ddr_bytes`` the processor's while
+    the PL works, ``wall_s`` what the simulator took for the frame.
+    """
+
+    name: str
+    resolution: int
+    simulated: bool
+    match: bool | None
+    cycles: int
+    estimated_cycles: int
+    fps: float
+    fps_handed_over: float
+    target_fps: float | None
+    best_fps: float | None
+    best_source: str
+    fc_on: str
+    efficiency: float
+    losses: dict[str, int]
+    ddr_bytes: int
+    ps_ddr_bytes: int
+    ps_ms: float
+    wall_s: float
+
+    @property
+    def reached(self) -> bool | None:
+        """The target is; None without one."""
+        return None if self.target_fps is None else self.fps >= self.target_fps
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "reached": self.reached}
+
+
+def run_networks(
+    names: Sequence[str], hardware: Target, *, simulate: bool, progress: bool,
+    say: Callable[[str], None],
+) -> Iterator[NetworkResult]:  # fmt: skip
+    """Each of ``names`` (of the zoo) on ``hardware``, as they come; ``say`` takes news."""
+    for name in names:
+        if not simulate:
+            what = repr((name, hardware))
+            values = kept_estimate(what, lambda name=name: _estimate(name, hardware))  # type: ignore[misc]
+            yield NetworkResult(**values)
+            continue
+        placed = compile_placed(f"zoo:{name}", hardware)
+        compiled = placed.compiled
+        numbers = placed.numbers or pipeline.estimate(compiled, hardware)
+        frame, old = _simulated(compiled, hardware, numbers, progress)
+        say(f"{name}: {'kept from before' if old else 'simulated'}, {frame['cycles']:,} cycles")
+        yield _result(name, compiled, numbers, frame, simulated=True)
+
+
+def _estimate(name: str, hardware: Target) -> dict[str, Any]:
+    """Fields of the result. Cycles depend on no scale: one sample calibrates."""
+    loaded = pipeline.load(f"zoo:{name}")
+    graph = loaded.imported.graph
+    int8 = quantize(graph, random_samples(graph.tensors[graph.input].shape, 0)[:1])
+    placed = place(loaded, int8, hardware)
+    numbers = placed.numbers or pipeline.estimate(placed.compiled, hardware)
+    return asdict(_result(name, placed.compiled, numbers, _estimated(numbers), simulated=False))
+
+
+def _estimated(numbers: Estimate) -> dict[str, Any]:
+    """The frame's figures, as :class:`~accelgen.simulated.SimulatedFrame` has them."""
+    cycles = numbers.cycles
+    return {
+        "match": None, "cycles": cycles, "efficiency": numbers.efficiency,
+        "losses": numbers.losses, "ddr_bytes": numbers.ddr_bytes,
+        "ps_ddr_bytes": round(numbers.competing_bytes_per_cycle * cycles), "wall_s": 0.0,
+    }  # fmt: skip
+
+
+def _simulated(
+    compiled: Compiled, hardware: Target, numbers: Estimate, progress: bool
+) -> tuple[dict[str, Any], bool]:
+    competing = numbers.competing_bytes_per_cycle
+    settings = pipeline.ddr_settings(hardware.memory, 0, competing)
+    parts: list[str | bytes] = [accelerator_verilog(hardware.arch), repr(settings)]
+    parts += [part.image for part in compiled.parts]
+    # The processor's steps are in no image.
+    parts += [repr(step) for part in compiled.parts for step in part.ps_steps]
+    parts.append(repr((hardware.clock_mhz, numbers.ps.ps_seconds)))
+
+    def make() -> dict[str, Any]:
+        result = pipeline.simulate(compiled, hardware, progress=progress)
+        assert result.frame is not None
+        frame = asdict(result.frame)
+        frame["match"] = result.match
+        return frame
+
+    return kept(parts, partial(make))
+
+
+def _result(
+    name: str, compiled: Compiled, numbers: Estimate, frame: dict[str, Any], *, simulated: bool
+) -> NetworkResult:
+    known = published_network(name)
+    graph = compiled.model.graph
+    pl_seconds = frame["cycles"] / (numbers.clock_mhz * 1e6)
+    kernels, crossings = numbers.ps.waits
+    period = max(pl_seconds + kernels + crossings, numbers.ps.ps_seconds)
+    return NetworkResult(
+        name=name, resolution=graph.tensors[graph.input].shape[1], simulated=simulated,
+        match=frame["match"], cycles=frame["cycles"], estimated_cycles=numbers.cycles,
+        fps=min(1 / pl_seconds, numbers.fps_ps), fps_handed_over=1 / period,
+        target_fps=known.target_fps, best_fps=known.best_fps, best_source=known.source,
+        fc_on=_fc_on(compiled), efficiency=frame["efficiency"], losses=frame["losses"],
+        ddr_bytes=frame["ddr_bytes"], ps_ddr_bytes=frame["ps_ddr_bytes"],
+        ps_ms=1e3 * numbers.ps.ps_seconds, wall_s=frame["wall_s"],
+    )  # fmt: skip
+
+
+def _fc_on(compiled: Compiled) -> str:
+    return "ps" if compiled.offload.fc else "pl"
