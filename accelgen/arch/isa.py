@@ -200,7 +200,7 @@ EXEC = Format(
         Field("squeeze", 1, "1: per-channel sums of the output are requantized into the vector."),
         Field("write", 1, "1: the output pixels are written."),
         Field("groups", 12, "Output channel groups."),
-        Field("table_bank", 1, "Which bank of the tables this step reads."),
+        Field("table_bank", 2, "Which bank of the tables this step reads."),
         Field("in_row", 16, "Feature row of the input map."),
         Field("in_stride", 16, "Feature rows between its channel groups."),
         Field("in_groups", 12, "Input channel groups per output group; 1 when array is 0."),
@@ -249,12 +249,18 @@ group [parameters 1][parameters 2][taps][weight words].""",
         Field("groups", 12, "Output channel groups."),
         Field("table1", 1, "1: a table for requant1 leads (256 bytes)."),
         Field("table2", 1, "1: a table for requant2 follows (256 bytes)."),
-        Field("table_bank", 1, "Bank of the tables that is written."),
+        Field("table_bank", 2, "Bank of the tables that is written."),
         Field("params1", 1, "1: each group has parameters for requant1 (lanes x 8 bytes)."),
         Field("params2", 1, "1: each group has parameters for requant2 (lanes x 8 bytes)."),
         Field("tap_beats", 12, "Beats of window taps per group: ceil(taps * lanes / 16)."),
         Field("taps", 12, "Window taps per group; 0 for MAX and SCALE."),
         Field("weight_words", 12, "Weight words of lanes * lanes bytes per group."),
+        Field(
+            "parked",
+            1,
+            "1: the run comes from the feature memory, by STOREs with weights set; "
+            "the rest of the last row is dropped. offset and beats mean nothing.",
+        ),
     ),
 )
 
@@ -272,8 +278,15 @@ LOAD = Format(
 )
 
 STORE = Format(
-    "store", "Feature memory to DDR.", (Field("header", HEADER, "Opcode STORE."), *_TRANSFER)
-)
+    "store",
+    "Feature memory to DDR, or to the weight loader.",
+    (
+        Field("header", HEADER, "Opcode STORE."),
+        *_TRANSFER,
+        Field("weights", 1, "1: the rows are parked weights and go to the weight loader; offset "
+              "and stride mean nothing."),
+    ),
+)  # fmt: skip
 
 FORMATS = {
     Opcode.EXEC: EXEC,

@@ -64,6 +64,8 @@ class ArchParams:
 
     #: Width of the AXI data bus in bytes (a Zynq UltraScale+ HP port: 128 bits).
     BUS_BYTES = 16
+    #: Banks of the activation tables: a step's is written while those before it still run.
+    TABLE_BANKS = 4
 
     def __post_init__(self) -> None:
         for name in (

@@ -261,6 +261,8 @@ def _ddr_bytes(step: Step, program: Program) -> int:
     for index in step.commands:
         command = program.commands[index]
         total += COMMAND_BYTES
+        if command.fields.get("parked") or command.fields.get("weights"):
+            continue  # moved by a LOAD
         if command.opcode == Opcode.WEIGHTS:
             total += command.fields.get("beats", 0) * program.arch.BUS_BYTES
         elif command.opcode in (Opcode.LOAD, Opcode.STORE):

@@ -109,21 +109,23 @@ class _Run:
         self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
         self.written_bytes = 0
         self.read_bytes = sum(
-            f["beats"] * ArchParams.BUS_BYTES for o, f in self.commands if o == Opcode.WEIGHTS
+            f["beats"] * ArchParams.BUS_BYTES
+            for o, f in self.commands
+            if o == Opcode.WEIGHTS and not f["parked"]
         )
+        self.weights = WeightStream(
+            self.simulation, self.arch, memory.latency_cycles, self.groups,
+            due=self.due("weights"), take=lambda: self.queues["weights"].pop(0),
+            execs_done=lambda: self.counts.execs,
+        )  # fmt: skip
 
     @property
     def now(self) -> float:
         return self.simulation.now
 
     def processes(self) -> Iterator[Process]:
-        weights = WeightStream(
-            self.simulation, self.arch, self.memory.latency_cycles, self.groups,
-            due=self.due("weights"), take=lambda: self.queues["weights"].pop(0),
-            execs_done=lambda: self.counts.execs,
-        )  # fmt: skip
         yield from (self.fetch(), self.dispatch(), self.exec(), self.load(), self.store())
-        yield from weights.processes(self.total["weights"])
+        yield from self.weights.processes(self.total["weights"])
 
     def span(self, time: StepTime) -> Span:
         start = overhead.step_start_cycles(self.arch.pixels)
@@ -192,8 +194,13 @@ class _Run:
     def store(self) -> Process:
         for _ in range(self.total["store"]):
             yield Wait(self.due("store"))
-            size = _bytes(self.queues["store"].pop(0), self.arch)
+            fields = self.queues["store"].pop(0)
+            size = _bytes(fields, self.arch)
             yield Delay(overhead.STORE_HEAD_CYCLES)
+            if fields["weights"]:
+                yield from self.weights.feed(size)
+                self.counts.stores += 1
+                continue
             yield Transfer("store", size)
             self.written_bytes += size
             yield Delay(self.memory.write_latency_cycles)

@@ -68,6 +68,7 @@ class WeightStream:
         self.accepted: deque[dict[str, Any]] = deque()
         self.flying: deque[tuple[float, int]] = deque()
         self.issued = self.received = self.consumed = 0
+        self.fed = self.eaten = 0
         self.finished = False
         self.flow: deque[Group] = deque()
         self.held: deque[Group] = deque()
@@ -82,6 +83,8 @@ class WeightStream:
             yield Wait(lambda: len(self.accepted) < COMMANDS_AHEAD and self.due())
             fields = self.take()
             self.accepted.append(fields)
+            if fields["parked"]:
+                continue
             size = fields["beats"] * ArchParams.BUS_BYTES
             # Larger pieces than bursts need more room to keep the same rate.
             room = self.room + (2 * LONG_PIECE if size >= LONG else 0)
@@ -107,10 +110,13 @@ class WeightStream:
             yield Wait(lambda: bool(self.accepted))
             fields = self.accepted[0]
             if tables := fields["table1"] + fields["table2"]:
-                yield Wait(lambda n=number: self.execs_done() >= n - 1)  # type: ignore[misc]
-                yield from self._consume(tables * TABLE_BYTES)
+                free = number - ArchParams.TABLE_BANKS + 1
+                yield Wait(lambda n=free: self.execs_done() >= n)  # type: ignore[misc]
+                yield from self._consume(tables * TABLE_BYTES, fields)
             for group in self.groups[number]:
                 yield from self._route_group(group, fields)
+            # The rest of the last row is dropped.
+            yield from self._consume(-self.eaten % self.arch.row_bytes, fields)
             self.accepted.popleft()
 
     def _route_group(self, group: Group, fields: dict[str, Any]) -> Process:
@@ -121,7 +127,7 @@ class WeightStream:
             if len(self.flow) > ahead:
                 before = self.flow.popleft()
                 yield Wait(lambda: before.done)
-        yield from self._consume((params + fields["tap_beats"]) * ArchParams.BUS_BYTES)
+        yield from self._consume((params + fields["tap_beats"]) * ArchParams.BUS_BYTES, fields)
         group.weights_begun = True
         group.words = missing = fields["weight_words"]
         self.held.append(group)
@@ -132,15 +138,29 @@ class WeightStream:
             others = sum(g.words for g in self.held if g is not group)
             part = min(missing, self.arch.weight_words - others - (group.words - missing))
             if part > 0:
-                yield from self._consume(part * self.arch.weight_word_bytes)
+                yield from self._consume(part * self.arch.weight_word_bytes, fields)
                 missing -= part
             else:
                 oldest = self.held[0]
                 yield Wait(lambda group=oldest: group.front_done)  # type: ignore[misc]
         group.weights_there = True
 
-    def _consume(self, size: int) -> Process:
-        """Take ``size`` bytes out of the queue, a beat per cycle, as they come."""
+    def feed(self, size: int) -> Process:
+        """A STORE of parked weights: ``size`` bytes, done when they are taken."""
+        self.fed += size
+        end = self.fed
+        yield Wait(lambda: self.eaten >= end)
+
+    def _consume(self, size: int, fields: dict[str, Any]) -> Process:
+        """Take ``size`` bytes out of the queue, or of what is fed, a beat per cycle."""
+        if fields["parked"]:
+            while size > 0:
+                yield Wait(lambda: self.fed > self.eaten)
+                piece = min(size, self.fed - self.eaten, LONG_PIECE)
+                yield Delay(piece / ArchParams.BUS_BYTES)
+                self.eaten += piece
+                size -= piece
+            return
         for piece in self._pieces(size):
             yield Wait(lambda size=piece: self.received >= self.consumed + size)  # type: ignore[misc]
             yield Delay(piece / ArchParams.BUS_BYTES)

@@ -81,7 +81,7 @@ def channel_param() -> data.StructLayout:
 
 def table_write(arch: ArchParams) -> data.StructLayout:
     """One beat of a table: bytes ``16 * index`` on, of bank ``bank``."""
-    return data.StructLayout({"bank": 1, "index": 4, "data": beat()})
+    return data.StructLayout({"bank": 2, "index": 4, "data": beat()})
 
 
 def raster_beat(arch: ArchParams) -> data.StructLayout:

@@ -69,12 +69,13 @@ class Accelerator(wiring.Component):
         connect(m, flipped(self.s_axil), registers.axil)
         m.d.comb += self.irq.eq(registers.irq)
 
-        # DDR -> commands and weights
+        # DDR, feature memory -> commands and weights
         connect(m, program_dma.axi, flipped(self.m_axi_w))
         connect(m, program_arbiter.request, program_dma.request)
         connect(m, program_dma.o, program_arbiter.i)
         connect(m, sequencer.request, program_arbiter.request0)
         connect(m, program_arbiter.o0, sequencer.i)
+        connect(m, transfers.parked, weight_loader.parked)
         connect(m, weight_loader.request, program_arbiter.request1)
         connect(m, program_arbiter.o1, weight_loader.i)
 

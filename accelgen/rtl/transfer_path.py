@@ -32,6 +32,8 @@ class TransferPath(wiring.Component):
     feature_load : Out(stream of row_write)
     store_read, store_data : Out(stream of row index), In(stream of row, always ready)
         To the feature memory.
+    parked : Out(stream of beat)
+        Parked weights, to the weight loader.
     axi : Out(axi4.Signature)
         Master.
     faults : Out(ArrayLayout(fault, 2))
@@ -51,6 +53,7 @@ class TransferPath(wiring.Component):
             "feature_load": Out(stream.Signature(layouts.row_write(arch))),
             "store_read": Out(stream.Signature(ROW_BITS)),
             "store_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
+            "parked": Out(stream.Signature(layouts.beat())),
             "axi": Out(axi4.Signature()),
             "faults": Out(data.ArrayLayout(layouts.fault(), 2)),
             "load_beat": Out(1),
@@ -77,6 +80,7 @@ class TransferPath(wiring.Component):
         connect(m, store_unit.row_request, flipped(self.store_read))
         connect(m, store_unit.request, dma_write.request)
         connect(m, store_unit.o, dma_write.i)
+        connect(m, store_unit.parked, flipped(self.parked))
         m.d.comb += [
             store_unit.row_data.valid.eq(self.store_data.valid),
             store_unit.row_data.payload.eq(self.store_data.payload),

@@ -16,6 +16,7 @@ from accelgen.schedule.encode import encode_command
 from accelgen.schedule.folding import choose_folds
 from accelgen.schedule.fuse import Chain, fuse
 from accelgen.schedule.memory import Apart, MemoryPlan, plan_memory
+from accelgen.schedule.parking import plan_parking
 from accelgen.schedule.phases import choose_phases
 from accelgen.schedule.prepare import Prepared, prepare
 from accelgen.schedule.program import Command, Placement, Program, PsStep, Step
@@ -65,8 +66,7 @@ def compile_graph(
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     prepared, storages = lay_out(replace(prepared, folds=folds), arch)
     works, storages, plan = _plan(prepared, storages, arch, keep_all)
-    emitter = Emitter(works, storages, plan, _exported(works, prepared, keep_all), arch)
-    emitter.emit_all()
+    emitter = _emit(works, storages, plan, _exported(works, prepared, keep_all), arch)
     return _assemble(prepared, storages, works, plan, emitter, arch, keep_all)
 
 
@@ -93,6 +93,25 @@ def _plan(
             return works, storages, plan
         assert isinstance(plan, Apart)
         apart |= {plan.node}
+
+
+def _emit(
+    works: list[Work], storages: Storages, plan: MemoryPlan, exported: frozenset[str],
+    arch: ArchParams,
+) -> Emitter:  # fmt: skip
+    """All commands; once more with parked weights, where there are any."""
+    emitter = Emitter(works, storages, plan, exported, arch)
+    emitter.emit_all()
+    moved = [0] * len(works)
+    for pending in emitter.list.commands:
+        if pending.opcode in (Opcode.LOAD, Opcode.STORE):
+            rows = pending.fields["groups"] * pending.fields["rows"]
+            moved[pending.step] += rows * arch.row_bytes
+    parking = plan_parking(works, plan, moved, arch)
+    if parking.chunks:
+        emitter = Emitter(works, storages, plan, exported, arch, parking)
+        emitter.emit_all()
+    return emitter
 
 
 def _exported(works: list[Work], prepared: Prepared, keep_all: bool) -> frozenset[str]:
@@ -159,7 +178,7 @@ def _assemble(
 
 def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:
     fields = pending.fields
-    if pending.opcode in (Opcode.LOAD, Opcode.STORE):
+    if pending.opcode in (Opcode.LOAD, Opcode.STORE) and _in_tensors(pending):
         fields = {**fields, "offset": fields["offset"] + tensors_at}
     waits = max(fields["header"].get(f"wait_{u}", 0) for u in ("loads", "execs", "stores"))
     if waits > 65535:
@@ -168,6 +187,11 @@ def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:
             " end at 65,535: raise feature_rows so that fewer tiles are needed"
         )
     return Command(opcode=pending.opcode, fields=fields)
+
+
+def _in_tensors(pending: Pending) -> bool:
+    """The transfer's offset counts from the first tensor: it is not one of weights."""
+    return not pending.in_image and not pending.fields.get("weights")
 
 
 def _step(
@@ -179,9 +203,9 @@ def _step(
     ddr = 0
     for i in mine:
         fields = commands[i].fields
-        if pending[i].opcode is Opcode.WEIGHTS:
+        if pending[i].opcode is Opcode.WEIGHTS and not fields.get("parked"):
             ddr += fields["beats"] * arch.BUS_BYTES
-        elif pending[i].opcode in (Opcode.LOAD, Opcode.STORE):
+        elif pending[i].opcode in (Opcode.LOAD, Opcode.STORE) and not fields.get("weights"):
             ddr += fields["groups"] * fields["rows"] * arch.row_bytes
     engine = "+".join(
         name for name, on in (("array", chain.array), ("window", chain.uses_window)) if on

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 
 __all__ = ["CommandList", "Pending", "Rows"]
@@ -34,12 +36,16 @@ class Rows:
 
 @dataclass(kw_only=True)
 class Pending:
-    """A command before addresses of DDR tensors are known. ``number`` counts within its unit."""
+    """A command before addresses of DDR tensors are known. ``number`` counts within its unit.
+
+    The offset of a LOAD ``in_image`` is final.
+    """
 
     opcode: Opcode
     step: int
     number: int
     fields: dict[str, Any]
+    in_image: bool = False
 
 
 @dataclass
@@ -64,6 +70,7 @@ class CommandList:
     def add(
         self, opcode: Opcode, step: int, fields: dict[str, Any], *,
         reads: list[tuple[str, Rows]] | None = None, writes: list[tuple[str, Rows]] | None = None,
+        in_image: bool = False,
     ) -> None:  # fmt: skip
         """Append a command that ``reads`` and ``writes`` rows of memory "feature" or "ddr"."""
         reading = [(m, r.indices()) for m, r in reads or ()]
@@ -81,14 +88,15 @@ class CommandList:
         for memory, rows in writing:
             self._write[memory, opcode][rows] = number + 1
         pending = Pending(
-            opcode=opcode, step=step, number=number, fields={"header": header, **fields}
-        )
+            opcode=opcode, step=step, number=number, fields={"header": header, **fields},
+            in_image=in_image,
+        )  # fmt: skip
         self.commands.append(pending)
 
     def with_early_weights(self) -> list[Pending]:
-        """Program order in which WEIGHTS n comes before EXEC n - 1: it waits for nothing else."""
+        """Program order in which WEIGHTS n comes before EXEC n - 3: it waits for nothing else."""
         weights = iter([c for c in self.commands if c.opcode is Opcode.WEIGHTS])
-        ordered = [c for c in (next(weights, None),) if c is not None]
+        ordered = list(islice(weights, ArchParams.TABLE_BANKS - 1))
         for command in self.commands:
             if command.opcode is Opcode.WEIGHTS:
                 continue

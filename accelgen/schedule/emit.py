@@ -8,6 +8,7 @@ from accelgen.ir.ops import Pair
 from accelgen.schedule.commands import CommandList, Rows
 from accelgen.schedule.lower import exec_fields, weights_fields
 from accelgen.schedule.memory import Interval, MemoryPlan
+from accelgen.schedule.parking import Chunk, Parking
 from accelgen.schedule.storage import Storages
 from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
@@ -26,9 +27,10 @@ class Emitter:
 
     def __init__(
         self, works: list[Work], storages: Storages, plan: MemoryPlan,
-        exported: frozenset[str], arch: ArchParams,
+        exported: frozenset[str], arch: ArchParams, parking: Parking | None = None,
     ) -> None:  # fmt: skip
         self.works = works
+        self.parking = parking or Parking()
         self.storages = storages
         self.plan = plan
         self.arch = arch
@@ -149,6 +151,8 @@ class Emitter:
             if from_ddr and part != last:
                 self._transfer(Opcode.LOAD, step, place.storage, place.first, part, at[role])
         self._emit_exec(step, work, tile, at)
+        if tile is tiling.tiles[0]:
+            self._emit_parked(step)
         for role in (OUT, SQUEEZED):
             if role not in at:
                 continue
@@ -167,14 +171,12 @@ class Emitter:
         return Rows(start, height, part.groups[1] - part.groups[0], part.height)
 
     def _emit_exec(self, step: int, work: Work, tile: Tile, at: dict[str, Rows]) -> None:
-        bank = self._execs % 2
+        bank = self._execs % ArchParams.TABLE_BANKS
         self._execs += 1
-        stream = work.weights.stream(*tile.groups)
-        offset = self._stream_at.get(stream)
-        if offset is None:
-            offset = self._stream_at[stream] = len(self.streams)
-            self.streams += stream
-        fields = weights_fields(work, tile, offset, len(stream), bank)
+        offset, size = self._place_stream(work, tile)
+        fields = weights_fields(work, tile, offset, size, bank)
+        if self.parking.used(step):
+            fields["parked"] = 1
         self.list.add(Opcode.WEIGHTS, step, fields)
         self.list.add(
             Opcode.EXEC,
@@ -183,6 +185,40 @@ class Emitter:
             reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
             writes=[("feature", r) for role, r in at.items() if role in (OUT, SQUEEZED)],
         )
+
+    def _place_stream(self, work: Work, tile: Tile) -> tuple[int, int]:
+        """Offset of the weight stream of ``tile`` in the image, and its bytes; equal ones once."""
+        stream = work.weights.stream(*tile.groups)
+        offset = self._stream_at.get(stream)
+        if offset is None:
+            offset = self._stream_at[stream] = len(self.streams)
+            self.streams += stream
+        return offset, len(stream)
+
+    def _emit_parked(self, step: int) -> None:
+        """The step's parked weights to the loader, and LOADs of those of coming steps.
+
+        Behind the EXEC that waits for them: were they before it and the queues full, neither would
+        ever come. Before its STOREs, which wait for it.
+        """
+        for chunk in self.parking.used(step):
+            if chunk.loaded == step:
+                self._load_parked(chunk)
+            rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
+            fields = _one_run(0, rows) | {"weights": 1}
+            self.list.add(Opcode.STORE, step, fields, reads=[("feature", rows)])
+        for chunk in self.parking.loaded(step):
+            if chunk.used != step:
+                self._load_parked(chunk)
+
+    def _load_parked(self, chunk: Chunk) -> None:
+        work, tiling = self.works[chunk.used], self.plan.tilings[chunk.used]
+        offset, _ = self._place_stream(work, tiling.tiles[0])
+        rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
+        self.list.add(
+            Opcode.LOAD, chunk.used, _one_run(offset + chunk.offset, rows),
+            writes=[("feature", rows)], in_image=True,
+        )  # fmt: skip
 
     def _transfer(
         self, opcode: Opcode, step: int, storage: str, first: int, part: Slice, at: Rows
@@ -204,6 +240,14 @@ class Emitter:
             (("ddr", ddr), ("feature", at)) if load else (("feature", at), ("ddr", ddr))
         )
         self.list.add(opcode, step, fields, reads=[source], writes=[target])
+
+
+def _one_run(offset: int, rows: Rows) -> dict[str, int]:
+    """Fields of a transfer between ``rows`` and byte ``offset`` on."""
+    return {
+        "offset": offset, "stride": 0, "row": rows.first, "row_stride": rows.stride,
+        "groups": rows.groups, "rows": rows.rows,
+    }  # fmt: skip
 
 
 def _runs(numbers: list[int]) -> list[Pair]:

@@ -37,11 +37,16 @@ class Apart:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
-    """First feature row of every interval, and the tiling of every step."""
+    """First feature row of every interval, ``sizes`` of storages, the tiling of every step."""
 
     rows: dict[Interval, int]
     tilings: tuple[Tiling, ...]
     rows_used: int
+    sizes: dict[str, int]
+
+    def spans(self) -> dict[Interval, tuple[int, int]]:
+        """(first feature row, rows) of every interval."""
+        return {i: (row, self.sizes[i.storage]) for i, row in self.rows.items()}
 
     def resident(self, storage: str, step: int) -> int | None:
         """First feature row of ``storage`` during ``step``; None when it is only in DDR."""
@@ -74,7 +79,9 @@ def plan_memory(
             tilings, stuck = planner.tile(rows)
             if stuck < 0:
                 used = planner.rows_used(rows, tilings)
-                return MemoryPlan(rows=rows, tilings=tuple(tilings), rows_used=used)
+                return MemoryPlan(
+                    rows=rows, tilings=tuple(tilings), rows_used=used, sizes=planner.size
+                )
         spilled = planner.spill(intervals, stuck)
         if isinstance(spilled, Apart):
             return spilled

@@ -175,7 +175,7 @@ def _exec_that_wrote(program: Program, step: Step, address: int) -> int:
     for i in step.commands:
         command = program.commands[i]
         fields = command.fields
-        if command.opcode is not Opcode.STORE:
+        if command.opcode is not Opcode.STORE or fields.get("weights"):
             continue
         relative = address - fields["offset"]
         group, byte = divmod(relative, fields["stride"]) if fields["stride"] else (0, relative)

@@ -64,7 +64,7 @@ class _Machine:
         rng = np.random.default_rng(1)
         shape = (self.arch.feature_rows, self.arch.pixels, self.arch.lanes)
         self.memory = rng.integers(-128, 128, shape, np.int8)
-        self.tables = rng.integers(-128, 128, (2, 2, 256), np.int8)
+        self.tables = rng.integers(-128, 128, (2, self.arch.TABLE_BANKS, 256), np.int8)
         self.ddr = bytearray(rng.bytes(program.image_bytes))
         self.ddr[: len(program.image)] = program.image
         for placement in program.inputs:
@@ -72,6 +72,8 @@ class _Machine:
             packed = pack_tensor(inputs[placement.tensor], placement, self.arch)
             self.ddr[at : at + placement.size_bytes] = packed
         self.streams: deque[StepStream] = deque()
+        self.parked = bytearray()  # on its way from STORE to WEIGHTS
+        self.wanted = 0  # bytes that the next WEIGHTS takes out of it
         self.done = dict.fromkeys(_UNITS, 0)
 
     def run(self, rng: np.random.Generator | None) -> FunctionalResult:
@@ -86,6 +88,7 @@ class _Machine:
                     break
                 queue.append(dispatched)
                 dispatched += 1
+            self.wanted = self._wanted(queues[Opcode.WEIGHTS], commands)
             ready = [q for u, q in queues.items() if q and self._may_run(commands[q[0]], u)]
             if not ready:
                 raise CommandError(f"deadlock: {dispatched} commands dispatched, none can run")
@@ -108,7 +111,9 @@ class _Machine:
 
     def _may_run(self, command: Command, unit: Opcode) -> bool:
         header = command.fields["header"]
-        if unit is Opcode.WEIGHTS and self.done[Opcode.EXEC] < self.done[Opcode.WEIGHTS] - 1:
+        if unit is Opcode.WEIGHTS and (self._is_far_ahead() or len(self.parked) < self.wanted):
+            return False
+        if unit is Opcode.STORE and command.fields["weights"] and len(self.parked) >= self.wanted:
             return False
         if unit is Opcode.EXEC and not self.streams:
             return False
@@ -124,6 +129,8 @@ class _Machine:
             self.streams.append(self._read_stream(fields))
         elif command.opcode is Opcode.EXEC:
             execute(fields, self.streams.popleft(), self.memory, self.tables, self.arch)
+        elif fields.get("weights"):
+            self.parked += self.memory[fields["row"] :][: fields["rows"]].tobytes()
         else:
             self._transfer(fields, load=command.opcode is Opcode.LOAD)
         self.done[command.opcode] += 1
@@ -133,7 +140,7 @@ class _Machine:
         if f["offset"] % 16:
             raise CommandError("a weight stream is not aligned to a beat")
         lanes, groups = self.arch.lanes, f["groups"]
-        data = np.frombuffer(self.ddr, np.uint8, f["beats"] * 16, f["offset"]).copy()
+        data = self._stream_data(f)
         at = 0
         for unit in (0, 1):
             if f[f"table{unit + 1}"]:
@@ -162,6 +169,27 @@ class _Machine:
             raise CommandError("a weight stream is longer than its parts")
         return StepStream(groups, f["table_bank"], params1, params2, taps, words)
 
+    def _is_far_ahead(self) -> bool:
+        """The next WEIGHTS' bank of tables is in use."""
+        ahead = self.done[Opcode.WEIGHTS] - self.done[Opcode.EXEC]
+        return ahead >= self.arch.TABLE_BANKS
+
+    def _wanted(self, queue: deque[int], commands: list[Command]) -> int:
+        """Bytes of whole rows that the first WEIGHTS of ``queue`` takes from STOREs."""
+        fields = commands[queue[0]].fields if queue else {}
+        return self._stream_bytes(fields) if queue and fields["parked"] else 0
+
+    def _stream_bytes(self, f: Mapping[str, Any]) -> int:
+        return -(-f["beats"] * 16 // self.arch.row_bytes) * self.arch.row_bytes
+
+    def _stream_data(self, f: dict[str, Any]) -> npt.NDArray[np.uint8]:
+        if not f["parked"]:
+            return np.frombuffer(self.ddr, np.uint8, f["beats"] * 16, f["offset"]).copy()
+        size = self._stream_bytes(f)
+        data = np.frombuffer(bytes(self.parked[:size]), np.uint8)[: f["beats"] * 16].copy()
+        del self.parked[:size]
+        return data
+
     def _transfer(self, f: dict[str, Any], *, load: bool) -> None:
         size = f["rows"] * self.arch.row_bytes
         if f["row"] + (f["groups"] - 1) * f["row_stride"] + f["rows"] > len(self.memory):
@@ -170,7 +198,10 @@ class _Machine:
             at = f["offset"] + g * f["stride"]
             row = f["row"] + g * f["row_stride"]
             rows = self.memory[row : row + f["rows"]]
-            if at % 16 or at + size > len(self.ddr) or at < len(self.program.image):
+            streams = load and at < self.program.program_offset
+            if at % 16 or at + size > len(self.ddr):
+                raise CommandError("a transfer leaves DDR")
+            if at < len(self.program.image) and not streams:
                 raise CommandError("a transfer is outside the tensors' part of DDR")
             if load:
                 rows[...] = np.frombuffer(self.ddr, np.int8, size, at).reshape(rows.shape)

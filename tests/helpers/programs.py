@@ -9,10 +9,11 @@ import numpy as np
 from accelgen.arch.isa import COMMAND_BYTES, Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
+from accelgen.schedule import parking
 from accelgen.schedule.encode import encode_command
 from accelgen.simulation.functional import run_functional
 
-__all__ = ["LARGE", "SMALL", "assert_matches_golden", "with_commands"]
+__all__ = ["LARGE", "SMALL", "assert_matches_golden", "park_everything", "with_commands"]
 
 #: 4 lanes, 4 pixels.
 SMALL = replace(PRESETS["small"], weight_words=4096)
@@ -28,6 +29,13 @@ def assert_matches_golden(program, x, *, shuffles=(None,)):
         assert set(result.tensors) >= {p.tensor for p in program.outputs}
         for name, got in result.tensors.items():
             np.testing.assert_array_equal(got, want[name][0], f"{name}, shuffle {shuffle}")
+
+
+def park_everything(monkeypatch, *, chunk_bytes=256):
+    """Make the schedule park every stream that finds a free row, in small chunks."""
+    choices = {"SHARE": 0, "LEAST_BYTES": 0, "CHUNK_BYTES": chunk_bytes, "LEAST_PART": 1 << 20}
+    for name, value in {**choices, "DDR_BYTES_PER_CYCLE": 1000}.items():
+        monkeypatch.setattr(parking, f"_{name}", value)
 
 
 def with_commands(program, change):

@@ -83,9 +83,9 @@ def test_readers_do_not_wait_for_readers():
     assert waits(commands) == (0, 0, 0)
 
 
-def test_weights_come_one_exec_early():
+def test_weights_come_as_many_execs_early_as_there_are_banks_for():
     commands = make()
-    for step in range(3):
+    for step in range(5):
         commands.add(LOAD, step, {})
         commands.add(WEIGHTS, step, {})
         commands.add(EXEC, step, {})
@@ -93,8 +93,8 @@ def test_weights_come_one_exec_early():
     order = [(c.opcode, c.number) for c in commands.with_early_weights()]
 
     assert order == [
-        (WEIGHTS, 0), (LOAD, 0), (WEIGHTS, 1), (EXEC, 0), (LOAD, 1), (WEIGHTS, 2), (EXEC, 1),
-        (LOAD, 2), (EXEC, 2),
+        (WEIGHTS, 0), (WEIGHTS, 1), (WEIGHTS, 2), (LOAD, 0), (WEIGHTS, 3), (EXEC, 0), (LOAD, 1),
+        (WEIGHTS, 4), (EXEC, 1), (LOAD, 2), (EXEC, 2), (LOAD, 3), (EXEC, 3), (LOAD, 4), (EXEC, 4),
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from accelgen.simulation.compare import find_divergences
 from accelgen.simulation.toolchain import has_fst
 from accelgen.simulation.verilated import Task, VerilatedSimulator, accelerator_verilog
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import SMALL, with_commands
+from tests.helpers.programs import SMALL, park_everything, with_commands
 
 # Building the hardware takes half a minute, once.
 pytestmark = pytest.mark.slow
@@ -104,6 +104,31 @@ def test_random_networks_match_golden(simulator):
         found = find_divergences(task.program, want, result.tensors, result.exec_cycles)
         wrong += [f"{task.name}: {f}" for f in (result.fault, *map(str, found[:1])) if f]
     assert wrong == []
+
+
+def test_parked_weights_match_golden(simulator, monkeypatch):
+    park_everything(monkeypatch)
+    tasks = []
+    for seed in range(24):
+        net, graph = random_net(seed, largest=14, channels=30)
+        program = schedule(graph, replace(SMALL, feature_rows=(32768, 1200, 2500)[seed % 3]))
+        settings = DdrSettings(stalls=(0.0, 0.3)[seed % 2], seed=seed)
+        tasks.append(
+            Task(
+                program=replace(program, arch=SMALL),
+                inputs={program.input.tensor: net.input()},
+                name=f"parked {seed}",
+                settings=settings,
+                max_cycles=1_000_000,
+            )
+        )
+    results = simulator.run_many(tasks)
+
+    assert sum(c.fields.get("parked", 0) for t in tasks for c in t.program.commands) > 48
+    for task, result in zip(tasks, results, strict=True):
+        assert result.fault == "", task.name
+        want = golden_tensors(task.program, task.inputs)
+        assert find_divergences(task.program, want, result.tensors) == [], task.name
 
 
 def test_layers_alone_match_golden(simulator, network):

@@ -26,8 +26,9 @@ class WeightLoader(wiring.Component):
     The run is [table 1][table 2], 16 beats each, then per group [parameters 1][parameters 2][taps]
     [weight words]; absent parts take no beats. Taps are ``lanes`` signed bytes each, packed, the
     last beat of a group padded. Weight words move one beat per cycle; runs follow one another
-    without a gap. Tables of WEIGHTS number n (since ``start``) are written when
-    ``execs_done >= n - 1``: the step before the last that read this bank has ended.
+    without a gap. A ``parked`` run comes from the feature memory, in whole rows: what is left of
+    the last is dropped. Tables of WEIGHTS number n (since ``start``) are written when
+    ``execs_done >= n - 3``: the step that read this bank last (banks take turns) has ended.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ class WeightLoader(wiring.Component):
         To the DMA reader. What is requested has a place: ``i`` is always ready.
     i : In(stream of beat)
         From the DMA reader.
+    parked : In(stream of beat)
+        From the store unit.
     table1, table2 : Out(stream of table_write)
         Tables of both requantizers.
     params1, params2 : Out(stream of channel_param)
@@ -69,6 +72,7 @@ class WeightLoader(wiring.Component):
             "execs_done": In(16),
             "request": Out(stream.Signature(layouts.dma_request())),
             "i": In(stream.Signature(layouts.beat())),
+            "parked": In(stream.Signature(layouts.beat())),
             "table1": Out(stream.Signature(layouts.table_write(arch))),
             "table2": Out(stream.Signature(layouts.table_write(arch))),
             "params1": Out(stream.Signature(layouts.channel_param())),
@@ -88,7 +92,8 @@ class WeightLoader(wiring.Component):
 
         beats = self._read_ahead(m, plan)
         sinks = self._make_sinks(m)
-        ended = self._route(m, beats, sections.o, sinks)
+        chosen, whole_rows = self._choose(m, beats, sections.o)
+        ended = self._route(m, chosen, sections.o, whole_rows, sinks)
 
         # A command is in work from its acceptance until its END is met.
         working = Signal(range(AHEAD + 6))
@@ -104,14 +109,16 @@ class WeightLoader(wiring.Component):
         m.submodules.beats = beats = BlockQueue(layouts.beat(), depth=depth)
         m.submodules.commands = commands = StreamQueue(layouts.fields(isa.WEIGHTS), depth=AHEAD)
         connect(m, commands.o, plan.command)
+        may_request = Signal()
         m.d.comb += [
-            # Each command goes two ways, at once.
+            # Each command goes two ways, at once; a parked one asks for nothing.
             commands.i.payload.eq(self.command.payload),
-            commands.i.valid.eq(self.command.valid & bursts.request.ready),
+            commands.i.valid.eq(self.command.valid & may_request),
             bursts.request.p.address.eq(self.base + self.command.p.offset),
             bursts.request.p.beats.eq(self.command.p.beats),
-            bursts.request.valid.eq(self.command.valid & commands.i.ready),
-            self.command.ready.eq(bursts.request.ready & commands.i.ready),
+            may_request.eq(bursts.request.ready | self.command.p.parked),
+            bursts.request.valid.eq(self.command.valid & commands.i.ready & ~self.command.p.parked),
+            self.command.ready.eq(may_request & commands.i.ready),
             # Out to the DMA reader, back into the room that was reserved.
             self.request.valid.eq(bursts.o.valid),
             self.request.p.address.eq(bursts.o.p.address),
@@ -123,6 +130,27 @@ class WeightLoader(wiring.Component):
             bursts.freed.eq(beats.freed),
         ]
         return beats.o
+
+    def _choose(self, m, beats, sections):
+        """Beats from DDR, or parked, as the section says; END drops the rest of a row of these.
+
+        Returns them, and "only whole rows were taken".
+        """
+        chosen = stream.Signature(layouts.beat()).create()
+        left = Signal(range(self.arch.row_beats))  # beats taken, modulo those of a row
+        parked, drop, whole = Signal(), Signal(), Signal()
+        m.d.comb += [
+            parked.eq(sections.p.parked),
+            whole.eq(left == 0),
+            drop.eq(sections.valid & parked & (sections.p.kind == Section.END)),
+            chosen.payload.eq(Mux(parked, self.parked.payload, beats.payload)),
+            chosen.valid.eq(Mux(parked, self.parked.valid, beats.valid)),
+            beats.ready.eq(chosen.ready & ~parked),
+            self.parked.ready.eq(Mux(drop, ~whole, chosen.ready & parked)),
+        ]
+        with m.If(self.parked.valid & self.parked.ready):
+            m.d.sync += left.eq(left + 1)
+        return chosen, whole
 
     def _make_sinks(self, m):
         """What stands between a beat and each output. Returns a stream of beats per section."""
@@ -154,7 +182,7 @@ class WeightLoader(wiring.Component):
         sinks[Section.WEIGHTS] = join.i
         return sinks
 
-    def _route(self, m, beats, sections, sinks):
+    def _route(self, m, beats, sections, whole_rows, sinks):
         """Beats to the sink of their section, by counting. Returns the pulse of each END."""
         at = Signal(16)
         last, taken, ready, ended = Signal(), Signal(), Signal(), Signal()
@@ -163,7 +191,7 @@ class WeightLoader(wiring.Component):
             last.eq(at == sections.p.last),
             beats.ready.eq(sections.valid & ready),
             taken.eq(beats.valid & beats.ready),
-            ended.eq(sections.valid & (kind == Section.END)),
+            ended.eq(sections.valid & (kind == Section.END) & (whole_rows | ~sections.p.parked)),
             sections.ready.eq((taken & last) | ended),
         ]
         with m.If(taken):

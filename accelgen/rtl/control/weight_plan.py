@@ -25,8 +25,9 @@ class Section(enum.Enum, shape=3):
 
 
 def section() -> data.StructLayout:
-    """``last + 1`` beats of one kind. ``bank`` of a table; ``tail``: last tap in the last beat."""
-    return data.StructLayout({"kind": Section, "last": 16, "bank": 1, "tail": 2})
+    """``last + 1`` beats of one kind. ``bank`` of a table; ``tail``: last tap in the last beat;
+    ``parked``: the command's beats come out of the feature memory."""
+    return data.StructLayout({"kind": Section, "last": 16, "bank": 2, "tail": 2, "parked": 1})
 
 
 class WeightPlan(wiring.Component):
@@ -71,14 +72,19 @@ class WeightPlan(wiring.Component):
         # What each section is, from registers.
         part = Signal(section())
         present = Signal()
-        m.d.comb += [part.kind.eq(kind), part.bank.eq(now.table_bank)]
+        m.d.comb += [
+            part.kind.eq(kind),
+            part.bank.eq(now.table_bank),
+            part.parked.eq(now.parked),
+        ]
         m.d.comb += part.tail.eq(now.taps - 1)
         self._describe(m, now, kind, part, present)
 
-        # A table's bank was last read by the step before the last. The comparison may be a cycle
+        # A table's bank was last read by the step TABLE_BANKS before. The comparison may be a cycle
         # old: ``number`` changes a cycle before the command it counts is there.
         held, put, move = Signal(), Signal(), Signal()
-        m.d.sync += reached.eq(Cat(self.execs_done, Const(0, 1)) + 1 >= number)
+        ahead = ArchParams.TABLE_BANKS - 1
+        m.d.sync += reached.eq(Cat(self.execs_done, Const(0, 1)) + ahead >= number)
         m.d.comb += [
             held.eq(present & ((kind == Section.TABLE1) | (kind == Section.TABLE2)) & ~reached),
             put.eq(active & present & ~held),

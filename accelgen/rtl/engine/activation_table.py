@@ -19,10 +19,10 @@ WORDS = ENTRIES // COPIED
 class ActivationTable(wiring.Component):
     """``o = table[i + 128]`` for W x C values at once, or ``o = i``. ``LATENCY`` cycles.
 
-    Two banks, so that one is written while the other is in use. Each lane looks up in a copy of its
-    own in LUT RAM (a block RAM would be a fifth used), which is made of the bank after ``start``,
-    in 32 cycles: while the step's first pixels are still on their way. Copies of both banks would
-    take twice the LUTs.
+    Four banks: those of coming steps are written while one is in use. Each lane looks up in a copy
+    of its own in LUT RAM (a block RAM would be a fifth used), made of the bank after ``start`` in
+    32 cycles: while the step's first pixels are still on their way. Copies of all banks would
+    take four times the LUTs.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class ActivationTable(wiring.Component):
     -------
     enable : In(1)
         Look up. Static from ``start`` on.
-    bank : In(1)
+    bank : In(2)
         Bank of the table. Static from ``start`` on.
     start : In(1)
         Pulse before the first value: take over the table, as soon as its bank is written.
@@ -52,7 +52,7 @@ class ActivationTable(wiring.Component):
         self.arch = arch
         super().__init__({
             "enable": In(1),
-            "bank": In(1),
+            "bank": In(2),
             "start": In(1),
             "ready": Out(1),
             "table": In(stream.Signature(layouts.table_write(arch), always_ready=True)),
@@ -90,10 +90,10 @@ class ActivationTable(wiring.Component):
         return m
 
     def _banks(self, m, row):
-        """Both banks, as wide as a beat; returns ``row`` of the one in use."""
+        """The banks, as wide as a beat; returns ``row`` of the one in use."""
         shape = self.table.p.data.shape()
         m.submodules.banks = memory = Memory(
-            shape=shape, depth=2 * ENTRIES // ArchParams.BUS_BYTES, init=[],
+            shape=shape, depth=ArchParams.TABLE_BANKS * ENTRIES // ArchParams.BUS_BYTES, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
         write, read = memory.write_port(), memory.read_port(domain="comb")
@@ -108,7 +108,7 @@ class ActivationTable(wiring.Component):
     def _copy(self, m):
         """Count through the words of a bank once it is written. Returns the word and "copy it"."""
         at = Signal(range(WORDS))
-        written = Signal(2)  # a bank, since it was last copied
+        written = Signal(ArchParams.TABLE_BANKS)  # a bank, since it was last copied
         wanted, copying = Signal(), Signal()
         m.d.comb += copying.eq(wanted & written.bit_select(self.bank, 1))
         with m.If(self.start):
@@ -120,7 +120,7 @@ class ActivationTable(wiring.Component):
                 m.d.sync += self.ready.eq(1)
             with m.If(at == WORDS - 1):
                 m.d.sync += wanted.eq(0)
-        for bank in range(2):
+        for bank in range(ArchParams.TABLE_BANKS):
             # Who does not use a table leaves none behind.
             done = Mux(self.start, ~self.enable, copying & (at == WORDS - 1))
             with m.If(done & (self.bank == bank)):

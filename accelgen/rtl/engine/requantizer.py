@@ -43,7 +43,7 @@ class Requantizer(wiring.Component):
         Twice the clock, in phase; only used in mode ``"double"``.
     config : In(fields of isa.REQUANT)
         Static from ``start`` until the step's last pixel has left.
-    table_bank : In(1)
+    table_bank : In(2)
         Bank of the step's table. Static like ``config``.
     start : In(1)
         Pulse before a step's first beat: take over ``config``. With a table, the first beat is let
@@ -65,7 +65,7 @@ class Requantizer(wiring.Component):
         super().__init__({
             "clk2x": In(1),
             "config": In(layouts.fields(isa.REQUANT)),
-            "table_bank": In(1),
+            "table_bank": In(2),
             "start": In(1),
             "params": In(stream.Signature(layouts.channel_param())),
             "table": In(stream.Signature(layouts.table_write(arch), always_ready=True)),

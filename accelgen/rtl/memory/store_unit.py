@@ -1,4 +1,4 @@
-"""Store unit: STORE commands, rows from the feature memory to DDR."""
+"""Store unit: STORE commands, rows from the feature memory to DDR or to the weight loader."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -21,7 +21,8 @@ class StoreUnit(wiring.Component):
 
     Group g is read from rows ``row + g * row_stride`` on and written to byte
     ``base + offset + g * stride`` on. One beat per cycle. The next command's rows are read while
-    the responses of this one are awaited.
+    the responses of this one are awaited. With ``weights`` the beats go to ``parked`` instead; such
+    a command begins when those before it are done, and ends before the next begins.
 
     Parameters
     ----------
@@ -42,10 +43,12 @@ class StoreUnit(wiring.Component):
         To the DMA writer.
     o : Out(stream of beat)
         To the DMA writer.
+    parked : Out(stream of beat)
+        To the weight loader.
     written : In(1)
         The DMA writer's ``done``.
     done : Out(1)
-        Pulse per command, after its last response.
+        Pulse per command, after its last response, or when its last beat was taken.
     idle : Out(1)
         No command is in work.
     """
@@ -59,6 +62,7 @@ class StoreUnit(wiring.Component):
             "row_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
             "request": Out(stream.Signature(layouts.dma_request())),
             "o": Out(stream.Signature(layouts.beat())),
+            "parked": Out(stream.Signature(layouts.beat())),
             "written": In(1),
             "done": Out(1),
             "idle": Out(1),
@@ -67,31 +71,45 @@ class StoreUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # feature memory -> reader -> narrower -> DMA writer
+        # feature memory -> reader -> narrower -> DMA writer, or weight loader
         m.submodules.reader = reader = RowReader(self.arch)
         m.submodules.narrower = narrower = Narrower(layouts.row(self.arch), layouts.beat())
         connect(m, reader.request, flipped(self.row_request))
         connect(m, flipped(self.row_data), reader.data)
         connect(m, reader.o, narrower.i)
-        connect(m, narrower.o, flipped(self.o))
+        parking = Signal()  # the command in the reader is one of weights
+        m.d.comb += [
+            self.o.payload.eq(narrower.o.payload),
+            self.parked.payload.eq(narrower.o.payload),
+            self.o.valid.eq(narrower.o.valid & ~parking),
+            self.parked.valid.eq(narrower.o.valid & parking),
+            narrower.o.ready.eq(Mux(parking, self.parked.ready, self.o.ready)),
+        ]
 
         m.submodules.pending = pending = StreamQueue(12, depth=AHEAD)  # groups of each command
-        self._request_runs(m, reader, pending)
-        self._count_responses(m, pending)
+        started = Signal()  # the reader's idle is a cycle old
+        taken = Signal()
+        m.d.comb += taken.eq(parking & reader.idle & ~reader.start & ~started & ~narrower.o.valid)
+        self._request_runs(m, reader, pending, parking, started)
+        self._count_responses(m, pending, taken)
+        with m.If(taken):
+            m.d.sync += parking.eq(0)
 
         return m
 
-    def _request_runs(self, m, reader, pending):
-        """Starts the reader, and one DMA request per group."""
+    def _request_runs(self, m, reader, pending, parking, started):
+        """Starts the reader, and one DMA request per group unless the command is one of weights."""
         command = self.command.p
         stride = Signal(32, reset_less=True)
         left = Signal(12, reset_less=True)
         begin = Signal()
-        started = Signal()  # the reader's idle is a cycle old
+        free = ~parking & (~command.weights | self.idle)
         m.d.comb += [
-            self.command.ready.eq(~self.request.valid & reader.idle & ~started & pending.i.ready),
+            self.command.ready.eq(
+                ~self.request.valid & reader.idle & ~started & pending.i.ready & free
+            ),
             begin.eq(self.command.valid & self.command.ready),
-            pending.i.valid.eq(begin),
+            pending.i.valid.eq(begin & ~command.weights),
             pending.i.payload.eq(command.groups),
         ]
         m.d.sync += [started.eq(begin), reader.start.eq(begin)]
@@ -105,7 +123,8 @@ class StoreUnit(wiring.Component):
         with m.If(begin):
             beats = Cat(Const(0, (self.arch.row_beats - 1).bit_length()), command.rows)
             m.d.sync += [
-                self.request.valid.eq(1),
+                parking.eq(command.weights),
+                self.request.valid.eq(~command.weights),
                 self.request.p.address.eq(self.base + command.offset),
                 self.request.p.beats.eq(beats),
                 stride.eq(command.stride),
@@ -118,8 +137,8 @@ class StoreUnit(wiring.Component):
                 self.request.valid.eq(left != 1),
             ]
 
-    def _count_responses(self, m, pending):
-        """A command is done when all its groups were written."""
+    def _count_responses(self, m, pending, taken):
+        """A command is done when all its groups were written, one of weights when it is taken."""
         working = Signal(range(AHEAD + 3))
         begun, last = Signal(), Signal()
         written = Signal(12)
@@ -130,7 +149,7 @@ class StoreUnit(wiring.Component):
             self.idle.eq(working == 0),
         ]
         m.d.sync += [
-            self.done.eq(last),
+            self.done.eq(last | taken),
             working.eq(working + begun - self.done),
         ]
         with m.If(self.written):

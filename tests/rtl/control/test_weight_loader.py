@@ -25,7 +25,7 @@ BASE = 0x0_FFFF_F000  # crosses 4 GiB
 LATENCY = 30
 OUTPUTS = ("table1", "table2", "params1", "params2", "taps", "weights")
 INPUTS = (
-    "command__valid", "start", "execs_done", "axi__arready", "axi__rvalid",
+    "command__valid", "parked__valid", "start", "execs_done", "axi__arready", "axi__rvalid",
     *(f"{name}__ready" for name in OUTPUTS),
 )  # fmt: skip
 
@@ -48,6 +48,7 @@ class WeightPath(wiring.Component):
             "base": In(40),
             "start": In(1),
             "execs_done": In(16),
+            "parked": In(stream.Signature(layouts.beat())),
             "idle": Out(1),
             "axi": Out(axi4.ReadSignature()),
             **{name: Out(stream.Signature(shape)) for name, shape in shapes.items()},
@@ -58,7 +59,7 @@ class WeightPath(wiring.Component):
 
         m.submodules.loader = loader = WeightLoader(self.arch)
         m.submodules.dma = dma = DmaRead(self.arch, queued=False)
-        for name in ("command", *OUTPUTS):
+        for name in ("command", "parked", *OUTPUTS):
             ours, theirs = flipped(getattr(self, name)), getattr(loader, name)
             connect(m, ours, theirs)
         connect(m, loader.request, dma.request)
@@ -80,7 +81,7 @@ def test_weight_loader(lanes, tmp_path):
 
 
 def make_arch(lanes):
-    return ArchParams(lanes=lanes, pixels=4, chain_pixels=1, pe_mode="single")
+    return ArchParams(lanes=lanes, pixels=8, chain_pixels=1, pe_mode="single")
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -107,21 +108,39 @@ async def routes_everything_under_stalls(dut):
         await run(dut, steps, stall=0.4, seed=seed, execs=len(steps))
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def takes_parked_runs_among_others(dut):
+    await start_clock(dut, zero=INPUTS)
+    rng = random.Random(2)
+    for seed in range(4):
+        steps = [random_step(rng) | {"parked": rng.randrange(2)} for _ in range(12)]
+        await run(dut, steps, stall=0.4 * (seed > 0), seed=seed, execs=len(steps))
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def moves_parked_weights_at_a_beat_per_cycle(dut):
+    await start_clock(dut, zero=INPUTS)
+    step = {"groups": 4, "params1": 1, "weight_words": 64, "parked": 1}
+    cycles, beats = await run(dut, [step] * 4)
+
+    assert cycles <= beats + 4 * make_arch(settings()["lanes"]).row_beats + 24, (cycles, beats)
+
+
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def holds_tables_until_their_bank_is_free(dut):
-    """Step n's tables wait for n - 1 completed steps; what stands before them does not."""
+    """Step n's tables wait for n - 3 completed steps; what stands before them does not."""
     await start_clock(dut, zero=INPUTS)
     step = {"table1": 1, "params1": 1, "groups": 1, "weight_words": 1}
     written = []
     cocotb.start_soon(count_tables(dut, written))
-    running = cocotb.start_soon(run(dut, [step] * 5, execs=0))
+    running = cocotb.start_soon(run(dut, [step] * 7, execs=0))
     for execs in range(4):
         await ticks(dut, 300)
-        assert len(written) == 16 * (execs + 2)
+        assert len(written) == 16 * (execs + 4)
         dut.execs_done.value = execs + 1
     await running
 
-    assert len(written) == 16 * 5
+    assert len(written) == 16 * 7
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -131,9 +150,9 @@ async def counts_steps_anew_after_start(dut):
     await run(dut, [step] * 4, execs=3)
     written = []
     cocotb.start_soon(count_tables(dut, written))
-    running = cocotb.start_soon(run(dut, [step] * 3, execs=0))
+    running = cocotb.start_soon(run(dut, [step] * 5, execs=0))
     await ticks(dut, 300)
-    assert len(written) == 32
+    assert len(written) == 64
     dut.execs_done.value = 1
     await running
 
@@ -164,14 +183,14 @@ def lay_out(steps, rng):
     for number, step in enumerate(steps):
         image += rng.randbytes(16 * rng.randrange(20))
         fields = {"table1": 0, "table2": 0, "params1": 0, "params2": 0, "taps": 0}
-        fields |= {"weight_words": 0, **step, "table_bank": number % 2, "offset": len(image)}
+        fields |= {"weight_words": 0, **step, "table_bank": number % 4, "offset": len(image)}
         fields["tap_beats"] = -(-fields["taps"] * lanes // 16)
         for name in ("table1", "table2"):
             for index in range(16 * fields[name]):
                 data = rng.randbytes(16)
                 image += data
                 word = int.from_bytes(data, "little")
-                expected[name].append(number % 2 | index << 1 | word << 5)
+                expected[name].append(number % 4 | index << 2 | word << 6)
         for _ in range(fields["groups"]):
             for name in ("params1", "params2"):
                 for _ in range(lanes * fields[name]):
@@ -194,11 +213,23 @@ def lay_out(steps, rng):
     return commands, image, expected
 
 
+def parked_beats(commands, image):
+    """Beats of the parked runs, each in whole rows: garbage behind the last."""
+    row_beats = make_arch(settings()["lanes"]).row_beats
+    beats = []
+    for c in commands:
+        if c.get("parked"):
+            run = image[c["offset"] :][: 16 * c["beats"]] + b"\xaa" * 16 * (-c["beats"] % row_beats)
+            beats += [int.from_bytes(run[i : i + 16], "little") for i in range(0, len(run), 16)]
+    return beats
+
+
 async def run(dut, steps, *, stall=0.0, seed=0, execs=100):
     """Run WEIGHTS commands and check all outputs. Returns cycles until the last, and beats."""
     commands, image, expected = lay_out(steps, random.Random(seed))
     slave = AxiSlave(dut, "axi__", image, base=BASE, latency=LATENCY, stall=stall, seed=seed)
     source = StreamSource(dut, "command", stall=stall, seed=seed)
+    parked = StreamSource(dut, "parked", stall=stall, seed=seed)
     dut.base.value = BASE
     dut.execs_done.value = execs
     dut.start.value = 1
@@ -208,11 +239,13 @@ async def run(dut, steps, *, stall=0.0, seed=0, execs=100):
     tasks += [cocotb.start_soon(check_stream_rules(dut, name)) for name in OUTPUTS]
     began = get_sim_time("ns")
     cocotb.start_soon(source.send(*(isa.WEIGHTS.pack(c) for c in commands)))
+    feeding = cocotb.start_soon(parked.send(*parked_beats(commands, image)))
     receivers = {
         name: cocotb.start_soon(StreamSink(dut, name, stall=stall, seed=seed).receive(len(values)))
         for name, values in expected.items()
     }
     received = {name: await receiver for name, receiver in receivers.items()}
+    await feeding
     cycles = (get_sim_time("ns") - began) / CLOCK_NS
     await ticks(dut, 5)
     for task in tasks:
@@ -221,7 +254,9 @@ async def run(dut, steps, *, stall=0.0, seed=0, execs=100):
         assert received[name] == expected[name], name
         assert not getattr(dut, f"{name}__valid").value, name
     assert dut.idle.value
-    assert sum(beats for _, beats in slave.reads) == sum(c["beats"] for c in commands)
+    assert sum(beats for _, beats in slave.reads) == sum(
+        c["beats"] for c in commands if not c.get("parked")
+    )
     return cycles, sum(c["beats"] for c in commands)
 
 

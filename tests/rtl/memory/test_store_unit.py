@@ -19,7 +19,7 @@ from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import settings, ticks
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
-from tests.helpers.streams import StreamSource, check_stream_rules
+from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
 BASE = 0x0_FFFF_0000  # rows on both sides of 4 GiB
 MEMORY_BYTES = 1 << 17
@@ -27,7 +27,7 @@ ROWS = 4096
 LATENCY = 30
 INPUTS = (
     "command__valid", "row_request__ready", "row_data__valid", "axi__awready", "axi__wready",
-    "axi__bvalid",
+    "axi__bvalid", "parked__ready",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class StorePath(wiring.Component):
             "base": In(40),
             "row_request": Out(stream.Signature(16)),
             "row_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
+            "parked": Out(stream.Signature(layouts.beat())),
             "done": Out(1),
             "idle": Out(1),
             "axi": Out(axi4.WriteSignature()),
@@ -59,6 +60,7 @@ class StorePath(wiring.Component):
         ]
         connect(m, unit.request, dma.request)
         connect(m, unit.o, dma.i)
+        connect(m, unit.parked, flipped(self.parked))
         connect(m, dma.axi, flipped(self.axi))
         m.d.comb += [
             unit.base.eq(self.base),
@@ -105,6 +107,33 @@ async def places_every_row_under_stalls(dut):
         await store(dut, commands, stall=0.4, seed=seed)
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def gives_parked_weights_to_the_loader(dut):
+    """Among transfers to DDR: every beat to its side, completions in order."""
+    await start_clock(dut, zero=INPUTS)
+    row_bytes = settings()["lanes"] * settings()["pixels"]
+    rng = random.Random(2)
+    for seed in range(3):
+        commands, at = [], 0
+        for _ in range(16):
+            rows = rng.choice([1, 2, 7, rng.randrange(1, 40)])
+            commands.append(command(row_bytes, at, groups=1, rows=rows, rng=rng))
+            commands[-1]["weights"] = rng.randrange(2)
+            at += commands[-1]["stride"] + 16 * rng.randrange(20)
+        await store(dut, commands, stall=0.4 * (seed > 0), seed=seed)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def sustains_a_beat_per_cycle_of_weights(dut):
+    await start_clock(dut, zero=INPUTS)
+    row_bytes = settings()["lanes"] * settings()["pixels"]
+    commands = [command(row_bytes, 0, groups=1, rows=100) | {"weights": 1} for i in range(4)]
+    cycles = await store(dut, commands)
+
+    beats = 4 * 100 * row_bytes // 16
+    assert cycles <= beats + 4 * 20, (cycles, beats)
+
+
 def command(row_bytes, offset, *, groups, rows, rng=None):
     """Gaps between groups, in DDR and in feature rows, when there is ``rng``."""
     gap, row = (rng.randrange(rows + 1), rng.randrange(3000)) if rng else (0, 0)
@@ -124,12 +153,16 @@ async def store(dut, commands, *, stall=0.0, seed=0):
     rng = random.Random(seed)
     features = [rng.randbytes(row_bytes) for _ in range(ROWS)]
     memory = bytearray(rng.randbytes(MEMORY_BYTES))
-    expected, ends = bytearray(memory), []
+    expected, ends, weights = bytearray(memory), [], []
     for c in commands:
         bursts = 0
         for group in range(c["groups"]):
             row, at = c["row"] + group * c["row_stride"], c["offset"] + group * c["stride"]
             data = b"".join(features[row : row + c["rows"]])
+            if c.get("weights"):
+                starts = range(0, len(data), 16)
+                weights += [int.from_bytes(data[i : i + 16], "little") for i in starts]
+                continue
             expected[at : at + len(data)] = data
             bursts += (at + len(data) - 1) // 256 - at // 256 + 1
         ends.append((ends[-1] if ends else 0) + bursts)
@@ -141,6 +174,8 @@ async def store(dut, commands, *, stall=0.0, seed=0):
         cocotb.start_soon(serve_rows(dut, features, random.Random(seed), stall)),
         cocotb.start_soon(check_stream_rules(dut, "row_request")),
     ]
+    sink = StreamSink(dut, "parked", stall=stall, seed=seed)
+    receiver = cocotb.start_soon(sink.receive(len(weights)))
     assert dut.idle.value
     began = get_sim_time("ns")
     cocotb.start_soon(source.send(*(isa.STORE.pack(c) for c in commands)))
@@ -158,6 +193,7 @@ async def store(dut, commands, *, stall=0.0, seed=0):
     for task in tasks:
         task.cancel()
 
+    assert await receiver == weights
     assert memory == expected
     return cycles
 
