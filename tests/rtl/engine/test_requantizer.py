@@ -203,7 +203,7 @@ def random_step(rng, *, groups, pixels, dense=False, zero=None, low=-128, high=1
             "zero": int(rng.integers(-128, 128)) if zero is None else zero,
             "low": low, "high": high, "table": int(rng.integers(2)), "pixels": pixels,
         },
-        bank=int(rng.integers(2)),
+        bank=int(rng.integers(4)),
         table=rng.integers(-128, 128, 256),
         bias=rng.integers(-limit, limit, shape) >> rng.integers(0, arch.acc_bits - 2, shape),
         multiplier=multiplier, shift=shift, beats=[],
@@ -288,18 +288,18 @@ async def time_of(dut, name):
 
 
 async def write_tables(dut, step, late):
-    """The step's table, if it is late, else another into the other bank."""
+    """The step's table, if it is late, else another into another bank."""
     for _ in range(late):
         await FallingEdge(dut.clk)
     if late:
         await write_table(dut, step.bank, step.table)
     else:
-        await write_table(dut, 1 - step.bank, step.table[::-1])
+        await write_table(dut, step.bank ^ 2, step.table[::-1])
 
 
 async def write_table(dut, bank, table):
     beats = [
-        bank | index << 1 | join(table[16 * index :][:16], 8) << 5
+        bank | index << 2 | join(table[16 * index :][:16], 8) << 6
         for index in range(len(table) // 16)
     ]
     await StreamSource(dut, "table").send(*beats)
