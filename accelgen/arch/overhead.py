@@ -10,13 +10,13 @@ from accelgen.arch import timing
 from accelgen.arch.params import ArchParams
 
 __all__ = [
-    "CHAIN_CYCLES",
     "DISPATCH_CYCLES",
     "LOAD_TAIL_CYCLES",
     "PROGRAM_END_CYCLES",
     "PROGRAM_START_CYCLES",
     "STEP_END_CYCLES",
     "STORE_HEAD_CYCLES",
+    "chain_cycles",
     "ring_cycles",
     "step_end_cycles",
     "step_start_cycles",
@@ -32,10 +32,13 @@ DISPATCH_CYCLES = 3
 LOAD_TAIL_CYCLES = 8
 #: A STORE's start to its first beat on the bus.
 STORE_HEAD_CYCLES = 16
-#: Accumulators of a vector through queue, requantizer and assembler to a row on its way.
-CHAIN_CYCLES = 16
 #: The last row of a step written to the step's count.
 STEP_END_CYCLES = 4
+
+
+def chain_cycles(pe_mode: str) -> int:
+    """Accumulators of a vector through queue, requantizer and assembler to a row on its way."""
+    return 1 + timing.requantize_latency(pe_mode)
 
 
 def step_start_cycles(pixels: int) -> int:
@@ -45,15 +48,15 @@ def step_start_cycles(pixels: int) -> int:
 
 def step_end_cycles(arch: ArchParams, *, window: bool, add: bool, squeeze: bool) -> int:
     """A step's last vector issued by its last engine to the step's count."""
-    cycles = CHAIN_CYCLES + STEP_END_CYCLES
+    cycles = chain_cycles(arch.pe_mode) + STEP_END_CYCLES
     engine = timing.pe_array_latency(arch.lanes, arch.pe_mode)
-    cycles += timing.WINDOW_LANES_LATENCY if window else engine
-    cycles += timing.ADD_LATENCY - timing.PASS_LATENCY if add else 0
+    cycles += timing.window_lanes_latency(arch.pe_mode) if window else engine
+    cycles += timing.add_latency(arch.pe_mode) - timing.PASS_LATENCY if add else 0
     return cycles + (timing.squeeze_interval(arch.lanes) if squeeze else 0)
 
 
 def ring_cycles(arch: ArchParams, *, array: bool) -> int:
     """A row's vector issued in front to the window engine's first use of it."""
     engine = timing.pe_array_latency(arch.lanes, arch.pe_mode)
-    through = engine + CHAIN_CYCLES if array else 0
+    through = engine + chain_cycles(arch.pe_mode) if array else 0
     return through + timing.WINDOW_PREPARE + timing.window_read_latency(arch.pixels)

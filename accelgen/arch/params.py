@@ -29,7 +29,7 @@ class ArchParams:
         ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
         DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``). ``"double"``: packed, and the
         multipliers run at twice the fabric's clock, so that four pixels share one
-        (``pixels >= 4``, ``lanes`` 4 or 8).
+        (``pixels`` and ``chain_pixels`` at least 4, ``lanes`` 4 or 8).
     acc_bits : int
         Width of accumulators, 27 to 32. 27 lets one DSP48E2 requantize; the compiler proves
         that a layer fits or refuses it.
@@ -95,9 +95,10 @@ class ArchParams:
             raise ConfigError(
                 f"pe_mode {self.pe_mode!r} needs pixels >= {self.pe_pixels} and lanes <= 8"
             )
-        if self.chain_pixels % self.lane_pixels:
+        if self.pe_mode == "double" and self.chain_pixels < self.pe_pixels:
             raise ConfigError(
-                f"pe_mode {self.pe_mode!r} needs an even chain_pixels, not {self.chain_pixels}"
+                f"pe_mode 'double' needs chain_pixels of at least {self.pe_pixels}, "
+                f"not {self.chain_pixels}"
             )
         if not 27 <= self.acc_bits <= 32:
             raise ConfigError(f"acc_bits must be 27 to 32, not {self.acc_bits}")

@@ -7,19 +7,19 @@ the outputs in cycle t + n.
 from __future__ import annotations
 
 __all__ = [
-    "ADD_LATENCY",
     "FEATURE_READ_LATENCY",
     "PASS_LATENCY",
     "RASTER_LATENCY",
-    "REQUANTIZE_LATENCY",
     "ROW_LATENCY",
-    "WINDOW_LANES_LATENCY",
     "WINDOW_PREPARE",
+    "add_latency",
     "array_read_latency",
     "pe_array_latency",
     "raster_setup",
+    "requantize_latency",
     "run_latency",
     "squeeze_interval",
+    "window_lanes_latency",
     "window_read_latency",
 ]
 
@@ -64,26 +64,43 @@ def window_read_latency(pixels: int) -> int:
 
 # Engines.
 
-#: WindowLanes: a vector's last beat to its accumulators: pack, multiply (3), accumulate.
-#: Double-pumped: pack, to the fast clock and through the multiplier (2), back, accumulate.
-WINDOW_LANES_LATENCY = 5
-#: Requantizer: a beat of accumulators to its pixels: lane 9, table 2, packer 2, queue 2.
-REQUANTIZE_LATENCY = 15
-#: Adder: a beat of pixels to their sums with the residual: lane 10, queue 2.
-ADD_LATENCY = 12
 #: Adder: a beat that passes (add = 0).
 PASS_LATENCY = 2
+
+
+def window_lanes_latency(pe_mode: str) -> int:
+    """WindowLanes: a vector's last beat to its accumulators: pack, multiply (3), accumulate.
+
+    Double-pumped: pack, to the fast clock and through the multiplier (2), to the adder.
+    """
+    return 4 if pe_mode == "double" else 5
+
+
+def requantize_latency(pe_mode: str) -> int:
+    """Requantizer: a beat of accumulators to its pixels: lane 10, table 3, packer 2, queue 2.
+
+    Double-pumped, the lane takes 6 with the accumulators' way out of their queue.
+    """
+    return 13 if pe_mode == "double" else 17
+
+
+def add_latency(pe_mode: str) -> int:
+    """Adder: a beat of pixels to their sums with the residual: lane 11, queue 2.
+
+    Double-pumped, the lane takes 8 with both changes of clock.
+    """
+    return 10 if pe_mode == "double" else 13
 
 
 def pe_array_latency(lanes: int, pe_mode: str) -> int:
     """PeArray: a vector's last beat to its accumulators: pack, multiply (2), sums, accumulate.
 
-    Double-pumped, the operands' change of clock, products and sums take half as long, and the
-    sums' way back two cycles.
+    Double-pumped, the operands' change of clock, products and sums take half as long, and nothing
+    comes back.
     """
-    return lanes // 2 + 5 if pe_mode == "double" else lanes + 4
+    return lanes // 2 + 3 if pe_mode == "double" else lanes + 4
 
 
 def squeeze_interval(lanes: int) -> int:
     """Squeeze: least cycles from one group's last beat to the next group's."""
-    return lanes + 14
+    return lanes + 15

@@ -94,6 +94,7 @@ class ArrayPath(wiring.Component):
             reader.step.eq(step),
             reader.start.eq(self.start),
             reader.credit.eq(acc_queue.credit),
+            acc_queue.clk2x.eq(self.clk2x),
             requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant1),
             requantizer.table_bank.eq(step.table_bank),

@@ -9,8 +9,8 @@ from accelgen.arch import ArchParams, isa
 
 __all__ = [
     "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param", "dma_request",
-    "fault", "fields", "pixel", "pixels", "raster_beat", "row", "row_write", "table_write", "tap",
-    "weight_word", "window_operands",
+    "fault", "fields", "pixel", "pixels", "pumped_pixels", "raster_beat", "row", "row_write",
+    "table_write", "tap", "weight_word", "window_operands",
 ]  # fmt: skip
 
 
@@ -42,6 +42,11 @@ def row_write(arch: ArchParams) -> data.StructLayout:
 def pixels(arch: ArchParams) -> data.ArrayLayout:
     """W pixels: what the chain behind the accumulators moves per cycle."""
     return data.ArrayLayout(pixel(arch), arch.chain_pixels)
+
+
+def pumped_pixels(arch: ArchParams) -> data.ArrayLayout:
+    """W pixels; double-pumped, half as many in each of two fast cycles (double_pump.turns)."""
+    return data.ArrayLayout(pixel(arch), arch.chain_pixels // arch.lane_pixels)
 
 
 def beat() -> data.ArrayLayout:
@@ -123,18 +128,26 @@ def window_operands(arch: ArchParams) -> data.StructLayout:
 
 
 def accumulators(arch: ArchParams) -> data.StructLayout:
-    """A finished vector: P x C accumulators and which lanes are pixels of the output."""
-    return data.StructLayout({
-        "acc": data.ArrayLayout(data.ArrayLayout(signed(arch.acc_bits), arch.lanes), arch.pixels),
-        "keep": arch.pixels,
-    })
+    """A finished vector: P x C accumulators and which lanes are pixels of the output.
+
+    Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others in
+    2t + 2 (double_pump.turns), where t is the fabric cycle of the vector.
+    """
+    return _accumulators(arch, arch.pixels)
 
 
 def accumulator_beat(arch: ArchParams) -> data.StructLayout:
-    """W pixels of a finished vector, on their way to the requantizer."""
+    """W pixels of a finished vector, on their way to the requantizer.
+
+    Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 3, the others in
+    2t + 4 (double_pump.turns), where t is the fabric cycle in which the beat is taken.
+    """
+    return _accumulators(arch, arch.chain_pixels)
+
+
+def _accumulators(arch: ArchParams, pixels: int) -> data.StructLayout:
+    lanes = data.ArrayLayout(signed(arch.acc_bits), arch.lanes)
     return data.StructLayout({
-        "acc": data.ArrayLayout(
-            data.ArrayLayout(signed(arch.acc_bits), arch.lanes), arch.chain_pixels
-        ),
-        "keep": arch.chain_pixels,
+        "acc": data.ArrayLayout(lanes, pixels // arch.lane_pixels),
+        "keep": pixels,
     })

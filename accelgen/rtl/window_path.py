@@ -100,6 +100,7 @@ class WindowPath(wiring.Component):
             assembler.phases.eq(step.ring_raster.phases),
             lanes.clk2x.eq(self.clk2x),
             lanes.op.eq(step.window_op),
+            acc_queue.clk2x.eq(self.clk2x),
             requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant2),
             requantizer.table_bank.eq(step.table_bank),

@@ -15,7 +15,7 @@ from accelgen.synthesis.timing import violations
 
 pytest.importorskip("pyosys")
 
-ARCH = ArchParams(lanes=4, pixels=4, pe_mode="double", chain_pixels=2, feature_rows=64)
+ARCH = ArchParams(lanes=4, pixels=4, pe_mode="double", chain_pixels=4, feature_rows=64)
 
 
 @pytest.fixture(scope="module")

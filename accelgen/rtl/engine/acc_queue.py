@@ -1,12 +1,13 @@
 """Accumulator queue: whole vectors in, W pixels at a time out."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.acc_column import AccColumn
 
 __all__ = ["AccQueue"]
 
@@ -16,7 +17,8 @@ class AccQueue(wiring.Component):
 
     A vector leaves in beats of W pixels, in lane order; beats with no lane to keep are left out. A
     beat every cycle, also from one vector to the next; a vector without any lane to keep costs
-    one cycle. First beat ``LATENCY`` cycles after the vector came in.
+    one cycle. First beat ``LATENCY`` cycles after the vector came in. Double-pumped, accumulators
+    come and leave in the fast domain (layouts.accumulators, accumulator_beat).
 
     The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
     it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
@@ -24,16 +26,18 @@ class AccQueue(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``acc_bits`` and ``acc_depth``.
+        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``acc_bits``, ``acc_depth`` and ``pe_mode``.
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     i : In(stream of accumulators, always ready)
         Finished vectors.
     o : Out(stream of accumulator_beat)
         Their pixels; at least one is kept. Comes out of registers.
     credit : Out(1)
-        Pulse: a vector has left the memory.
+        Pulse: a vector has left.
     """
 
     LATENCY = 3
@@ -41,6 +45,7 @@ class AccQueue(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
+            "clk2x": In(1),
             "i": In(stream.Signature(layouts.accumulators(arch), always_ready=True)),
             "o": Out(stream.Signature(layouts.accumulator_beat(arch))),
             "credit": Out(1),
@@ -73,16 +78,16 @@ class AccQueue(wiring.Component):
         wanted = Cat(next_keep.word_select(b, width).any() for b in range(beats))
         rest = pending & (pending - 1)[:beats]
 
-        held, advance, finished = Signal(), Signal(), Signal()
+        held, advance, finished, ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
-            finished.eq(~pending.any() | (advance & ~rest.any())),
+            finished.eq(~held | (advance & ~rest.any())),
             begin.eq(finished & some),
             pending_next.eq(Mux(begin, wanted, Mux(advance, rest, pending))),
         ]
         m.d.sync += [
             pending.eq(pending_next),
-            self.credit.eq(finished & held),
+            self.credit.eq(advance & ends),
         ]
         for beat in reversed(range(beats)):
             with m.If(pending_next[beat]):
@@ -92,25 +97,45 @@ class AccQueue(wiring.Component):
         with m.Elif(finished):
             m.d.sync += held.eq(0)
 
-        # One memory per beat, so that a vector is written at once and read through a mux of P/W.
-        read = []
-        for beat in range(beats):
-            lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
-            read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
-        acc_out = Signal(len(read[0]), reset_less=True)
+        row_out, beat_out = Signal.like(row), Signal.like(select)
         keep_out = Signal(width, reset_less=True)
-        m.d.comb += [Value.cast(self.o.p.acc).eq(acc_out), self.o.p.keep.eq(keep_out)]
+        m.d.comb += self.o.p.keep.eq(keep_out)
         with m.If(advance):
             m.d.sync += [
                 self.o.valid.eq(pending.any()),
+                ends.eq(held & ~rest.any()),
                 keep_out.eq(keep.word_select(select, width)),
+                row_out.eq(row),
+                beat_out.eq(select),
             ]
-            with m.Switch(select):
-                for beat in range(beats):
-                    with m.Case(beat):
-                        m.d.sync += acc_out.eq(read[beat])
+        if self.arch.pe_mode == "double":
+            self._columns(m, write_row, row_out, beat_out)
+        else:
+            # A memory per beat: a vector is written at once and read through a mux of P/W.
+            read = []
+            for beat in range(beats):
+                lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
+                read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
+            acc_out = Signal(len(read[0]), reset_less=True)
+            m.d.comb += Value.cast(self.o.p.acc).eq(acc_out)
+            with m.If(advance):
+                m.d.sync += acc_out.eq(Array(read)[select])
 
         return m
+
+    def _columns(self, m, write_row, read_row, read_beat):
+        """Accumulators in a memory per channel, whose output follows what is at ``o``."""
+        for c in range(self.arch.lanes):
+            m.submodules[f"column{c}"] = column = AccColumn(self.arch)
+            m.d.comb += [
+                column.clk2x.eq(self.clk2x),
+                column.write_en.eq(self.i.valid),
+                column.write_row.eq(write_row),
+                column.read_row.eq(read_row),
+                column.read_beat.eq(read_beat),
+                *(to.eq(acc[c]) for to, acc in zip(column.i, self.i.p.acc, strict=True)),
+                *(acc[c].eq(out) for acc, out in zip(self.o.p.acc, column.o, strict=True)),
+            ]
 
     def _memory(self, m, name, data, write_row, read_row):
         """Write ``data`` with every vector; return what is in ``read_row``."""

@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.double_pump import fast_domain, to_fabric, turns
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["WORDS", "ActivationTable"]
 
@@ -17,20 +19,25 @@ WORDS = ENTRIES // COPIED
 
 
 class ActivationTable(wiring.Component):
-    """``o = table[i + 128]`` for W x C values at once, or ``o = i``. ``LATENCY`` cycles.
+    """``o = table[i + 128]`` for W x C values at once, or ``o = i``. ``latency`` cycles.
 
     Four banks: those of coming steps are written while one is in use. Each lane looks up in a copy
     of its own in LUT RAM (a block RAM would be a fifth used), made of the bank after ``start`` in
     32 cycles: while the step's first pixels are still on their way. Copies of all banks would
     take four times the LUTs.
 
+    Double-pumped, values come in the domain ``fast`` (layouts.pumped_pixels), the first of a fabric
+    cycle's two in an odd fast cycle 2t + 1; they leave in fabric cycle t + ``latency``.
+
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes`` and ``chain_pixels``.
+        Uses ``lanes``, ``chain_pixels`` and ``pe_mode``.
 
     Members
     -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
     enable : In(1)
         Look up. Static from ``start`` on.
     bank : In(2)
@@ -41,22 +48,25 @@ class ActivationTable(wiring.Component):
         Values that come ``LEAD`` cycles from now, or later, are looked up in this table.
     table : In(stream of table_write, always ready)
         Writes, from index 0 to 15; not to the bank in use, until ``ready``.
-    i : In(pixels)
+    i : In(pumped_pixels)
     o : Out(pixels)
     """
 
-    LATENCY = 2
     LEAD = 6
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        self.double = arch.pe_mode == "double"
+        # Double-pumped, half of it is the way back to the fabric's clock.
+        self.latency = _Lane.LATENCY
         super().__init__({
+            "clk2x": In(1),
             "enable": In(1),
             "bank": In(2),
             "start": In(1),
             "ready": Out(1),
             "table": In(stream.Signature(layouts.table_write(arch), always_ready=True)),
-            "i": In(layouts.pixels(arch)),
+            "i": In(layouts.pumped_pixels(arch)),
             "o": Out(layouts.pixels(arch)),
         })
 
@@ -75,17 +85,19 @@ class ActivationTable(wiring.Component):
             write_data.eq(data.View(halves, self._banks(m, at[1:]))[at[0]]),
         ]
 
-        for p in range(self.arch.chain_pixels):
+        for n in range(len(self.i)):
             for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane()
+                m.submodules[f"lane{n}_{c}"] = lane = _Lane(double=self.double)
                 m.d.comb += [
+                    lane.clk2x.eq(self.clk2x),
                     lane.write_en.eq(write_en),
                     lane.write_at.eq(write_at),
                     lane.write_data.eq(write_data),
                     lane.enable.eq(self.enable),
-                    lane.i.eq(self.i[p][c]),
-                    self.o[p][c].eq(lane.o),
+                    lane.i.eq(self.i[n][c]),
                 ]
+                for half, pixel in enumerate(turns(self.arch, n)):
+                    m.d.comb += self.o[pixel][c].eq(lane.o[half])
 
         return m
 
@@ -131,20 +143,27 @@ class ActivationTable(wiring.Component):
 
 
 class _Lane(wiring.Component):
-    """One copy of the table."""
+    """One copy of the table. Double-pumped, looked up in the domain ``fast``."""
 
-    def __init__(self):
+    LATENCY = 3
+
+    def __init__(self, *, double: bool):
+        self.double = double
         super().__init__({
+            "clk2x": In(1),
             "write_en": In(1),
             "write_at": In(range(WORDS)),
             "write_data": In(data.ArrayLayout(signed(8), COPIED)),
             "enable": In(1),
             "i": In(signed(8)),
-            "o": Out(signed(8)),
+            "o": Out(data.ArrayLayout(signed(8), 2 if double else 1)),
         })
 
     def elaborate(self, platform):
         m = Module()
+        domain = "fast" if self.double else "sync"
+        if self.double:
+            fast_domain(m, self.clk2x)
 
         m.submodules.memory = memory = Memory(
             shape=self.write_data.shape(), depth=WORDS, init=[],
@@ -160,14 +179,20 @@ class _Lane(wiring.Component):
             index.eq(Cat(self.i[:-1], ~self.i[-1])),
             read.addr.eq(index[3:]),
         ]
-        found = Signal(signed(8), reset_less=True)
-        through = Signal(signed(8), reset_less=True)
+        # Cycle 1: the word. 2 and 3: the entry of it, in two multiplexers of one LUT each; who
+        # does not look up joins in the second.
+        word = Signal.like(read.data, reset_less=True)
+        halves = Signal(data.ArrayLayout(signed(8), 2), reset_less=True)
         result = Signal(signed(8), reset_less=True)
-        m.d.sync += [
-            found.eq(read.data[index[:3]]),
-            through.eq(self.i),
-            result.eq(Mux(self.enable, found, through)),
+        low, through = delay(m, index[:3], 1, domain=domain), delay(m, self.i, 2, domain=domain)
+        high = delay(m, low[2], 1, domain=domain)
+        parts = [word.as_value()[part : part + 32] for part in (0, 32)]
+        m.d[domain] += [
+            word.eq(read.data),
+            *(halves[n].eq(parts[n].word_select(low[:2], 8)) for n in range(2)),
+            result.eq(Mux(self.enable, halves[high], through)),
         ]
-        m.d.comb += self.o.eq(result)
+        results = to_fabric(m, result) if self.double else [result]
+        m.d.comb += [o.eq(value) for o, value in zip(self.o, results, strict=True)]
 
         return m

@@ -8,10 +8,11 @@ from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.beat_counter import BeatCounter
 from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fabric, to_fast
-from accelgen.rtl.engine.multiply_add import MULTIPLY_LATENCY, multiply_add
-from accelgen.rtl.engine.shifter import SaturatingShifter
+from accelgen.rtl.engine.multiply_add import multiply_add
+from accelgen.rtl.engine.scale_down import ScaleDown
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.delay import delay
+from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["Adder"]
 
@@ -24,7 +25,7 @@ class Adder(wiring.Component):
 
     ``a`` is the chain's pixel, ``b`` the residual's (ir.ops.QAdd; fields ``add_*`` of the step).
     Without ``step.add`` pixels pass unchanged and no residual is taken. A beat every cycle;
-    ``timing.ADD_LATENCY`` from beat to beat, ``timing.PASS_LATENCY`` for pixels that pass.
+    ``timing.add_latency`` from beat to beat, ``timing.PASS_LATENCY`` for pixels that pass.
 
     Parameters
     ----------
@@ -46,8 +47,6 @@ class Adder(wiring.Component):
     o : Out(stream of pixels)
         As many. Comes out of registers.
     """
-
-    LATENCY = timing.ADD_LATENCY
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -85,8 +84,9 @@ class Adder(wiring.Component):
             counter.advance.eq(accept),
         ]
 
+        latency = timing.add_latency(self.arch.pe_mode) - StreamQueue.LATENCY
         # Nothing of a step that passes may be left in here when one that adds follows.
-        added = delay(m, accept & self.step.add, _Lane.LATENCY, reset=True)
+        added = delay(m, accept & self.step.add, latency, reset=True)
         m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
         step = self.arch.lane_pixels
         for p in range(0, width, step):
@@ -114,9 +114,10 @@ class Adder(wiring.Component):
 
 
 class _Lane(wiring.Component):
-    """One channel of one pixel, or of two that share the multipliers; ``LATENCY`` cycles."""
+    """One channel of one pixel, or of two that share all but the first register and the last.
 
-    LATENCY = 1 + MULTIPLY_LATENCY + 1 + SaturatingShifter.LATENCY + 2
+    ``timing.add_latency`` cycles, less the queue's.
+    """
 
     def __init__(self, arch: ArchParams):
         self.double = arch.pe_mode == "double"
@@ -145,57 +146,36 @@ class _Lane(wiring.Component):
         )
         m.d.sync += [pixels_a.eq(self.a), pixels_b.eq(self.b)]
 
-        # Cycles 2 to 5: scale and add.
         if self.double:
             fast_domain(m, self.clk2x)
             second = second_half(m)
             a = to_fast(m, pixels_a[0], pixels_a[1], second, name="a")
             b = to_fast(m, pixels_b[0], pixels_b[1], second, name="b")
-            total = self._scale(m, platform, a, b, "fast")
-            # The second sum shows in an even cycle: one more, so that it meets the fabric's.
-            late = Signal.like(total, name="late", reset_less=True)
-            m.d.fast += late.eq(total)
-            totals = to_fabric(m, late)
+            result = self._add(m, platform, a, b, "fast")
+            # The first result shows in an odd fast cycle: one more, so that it meets the fabric's.
+            results = to_fabric(m, delay(m, result, 1, domain="fast"))
         else:
-            totals = [self._scale(m, platform, pixels_a[0], pixels_b[0], "sync")]
-        for pixel, total in enumerate(totals):
-            self._shift(m, pixel, total)
+            results = [self._add(m, platform, pixels_a[0], pixels_b[0], "sync")]
+        m.d.comb += [to.eq(result) for to, result in zip(self.result, results, strict=True)]
 
         return m
 
-    def _scale(self, m, platform, a, b, domain):
-        """Two multipliers in a cascade, the second one cycle behind the first."""
-        late_b = Signal(signed(8), reset_less=True)
-        m.d[domain] += late_b.eq(b)
+    def _add(self, m, platform, a, b, domain):
+        """Two multipliers in a cascade, the second one cycle behind the first; scale down."""
         product_a = multiply_add(
             m, platform, "scale_a", self.multiplier_a, a,
             bits=33, addend=self.offset, domain=domain,
         )  # fmt: skip
-        return multiply_add(
-            m, platform, "scale_b", self.multiplier_b, late_b,
+        total = multiply_add(
+            m, platform, "scale_b", self.multiplier_b, delay(m, b, 1, domain=domain),
             bits=34, cascade=product_a, domain=domain,
         ).value  # fmt: skip
-
-    def _shift(self, m, pixel, total):
-        """Cycles 6 to 10 of one pixel."""
-        # Cycles 6 to 8: shift.
-        m.submodules[f"shifter{pixel}"] = shifter = SaturatingShifter(len(total))
+        m.submodules.down = down = ScaleDown(len(total), rounded=False, domain=domain)
         m.d.comb += [
-            shifter.value.eq(total),
-            shifter.coarse.eq(self.shift[4]),  # at most 31
-            shifter.middle.eq(self.shift[2:4]),
-            shifter.fine.eq(self.shift[0:2]),
+            down.value.eq(total),
+            down.shift.eq(self.shift),
+            down.zero.eq(self.zero),
+            down.low.eq(self.low),
+            down.high.eq(self.high),
         ]
-
-        # Cycle 9: zero point. Cycle 10: clamp.
-        moved = Signal(signed(11), name=f"moved{pixel}", reset_less=True)
-        result = Signal(signed(8), name=f"result{pixel}", reset_less=True)
-        m.d.sync += [
-            moved.eq(shifter.result + self.zero),
-            result.eq(moved),
-        ]
-        with m.If(moved < self.low):
-            m.d.sync += result.eq(self.low)
-        with m.If(moved > self.high):
-            m.d.sync += result.eq(self.high)
-        m.d.comb += self.result[pixel].eq(result)
+        return down.result

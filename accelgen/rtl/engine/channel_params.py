@@ -21,7 +21,7 @@ class ChannelParams(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes`` and ``acc_bits``.
+        Uses ``lanes``, ``acc_bits`` and ``pe_mode``.
 
     Members
     -------
@@ -76,13 +76,12 @@ class ChannelParams(wiring.Component):
         with m.Elif(self.take):
             m.d.sync += self.have.eq(0)
 
+        late = int(self.arch.pe_mode == "double")
         for c, param in enumerate(current):
             m.d.comb += [
-                self.o[c].bias.eq(param.bias),
-                self.o[c].multiplier.eq(delay(m, param.multiplier, 1)),
-                self.o[c].coarse.eq(delay(m, param.shift[4:6], 4)),
-                self.o[c].middle.eq(delay(m, param.shift[2:4], 5)),
-                self.o[c].fine.eq(delay(m, param.shift[0:2], 6)),
+                self.o[c].bias.eq(delay(m, param.bias, late)),
+                self.o[c].multiplier.eq(delay(m, param.multiplier, late + 1)),
+                self.o[c].shift.eq(delay(m, param.shift, 3)),
             ]
 
         return m

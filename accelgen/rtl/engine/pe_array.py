@@ -72,7 +72,10 @@ class PeArray(wiring.Component):
                     chain.weights.eq(weights[oc]),
                     chain.valid.eq(valid),
                     chain.first.eq(first),
-                    *(self.o.p.acc[j * step + p][oc].eq(chain.acc[p]) for p in range(step)),
+                    *(
+                        self.o.p.acc[j * len(chain.acc) + p][oc].eq(acc)
+                        for p, acc in enumerate(chain.acc)
+                    ),
                 ]
 
         # A beat's marks travel beside it: valid is reset, the others matter only with it.

@@ -6,9 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.engine.accumulate import accumulate
-from accelgen.rtl.engine.double_pump import to_fabric
+from accelgen.rtl.engine.interleaved import interleaved_accumulator
 from accelgen.rtl.engine.multiply_add import multiply_add
 from accelgen.rtl.engine.packed import unpack
+from accelgen.rtl.streams.delay import delay
 
 __all__ = ["FIELD_BITS", "PeChain", "operand_shape"]
 
@@ -34,9 +35,10 @@ class PeChain(wiring.Component):
     beat, ``valid`` comes two cycles before, ``first`` one.
     Where there is no beat the last multiplier adds up to 0, so the accumulators need no enable.
 
-    In mode ``"double"`` the multipliers run in domain ``fast`` (engine/double_pump.py): operands
-    come there, first of pixels 0 and 1, then of pixels 2 and 3, a weight for both; lane k is k
-    fast cycles late. The first are in a fast register in cycle 2t + 1, the rest as above.
+    In mode ``"double"`` all of it is in domain ``fast`` (engine/double_pump.py): operands come
+    there, first of pixels 0 and 1, then of pixels 2 and 3, a weight for both; lane k is k fast
+    cycles late. The first are in fast cycle 2t + 1, and part of ``acc`` in fast cycle 2v + 1, with
+    v = t + lanes / 2 + 2; ``valid`` comes two fabric cycles before v, ``first`` one.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ class PeChain(wiring.Component):
         The sum that the last multiplier makes belongs to a beat.
     first : In(1)
         It starts a new accumulation. Only with a beat.
-    acc : Out(array of signed(acc_bits), pixels_per_chain)
+    acc : Out(array of signed(acc_bits), pixels that share a multiplier at a time)
         Accumulators.
     """
 
@@ -64,37 +66,42 @@ class PeChain(wiring.Component):
             "weights": In(data.ArrayLayout(signed(8), arch.lanes)),
             "valid": In(1),
             "first": In(1),
-            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), arch.pe_pixels)),
+            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), arch.pe_pixels // arch.lane_pixels)),
         })
 
     def elaborate(self, platform):
         m = Module()
         lanes, double = self.arch.lanes, self.arch.pe_mode == "double"
 
+        valid, first = self.valid, self.first
+        if double:
+            # The first sum shows in an odd cycle, what clears it one cycle earlier.
+            valid = delay(m, valid, 2, domain="fast")
+            first = delay(m, first, 1, domain="fast")
+
         operand_bits = len(self.activations[0])
-        partial = None
+        total = None
         for k in range(lanes):
             # A bit more than a product's per doubling of the number of products.
             bits = operand_bits + 8 + k.bit_length()
-            partial = multiply_add(
+            total = multiply_add(
                 m, platform, f"lane{k}", self.activations[k], self.weights[k], bits=bits,
-                cascade=partial, clear=~self.valid if k == lanes - 1 and not double else None,
+                cascade=total, clear=~valid if k == lanes - 1 else None,
                 domain="fast" if double else "sync",
             )  # fmt: skip
 
-        totals = [partial.value]
-        if double:
-            # The second half's sum shows in an even cycle: one more, so that it meets the fabric's.
-            late = Signal.like(partial.value, name="late", reset_less=True)
-            m.d.fast += late.eq(partial.value)
-            totals = to_fabric(m, late, clear=~self.valid)
-
-        sums = [(totals[0], Const(0, 1))]
+        sums = [(total.value, Const(0, 1))]
         if self.arch.pe_mode != "single":
-            sums = [pixel for total in totals for pixel in unpack(total, field=FIELD_BITS)]
+            sums = unpack(total.value, field=FIELD_BITS)
         for pixel, (addend, carry) in enumerate(sums):
-            acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
-            m.d.sync += acc.eq(accumulate(m, acc, addend, carry=carry, restart=self.first))
+            if double:
+                acc, _ = interleaved_accumulator(
+                    m, f"acc{pixel}", bits=self.arch.acc_bits,
+                    addend=addend[:FIELD_BITS].as_signed(), carry=carry, restart=first,
+                )  # fmt: skip
+            else:
+                acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
+                m.d.sync += acc.eq(accumulate(m, acc, addend, carry=carry, restart=first))
             m.d.comb += self.acc[pixel].eq(acc)
 
         return m

@@ -30,7 +30,7 @@ class Requantizer(wiring.Component):
     the next group (also across steps) are fetched while this one runs. A group's pixels come
     out W to a beat, the last beat filled up with anything. A beat every cycle, also from group to
     group if C parameters came in time; only a group that ends in the middle of a beat after odd
-    numbers of kept lanes costs one cycle. ``timing.REQUANTIZE_LATENCY`` from beat to beat.
+    numbers of kept lanes costs one cycle. ``timing.requantize_latency`` from beat to beat.
 
     Parameters
     ----------
@@ -58,10 +58,9 @@ class Requantizer(wiring.Component):
         Pixels. Comes out of registers.
     """
 
-    LATENCY = timing.REQUANTIZE_LATENCY
-
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        self.latency = timing.requantize_latency(arch.pe_mode)
         super().__init__({
             "clk2x": In(1),
             "config": In(layouts.fields(isa.REQUANT)),
@@ -76,7 +75,6 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        assert RequantizeLane.LATENCY >= ActivationTable.LEAD
         m.submodules.channel_params = params = ChannelParams(self.arch)
         m.submodules.table = table = ActivationTable(self.arch)
         m.submodules.packer = packer = Packer(self.arch)
@@ -86,26 +84,27 @@ class Requantizer(wiring.Component):
         connect(m, queue.o, flipped(self.o))
 
         valid, beat = self._admit(m, params.have & table.ready, params, queue)
-        step = self.arch.lane_pixels
-        for p in range(0, self.arch.chain_pixels, step):
+        double = self.arch.pe_mode == "double"
+        for n in range(len(self.i.p.acc)):
             for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = RequantizeLane(
-                    self.arch.acc_bits, pixels=step
+                m.submodules[f"lane{n}_{c}"] = lane = RequantizeLane(
+                    self.arch.acc_bits, double=double
                 )
                 m.d.comb += [
                     lane.clk2x.eq(self.clk2x),
+                    lane.acc.eq(self.i.p.acc[n][c]),
                     lane.param.eq(params.o[c]),
                     lane.zero.eq(self.config.zero),
                     lane.low.eq(self.config.low),
                     lane.high.eq(self.config.high),
+                    table.i[n][c].eq(lane.result),
                 ]
-                for n in range(step):
-                    m.d.comb += [
-                        lane.acc[n].eq(self.i.p.acc[p + n][c]),
-                        table.i[p + n][c].eq(lane.result[n]),
-                    ]
-        cycles = RequantizeLane.LATENCY + ActivationTable.LATENCY
+        # Double-pumped, results are there in fast cycle 2t + 3 + LATENCY, an odd one.
+        lead = 1 + RequantizeLane.LATENCY // 2 if double else RequantizeLane.LATENCY
+        assert lead >= ActivationTable.LEAD
+        cycles = lead + table.latency
         m.d.comb += [
+            table.clk2x.eq(self.clk2x),
             table.start.eq(self.start),
             table.enable.eq(self.config.table),
             table.bank.eq(self.table_bank),

@@ -126,16 +126,14 @@ class Squeeze(wiring.Component):
             less_one.eq(step.squeeze_shift - 1),
             lane.param.bias.eq(step.squeeze_bias),
             lane.param.multiplier.eq(step.squeeze_multiplier),
-            lane.param.coarse.eq(less_one[4:6]),
-            lane.param.middle.eq(less_one[2:4]),
-            lane.param.fine.eq(less_one[0:2]),
+            lane.param.shift.eq(less_one),
             lane.zero.eq(step.squeeze_zero),
             lane.low.eq(-128),
             lane.high.eq(127),
         ]
 
         queue = [Signal(signed(SUM_BITS), name=f"queue{c}", reset_less=True) for c in range(lanes)]
-        m.d.comb += lane.acc[0].eq(queue[0])
+        m.d.comb += lane.acc.eq(queue[0])
         m.d.sync += [to.eq(value) for to, value in pairwise(queue)]
         with m.If(capture):
             m.d.sync += [to.eq(value) for to, value in zip(queue, sums, strict=True)]
@@ -148,8 +146,7 @@ class Squeeze(wiring.Component):
         m.d.sync += shift_in.eq(Cat(coming, shift_in))
         with m.If(shift_in.any()):
             m.d.sync += [
-                to.eq(value)
-                for to, value in zip(results, [*results[1:], lane.result[0]], strict=True)
+                to.eq(value) for to, value in zip(results, [*results[1:], lane.result], strict=True)
             ]
         with m.If(self.vector.ready):
             m.d.sync += self.vector.valid.eq(0)

@@ -8,7 +8,8 @@ from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.accumulate import accumulate
-from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fabric, to_fast
+from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fast
+from accelgen.rtl.engine.interleaved import interleaved_accumulator
 from accelgen.rtl.engine.multiply_add import multiply_add
 from accelgen.rtl.engine.packed import pack, unpack
 from accelgen.rtl.streams.delay import delay
@@ -26,7 +27,7 @@ class WindowLanes(wiring.Component):
     MAC and SCALE: ``acc[p][c] = sum of activations[p][c] * weights[c]``, exact in ``acc_bits``
     bits. MAX: ``acc[p][c] = max of activations[p][c]``; weights are ignored. Takes a beat every
     cycle; beats of a vector may have gaps between them. The result of a vector is at ``o`` for one
-    cycle, ``timing.WINDOW_LANES_LATENCY`` cycles after its last beat.
+    cycle, ``timing.window_lanes_latency`` cycles after its last beat.
 
     Parameters
     ----------
@@ -46,10 +47,9 @@ class WindowLanes(wiring.Component):
         Finished vectors, with ``keep`` of their last beat.
     """
 
-    LATENCY = timing.WINDOW_LANES_LATENCY
-
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        self.latency = timing.window_lanes_latency(arch.pe_mode)
         super().__init__({
             "clk2x": In(1),
             "op": In(2),
@@ -60,8 +60,6 @@ class WindowLanes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         step = self.arch.pe_pixels
-        if self.arch.pe_mode == "double":
-            fast_domain(m, self.clk2x)
 
         largest = Signal(reset_less=True)
         m.d.sync += largest.eq(self.op == WindowOp.MAX)
@@ -70,29 +68,31 @@ class WindowLanes(wiring.Component):
         for c in range(self.arch.lanes):
             m.d.sync += weights[c].eq(Mux(largest, 1, self.i.p.weights[c]))
 
-        coming = delay(m, self.i.valid, self.LATENCY - 2, reset=True)
-        valid = delay(m, coming, 1, reset=True)
-        first = delay(m, self.i.valid & self.i.p.first, self.LATENCY - 1, reset=True)
+        coming = delay(m, self.i.valid, self.latency - 2, reset=True)
+        first = delay(m, self.i.valid & self.i.p.first, self.latency - 2, reset=True)
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid & self.i.p.last, self.LATENCY, reset=True)),
-            self.o.p.keep.eq(delay(m, self.i.p.keep, self.LATENCY)),
+            self.o.valid.eq(delay(m, self.i.valid & self.i.p.last, self.latency, reset=True)),
+            self.o.p.keep.eq(delay(m, self.i.p.keep, self.latency)),
         ]
 
         for j in range(self.arch.pixels // step):
             for c in range(self.arch.lanes):
                 m.submodules[f"lane{j}_{c}"] = lane = _Lane(self.arch)
                 m.d.comb += [
+                    lane.clk2x.eq(self.clk2x),
                     lane.weight.eq(weights[c]),
                     lane.largest.eq(largest),
                     lane.coming.eq(coming),
-                    lane.valid.eq(valid),
                     lane.first.eq(first),
+                    *(
+                        pixel.eq(self.i.p.activations[j * step + p][c])
+                        for p, pixel in enumerate(lane.pixels)
+                    ),
+                    *(
+                        self.o.p.acc[j * len(lane.acc) + p][c].eq(acc)
+                        for p, acc in enumerate(lane.acc)
+                    ),
                 ]
-                for p in range(step):
-                    m.d.comb += [
-                        lane.pixels[p].eq(self.i.p.activations[j * step + p][c]),
-                        self.o.p.acc[j * step + p][c].eq(lane.acc[p]),
-                    ]
 
         return m
 
@@ -100,47 +100,36 @@ class WindowLanes(wiring.Component):
 class _Lane(wiring.Component):
     """One channel of the pixels that share a multiplier.
 
-    ``weight`` is one cycle late, ``coming`` (a beat) ``LATENCY`` - 2, ``valid`` and ``first`` (of a
-    beat) ``LATENCY`` - 1. Where there is no beat the product is 0.
+    ``weight`` is one cycle late, ``coming`` (a beat) and ``first`` (of a beat) are the latency of
+    WindowLanes less 2. Where there is no beat the product is 0.
     """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
-        step = arch.pe_pixels
         super().__init__({
-            "pixels": In(data.ArrayLayout(signed(9), step)),
+            "clk2x": In(1),
+            "pixels": In(data.ArrayLayout(signed(9), arch.pe_pixels)),
             "weight": In(signed(9)),
             "largest": In(1),
             "coming": In(1),
-            "valid": In(1),
             "first": In(1),
-            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), step)),
+            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), arch.pe_pixels // arch.lane_pixels)),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        # Cycle 1: pack. 2 to 4: the multiplier's registers.
-        values = (self._double if self.arch.pe_mode == "double" else self._products)(m, platform)
-
-        # Cycle 5: accumulate.
-        for pixel, (value, carry) in enumerate(values):
-            acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
-            larger = Signal(name=f"larger{pixel}")
-            # A maximum is an activation: 9 bits tell. acc < value + carry, with the carry in a bit
-            # below, by a subtraction's sign: comparators are not mapped to carry chains.
-            ahead = Cat(carry, value[:9]).as_signed() - Cat(Const(1, 1), acc[:9]).as_signed()
-            m.d.comb += larger.eq(self.first | ~ahead[-1])
-            # Outside of the condition: it belongs to the register and not in front of the adder.
-            total = accumulate(m, acc, value, carry=carry, restart=self.first | self.largest)
-            with m.If(~self.largest | (self.valid & larger)):
-                m.d.sync += acc.eq(total)
-            m.d.comb += self.acc[pixel].eq(acc)
+        # Cycle 1: pack. 2 to 4: the multiplier's registers. Then accumulate.
+        if self.arch.pe_mode == "double":
+            fast_domain(m, self.clk2x)
+            self._double(m, platform)
+        else:
+            self._single(m, platform)
 
         return m
 
-    def _products(self, m, platform):
-        """Products as (number, carry), cleared where there is no beat."""
+    def _single(self, m, platform):
+        valid, first = delay(m, self.coming, 1), delay(m, self.first, 1)
         packed = len(self.pixels) == 2
         operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
         m.d.sync += operand.eq(
@@ -149,10 +138,18 @@ class _Lane(wiring.Component):
         result = multiply_add(
             m, platform, "multiply", operand, self.weight, bits=len(operand) + 9, clear=~self.coming
         ).value
-        return unpack(result, field=FIELD_BITS) if packed else [(result, Const(0, 1))]
+        values = unpack(result, field=FIELD_BITS) if packed else [(result, Const(0, 1))]
+        for pixel, (value, carry) in enumerate(values):
+            acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
+            larger = first | _exceeds(value, carry, acc)
+            # Outside of the condition: it belongs to the register and not in front of the adder.
+            total = accumulate(m, acc, value, carry=carry, restart=first | self.largest)
+            with m.If(~self.largest | (valid & larger)):
+                m.d.sync += acc.eq(total)
+            m.d.comb += self.acc[pixel].eq(acc)
 
     def _double(self, m, platform):
-        """The same of two packed pairs that follow each other in the fast domain."""
+        """Two packed pairs follow each other in the fast domain, from the multiplier on."""
         pairs = [Signal(signed(FIELD_BITS + 10), name=f"pair{n}", reset_less=True) for n in (0, 1)]
         m.d.sync += [
             pair.eq(pack(self.pixels[2 * n], self.pixels[2 * n + 1], field=FIELD_BITS))
@@ -161,8 +158,43 @@ class _Lane(wiring.Component):
         operand = to_fast(m, *pairs, second_half(m), name="operand")
         weight = Signal(signed(9), name="fast_weight", reset_less=True)
         m.d.fast += weight.eq(self.weight)
+        # The first product shows in an even cycle, what clears it one cycle earlier.
+        coming = delay(m, self.coming, 1, domain="fast")
+        valid, first = delay(m, coming, 1, domain="fast"), delay(m, self.first, 2, domain="fast")
         result = multiply_add(
-            m, platform, "multiply", operand, weight, bits=len(operand) + 9, domain="fast"
-        ).value
-        halves = to_fabric(m, result, clear=~self.coming)
-        return [pixel for half in halves for pixel in unpack(half, field=FIELD_BITS)]
+            m, platform, "multiply", operand, weight, bits=len(operand) + 9, clear=~coming,
+            domain="fast",
+        ).value  # fmt: skip
+        for pixel, (value, carry) in enumerate(unpack(result, field=FIELD_BITS)):
+            self._accumulate(m, pixel, value[:FIELD_BITS].as_signed(), carry, valid, first)
+
+    def _accumulate(self, m, pixel, value, carry, valid, first):
+        """Sum or maximum of one pixel of each pair."""
+        addend = Signal(signed(FIELD_BITS), name=f"addend{pixel}", reset_less=True)
+        # The same, and 0 for maxima: what a carry chain needs to pass on what is not added.
+        chained = Signal.like(addend, name=f"chained{pixel}")
+        late, restart = Signal(name=f"carry{pixel}"), Signal(name=f"restart{pixel}")
+        acc, before = interleaved_accumulator(
+            m, f"acc{pixel}", bits=self.arch.acc_bits, addend=addend, carry=late, restart=restart,
+            largest=self.largest, chained=chained,
+        )  # fmt: skip
+        larger = first | (self.largest & _exceeds(value, carry, before))
+        m.d.fast += [
+            addend.eq(value),
+            chained.eq(value),
+            late.eq(carry),
+            restart.eq(valid & larger),
+        ]
+        with m.If(self.largest):
+            m.d.fast += chained.eq(0)
+        m.d.comb += self.acc[pixel].eq(acc)
+
+
+def _exceeds(value, carry, acc):
+    """``value + carry > acc`` of maxima, which are activations: 9 bits tell.
+
+    By a subtraction's sign, with the carry in a bit below: comparators are not mapped to carry
+    chains.
+    """
+    ahead = Cat(carry, value[:9]).as_signed() - Cat(Const(1, 1), acc[:9]).as_signed()
+    return ~ahead[-1]

@@ -11,6 +11,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from accelgen.arch import ArchParams
 from accelgen.rtl.engine.acc_queue import AccQueue
 from tests.helpers.clock import start_clock
+from tests.helpers.pumped import BesideQueue
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import check_stream_rules
 from tests.helpers.words import join, split
@@ -18,9 +19,16 @@ from tests.helpers.words import join, split
 CONFIGURATIONS = {
     "w1": {
         "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single", "acc_bits": 32,
-        "acc_depth": 4,
+        "acc_depth": 8,
     },
     "w2": {"lanes": 8, "pixels": 8, "chain_pixels": 2, "acc_bits": 27},
+    "double": {
+        "lanes": 4, "pixels": 16, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27,
+    },
+    "double2": {
+        "lanes": 4, "pixels": 16, "chain_pixels": 8, "pe_mode": "double", "acc_bits": 27,
+        "acc_depth": 32,
+    },
     "all": {"lanes": 4, "pixels": 4, "chain_pixels": 4, "acc_bits": 27, "acc_depth": 8},
 }  # fmt: skip
 
@@ -29,7 +37,9 @@ CONFIGURATIONS = {
 def test_acc_queue(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(AccQueue(arch), __name__, tmp_path, **arch.to_dict())
+    queue = BesideQueue(AccQueue(arch)) if arch.pe_mode == "double" else AccQueue(arch)
+
+    simulate(queue, __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -41,7 +51,7 @@ async def a_beat_per_cycle_when_all_lanes_are_kept(dut):
     cycles = await run_vectors(dut, keeps)
 
     # Latency of the first beat, one cycle per beat, and nothing else.
-    assert cycles == AccQueue.LATENCY + 50 * beats
+    assert cycles == latency_of(arch) + 50 * beats
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -51,7 +61,7 @@ async def beats_without_kept_lanes_cost_nothing(dut):
 
     cycles = await run_vectors(dut, one)
 
-    assert cycles == AccQueue.LATENCY + 50
+    assert cycles == latency_of(arch) + 50
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -70,6 +80,10 @@ async def delivers_in_order_under_stalls(dut):
     cocotb.start_soon(check_stream_rules(dut, "o"))
 
     await run_vectors(dut, keeps, gap=0.3, stall=0.5)
+
+
+def latency_of(arch):
+    return AccQueue.LATENCY + (BesideQueue.LATENCY if arch.pe_mode == "double" else 0)
 
 
 def bench_arch():

@@ -11,8 +11,14 @@ from accelgen.rtl.engine.pe_array import PeArray
 from accelgen.rtl.engine.requantizer import Requantizer
 from accelgen.rtl.engine.window_lanes import WindowLanes
 from accelgen.rtl.primitives import Primitives
+from tests.helpers.pumped import Beside, BesideRequantizer
 from tests.helpers.simulate import simulate
 
+# Engines of which a double-pumped one's accumulators have to be gathered for the bench.
+GATHERED = {
+    "pe_array": Beside, "window_lanes": Beside, "requantizer": BesideRequantizer,
+}  # fmt: skip
+DOUBLE = {"lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27}
 SMALL = {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "packed", "acc_bits": 27}
 
 # Engine, bench, multipliers of the small one and of the board's.
@@ -31,6 +37,15 @@ def test_instances_pass_the_bench_of_the_described_engine(name, tmp_path):
     bench = f"tests.rtl.engine.test_{name}"
 
     simulate(engine(arch), bench, tmp_path, primitives=Primitives(), **arch.to_dict())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_double_pumped_instances_pass_it_too(name, tmp_path):
+    arch = ArchParams(**DOUBLE)
+    engine = GATHERED.get(name, lambda inner: inner)(ENGINES[name][0](arch))
+    bench = f"tests.rtl.engine.test_{name}"
+
+    simulate(engine, bench, tmp_path, primitives=Primitives(), **arch.to_dict())
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from cocotb.triggers import FallingEdge
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, timing
 from accelgen.rtl.engine.pe_array import PeArray
 from tests.helpers.clock import start_clock
+from tests.helpers.pumped import Beside
 from tests.helpers.simulate import simulate
 from tests.helpers.words import join, split
 
@@ -25,10 +26,10 @@ CONFIGURATIONS = {
         "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "packed", "acc_bits": 28,
     },
     "double": {
-        "lanes": 8, "pixels": 8, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 27,
+        "lanes": 8, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27,
     },
     "double4": {
-        "lanes": 4, "pixels": 4, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 28,
+        "lanes": 4, "pixels": 4, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 28,
     },
 }  # fmt: skip
 
@@ -37,7 +38,9 @@ CONFIGURATIONS = {
 def test_pe_array(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(PeArray(arch), __name__, tmp_path, **arch.to_dict())
+    engine = Beside(PeArray(arch)) if arch.pe_mode == "double" else PeArray(arch)
+
+    simulate(engine, __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -110,7 +113,8 @@ async def run_vectors(dut, vectors, *, gap):
     """Drive the beats of ``vectors``; every result must come in its cycle, and nothing else."""
     arch = bench_arch()
     rng = np.random.default_rng(len(vectors))
-    latency = PeArray(arch).latency
+    latency = timing.pe_array_latency(arch.lanes, arch.pe_mode)
+    latency += Beside.LATENCY if arch.pe_mode == "double" else 0
     await start_clock(dut, zero=["i__valid"])
     stimulus, expected = [], {}
     for a, w, keep in vectors:

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 import cocotb
 import numpy as np
 import pytest
-from amaranth import Module
-from amaranth.lib.wiring import connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, timing
 from accelgen.golden.arith import requantize
-from accelgen.rtl import layouts
 from accelgen.rtl.engine.activation_table import WORDS
 from accelgen.rtl.engine.requantizer import Requantizer
-from accelgen.rtl.streams.queue import StreamQueue
 from tests.helpers.clock import CLOCK_NS, start_clock
+from tests.helpers.pumped import BesideRequantizer
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 from tests.helpers.words import join, split
@@ -36,28 +33,11 @@ MAX_MULTIPLIER = (1 << 17) - 1
 def test_requantizer(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    block = Queued(arch) if arch.pe_mode == "double" else Requantizer(arch)
+    block = Requantizer(arch)
+    if arch.pe_mode == "double":
+        block = BesideRequantizer(block)
 
     simulate(block, __name__, tmp_path, **arch.to_dict())
-
-
-class Queued(Requantizer):
-    """Behind a queue: both halves of a cycle see the beat only when it comes out of a register."""
-
-    def elaborate(self, platform):
-        m = Module()
-
-        m.submodules.queue = queue = StreamQueue(layouts.accumulator_beat(self.arch), depth=4)
-        m.submodules.requantizer = requantizer = Requantizer(self.arch)
-        connect(m, flipped(self.i), queue.i)
-        connect(m, queue.o, requantizer.i)
-        for name in ("params", "table"):
-            connect(m, flipped(getattr(self, name)), getattr(requantizer, name))
-        connect(m, requantizer.o, flipped(self.o))
-        for name in ("clk2x", "config", "table_bank", "start"):
-            m.d.comb += getattr(requantizer, name).eq(getattr(self, name))
-
-        return m
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -70,8 +50,8 @@ async def a_beat_per_cycle_also_between_groups(dut):
 
     cycles = await run_step(dut, step, wait=WORDS)
 
-    queue = StreamQueue.LATENCY if arch.pe_mode == "double" else 0
-    assert cycles == 4 * beats - 1 + Requantizer.LATENCY + queue
+    queue = BesideRequantizer.LATENCY if arch.pe_mode == "double" else 0
+    assert cycles == 4 * beats - 1 + timing.requantize_latency(arch.pe_mode) + queue
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from cocotb.triggers import FallingEdge
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl.engine.window_lanes import WindowLanes
 from tests.helpers.clock import start_clock
+from tests.helpers.pumped import Beside
 from tests.helpers.simulate import simulate
 from tests.helpers.words import join, split
 
@@ -23,7 +24,7 @@ CONFIGURATIONS = {
         "lanes": 8, "pixels": 8, "chain_pixels": 2, "pe_mode": "packed", "acc_bits": 27,
     },
     "double": {
-        "lanes": 4, "pixels": 8, "chain_pixels": 2, "pe_mode": "double", "acc_bits": 27,
+        "lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27,
     },
 }  # fmt: skip
 
@@ -32,7 +33,7 @@ CONFIGURATIONS = {
 def test_window_lanes(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(WindowLanes(arch), __name__, tmp_path, **arch.to_dict())
+    simulate(engine_of(arch), __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -77,6 +78,16 @@ async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
         await run_vectors(dut, WindowOp.MAX, [(np.clip(x, -128, 127), w, k) for x, w, k in vectors])
 
 
+def engine_of(arch):
+    return Beside(WindowLanes(arch)) if arch.pe_mode == "double" else WindowLanes(arch)
+
+
+def latency_of(arch):
+    return timing.window_lanes_latency(arch.pe_mode) + (
+        Beside.LATENCY if arch.pe_mode == "double" else 0
+    )
+
+
 def bench_arch():
     return ArchParams(**json.loads(os.environ["BENCH"]))
 
@@ -114,11 +125,11 @@ async def run_vectors(dut, op, vectors, *, gap=0.0):
             marks = (beat == 0) | last << 1 | (keep if last else int(rng.integers(4))) << 2
             stimulus.append(operands | marks << (9 * arch.lanes * (arch.pixels + 1)))
         acc = x.max(0) if op == WindowOp.MAX else (x * w[:, None]).sum(0)
-        expected[len(stimulus) - 1 + WindowLanes.LATENCY] = (acc, keep)
+        expected[len(stimulus) - 1 + latency_of(arch)] = (acc, keep)
 
     dut.op.value = int(op)
     await FallingEdge(dut.clk)
-    for cycle in range(len(stimulus) + WindowLanes.LATENCY + 2):
+    for cycle in range(len(stimulus) + latency_of(arch) + 2):
         payload = stimulus[cycle] if cycle < len(stimulus) else None
         dut.i__valid.value = payload is not None
         if payload is not None:

@@ -1,0 +1,176 @@
+"""Double-pumped engines with all accumulators side by side, for benches that look at the fabric."""
+
+from dataclasses import replace
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from accelgen.rtl import layouts
+from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fast, turns
+from accelgen.rtl.streams.credit_queue import CreditQueue
+from accelgen.rtl.streams.delay import delay
+from accelgen.rtl.streams.queue import StreamQueue
+
+__all__ = ["Beside", "BesideQueue", "BesideRequantizer", "beside"]
+
+
+def beside(arch, pixels):
+    """Accumulators of ``pixels`` pixels side by side, as without double pumping."""
+    return layouts.accumulators(replace(arch, pixels=pixels, chain_pixels=pixels, pe_mode="packed"))
+
+
+class _Gather(wiring.Component):
+    """From what is in two fast cycles 2t + 1 and 2t + 2 to fabric registers in cycle t + 2."""
+
+    def __init__(self, arch, pumped, together):
+        self.arch = arch
+        super().__init__({"clk2x": In(1), "i": In(pumped), "o": Out(together)})
+
+    def elaborate(self, platform):
+        m = Module()
+        fast_domain(m, self.clk2x)
+        for n, lanes in enumerate(self.i):
+            first, second = turns(self.arch, n)
+            before = delay(m, lanes, 1, domain="fast")
+            m.d.comb += [
+                self.o[first].eq(delay(m, delay(m, lanes, 1), 1)),
+                self.o[second].eq(delay(m, before, 1)),
+            ]
+        return m
+
+
+class _Scatter(wiring.Component):
+    """From fabric registers in cycle t to fast cycles 2t + 1 and 2t + 2, and ``late`` more."""
+
+    def __init__(self, arch, together, pumped, late=0):
+        self.arch = arch
+        self.late = late
+        super().__init__({"clk2x": In(1), "i": In(together), "o": Out(pumped)})
+
+    def elaborate(self, platform):
+        m = Module()
+        fast_domain(m, self.clk2x)
+        second = second_half(m)
+        for n, lanes in enumerate(self.o):
+            one, other = (self.i[pixel].as_value() for pixel in turns(self.arch, n))
+            pumped = to_fast(m, one, other, second, name=f"lane{n}")
+            m.d.comb += lanes.as_value().eq(delay(m, pumped, self.late, domain="fast"))
+        return m
+
+
+class Beside(wiring.Component):
+    """PeArray or WindowLanes with all accumulators of a vector, ``LATENCY`` cycles later."""
+
+    LATENCY = 2
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.arch = engine.arch
+        signature = dict(engine.signature.members)
+        signature["o"] = Out(
+            stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)
+        )
+        super().__init__(signature)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.engine = engine = self.engine
+        connect(m, flipped(self.i), engine.i)
+        m.d.comb += engine.clk2x.eq(self.clk2x)
+        if hasattr(engine, "op"):
+            m.d.comb += engine.op.eq(self.op)
+        m.submodules.gather = gather = _Gather(
+            self.arch, engine.o.p.acc.shape(), self.o.p.acc.shape()
+        )
+        m.d.comb += [
+            gather.clk2x.eq(self.clk2x),
+            gather.i.eq(engine.o.p.acc),
+            self.o.p.acc.eq(gather.o),
+            self.o.valid.eq(delay(m, engine.o.valid, self.LATENCY, reset=True)),
+            self.o.p.keep.eq(delay(m, engine.o.p.keep, self.LATENCY)),
+        ]
+        return m
+
+
+class BesideQueue(wiring.Component):
+    """AccQueue between whole vectors and whole beats, ``LATENCY`` cycles later."""
+
+    LATENCY = 1 + 3 + StreamQueue.LATENCY
+
+    def __init__(self, queue):
+        self.queue = queue
+        self.arch = queue.arch
+        super().__init__({
+            "clk2x": In(1),
+            "i": In(stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)),
+            "o": Out(stream.Signature(beside(self.arch, self.arch.chain_pixels))),
+            "credit": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = inner = self.queue
+        m.submodules.out = out = CreditQueue(self.o.p.shape(), depth=8)
+        connect(m, out.o, flipped(self.o))
+        vector = Signal.like(self.i.p)
+        m.d.sync += [inner.i.valid.eq(self.i.valid), vector.eq(self.i.p)]
+        m.submodules.scatter = scatter = _Scatter(
+            self.arch, vector.acc.shape(), inner.i.p.acc.shape()
+        )
+        m.submodules.gather = gather = _Gather(
+            self.arch, inner.o.p.acc.shape(), out.i.p.acc.shape()
+        )
+        m.d.comb += [
+            scatter.clk2x.eq(self.clk2x),
+            scatter.i.eq(vector.acc),
+            inner.i.p.acc.eq(scatter.o),
+            gather.clk2x.eq(self.clk2x),
+            gather.i.eq(inner.o.p.acc),
+            out.i.p.acc.eq(gather.o),
+            inner.clk2x.eq(self.clk2x),
+            inner.i.p.keep.eq(vector.keep),
+            self.credit.eq(inner.credit),
+            inner.o.ready.eq(out.room),
+            out.reserve.eq(inner.o.valid & out.room),
+            out.i.valid.eq(delay(m, out.reserve, 3, reset=True)),
+            out.i.p.keep.eq(delay(m, inner.o.p.keep, 3)),
+        ]
+        return m
+
+
+class BesideRequantizer(wiring.Component):
+    """Requantizer that takes whole beats, ``LATENCY`` cycles earlier."""
+
+    LATENCY = StreamQueue.LATENCY
+
+    def __init__(self, requantizer):
+        self.requantizer = requantizer
+        self.arch = requantizer.arch
+        signature = dict(requantizer.signature.members)
+        signature["i"] = In(stream.Signature(beside(self.arch, self.arch.chain_pixels)))
+        super().__init__(signature)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = inner = self.requantizer
+        # Both halves of a cycle see a beat only when it comes out of a register.
+        m.submodules.queue = queue = StreamQueue(self.i.p.shape(), depth=4)
+        connect(m, flipped(self.i), queue.i)
+        m.submodules.scatter = scatter = _Scatter(
+            self.arch, queue.o.p.acc.shape(), inner.i.p.acc.shape(), late=2
+        )
+        m.d.comb += [
+            scatter.clk2x.eq(self.clk2x),
+            scatter.i.eq(queue.o.p.acc),
+            inner.i.p.acc.eq(scatter.o),
+            inner.i.valid.eq(queue.o.valid),
+            queue.o.ready.eq(inner.i.ready),
+            inner.i.p.keep.eq(queue.o.p.keep),
+        ]
+        for name in ("params", "table"):
+            connect(m, flipped(getattr(self, name)), getattr(inner, name))
+        connect(m, inner.o, flipped(self.o))
+        for name in ("clk2x", "config", "table_bank", "start"):
+            m.d.comb += getattr(inner, name).eq(getattr(self, name))
+        return m
