@@ -225,6 +225,8 @@ EXEC = Format(
         Field("add_high", 8, "Upper clamp.", signed=True),
         Field("squeeze_row", 16, "Feature row of the vector the squeeze writes."),
         Field("squeeze_stride", 16, "Feature rows between its channel groups."),
+        Field("squeeze_resume", 1, "1: the sums go on from those of the EXEC before, which made "
+              "the band above. At most 32 groups of 65,536 pixels."),
         Field("squeeze_bias", 32, "Minus pixels times the input zero point.", signed=True),
         Field("squeeze_multiplier", 18, "Includes 1 / pixels.", signed=True),
         Field("squeeze_shift", 6, "Right shift."),

@@ -153,7 +153,7 @@ class Emitter:
         self._emit_exec(step, work, tile, at)
         if tile is tiling.tiles[0]:
             self._emit_parked(step)
-        for role in (OUT, SQUEEZED):
+        for role in (OUT, SQUEEZED) if tile.ends else (OUT,):
             if role not in at:
                 continue
             tensor = work.tensors[role]
@@ -177,13 +177,14 @@ class Emitter:
         fields = weights_fields(work, tile, offset, size, bank)
         if self.parking.used(step):
             fields["parked"] = 1
+        made = (OUT, SQUEEZED) if tile.ends else (OUT,)
         self.list.add(Opcode.WEIGHTS, step, fields)
         self.list.add(
             Opcode.EXEC,
             step,
             exec_fields(work, tile, at, bank),
             reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
-            writes=[("feature", r) for role, r in at.items() if role in (OUT, SQUEEZED)],
+            writes=[("feature", r) for role, r in at.items() if role in made],
         )
 
     def _place_stream(self, work: Work, tile: Tile) -> tuple[int, int]:

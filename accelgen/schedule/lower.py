@@ -53,7 +53,9 @@ def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) ->
         fields |= _add(chain)
     out_pixels = (band.second or band.first).out_pixels
     if chain.squeeze is not None:
-        fields |= _squeeze(chain.squeeze, at[SQUEEZED], out_pixels)
+        fields["squeeze_resume"] = int(tile.band.rows[0] > 0)
+        if tile.ends:
+            fields |= _squeeze(chain.squeeze, at[SQUEEZED], work.out_pixels)
     if OUT in at:
         fields["out_row"] = at[OUT].first
         fields["out_stride"] = at[OUT].stride

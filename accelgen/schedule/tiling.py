@@ -142,7 +142,7 @@ def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
             work.tile(every_row, (g, min(g + size, work.groups)))
             for g in range(0, work.groups, size)
         ]
-    if SQUEEZED in work.tensors or not work.geometry.in_bands:
+    if not work.in_bands:
         return
     out_h = work.geometry.out_h
     for size in _sizes(out_h, work.band_rows):
@@ -155,7 +155,7 @@ def _tilings(work: Work, pixels: int) -> Iterator[list[Tile]]:
 
 def _grids(work: Work, staged: frozenset[str], free: int, pixels: int) -> Iterator[list[Tile]]:
     """Bands of ranges of output groups, for what fits no other way; the largest bands first."""
-    if SQUEEZED in work.tensors or not work.geometry.in_bands:
+    if SQUEEZED in work.tensors or not work.in_bands:
         return
     out_h = work.geometry.out_h
     unit = 1 if work.chain.array is None else work.window.repeat

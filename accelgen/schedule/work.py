@@ -40,10 +40,14 @@ class Slice:
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One EXEC: output groups [groups) of band ``band``, and the slices it touches by role."""
+    """One EXEC: output groups [groups) of band ``band``, and the slices it touches by role.
+
+    ``ends``: of bands, the last; the one that squeezes.
+    """
 
     groups: Pair
     band: Band
+    ends: bool
     slices: dict[str, Slice]
 
 
@@ -76,7 +80,8 @@ class Work:
             slices[OUT] = out
         if SQUEEZED in self.tensors:
             slices[SQUEEZED] = Slice(groups, (0, 1))
-        return Tile(groups=groups, band=band, slices=slices)
+        ends = rows[1] == self.geometry.out_h
+        return Tile(groups=groups, band=band, ends=ends, slices=slices)
 
     def cycles(self, tile: Tile) -> int:
         """Rough cycles of a tile: its slowest engine."""
@@ -90,6 +95,24 @@ class Work:
 
     def _vectors(self, walk: Walk) -> int:
         return raster_vectors(walk, self.pixels) * walk.taps
+
+    @property
+    def out_pixels(self) -> int:
+        """Pixels per channel group of the step's output."""
+        return (self.geometry.second or self.geometry.first).whole().out_pixels
+
+    @property
+    def in_bands(self) -> bool:
+        """The output can be made band by band; where it is squeezed, sums are kept in between."""
+        if SQUEEZED not in self.tensors:
+            return self.geometry.in_bands
+        few = self.groups <= ArchParams.SQUEEZE_GROUPS
+        return (
+            self.geometry.in_bands
+            and OUT in self.tensors
+            and few
+            and self.out_pixels <= ArchParams.SQUEEZE_PIXELS
+        )
 
     @property
     def band_rows(self) -> int:

@@ -71,6 +71,7 @@ class _Machine:
             at = placement.offset
             packed = pack_tensor(inputs[placement.tensor], placement, self.arch)
             self.ddr[at : at + placement.size_bytes] = packed
+        self.sums = rng.integers(-1 << 20, 1 << 20, (self.arch.SQUEEZE_GROUPS, self.arch.lanes))
         self.streams: deque[StepStream] = deque()
         self.parked = bytearray()  # on its way from STORE to WEIGHTS
         self.wanted = 0  # bytes that the next WEIGHTS takes out of it
@@ -128,7 +129,7 @@ class _Machine:
         if command.opcode is Opcode.WEIGHTS:
             self.streams.append(self._read_stream(fields))
         elif command.opcode is Opcode.EXEC:
-            execute(fields, self.streams.popleft(), self.memory, self.tables, self.arch)
+            execute(fields, self.streams.popleft(), self.memory, self.tables, self.sums, self.arch)
         elif fields.get("weights"):
             self.parked += self.memory[fields["row"] :][: fields["rows"]].tobytes()
         else:

@@ -50,9 +50,12 @@ class StepStream:
 
 
 def execute(
-    f: dict[str, Any], stream: StepStream, memory: Int8, tables: Int8, arch: ArchParams
+    f: dict[str, Any], stream: StepStream, memory: Int8, tables: Int8, sums: Ints, arch: ArchParams
 ) -> None:
-    """Run EXEC fields ``f`` on feature ``memory`` (rows, P, C); ``tables`` is (unit, bank, 256)."""
+    """Run EXEC fields ``f`` on feature ``memory`` (rows, P, C); ``tables`` is (unit, bank, 256).
+
+    ``sums`` (group, C) are those of the EXEC before, and then this one's.
+    """
     _check(f, stream, arch)
     _check_overlap(f, arch)
     memory_pixels = memory.reshape(-1, arch.lanes)
@@ -69,8 +72,15 @@ def execute(
     _expect(pixels.shape[1] == f["out_pixels"], "out_pixels is not what the last stage keeps")
     if f["add"]:
         pixels = _add(f, pixels, memory, arch)
+    total = pixels.astype(np.int64).sum(axis=1)
+    if f["squeeze_resume"]:
+        within = f["groups"] <= arch.SQUEEZE_GROUPS
+        _expect(within, "more groups than the squeeze can take over")
+        total += sums[: f["groups"]]
+        _expect((abs(total) <= 128 * arch.SQUEEZE_PIXELS).all(), "a kept sum overflows")
+    sums[: f["groups"]] = total[: len(sums)]
     if f["squeeze"]:
-        total = pixels.astype(np.int64).sum(axis=1) + f["squeeze_bias"]
+        total = total + f["squeeze_bias"]
         scaled = rounding_shift(total * f["squeeze_multiplier"], f["squeeze_shift"])
         vector = np.clip(scaled + f["squeeze_zero"], -128, 127)
         rows = f["squeeze_row"] + np.arange(f["groups"]) * f["squeeze_stride"]

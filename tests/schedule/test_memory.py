@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
 from accelgen.schedule.build import schedule
@@ -160,8 +161,9 @@ def test_in_place_step_over_a_tensor_needed_later_is_not():
 
 
 @pytest.mark.parametrize(("rows", "steps"), [(2100, [True, False]), (1500, [False, True])])
-def test_squeeze_passes_by_groups_or_becomes_a_step(rows, steps):
+def test_squeeze_passes_by_groups_or_becomes_a_step(rows, steps, monkeypatch):
     """A group of the input and one of the output are 1,024 rows each, the output is two groups."""
+    monkeypatch.setattr(ArchParams, "SQUEEZE_GROUPS", 1)  # too few to keep sums from band to band
     net = Int8Net((64, 64, 3))
     net.squeeze_excite(net.table(net.conv(net.x, 8, (3, 3), pads=(1, 1, 1, 1))), 4)
     arch = replace(SMALL, feature_rows=rows)
@@ -169,6 +171,23 @@ def test_squeeze_passes_by_groups_or_becomes_a_step(rows, steps):
     program = schedule(net.graph(), arch)
 
     assert [s.squeezed != "" for s in program.steps][:2] == steps
+    assert_matches_golden(program, net.input(), shuffles=(None, 1, 2))
+
+
+@pytest.mark.parametrize("rows", [250, 600, 1500])
+def test_squeezed_steps_pass_in_bands(rows):
+    net = Int8Net((64, 64, 3))
+    net.squeeze_excite(net.table(net.conv(net.x, 8, (3, 3), pads=(1, 1, 1, 1))), 4)
+
+    program = schedule(net.graph(), replace(SMALL, feature_rows=rows))
+
+    first = program.steps[0]
+    assert first.squeezed
+    bands = [program.commands[i].fields for i in first.commands]
+    bands = [fields for fields in bands if "squeeze_resume" in fields]
+    assert [b["squeeze_resume"] for b in bands] == [0] + [1] * (len(bands) - 1)
+    assert [b.get("squeeze", 0) for b in bands] == [0] * (len(bands) - 1) + [1]
+    assert len(bands) > 1
     assert_matches_golden(program, net.input(), shuffles=(None, 1, 2))
 
 

@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
@@ -15,6 +16,8 @@ from accelgen.rtl.streams.delay import delay
 __all__ = ["Squeeze"]
 
 SUM_BITS = 32
+#: Of sums that are kept: SQUEEZE_PIXELS times a pixel.
+KEPT_BITS = 24
 
 
 class Squeeze(wiring.Component):
@@ -25,6 +28,9 @@ class Squeeze(wiring.Component):
     Pixels pass in the same cycle (with ``step.write``; else they end here). One multiplier
     works through the C sums while the next group's pixels pass; a group waits with its last beat
     until the previous group's vector was taken, ``timing.squeeze_interval`` cycles at least.
+
+    Every step leaves its sums behind, squeezed or not; with ``squeeze_resume`` a step's sums go on
+    from those of the step before (group n from group n).
 
     Parameters
     ----------
@@ -100,7 +106,9 @@ class Squeeze(wiring.Component):
             m.d.sync += first.eq(1)
 
         valid, begins = delay(m, accept, 2, reset=True), delay(m, first, 2)
+        ends = delay(m, accept & counter.group_ends, 3, reset=True)
         sums = []
+        before = Signal(data.ArrayLayout(signed(KEPT_BITS), self.arch.lanes), reset_less=True)
         for c in range(self.arch.lanes):
             # Cycle 1: without what is not of the group. Cycle 2: pixels. Cycle 3: beats.
             masked = [
@@ -113,9 +121,33 @@ class Squeeze(wiring.Component):
                 beat.eq(sum(masked)),
             ]
             with m.If(valid):
-                m.d.sync += total.eq(Mux(begins, 0, total) + beat)
+                m.d.sync += total.eq(Mux(begins, before[c], total) + beat)
             sums.append(total)
+        self._keep(m, sums, ends, before, accept & counter.group_ends)
         return sums, delay(m, closes, 3, reset=True)
+
+    def _keep(self, m, sums, end, before, group_ends):
+        """Remember each group's ``sums`` when they are complete (``end``), and have those of the
+        step before in ``before`` when a group's first beat is summed: two cycles after it came."""
+        m.submodules.kept = kept = Memory(
+            shape=before.shape(), depth=ArchParams.SQUEEZE_GROUPS, init=[],
+            attrs={"ram_style": "distributed"},
+        )  # fmt: skip
+        write, read = kept.write_port(), kept.read_port(domain="comb")
+        group = Signal(range(ArchParams.SQUEEZE_GROUPS))
+        m.d.comb += [
+            write.en.eq(end),
+            write.addr.eq(delay(m, group, 3)),
+            write.data.eq(Cat(total[:KEPT_BITS] for total in sums)),
+            read.addr.eq(delay(m, group, 1)),
+        ]
+        m.d.sync += before.eq(read.data)
+        with m.If(~self.step.squeeze_resume):
+            m.d.sync += before.eq(0)
+        with m.If(group_ends):
+            m.d.sync += group.eq(group + 1)
+        with m.If(self.start):
+            m.d.sync += group.eq(0)
 
     def _requantize(self, m, sums, capture):
         """The sums, one after another, into ``vector``."""

@@ -84,6 +84,36 @@ async def extremes(dut):
                     )  # fmt: skip
 
 
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def sums_go_on_from_band_to_band(dut):
+    rng = np.random.default_rng(2)
+    await begin(dut)
+
+    for groups, bands in ((1, 2), (3, 4), (32, 3)):
+        sums = 0
+        for band in range(bands):
+            sums = await run_step(
+                dut, groups=groups, pixels=int(rng.integers(1, 40)), bias=-7, shift=18,
+                stall=(0.0, 0.5)[band % 2], squeeze=int(band == bands - 1), resume=sums,
+            )  # fmt: skip
+        await run_step(dut, groups=groups, pixels=9)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def kept_sums_reach_their_extremes(dut):
+    """All the pixels that fit."""
+    await begin(dut)
+
+    for value in (-128, 127):
+        sums = 0
+        for band in range(24):
+            pixels = 2731 if band else 2
+            sums = await run_step(
+                dut, groups=1, pixels=pixels, value=value, squeeze=int(band == 23), shift=25,
+                multiplier=1 << 8, resume=sums,
+            )  # fmt: skip
+
+
 def bench_arch():
     return ArchParams(**json.loads(os.environ["BENCH"]))
 
@@ -95,9 +125,10 @@ async def begin(dut):
 
 async def run_step(
     dut, *, groups, pixels, write=1, squeeze=1, stall=0.0, value=None, bias=0, multiplier=1 << 12,
-    shift=18, zero=0,
+    shift=18, zero=0, resume=None,
 ):  # fmt: skip
-    """Returns cycles from the first beat offered to the last one that passed."""
+    """Returns cycles from the first beat offered to the last one that passed; with ``resume``, sums
+    that the step goes on from (0: it begins), the sums."""
     arch = bench_arch()
     rng = np.random.default_rng(pixels)
     width = arch.chain_pixels
@@ -106,10 +137,12 @@ async def run_step(
     x = rng.integers(-128, 128, (groups, beats * width, arch.lanes))
     if value is not None:
         x[:] = value
-    vectors = requantize(x[:, :pixels].sum(1), bias, multiplier, shift, zero)
+    sums = x[:, :pixels].sum(1) + (0 if resume is None else resume)
+    vectors = requantize(sums, bias, multiplier, shift, zero)
     dut.step.value = isa.EXEC.pack({
         "groups": groups, "out_pixels": pixels, "write": write, "squeeze": squeeze,
-        "squeeze_row": row, "squeeze_stride": stride, "squeeze_bias": bias,
+        "squeeze_resume": int(np.ndim(resume) > 0), "squeeze_bias": bias,
+        "squeeze_row": row, "squeeze_stride": stride,
         "squeeze_multiplier": multiplier, "squeeze_shift": shift, "squeeze_zero": zero,
     })  # fmt: skip
     await FallingEdge(dut.clk)
@@ -126,6 +159,8 @@ async def run_step(
     cycles = round((get_sim_time("ns") - began) / CLOCK_NS)
     await sent
     squeezed = await with_timeout(squeezed, 10, "us")
+    for _ in range(3):  # the step is static until its last row is written
+        await FallingEdge(dut.clk)
 
     assert passed == stimulus * write
     for g, number in enumerate(squeezed):
@@ -133,4 +168,4 @@ async def run_step(
         data = split(number >> 16, 8, (arch.pixels, arch.lanes))
         np.testing.assert_array_equal(data[0], vectors[g], f"group {g}")
         assert not data[1:].any()
-    return cycles
+    return cycles if resume is None else sums
