@@ -15,6 +15,7 @@ from accelgen.frontend.values import (
     Constant,
     Dims,
     QuantizedView,
+    SplitView,
     Unknown,
     View,
 )
@@ -26,7 +27,7 @@ from accelgen.ir.types import Quantization, TensorType
 __all__ = ["GraphBuilder", "UnknownInputError", "Value", "as_floats"]
 
 Array = npt.NDArray[Any]
-Value = View | QuantizedView | Constant | Unknown
+Value = View | SplitView | QuantizedView | Constant | Unknown
 
 
 class UnknownInputError(ModelError):
@@ -94,6 +95,11 @@ class GraphBuilder:
                 f"works on the integer tensor '{name}'",
                 "export the model in QDQ format, with DequantizeLinear before every operator",
             )
+        if isinstance(value, SplitView):
+            raise node.rejected(
+                f"reads '{name}' of shape {value.shape}, whose channels a Reshape has split",
+                "only a Transpose and a Reshape that joins them may follow (a channel shuffle)",
+            )
         raise node.rejected(
             f"takes its input '{name}' from a constant", "only activations are computed on there"
         )
@@ -160,17 +166,21 @@ class GraphBuilder:
         op: Op,
         *inputs: View | str,
         dims: Dims | None = None,
+        output: int = 0,
     ) -> View:
-        """Append an operation of ``node``; its output, seen as ``dims`` (default: input 0's)."""
+        """Append an operation of ``node``; its result, seen as ``dims`` (default: input 0's).
+
+        ``output`` is which of the node's outputs it is.
+        """
         names = tuple(i.tensor if isinstance(i, View) else i for i in inputs)
         name = _unique(node.name, self._node_names)
         draft = Node(name=name, op=op, inputs=names, output="", sources=(node.name,))
         shape = infer_shape(draft, self.tensors)
-        output = self.add_tensor(node.outputs[0], shape)
-        self.nodes.append(Node(name=name, op=op, inputs=names, output=output, sources=(node.name,)))
+        made = self.add_tensor(node.outputs[output], shape)
+        self.nodes.append(Node(name=name, op=op, inputs=names, output=made, sources=(node.name,)))
         if dims is None:
             dims = inputs[0].dims if isinstance(inputs[0], View) else NCHW
-        return View(output, (shape[1], shape[2], shape[3]), dims)
+        return View(made, (shape[1], shape[2], shape[3]), dims)
 
     def emit_affine(
         self,

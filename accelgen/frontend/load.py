@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from accelgen.frontend.inputs import add_input
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.read_model import read_model, read_opset
 from accelgen.frontend.registry import find_importer
-from accelgen.frontend.values import QuantizedView, View
+from accelgen.frontend.values import QuantizedView, SplitView, View
 from accelgen.ir.graph import Graph
 from accelgen.ir.imported import Imported
 from accelgen.ir.spec import check_float
@@ -105,7 +105,8 @@ def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
         raise ModelError(f"{node.label} has no output")
     if is_constant_node(graph, node):
         return list(fold_node(graph, node))
-    return [find_importer(node)(graph, node)]
+    result = find_importer(node)(graph, node)
+    return list(result) if isinstance(result, Sequence) else [result]
 
 
 def _finish(model: onnx.ModelProto, graph: GraphBuilder, name: str) -> Graph:
@@ -147,6 +148,8 @@ def _output_tensor(graph: GraphBuilder, name: str) -> str:
         if value.quantization is not None:
             graph.quantization.setdefault(value.view.tensor, value.quantization)
         value = value.view
+    if isinstance(value, SplitView):
+        raise ModelError(f"the channels of output '{name}' are split by a Reshape; join them")
     if not isinstance(value, View) or value.tensor == graph.input:
         raise ModelError(f"output '{name}' does not depend on a computed activation")
     return value.tensor

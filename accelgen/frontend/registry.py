@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from accelgen.errors import ModelError, UnsupportedOpError
-from accelgen.frontend import convolution, elementwise, padding, pooling, quantized, resize, shapes
+from accelgen.frontend import (
+    channels,
+    convolution,
+    elementwise,
+    padding,
+    pooling,
+    quantized,
+    resize,
+    shapes,
+)
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.onnx_node import OnnxNode
 
@@ -15,15 +24,19 @@ __all__ = ["DOMAINS", "IMPORTERS", "find_importer"]
 DOMAINS = ("", "ai.onnx")
 
 
+#: Makes what the node's outputs stand for: the first's, or a list.
+Importer = Callable[[GraphBuilder, OnnxNode], Value | Sequence[Value]]
+
+
 @dataclass(frozen=True)
 class Entry:
     """An importer and the attributes it honours, checks, or may leave alone."""
 
-    read: Callable[[GraphBuilder, OnnxNode], Value]
+    read: Importer
     attributes: frozenset[str]
 
 
-def _entry(read: Callable[[GraphBuilder, OnnxNode], Value], attributes: str = "") -> Entry:
+def _entry(read: Importer, attributes: str = "") -> Entry:
     return Entry(read, frozenset(attributes.split()))
 
 
@@ -48,6 +61,7 @@ IMPORTERS: dict[str, Entry] = {
     "Dropout": _entry(shapes.import_dropout, "ratio seed"),
     "Elu": _entry(elementwise.import_activation, "alpha"),
     "Flatten": _entry(shapes.import_flatten, "axis"),
+    "Gather": _entry(channels.import_gather, "axis"),
     "Gemm": _entry(convolution.import_gemm, "alpha beta transA transB"),
     "GlobalAveragePool": _entry(pooling.import_global_average_pool),
     "GlobalMaxPool": _entry(pooling.import_global_max_pool),
@@ -75,8 +89,10 @@ IMPORTERS: dict[str, Entry] = {
     ),
     "Shape": _entry(shapes.import_shape, "start end"),
     "Sigmoid": _entry(elementwise.import_activation),
+    "Slice": _entry(channels.import_slice, "axes ends starts"),
     "Softmax": _entry(elementwise.import_softmax, "axis"),
     "Softplus": _entry(elementwise.import_activation),
+    "Split": _entry(channels.import_split, "axis num_outputs split"),
     "Squeeze": _entry(shapes.import_squeeze, "axes"),
     "Sub": _entry(elementwise.import_sub),
     "Sum": _entry(elementwise.import_add),
@@ -93,8 +109,6 @@ _WAYS_OUT = {
     "LayerNormalization": "use BatchNormalization, whose statistics are constants",
     "GroupNormalization": "use BatchNormalization, whose statistics are constants",
     "ConvTranspose": "use Resize (nearest, by 2) and a Conv",
-    "Split": "split the weights of the operators that read its parts instead",
-    "Slice": "split the weights of the operators that read its parts instead",
     "Gelu": "use HardSwish or x * Sigmoid(x)",
     "Erf": "use HardSwish or x * Sigmoid(x) instead of GELU",
     "ConstantOfShape": "its shape must be a constant",
@@ -109,7 +123,7 @@ _WAYS_OUT = {
 }
 
 
-def find_importer(node: OnnxNode) -> Callable[[GraphBuilder, OnnxNode], Value]:
+def find_importer(node: OnnxNode) -> Importer:
     """The importer of ``node``'s operator.
 
     Raises
@@ -145,7 +159,9 @@ def find_importer(node: OnnxNode) -> Callable[[GraphBuilder, OnnxNode], Value]:
 _KINDS = {
     list: "a list of integers", float: "a floating point number", str: "a string", int: "an integer"
 }  # fmt: skip
-_LISTS = ("axes", "dilations", "kernel_shape", "pads", "perm", "strides")
+_LISTS = (
+    "axes", "dilations", "ends", "kernel_shape", "pads", "perm", "split", "starts", "strides"
+)  # fmt: skip
 _FLOATS = (
     "alpha", "beta", "cubic_coeff_a", "epsilon", "extrapolation_value", "max", "min", "momentum",
     "ratio", "value",

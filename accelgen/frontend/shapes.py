@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -9,8 +10,9 @@ import onnx
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
+from accelgen.frontend.channels import rejoined, split_channels
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import Constant, Dims, View, regroup
+from accelgen.frontend.values import Constant, Dims, SplitView, View, regroup
 from accelgen.ir.ops import Concat
 
 __all__ = [
@@ -72,9 +74,11 @@ def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View:
     return _seen_as(x, (head, tail))
 
 
-def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Reshape to a constant shape that merges whole axes or adds and removes ones."""
-    x = graph.view(node)
+def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
+    """Reshape to a constant shape that merges whole axes, adds and removes ones, or splits channels
+    and joins them again."""
+    value = graph.value(node, 0)
+    x = value if isinstance(value, SplitView) else graph.view(node)
     wanted = list(graph.numbers(node, 1))
     if not node.get("allowzero", 0):
         if any(size == 0 and i >= len(x.shape) for i, size in enumerate(wanted)):
@@ -84,19 +88,27 @@ def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View:
         rest = -prod(wanted)
         if rest > 0 and prod(x.shape) % rest == 0:
             wanted[wanted.index(-1)] = prod(x.shape) // rest
-    return _reshaped(node, x, tuple(wanted))
+    return _reshaped(graph, node, x, tuple(wanted))
 
 
-def _reshaped(node: OnnxNode, x: View, shape: tuple[int, ...]) -> View:
+def _reshaped(
+    graph: GraphBuilder, node: OnnxNode, x: View | SplitView, shape: tuple[int, ...]
+) -> View | SplitView:
     if prod(shape) != prod(x.shape) or min(shape, default=1) < 1:
         raise ModelError(f"{node.label} reshapes {x.shape} to {shape}, which has another size")
+    if isinstance(x, SplitView):
+        return rejoined(graph, node, x, shape)
     dims = regroup(x, shape)
-    if dims is None:
+    if dims is not None:
+        return _seen_as(x, dims)
+    split = split_channels(x, shape)
+    if split is None:
         raise node.rejected(
             f"reshapes {x.shape} to {shape}, which splits an axis",
-            "only Reshapes that flatten a map, or add and remove axes of size 1, are built",
+            "only Reshapes that flatten a map, add and remove axes of size 1, or split channels for"
+            " a shuffle, are built",
         )
-    return _seen_as(x, dims)
+    return split
 
 
 def _read_axes(graph: GraphBuilder, node: OnnxNode) -> tuple[int, ...] | None:
@@ -131,14 +143,15 @@ def import_unsqueeze(graph: GraphBuilder, node: OnnxNode) -> View:
     return _seen_as(x, tuple(() if i in new else next(old) for i in range(rank)))
 
 
-def import_transpose(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_transpose(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     """Transpose: only how later operators see the axes changes."""
-    x = graph.view(node)
+    value = graph.value(node, 0)
+    x = value if isinstance(value, SplitView) else graph.view(node)
     rank = len(x.dims)
     perm = tuple(node.get("perm", range(rank)[::-1]))
     if sorted(perm) != list(range(rank)):
         raise ModelError(f"{node.label}: perm={perm} does not permute {rank} dimensions")
-    return _seen_as(x, tuple(x.dims[i] for i in perm))
+    return replace(x, dims=tuple(x.dims[i] for i in perm))
 
 
 def import_shape(graph: GraphBuilder, node: OnnxNode) -> Constant:

@@ -11,7 +11,17 @@ import numpy.typing as npt
 
 from accelgen.ir.types import Quantization
 
-__all__ = ["NCHW", "NHWC", "Constant", "Integers", "QuantizedView", "Unknown", "View", "regroup"]
+__all__ = [
+    "NCHW",
+    "NHWC",
+    "Constant",
+    "Integers",
+    "QuantizedView",
+    "SplitView",
+    "Unknown",
+    "View",
+    "regroup",
+]
 
 Array = npt.NDArray[Any]
 #: Per ONNX dimension, the axes ("h", "w", "c") it holds, slowest first. Axes of size 1 are nowhere.
@@ -55,6 +65,26 @@ class View:
 
 
 @dataclass(frozen=True)
+class SplitView:
+    """A View whose channels a Reshape has split: axes "c0", "c1", ... of sizes ``parts``, slowest
+    first. Only Transpose and Reshape may read it (a channel shuffle)."""
+
+    tensor: str
+    sizes: tuple[int, int, int]
+    dims: Dims
+    parts: tuple[int, ...]
+
+    def size_of(self, axis: str) -> int:
+        """Size of axis "h", "w" or a part's."""
+        return self.parts[int(axis[1:])] if axis[1:] else self.sizes["hwc".index(axis)]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as ONNX sees it."""
+        return tuple(prod(self.size_of(axis) for axis in dim) for dim in self.dims)
+
+
+@dataclass(frozen=True)
 class QuantizedView:
     """What QuantizeLinear makes of a View; only DequantizeLinear may read it.
 
@@ -90,7 +120,7 @@ class Unknown:
     source: str
 
 
-def regroup(view: View, shape: tuple[int, ...]) -> Dims | None:
+def regroup(view: View | SplitView, shape: tuple[int, ...]) -> Dims | None:
     """Dims of ``view`` reshaped to ``shape``; None when an axis would have to be split."""
     axes = [axis for dim in view.dims for axis in dim]
     dims: list[tuple[str, ...]] = []

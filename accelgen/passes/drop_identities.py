@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelgen.ir.graph import Graph, Node
-from accelgen.ir.ops import Activation, AvgPool, Concat, GlobalAvgPool, MaxPool
+from accelgen.ir.ops import Activation, AvgPool, Concat, GlobalAvgPool, MaxPool, Select
 from accelgen.passes.rewrite import Lookup, Rewrite, join_sources, rewrite
 
 __all__ = ["drop_dead", "drop_identities", "merge_clips"]
@@ -14,7 +14,8 @@ __all__ = ["drop_dead", "drop_identities", "merge_clips"]
 def drop_identities(graph: Graph) -> Graph:
     """Drop nodes whose output equals their input.
 
-    Scale 1 with shift 0, pools of one pixel with stride 1, Concat of one, clip without limits.
+    Scale 1 with shift 0, pools of one pixel with stride 1, Concat of one, Select of all channels in
+    order, clip without limits.
     Activation "identity" stays: it stands for a change of scale in a QDQ model. A node between
     two names that must both survive (inputs, outputs) stays too.
     """
@@ -66,6 +67,8 @@ def _is_identity(lookup: Lookup, node: Node) -> bool:
         return op.kernel == (1, 1) and op.stride == (1, 1) and not any(op.pads)
     if isinstance(op, GlobalAvgPool):
         return lookup.graph.tensors[node.inputs[0]].shape[1:3] == (1, 1)
+    if isinstance(op, Select):
+        return op.channels == tuple(range(lookup.graph.tensors[node.inputs[0]].shape[3]))
     return isinstance(op, Concat) and len(node.inputs) == 1
 
 

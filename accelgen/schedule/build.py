@@ -20,6 +20,7 @@ from accelgen.schedule.parking import plan_parking
 from accelgen.schedule.phases import choose_phases
 from accelgen.schedule.prepare import Prepared, prepare
 from accelgen.schedule.program import Command, Placement, Program, PsStep, Step
+from accelgen.schedule.reorder import resolve_selects
 from accelgen.schedule.storage import Storages, lay_out
 from accelgen.schedule.work import Work, make_work
 
@@ -61,7 +62,7 @@ def compile_graph(
 ) -> Program:  # fmt: skip
     """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
     are on the PS too."""
-    graph = decimate(graph, arch)
+    graph = decimate(resolve_selects(graph), arch)
     prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     prepared, storages = lay_out(replace(prepared, folds=folds), arch)

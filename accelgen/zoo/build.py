@@ -11,6 +11,7 @@ from accelgen.errors import ModelError
 from accelgen.zoo.efficientnet import efficientnet_b0, efficientnet_b4
 from accelgen.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from accelgen.zoo.resnet import resnet18, resnet50
+from accelgen.zoo.shufflenet import shufflenet_v2
 from accelgen.zoo.squeezenet import squeezenet1_1
 from accelgen.zoo.yolo import tiny_yolov3
 
@@ -36,6 +37,7 @@ _NETWORKS = {
     "mobilenet_v2": _Entry(mobilenet_v2),
     "resnet18": _Entry(resnet18),
     "resnet50": _Entry(resnet50),
+    "shufflenet_v2": _Entry(shufflenet_v2),
     "squeezenet1_1": _Entry(squeezenet1_1),
     "tiny_yolov3": _Entry(tiny_yolov3, 416, 32),
 }

@@ -62,6 +62,7 @@ class NetBuilder:
     ):
         self.name = name
         self._centred = centred
+        self._resolution = resolution
         self._rng = np.random.default_rng(list(name.encode()))
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
@@ -187,6 +188,34 @@ class NetBuilder:
         """Concat along channels."""
         probe = np.concatenate([p.probe for p in parts], 1)
         return self._append("Concat", name, [p.name for p in parts], probe, axis=1)
+
+    def split(self, name: str, x: Tensor, parts: int) -> list[Tensor]:
+        """Split in equal parts along channels."""
+        outputs = [f"{name}.out{i}" for i in range(parts)]
+        sizes = self._constant(f"{name}.sizes", np.full(parts, x.channels // parts, np.int64))
+        self._nodes.append(helper.make_node("Split", [x.name, sizes], outputs, name, axis=1))
+        probes = np.split(x.probe, parts, 1)
+        return [Tensor(*pair) for pair in zip(outputs, probes, strict=True)]
+
+    def shuffle(self, name: str, x: Tensor, groups: int) -> Tensor:
+        """Channel shuffle: Reshape to groups, Transpose, Reshape. Maps may only be halved,
+        rounded up."""
+        images, channels, *_ = x.probe.shape
+        split = (images, groups, channels // groups, *x.probe.shape[2:])
+        probe = x.probe.reshape(split).swapaxes(1, 2).reshape(x.probe.shape)
+        side = self._resolution
+        for _ in range((_PROBE_SIDE // x.probe.shape[2]).bit_length() - 1):
+            side = -(-side // 2)
+        shapes = [
+            self._constant(f"{name}.{key}", np.array(shape, np.int64))
+            for key, shape in (
+                ("split", (1, groups, channels // groups, side, side)),
+                ("joined", (1, channels, side, side)),
+            )
+        ]
+        y = self._append("Reshape", f"{name}.split", [x.name, shapes[0]], probe)
+        y = self._append("Transpose", f"{name}.transpose", [y.name], probe, perm=[0, 2, 1, 3, 4])
+        return self._append("Reshape", f"{name}.join", [y.name, shapes[1]], probe)
 
     def global_average_pool(self, name: str, x: Tensor) -> Tensor:
         """GlobalAveragePool."""

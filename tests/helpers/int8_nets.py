@@ -16,6 +16,7 @@ from accelgen.ir.ops import (
     QGlobalAvgPool,
     QMaxPool,
     QScale,
+    QSelect,
     QTable,
     QUpsample,
     Softmax,
@@ -193,6 +194,11 @@ class Int8Net:
         """Nearest neighbour, by two; the scale is the input's, of which nothing depends here."""
         h, w, c = self.dims(x)
         return self._node(QUpsample(), [x], (1, 2 * h, 2 * w, c))
+
+    def select(self, x, channels):
+        h, w, _ = self.dims(x)
+        channels = tuple(int(c) for c in channels)
+        return self._node(QSelect(channels=channels), [x], (1, h, w, len(channels)))
 
     def softmax(self, x):
         return self._node(Softmax(), [x], (1, *self.dims(x)))

@@ -22,6 +22,7 @@ MMACS = {
     "mobilenet_v2": 300.8,
     "resnet18": 1814.1,
     "resnet50": 4089.2,
+    "shufflenet_v2": 144.9,
     "squeezenet1_1": 349.2,
     "tiny_yolov3": 2782.4,
 }
@@ -33,6 +34,7 @@ LAYERS = {
     "mobilenet_v2": 53,
     "resnet18": 21,
     "resnet50": 54,
+    "shufflenet_v2": 57,
     "squeezenet1_1": 26,
     "tiny_yolov3": 13,
 }
@@ -107,7 +109,15 @@ def test_builds_in_seconds(built):
 
 @pytest.mark.parametrize(
     "name",
-    ["efficientnet_b0", "mobilenet_v1", "resnet18", "resnet50", "squeezenet1_1", "tiny_yolov3"],
+    [
+        "efficientnet_b0",
+        "mobilenet_v1",
+        "resnet18",
+        "resnet50",
+        "shufflenet_v2",
+        "squeezenet1_1",
+        "tiny_yolov3",
+    ],
 )
 def test_import_and_passes_compute_the_same(name):
     model = zoo.build(name, 32)
