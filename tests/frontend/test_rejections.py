@@ -232,6 +232,36 @@ REJECTED = {
     "resize to too few sizes": (
         node("Resize", "x _ _ n", mode="nearest"), {"n": np.array([16, 16])}, "sizes=.16, 16. of"
     ),
+    "split of rows": (
+        node("Split", "x", "y z", axis=2), {}, "has axis=2, .*; only channels are taken apart"
+    ),
+    "split axis": (node("Split", "x", "y z", axis=4), {}, "axis=4 is not within rank 4"),
+    "split sizes": (
+        node("Split", "x s", "y z", axis=1), {"s": np.array([1, 1])},
+        r"split=\(1, 1\) does not cut 3 in 2 parts",
+    ),
+    "split evenly": (node("Split", "x", "y z", axis=1), {}, "3 do not divide into 2 equal parts"),
+    "split num_outputs": (
+        node("Split", "x", "y z", axis=1, num_outputs=3), {}, "num_outputs|do not divide"
+    ),
+    "slice of columns": (
+        node("Slice", "x b e a"),
+        {"b": np.array([1]), "e": np.array([3]), "a": np.array([3])}, "has axis=3, .*; only chan",
+    ),
+    "slice of nothing": (
+        node("Slice", "x b e a"),
+        {"b": np.array([2]), "e": np.array([2]), "a": np.array([1])}, "leaves nothing of dimension",
+    ),
+    "slice without step": (
+        node("Slice", "x b e a s"),
+        {"b": np.array([0]), "e": np.array([2]), "a": np.array([1]), "s": np.array([0])},
+        r"steps=\(0,\) do not fit",
+    ),
+    "gather too far": (node("Gather", "x i", axis=1), {"i": np.array([3])}, "not all within 3"),
+    "gather one": (
+        node("Gather", "x i", axis=1), {"i": np.array(1)}, r"indices of shape \(\); they must be"
+    ),
+    "gather pixels": (node("Gather", "x i", axis=2), {"i": np.array([1])}, "has axis=2"),
     "attribute": (node("Relu", "x", slope=1), {}, "has slope=1, which is not built; remove"),
     "type of attribute": (node("Conv", "x w", group=2.0), W, "group=2.0 must be an integer"),
     "type of list": (node("Conv", "x w", pads=[1.5]), W, r"pads=\[1.5\] must be a list of int"),
@@ -360,3 +390,24 @@ def test_sparse_initializer():
 
     with pytest.raises(ModelError, match="initializer 'sparse' is sparse; export it dense"):
         load_onnx(model)
+
+
+SPLIT = {"s": np.array([1, 2, 2, 8, 8]), "j": np.array([1, 2, 16, 8])}
+HALF_A_SHUFFLE = {
+    "read": (node("Relu", "a", name="bad"), "whose channels a Reshape has split; only a Transpose"),
+    "joined with pixels": (node("Reshape", "a j", name="bad"), "all parts must come together"),
+}
+
+
+@pytest.mark.parametrize("name", HALF_A_SHUFFLE)
+def test_half_a_shuffle(name):
+    second, sentence = HALF_A_SHUFFLE[name]
+    nodes = [node("Reshape", "x s", "a"), second]
+
+    with pytest.raises(UnsupportedOpError, match=f"node 'bad' .*{sentence}"):
+        load_onnx(make_net(nodes, SPLIT, shape=(1, 4, 8, 8)))
+
+
+def test_an_output_with_split_channels():
+    with pytest.raises(ModelError, match="channels of output 'y' are split by a Reshape"):
+        load_onnx(make_net(node("Reshape", "x s"), SPLIT, shape=(1, 4, 8, 8)))

@@ -95,6 +95,27 @@ class OnnxNet:
         modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self._add("Resize", f"{x} _ two", (2 * h, 2 * w, c), mode="nearest", **modes)
 
+    def split(self, x, at):
+        """Channels before ``at``, and the others."""
+        h, w, c = self.shapes[x]
+        self.constants[f"sizes{at}_{c}"] = np.array([at, c - at])
+        first = f"t{len(self.nodes)}"
+        both = f"{first} {first}b"
+        self.nodes.append(node("Split", f"{x} sizes{at}_{c}", both, f"split_{first}", axis=1))
+        self.shapes |= {first: (h, w, at), f"{first}b": (h, w, c - at)}
+        self.lines.append(f"{both} = Split({x}) at {at}")
+        return first, f"{first}b"
+
+    def shuffle(self, x, groups):
+        """Reshape, Transpose, Reshape."""
+        h, w, c = self.shapes[x]
+        split, joined = f"split{groups}_{h}_{w}_{c}", f"joined_{h}_{w}_{c}"
+        self.constants[split] = np.array([1, groups, c // groups, h, w])
+        self.constants[joined] = np.array([1, c, h, w])
+        y = self._add("Reshape", f"{x} {split}", (groups, c // groups, h, w))
+        y = self._add("Transpose", y, (c // groups, groups, h, w), perm=[0, 2, 1, 3, 4])
+        return self._add("Reshape", f"{y} {joined}", (h, w, c))
+
     def whole(self, op, x):
         """GlobalAveragePool, GlobalMaxPool."""
         return self._add(op, x, (1, 1, self.shapes[x][2]))
@@ -360,6 +381,29 @@ def _fully_connected(at, x):
     return at.net.fully_connected(x, at.draw(st.integers(1, CHANNELS)))
 
 
+def _shuffle(at, x):
+    c = at.net.shapes[x][2]
+    groups = [g for g in range(2, c) if c % g == 0]
+    return at.net.shuffle(x, at.draw(st.sampled_from(groups))) if groups else _activation(at, x)
+
+
+def _split_unit(at, x):
+    """ShuffleNetV2's: a part passes, the other is computed, both are joined and shuffled."""
+    c = at.net.shapes[x][2]
+    if c < 2:
+        return _activation(at, x)
+    passed, y = at.net.split(x, at.draw(st.integers(1, c - 1)))
+    y = at.draw(st.sampled_from([_pointwise, _depthwise_same, _activation]))(at, y)
+    if at.net.shapes[y][2] + at.net.shapes[passed][2] > at.room.channels(*at.net.shapes[x][:2]):
+        return _shuffle(at, x)
+    return _shuffle(at, at.net.concat([passed, y]))
+
+
+def _depthwise_same(at, x):
+    c = at.net.shapes[x][2]
+    return at.net.conv(x, c, {"kernel_shape": [3, 3], "pads": [1] * 4}, groups=c)
+
+
 def _upsample(at, x):
     """Between the passes it is padded."""
     h, w, c = at.net.shapes[x]
@@ -397,6 +441,6 @@ def _same_pool(at, x):
 OPERATORS = (
     _pointwise, _activation, _conv, _depthwise, _grouped, _max_pool, _average_pool, _residual,
     _concat, _global, _squeeze_excite, _inverted_residual, _fully_connected,
-    _conv, _depthwise, _activation, _upsample,
+    _conv, _depthwise, _activation, _upsample, _shuffle, _split_unit,
 )  # fmt: skip
 BANDED = (_same_conv, _activation, _same_depthwise, _same_pool, _residual, _squeeze_excite)

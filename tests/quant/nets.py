@@ -61,6 +61,9 @@ class Net:
     def avg_pool(self, x, kernel=(2, 2), **fields):
         return self.node(ops.AvgPool(kernel=kernel, **fields), x)
 
+    def select(self, x, *channels):
+        return self.node(ops.Select(channels=channels), x)
+
     def upsample(self, x):
         return self.node(ops.Upsample(), x)
 

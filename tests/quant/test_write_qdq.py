@@ -54,6 +54,20 @@ def test_upsampling_is_read_back(tmp_path):
     assert_same(model.graph, quantize_imported(load_onnx(tmp_path / "q.onnx")).graph)
 
 
+def test_selects_are_read_back(tmp_path):
+    net = Net(4, 3, 5)
+    y = net.act(net.conv("x", 6), "clip")
+    half = net.conv(net.select(y, 1, 3, 5), 3)
+    net.conv(net.select(net.concat(net.select(y, 0, 2, 4), half), 5, 0, 4, 1, 3, 2), 4)
+    model = quantize(net.graph(), net.samples(4))
+    write_qdq(model, tmp_path / "q.onnx")
+
+    kinds = [type(n.op).__name__ for n in model.graph.nodes]
+    assert kinds.count("QSelect") == 3
+    assert "QTable" not in kinds  # one scale from the first to the last
+    assert_same(model.graph, quantize_imported(load_onnx(tmp_path / "q.onnx")).graph)
+
+
 def test_writing_twice_gives_the_same_file():
     model = quantize(*everything())
     once = to_qdq(model)
