@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_format
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,19 +18,18 @@ from accelgen.bench.report import layers_table, networks_table, source_lines
 from accelgen.bench.run_layers import layer_target, run_layers
 from accelgen.bench.run_networks import run_networks
 from accelgen.cli.options import BoardName, Json, Preset
-from accelgen.errors import AccelgenError, ConfigError
+from accelgen.cli.outcome import log, verb
+from accelgen.errors import ConfigError
 
 #: Layers run on the default, and where every multiplier computes once per cycle as others' do.
 LAYER_PRESETS = ("ultra96_double", "ultra96")
-BAD_INPUT, INTERRUPTED = 2, 130
-
-_log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Chosen = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these; 'none' for none of them.")
 ]
 
 
+@partial(verb, interrupted="what is done is kept")
 def main(
     networks: Chosen = None,
     layers: Chosen = None,
@@ -45,14 +45,7 @@ def main(
 ) -> None:
     """Simulate layers from DDR to DDR and whole frames of networks. Results are kept: a rerun
     simulates what changed."""
-    try:
-        results = _run(_names(networks), _layers(layers), board, preset or "", estimate)
-    except AccelgenError as error:
-        _log.print(f"error: {error}", markup=False, style="red")
-        raise typer.Exit(BAD_INPUT) from None
-    except KeyboardInterrupt:
-        _log.print("interrupted; what is done is kept")
-        raise typer.Exit(INTERRUPTED) from None
+    results = _run(_names(networks), _layers(layers), board, preset or "", estimate)
     rows = {"networks": results[0], "layers": [r for rs in results[1].values() for r in rs]}
     text = json_format.dumps(
         {"board": board, "config": preset, "simulated": not estimate}
@@ -73,7 +66,7 @@ def _run(
     names: list[str], layers: list[Layer], board: str, preset: str, estimate: bool
 ) -> tuple[list[Any], dict[str, list[Any]]]:
     def say(text: str) -> None:
-        _log.print(text, markup=False)
+        log.print(text, markup=False)
 
     simulate = not estimate
     by_config = {

@@ -68,8 +68,7 @@ def run_networks(
     for name in names:
         if not simulate:
             what = repr((name, hardware))
-            values = kept_estimate(what, lambda name=name: _estimate(name, hardware))  # type: ignore[misc]
-            yield NetworkResult(**values)
+            yield NetworkResult(**kept_estimate(what, partial(_estimate, name, hardware)))
             continue
         placed = compile_placed(f"zoo:{name}", hardware)
         compiled = placed.compiled

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json as json_format
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,12 +37,10 @@ from accelgen.cli.options import (
     SeOn,
     Stalls,
 )
-from accelgen.errors import AccelgenError, ConfigError
+from accelgen.cli.outcome import log, verb
+from accelgen.errors import ConfigError
 
 __all__ = ["app", "main"]
-
-BAD_INPUT = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="accelgen",
@@ -58,9 +55,6 @@ zoo_app = typer.Typer(
 )
 app.add_typer(zoo_app, name="zoo")
 
-# Logs and warnings; stdout is for results.
-_log = Console(stderr=True, highlight=False, soft_wrap=True)
-
 
 def main() -> None:
     """Entry point of the ``accelgen`` command."""
@@ -74,33 +68,16 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def verb(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Deliberate errors become one sentence and status 2, an interrupt status 130."""
-
-    @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except AccelgenError as error:
-            _log.print(f"error: {error}", markup=False, style="red")
-            raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            _log.print("interrupted; nothing was written")
-            raise typer.Exit(INTERRUPTED) from None
-
-    return guarded
-
-
 def _warn(sentences: Sequence[str]) -> None:
     for sentence in dict.fromkeys(sentences):
-        _log.print(f"warning: {sentence}", markup=False, style="yellow")
+        log.print(f"warning: {sentence}", markup=False, style="yellow")
 
 
 def _said(placed: Any) -> Any:
     """What was compiled; warnings, and where things were placed, go to stderr."""
     _warn(placed.compiled.warnings)
     if placed.reason:
-        _log.print(placed.reason, markup=False)
+        log.print(placed.reason, markup=False)
     return placed.compiled
 
 
@@ -311,7 +288,7 @@ def simulate(
     else:
         _print(tables.simulated_table(model, result), *tables.simulated_lines(result))
     for fault in result.faults:
-        _log.print(f"mismatch: {fault}", markup=False, style="red")
+        log.print(f"mismatch: {fault}", markup=False, style="red")
     if not result.match:
         raise typer.Exit(1)
 

@@ -110,14 +110,17 @@ class WeightStream:
             yield Wait(lambda: bool(self.accepted))
             fields = self.accepted[0]
             if tables := fields["table1"] + fields["table2"]:
-                free = number - ArchParams.TABLE_BANKS + 1
-                yield Wait(lambda n=free: self.execs_done() >= n)  # type: ignore[misc]
+                yield Wait(self._bank_free(number))
                 yield from self._consume(tables * TABLE_BYTES, fields)
             for group in self.groups[number]:
                 yield from self._route_group(group, fields)
             # The rest of the last row is dropped.
             yield from self._consume(-self.eaten % self.arch.row_bytes, fields)
             self.accepted.popleft()
+
+    def _bank_free(self, number: int) -> Callable[[], bool]:
+        """True when the EXEC that last read the table bank of WEIGHTS ``number`` is done."""
+        return lambda: self.execs_done() > number - ArchParams.TABLE_BANKS
 
     def _route_group(self, group: Group, fields: dict[str, Any]) -> Process:
         params = (fields["params1"] + fields["params2"]) * self.arch.param_beats

@@ -6,10 +6,14 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from accelgen.frontend import load_onnx
 from accelgen.golden.interpret import interpret
+from accelgen.ir.spec import check_float
+from accelgen.passes import run_passes
 
 __all__ = [
     "assert_same_outputs",
+    "check",
     "concat_net",
     "conv_relu",
     "depthwise_separable",
@@ -86,6 +90,16 @@ def assert_same_outputs(model, graph, *, layout="nchw", seed=0, layers=1):
 
 
 # Nets.
+
+
+def check(model):
+    """The importer computes what onnxruntime does, before and after the passes: both graphs."""
+    imported = load_onnx(model)
+    check_float(imported.graph)
+    assert_same_outputs(model, imported.graph, layout=imported.input_layout)
+    fused = run_passes(imported.graph)
+    assert_same_outputs(model, fused, layout=imported.input_layout)
+    return imported.graph, fused
 
 
 def conv_relu(*, channels=8, kernel=3, stride=1, shape=(1, 3, 8, 8), opset=17):
