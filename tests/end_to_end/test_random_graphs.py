@@ -120,7 +120,9 @@ def test_a_fault_is_shrunk_saved_and_repeated(monkeypatch, tmp_path):
 
     saved = load_reproducer(file)
     model = onnx.load_from_string(saved.model)
-    assert [n.op_type for n in model.graph.node] == ["MaxPool"]
+    # One maximum is left, of a window or of the map: which, is for the order of what is drawn.
+    (only,) = model.graph.node
+    assert only.op_type in ("MaxPool", "GlobalMaxPool")
     assert saved.sample.size <= 8
     assert "the program is wrong already" in saved.note
     assert file.stat().st_size < 4000

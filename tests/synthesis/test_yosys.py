@@ -34,8 +34,8 @@ def test_the_array_takes_a_multiplier_for_four_pixels(by_blocks):
 
     assert used["dut"].dsp == 4 * 4 * 4 / 4
     assert used["dut.chain0_0"].dsp == 4
-    # An accumulator's bit is a LUT and a register.
-    assert used["dut.chain0_0"].lut == pytest.approx(4 * 27, abs=4)
+    # Two accumulators take turns in a sum: a bit of both is a LUT and two registers.
+    assert used["dut.chain0_0"].lut == pytest.approx(4 * 27 / 2, abs=4)
     assert used["dut"].bram36 == 0
 
 
