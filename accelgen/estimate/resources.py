@@ -11,10 +11,11 @@ from accelgen.arch.registers import LOG_WORDS
 
 __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
 
-#: Fitted to Yosys 0.70 on two whole designs, "small" and "ultra96" (tests/estimate): what DMA,
-#: control and registers take, and the scale of what grows with the knobs.
-_CONTROL_LUT, _CONTROL_FF = 7920, 11940
-_DATAPATH_LUT, _DATAPATH_FF = 0.8685, 0.6096
+#: Fitted to Yosys 0.70 on "small", "ultra96" and "ultra96_double" (tests/estimate): what DMA,
+#: control and registers take, at all and per byte of a row; and for each ``pe_mode`` the scale
+#: (LUT, FF) of the rest, from one design, so that designs of other sizes are further off.
+_CONTROL_LUT, _CONTROL_FF = (4110, 12.5), (5200, 46)
+_SCALE = {"single": (1.286, 1.634), "packed": (0.926, 0.910), "double": (0.677, 0.850)}
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     """Resources of each part of ``accelgen/rtl``.
 
     DSP and BRAM follow from the structure. LUT and FF grow with the knobs as the structure says;
-    their scale is fitted to whole designs mapped by Yosys (``make synth``, flattened), so a single
-    part's share is a guess.
+    their scale is fitted to whole designs mapped by Yosys (``python -m accelgen.synthesis``), so a
+    single part's share is a guess.
     """
     c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
     macs, chain = c * c * p, w * c
@@ -95,12 +96,13 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
         "rasters": Resources(lut=2 * 120 * p, ff=2 * 90 * p),
         "rows": Resources(lut=3 * row_bits, ff=6 * row_bits),
     }  # fmt: skip
+    lut, ff = _SCALE[arch.pe_mode]
     fitted = {
-        name: replace(part, lut=_DATAPATH_LUT * part.lut, ff=_DATAPATH_FF * part.ff)
-        for name, part in parts.items()
+        name: replace(part, lut=lut * part.lut, ff=ff * part.ff) for name, part in parts.items()
     }
     fitted["control"] = Resources(
-        lut=_CONTROL_LUT, ff=_CONTROL_FF,
+        lut=_CONTROL_LUT[0] + _CONTROL_LUT[1] * arch.row_bytes,
+        ff=_CONTROL_FF[0] + _CONTROL_FF[1] * arch.row_bytes,
         # The step log, and queues of commands and beats.
         bram36=_simple_dual_port(32, LOG_WORDS) + 2.5,
     )  # fmt: skip

@@ -116,14 +116,14 @@ class _Planner:
 
     def park(self, step: int) -> list[Chunk]:
         """Chunks of the stream of ``step``; none when too few of them can come before it."""
-        before = self.first, list(self.spare), self.busy.copy(), self.ending.copy()
+        before = self.first, list(self.spare), self.ending.copy()
         self.spare[step] += self.weights[step]  # no longer moved in its own time
         rows = -(-self.weights[step] // self.arch.row_bytes)
         size = max(1, _CHUNK_BYTES // self.arch.row_bytes)
         sizes = [min(size, rows - at) for at in range(0, rows, size)]
         places = self._place_early(step, sizes)
         if len(places) * _LEAST_PART < len(sizes):
-            self.first, self.spare, self.busy, self.ending = before
+            self.first, self.spare, self.ending = before
             return []
         places += self._place_late(step, sizes, places)
         return [
@@ -146,7 +146,7 @@ class _Planner:
             else:
                 break
             self.spare[step] -= rows * self.arch.row_bytes
-            self._take(step, used, row, rows)
+            self._take(used, row, rows)
             self.first = step
             places.append((step, row))
         return places
@@ -160,15 +160,16 @@ class _Planner:
             row = self._hole(step, step, sizes[0])
             if row is None:
                 break
-            self._take(step, step, row, sizes[0])
+            self._take(step, row, sizes[0])
             slots.append(row)
         late = range(len(early), len(sizes))
         self.spare[step] -= sum(sizes[i] for i in late) * self.arch.row_bytes
         return [(step, slots[i % len(slots)]) for i in late]
 
-    def _take(self, first: int, last: int, row: int, rows: int) -> None:
-        self.busy[first:last, row : row + rows] = True
-        self.ending[last, row : row + rows] = True
+    def _take(self, used: int, row: int, rows: int) -> None:
+        # That is enough: chunks come in the order of their use, so that one that would be in this
+        # one's way at any time is still there when this one is used.
+        self.ending[used, row : row + rows] = True
 
     def _hole(self, first: int, last: int, rows: int) -> int | None:
         """First of ``rows`` rows that are free from step ``first`` to ``last``.

@@ -1,6 +1,8 @@
 """Weights are parked where there is room, come back whole, and never keep a program from ending."""
 
+from contextlib import suppress
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 
@@ -9,7 +11,7 @@ from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
 from accelgen.estimate import Memory
 from accelgen.estimate.timeline import timeline
-from accelgen.schedule import schedule
+from accelgen.schedule import build, parking, schedule
 from accelgen.simulation.functional_exec import CommandError
 from tests.helpers.int8_nets import Int8Net, random_net
 from tests.helpers.programs import (
@@ -71,6 +73,32 @@ def test_random_nets_with_parked_weights_match_golden(arch, rows, monkeypatch):
         assert_matches_golden(program, net.input(), shuffles=(None, seed, seed + 1))
         assert timeline(program, SLOW).cycles > 0
     assert found > 12
+
+
+@pytest.mark.parametrize("rows", [120, 250, 600])
+def test_what_waits_lies_in_rows_of_its_own(rows, monkeypatch):
+    park_everything(monkeypatch)
+    plans = []
+
+    def keep(*arguments):
+        plans.append(parking.plan_parking(*arguments))
+        return plans[-1]
+
+    monkeypatch.setattr(build, "plan_parking", keep)
+    for seed in range(12):
+        _, graph = random_net(seed, nodes=10, largest=9, channels=40)
+        with suppress(ScheduleError):
+            schedule(graph, replace(SMALL, feature_rows=rows))
+
+    together = 0
+    for plan in plans:
+        for one, other in permutations(plan.chunks, 2):
+            # What a step uses up makes room for what is loaded in it.
+            if one.loaded <= other.loaded < one.used and one.loaded < other.used:
+                together += 1
+                apart = one.row + one.rows <= other.row or other.row + other.rows <= one.row
+                assert apart, (one, other)
+    assert together > 100
 
 
 @pytest.mark.parametrize("opcode", [Opcode.LOAD, Opcode.STORE])

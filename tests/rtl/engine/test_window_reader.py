@@ -199,6 +199,22 @@ async def waits_for_the_row_it_reads_and_no_longer(dut):
     assert bench.strobes["wait_pixels"] > 200
 
 
+@cocotb.test()
+async def in_phases_waits_for_both_rows_of_a_pair(dut):
+    bench = await Bench.on(dut)
+    # Each row of the map is a pair; an output row reads its even pixels, the first row alone.
+    width = 2 * bench.arch.pixels
+    geometry = Geometry(height=4, width=width, stride=(1, 2), phases=True)
+    bench.rows_allowed = 0
+    await bench.start(geometry, groups=1)
+
+    for rows in range(9):
+        bench.rows_allowed = min(rows, 1)
+        for _ in range(60):
+            await bench.cycle()
+        assert len(bench.operands) == rows // 2
+
+
 class Bench:
     """Drives a _Feed cycle by cycle and keeps what leaves it."""
 
@@ -235,7 +251,8 @@ class Bench:
         vectors = groups if op == WindowOp.SCALE else 0
         self.vector = rng.integers(-128, 128, (vectors, arch.pixels, arch.lanes))
         step = {
-            "window": 1, "window_op": op, "groups": groups, "ring_rows": rows,
+            "array": geometry.phases, "window": 1, "window_op": op, "groups": groups,
+            "ring_rows": rows,
             "vector_zero": vector_zero, "ring_raster": raster_fields(geometry, arch.pixels),
         }  # fmt: skip
         self.sources["taps"] += [join(t, 9) for group in self.tap_words for t in group]
@@ -245,7 +262,11 @@ class Bench:
                 await self.cycle()
         self.operands, self.cycles = [], []
         self.strobes = dict.fromkeys(STROBES, 0)
-        self.sources["rows"] += [join(r, 8) for group in self.map for r in group.reshape(rows, -1)]
+        shape = rows, arch.pixels, arch.lanes
+        written = [group.reshape(shape) for group in self.map]
+        if geometry.phases:
+            written = [as_written(group) for group in written]
+        self.sources["rows"] += [join(row, 8) for group in written for row in group]
         self.dut.step.value = isa.EXEC.pack(step)
         await FallingEdge(self.dut.clk)
         self.now = 0
@@ -316,6 +337,15 @@ class Bench:
             np.testing.assert_array_equal(weights, self.tap_words[beat.group, beat.tap])
         elif self.op == WindowOp.SCALE:
             np.testing.assert_array_equal(weights, self.vector[beat.group, 0] - self.vector_zero)
+
+
+def as_written(memory):
+    """Rows (row, bank, lane) of pairs in the order of writing: the array's pixels come in order, so
+    each row that is written is half of either row of a pair."""
+    half = memory.shape[1] // 2
+    written = memory.copy()
+    written[0::2, half:], written[1::2, half:] = memory[1::2, half:], memory[0::2, half:]
+    return written
 
 
 def ring_rows_needed(geometry, pixels):
