@@ -198,6 +198,9 @@ EXEC = Format(
         Field("window_op", 2, "WindowOp."),
         Field("add", 1, "1: the residual is added on the way out."),
         Field("squeeze", 1, "1: per-channel sums of the output are requantized into the vector."),
+        Field("chained", 1, "1: pixels of the array, or of SCALE, go through adder and squeeze. 0: "
+              "they go straight to the feature memory. What the window engine makes else always "
+              "goes through both."),
         Field("write", 1, "1: the output pixels are written."),
         Field("groups", 12, "Output channel groups."),
         Field("table_bank", 2, "Which bank of the tables this step reads."),
@@ -208,12 +211,12 @@ EXEC = Format(
         Field("in_repeat", 12, "... every so many output groups. Dense: in_step 0, in_repeat 1."),
         Field("in_raster", RASTER, "The array's walk over the input, or the copy's (kernel 1x1)."),
         Field("weight_words", 12, "Weight words per output group: taps * in_groups."),
-        Field("requant1", REQUANT, "Behind the PE array."),
+        Field("requant1", REQUANT, "Behind the PE array, and of WindowOp.SCALE."),
         Field("ring_rows", 16, "Rows the ring takes per channel group: ceil(pixels / P), even when "
               "its map is in phases."),
         Field("ring_raster", RASTER, "The window engine's walk over the ring's map."),
         Field("vector_zero", 8, "Zero point of the vector of WindowOp.SCALE.", signed=True),
-        Field("requant2", REQUANT, "Behind the window engine."),
+        Field("requant2", REQUANT, "Behind the window engine, but for WindowOp.SCALE."),
         Field("residual_row", 16, "Feature row of the residual, or of SCALE's vector."),
         Field("residual_stride", 16, "Feature rows between its channel groups."),
         Field("add_multiplier_a", 18, "Of the chain's pixel.", signed=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from accelgen.errors import ConfigError
@@ -24,7 +24,11 @@ class ArchParams:
         Pixels the array and the window engine take per cycle, and banks of the pixel
         memories (P). Power of two; ``lanes * pixels`` at least the 16 bytes of a bus beat.
     chain_pixels : int
-        Pixels per cycle behind the accumulators: requantize, table, add (W). Divides ``pixels``.
+        Pixels per cycle behind the window engine: requantize, table, add, squeeze (W). Divides
+        ``pixels``.
+    drain_pixels : int
+        Pixels per cycle behind the array, and of SCALE: requantize, table (D). A multiple of
+        ``chain_pixels`` that divides ``pixels``; 0 is ``chain_pixels``.
     pe_mode : str
         ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
         DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``). ``"double"``: packed, and the
@@ -52,6 +56,7 @@ class ArchParams:
     lanes: int = 8
     pixels: int = 8
     chain_pixels: int = 2
+    drain_pixels: int = 0
     pe_mode: str = "packed"
     acc_bits: int = 27
     feature_rows: int = 10240
@@ -87,6 +92,14 @@ class ArchParams:
             raise ConfigError(
                 f"chain_pixels ({self.chain_pixels}) must not exceed pixels ({self.pixels})"
             )
+        if self.drain_pixels and (
+            self.drain_pixels not in range(self.chain_pixels, self.pixels + 1)
+            or self.drain_pixels.bit_count() != 1
+        ):
+            raise ConfigError(
+                f"drain_pixels must be 0 or a power of two from chain_pixels ({self.chain_pixels}) "
+                f"to pixels ({self.pixels}), not {self.drain_pixels}"
+            )
         if self.row_bytes < self.BUS_BYTES:
             raise ConfigError(
                 f"lanes * pixels must be at least {self.BUS_BYTES}, not {self.row_bytes}"
@@ -112,6 +125,12 @@ class ArchParams:
             raise ConfigError(f"burst_beats must be at most 16, not {self.burst_beats}")
 
     # Derived sizes.
+
+    @property
+    def array_side(self) -> ArchParams:
+        """The same, as the blocks behind the array see it: ``chain_pixels`` is ``drain_pixels``."""
+        width = self.drain_pixels or self.chain_pixels
+        return replace(self, chain_pixels=width, drain_pixels=0)
 
     @property
     def word_bytes(self) -> int:

@@ -16,6 +16,7 @@ PRESETS: dict[str, ArchParams] = {
         _ULTRA96,
         pixels=16,
         chain_pixels=4,
+        drain_pixels=8,
         pe_mode="double",
         feature_rows=5120,
         ring_rows=512,

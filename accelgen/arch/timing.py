@@ -12,6 +12,7 @@ __all__ = [
     "RASTER_LATENCY",
     "ROW_LATENCY",
     "WINDOW_PREPARE",
+    "add_interval",
     "add_latency",
     "array_read_latency",
     "pe_array_latency",
@@ -87,9 +88,14 @@ def requantize_latency(pe_mode: str) -> int:
 def add_latency(pe_mode: str) -> int:
     """Adder: a beat of pixels to their sums with the residual: lane 11, queue 2.
 
-    Double-pumped, the lane takes 8 with both changes of clock.
+    Double-pumped, the lane takes 9 with both changes of clock, and the upper pixels behind the lower.
     """
-    return 10 if pe_mode == "double" else 13
+    return 11 if pe_mode == "double" else 13
+
+
+def add_interval(pe_mode: str) -> int:
+    """Adder: cycles from one beat that adds to the next. Double-pumped, four sums share a lane."""
+    return 2 if pe_mode == "double" else 1
 
 
 def pe_array_latency(lanes: int, pe_mode: str) -> int:

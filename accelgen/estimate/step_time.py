@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from accelgen.arch import ArchParams, timing
+from accelgen.arch.isa import WindowOp
 
 __all__ = ["StepTime", "kept_beats", "step_time"]
 
@@ -78,7 +79,9 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
         work = vectors * _taps(fields["in_raster"]) * fields["in_groups"]
         beats = fields["groups"] * work
         empty = 1 - fields["requant1"]["pixels"] / (vectors * arch.pixels)
-        drain = kept_beats(fields["in_raster"], arch)
+        drain = kept_beats(fields["in_raster"], arch.array_side)
+        if not with_window:
+            drain = max(drain, _chained(fields, arch))
         front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
         front = max(front_alone, least)
     else:
@@ -88,7 +91,10 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
     window: dict[str, Any] = {}
     if with_window:
         ring = fields["ring_raster"]
-        work, drain = ring["vectors"] * _taps(ring), kept_beats(ring, arch)
+        scale = fields["window_op"] == WindowOp.SCALE
+        work = ring["vectors"] * _taps(ring)
+        drain = kept_beats(ring, arch.array_side if scale else arch)
+        drain = max(drain, _chained(fields, arch))
         cycles = max(work, drain, least)
         if cycles > front:
             bound = "window" if work >= drain else "drain"
@@ -146,6 +152,15 @@ def _kept_beats(
         return sum(map(beats, range(vectors)))
     # Row by row: every row is like the first.
     return sum(map(beats, range(per_row))) * (vectors // per_row)
+
+
+def _chained(fields: Mapping[str, Any], arch: ArchParams) -> int:
+    """Cycles of a group's pixels through adder and squeeze; 0 for those that do not go there."""
+    straight = not fields["window"] or fields["window_op"] == WindowOp.SCALE
+    if straight and not fields["chained"]:
+        return 0
+    beats = int(-(-fields["out_pixels"] // arch.chain_pixels))
+    return beats * (timing.add_interval(arch.pe_mode) if fields["add"] else 1)
 
 
 def _taps(raster: Mapping[str, int]) -> int:

@@ -15,8 +15,9 @@ from accelgen.schedule.program import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 
-#: Commands a unit's queue holds, and the fetch reads ahead (rtl/control/dispatch.py, fetch.py).
-QUEUE_DEPTH = 4
+#: Commands the fetch reads ahead (rtl/control/fetch.py), and that a unit's queue holds (dispatch.py).
+FETCH_AHEAD = 4
+QUEUE_DEPTH = 16
 
 _UNITS = {
     Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
@@ -143,7 +144,7 @@ class _Run:
     def fetch(self) -> Process:
         yield Delay(self.memory.latency_cycles + overhead.PROGRAM_START_CYCLES)
         for _ in self.commands:
-            yield Wait(lambda: self.fetched < self.dispatched + QUEUE_DEPTH)
+            yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD)
             yield Transfer("weights", COMMAND_BYTES)
             self.read_bytes += COMMAND_BYTES
             self.fetched += 1

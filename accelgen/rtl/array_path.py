@@ -1,15 +1,17 @@
-"""Array path: feature memory -> PE array -> requantized pixels."""
+"""Array path: feature memory -> PE array -> requantized rows."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.engine.acc_join import AccJoin
 from accelgen.rtl.engine.acc_queue import AccQueue
 from accelgen.rtl.engine.array_reader import ArrayReader
 from accelgen.rtl.engine.pe_array import PeArray
 from accelgen.rtl.engine.requantizer import Requantizer
+from accelgen.rtl.engine.row_assembler import RowAssembler
 from accelgen.rtl.memory.block_ring import WeightRing
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.streams.queue import StreamQueue
@@ -31,10 +33,13 @@ class ArrayPath(wiring.Component):
         To the feature memory.
     table1, params1, weights : In(streams)
         From the weight loader.
+    scaled : In(stream of accumulator_beat, D pixels)
+        What SCALE made: it is requantized here, D pixels per cycle.
     copy : Out(stream of row)
         Input rows, when ``step.array`` is 0.
-    o : Out(stream of pixels)
-        Requantized pixels, group after group, each from a fresh beat.
+    o : Out(stream of row)
+        Requantized pixels, group after group, each from a fresh row; in phases as their reader has
+        them.
     busy, wait_weights, wait_drain, idle : Out(1)
         Of the reader; idle: and nothing is on its way behind it but in ``o``.
     """
@@ -52,8 +57,9 @@ class ArrayPath(wiring.Component):
             "table1": In(stream.Signature(layouts.table_write(arch))),
             "params1": In(stream.Signature(layouts.channel_param())),
             "weights": In(stream.Signature(layouts.weight_word(arch))),
+            "scaled": In(stream.Signature(layouts.accumulator_beat(arch.array_side))),
             "copy": Out(stream.Signature(layouts.row(arch))),
-            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "o": Out(stream.Signature(layouts.row(arch))),
             "busy": Out(1),
             "wait_weights": Out(1),
             "wait_drain": Out(1),
@@ -64,21 +70,27 @@ class ArrayPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
+        side = arch.array_side
         m.submodules.weight_ring = weight_ring = WeightRing(arch)
         m.submodules.params = params = StreamQueue(
             layouts.channel_param(), depth=self.PARAM_GROUPS * arch.lanes
         )
         m.submodules.reader = reader = ArrayReader(arch)
         m.submodules.pe_array = pe_array = PeArray(arch)
-        m.submodules.acc_queue = acc_queue = AccQueue(arch)
-        m.submodules.requantizer = requantizer = Requantizer(arch)
+        m.submodules.acc_queue = acc_queue = AccQueue(side)
+        m.submodules.source = source = AccJoin(side)
+        m.submodules.requantizer = requantizer = Requantizer(side)
+        m.submodules.assembler = assembler = RowAssembler(side)
 
-        # run -> reader -> PE array -> accumulators -> requantizer -> o
+        # run -> reader -> PE array -> accumulators, or scaled -> requantizer -> rows -> o
         connect(m, reader.run, flipped(self.run))
         connect(m, reader.o, pe_array.i)
         connect(m, pe_array.o, acc_queue.i)
-        connect(m, acc_queue.o, requantizer.i)
-        connect(m, requantizer.o, flipped(self.o))
+        connect(m, acc_queue.o, source.i0)
+        connect(m, flipped(self.scaled), source.i1)
+        connect(m, source.o, requantizer.i)
+        connect(m, requantizer.o, assembler.i)
+        connect(m, assembler.o, flipped(self.o))
         connect(m, reader.copy, flipped(self.copy))
 
         # Weights, parameters, table
@@ -89,16 +101,25 @@ class ArrayPath(wiring.Component):
         connect(m, flipped(self.table1), requantizer.table)
 
         # Settings and events
+        phases = Signal()
+        with m.If(step.window & step.array):
+            m.d.comb += phases.eq(step.ring_raster.phases)
+        with m.Else():
+            m.d.comb += phases.eq(step.out_phases & ~step.chained)
         m.d.comb += [
             pe_array.clk2x.eq(self.clk2x),
             reader.step.eq(step),
             reader.start.eq(self.start),
             reader.credit.eq(acc_queue.credit),
+            source.select.eq(~step.array),
             acc_queue.clk2x.eq(self.clk2x),
             requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant1),
             requantizer.table_bank.eq(step.table_bank),
             requantizer.start.eq(self.start),
+            assembler.pixels.eq(step.requant1.pixels),
+            assembler.phases.eq(phases),
+            assembler.start.eq(self.start),
             self.busy.eq(reader.busy),
             self.wait_weights.eq(reader.wait_weights),
             self.wait_drain.eq(reader.wait_drain),

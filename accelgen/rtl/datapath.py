@@ -11,7 +11,7 @@ from accelgen.rtl.array_path import ArrayPath
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.memory.row_reader import ROW_BITS, RowReader
 from accelgen.rtl.output_path import OutputPath
-from accelgen.rtl.streams.switch import StreamJoin, StreamSplit
+from accelgen.rtl.streams.switch import StreamSplit
 from accelgen.rtl.window_path import WindowPath
 
 __all__ = ["Datapath", "weight_streams"]
@@ -31,6 +31,8 @@ def weight_streams(arch: ArchParams) -> dict[str, stream.Signature]:
 
 class Datapath(wiring.Component):
     """Runs one step: array (or copy), window engine, add, squeeze, write.
+
+    What SCALE makes goes back to the array path: it has D pixels per cycle, and nothing else to do.
 
     A block diagram in code: instances and connections only. Keep it so.
 
@@ -75,13 +77,12 @@ class Datapath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        pixels, row = layouts.pixels(arch), layouts.row(arch)
+        row = layouts.row(arch)
         m.submodules.array = array = ArrayPath(arch)
         m.submodules.window = window = WindowPath(arch)
         m.submodules.output = output = OutputPath(arch)
         m.submodules.residual = residual = RowReader(arch)
-        m.submodules.chain = chain = StreamSplit(pixels)  # array -> window or output
-        m.submodules.last = last = StreamJoin(pixels)  # array or window -> output
+        m.submodules.chain = chain = StreamSplit(row)  # array -> window or output
         m.submodules.rows = rows = StreamSplit(row)  # residual -> output (add) or window (scale)
 
         for path in (array, window, output):
@@ -93,11 +94,11 @@ class Datapath(wiring.Component):
         connect(m, array.copy, window.copy)
         connect(m, array.o, chain.i)
         connect(m, chain.o1, window.i)
-        connect(m, chain.o0, last.i0)
-        connect(m, window.o, last.i1)
-        connect(m, last.o, output.i)
+        connect(m, chain.o0, output.rows)
+        connect(m, window.scaled, array.scaled)
+        connect(m, window.o, output.pixels)
         connect(m, output.write, flipped(self.write))
-        m.d.comb += [chain.select.eq(step.window), last.select.eq(step.window)]
+        m.d.comb += chain.select.eq(step.window & step.array)
 
         # Feature memory -> residual -> output or window
         scale = step.window & (step.window_op == isa.WindowOp.SCALE)

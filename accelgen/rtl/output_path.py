@@ -1,6 +1,6 @@
-"""Output path: pixels -> add -> squeeze -> rows -> feature memory."""
+"""Output path: pixels or rows -> (add -> squeeze -> rows) -> feature memory."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -9,7 +9,9 @@ from accelgen.rtl import layouts
 from accelgen.rtl.engine.adder import Adder
 from accelgen.rtl.engine.feature_writer import FeatureWriter
 from accelgen.rtl.engine.row_assembler import RowAssembler
+from accelgen.rtl.engine.row_cutter import RowCutter
 from accelgen.rtl.engine.squeeze import Squeeze
+from accelgen.rtl.streams.switch import StreamJoin, StreamSplit
 
 __all__ = ["OutputPath"]
 
@@ -24,8 +26,10 @@ class OutputPath(wiring.Component):
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
-    i : In(stream of pixels)
-        Requantized pixels of the step's last engine.
+    pixels : In(stream of pixels)
+        What the window path made.
+    rows : In(stream of row)
+        What the array path made, if the window path does not take it.
     residual : In(stream of row)
         The map to add.
     write : Out(stream of row_write)
@@ -40,7 +44,8 @@ class OutputPath(wiring.Component):
             "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.pixels(arch))),
+            "pixels": In(stream.Signature(layouts.pixels(arch))),
+            "rows": In(stream.Signature(layouts.row(arch))),
             "residual": In(stream.Signature(layouts.row(arch))),
             "write": Out(stream.Signature(layouts.row_write(arch))),
             "done": Out(1),
@@ -49,30 +54,48 @@ class OutputPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.adder = adder = Adder(self.arch)
-        m.submodules.squeeze = squeeze = Squeeze(self.arch)
-        m.submodules.assembler = assembler = RowAssembler(self.arch)
-        m.submodules.writer = writer = FeatureWriter(self.arch)
+        arch, step = self.arch, self.step
+        row = layouts.row(arch)
+        m.submodules.split = split = StreamSplit(row)  # rows -> cutter (chained) or writer
+        m.submodules.cutter = cutter = RowCutter(arch)
+        m.submodules.chain = chain = StreamJoin(layouts.pixels(arch))  # pixels or rows -> adder
+        m.submodules.adder = adder = Adder(arch)
+        m.submodules.squeeze = squeeze = Squeeze(arch)
+        m.submodules.assembler = assembler = RowAssembler(arch)
+        m.submodules.last = last = StreamJoin(row)  # rows, or out of the chain -> writer
+        m.submodules.writer = writer = FeatureWriter(arch)
 
-        # i -> add -> squeeze -> rows -> write
-        connect(m, flipped(self.i), adder.i)
+        # rows -> pixels, or pixels -> add -> squeeze -> rows, or rows -> write
+        connect(m, flipped(self.rows), split.i)
+        connect(m, split.o1, cutter.i)
+        connect(m, cutter.o, chain.i1)
+        connect(m, flipped(self.pixels), chain.i0)
+        connect(m, chain.o, adder.i)
         connect(m, flipped(self.residual), adder.residual)
         connect(m, adder.o, squeeze.i)
         connect(m, squeeze.o, assembler.i)
-        connect(m, assembler.o, writer.i)
+        connect(m, assembler.o, last.i1)
+        connect(m, split.o0, last.i0)
+        connect(m, last.o, writer.i)
         connect(m, squeeze.vector, writer.vector)
         connect(m, writer.o, flipped(self.write))
 
         # Settings and events
+        windowed = Signal()
         m.d.comb += [
+            windowed.eq(step.window & (step.window_op != isa.WindowOp.SCALE)),
+            split.select.eq(step.chained),
+            chain.select.eq(~windowed),
+            last.select.eq(windowed | step.chained),
+            cutter.pixels.eq(step.out_pixels),
             adder.clk2x.eq(self.clk2x),
-            assembler.pixels.eq(self.step.out_pixels),
-            assembler.phases.eq(self.step.out_phases),
+            assembler.pixels.eq(step.out_pixels),
+            assembler.phases.eq(step.out_phases),
             self.done.eq(writer.done),
         ]
         for block in (adder, squeeze, writer):
             m.d.comb += block.step.eq(self.step)
-        for block in (adder, squeeze, assembler, writer):
+        for block in (cutter, adder, squeeze, assembler, writer):
             m.d.comb += block.start.eq(self.start)
 
         return m

@@ -1,6 +1,6 @@
 """Window path: pixels -> ring -> window engine -> requantized pixels."""
 
-from amaranth import Module
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -8,7 +8,6 @@ from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.acc_queue import AccQueue
 from accelgen.rtl.engine.requantizer import Requantizer
-from accelgen.rtl.engine.row_assembler import RowAssembler
 from accelgen.rtl.engine.window_lanes import WindowLanes
 from accelgen.rtl.engine.window_reader import WindowReader
 from accelgen.rtl.memory.window_ring import WindowRing
@@ -28,7 +27,7 @@ class WindowPath(wiring.Component):
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
-    i : In(stream of pixels)
+    i : In(stream of row)
         From the array path, when ``step.array``.
     copy : In(stream of row)
         From the feature memory, when not.
@@ -36,8 +35,10 @@ class WindowPath(wiring.Component):
         One row per group of a SCALE step: lane 0 is the group's vector word.
     table2, params2, taps : In(streams)
         From the weight loader.
+    scaled : Out(stream of accumulator_beat, D pixels)
+        What a SCALE step makes; the array path's requantizer takes it.
     o : Out(stream of pixels)
-        Requantized pixels, group after group, each from a fresh beat.
+        Requantized pixels of other steps, group after group, each from a fresh beat.
     busy, wait_pixels, wait_weights, wait_drain, idle : Out(1)
         Of the reader; idle: and nothing is on its way behind it but in ``o``.
     """
@@ -48,12 +49,13 @@ class WindowPath(wiring.Component):
             "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.pixels(arch))),
+            "i": In(stream.Signature(layouts.row(arch))),
             "copy": In(stream.Signature(layouts.row(arch))),
             "vector": In(stream.Signature(layouts.row(arch))),
             "table2": In(stream.Signature(layouts.table_write(arch))),
             "params2": In(stream.Signature(layouts.channel_param())),
             "taps": In(stream.Signature(layouts.tap(arch))),
+            "scaled": Out(stream.Signature(layouts.accumulator_beat(arch.array_side))),
             "o": Out(stream.Signature(layouts.pixels(arch))),
             "busy": Out(1),
             "wait_pixels": Out(1),
@@ -66,7 +68,6 @@ class WindowPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        m.submodules.assembler = assembler = RowAssembler(arch)
         m.submodules.source = source = StreamJoin(layouts.row(arch))
         m.submodules.ring = ring = WindowRing(arch)
         m.submodules.reader = reader = WindowReader(arch)
@@ -75,16 +76,26 @@ class WindowPath(wiring.Component):
         m.submodules.params = params = StreamQueue(layouts.channel_param(), depth=2 * arch.lanes)
         m.submodules.requantizer = requantizer = Requantizer(arch)
 
-        # i -> rows, or copy -> ring -> reader -> lanes -> accumulators -> requantizer -> o
-        connect(m, flipped(self.i), assembler.i)
-        connect(m, assembler.o, source.i1)
+        # i or copy -> ring -> reader -> lanes -> accumulators -> requantizer -> o, or scaled
+        connect(m, flipped(self.i), source.i1)
         connect(m, flipped(self.copy), source.i0)
         connect(m, source.o, ring.i)
         connect(m, reader.run, ring.run)
         connect(m, reader.o, lanes.i)
         connect(m, lanes.o, acc_queue.i)
-        connect(m, acc_queue.o, requantizer.i)
         connect(m, requantizer.o, flipped(self.o))
+        scale = Signal()
+        m.d.comb += [
+            scale.eq(step.window_op == isa.WindowOp.SCALE),
+            self.scaled.payload.eq(acc_queue.o.payload),
+            self.scaled.valid.eq(acc_queue.o.valid & scale),
+            requantizer.i.valid.eq(acc_queue.o.valid & ~scale),
+            # The lower lanes are all there is of a beat that is not wide.
+            requantizer.i.p.acc.as_value().eq(acc_queue.o.p.acc.as_value()),
+            requantizer.i.p.keep.eq(acc_queue.o.p.keep),
+            acc_queue.o.ready.eq(Mux(scale, self.scaled.ready, requantizer.i.ready)),
+            acc_queue.wide.eq(scale),
+        ]
 
         # Taps, vector, parameters, table
         connect(m, flipped(self.taps), reader.taps)
@@ -96,8 +107,6 @@ class WindowPath(wiring.Component):
         # Settings and events
         m.d.comb += [
             source.select.eq(step.array),
-            assembler.pixels.eq(step.requant1.pixels),
-            assembler.phases.eq(step.ring_raster.phases),
             lanes.clk2x.eq(self.clk2x),
             lanes.op.eq(step.window_op),
             acc_queue.clk2x.eq(self.clk2x),
@@ -113,7 +122,7 @@ class WindowPath(wiring.Component):
             self.wait_drain.eq(reader.wait_drain),
             self.idle.eq(reader.idle & ~acc_queue.o.valid),
         ]
-        for block in (assembler, ring, reader, requantizer):
+        for block in (ring, reader, requantizer):
             m.d.comb += block.start.eq(self.start)
         for block in (ring, reader):
             m.d.comb += block.step.eq(step)

@@ -75,6 +75,12 @@ class Chain:
         return self.add.inputs[0] == (before[-1].output if before else self.source)
 
     @property
+    def chained(self) -> bool:
+        """Pixels of the array, or of SCALE, go through adder and squeeze."""
+        straight = bool(self.vector) or not self.uses_window
+        return straight and (self.add is not None or self.squeeze is not None)
+
+    @property
     def vector(self) -> str:
         """SCALE's vector; "" without one."""
         scale = self.window is not None and isinstance(self.window.op, QScale)
@@ -150,7 +156,8 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
         else:
             return False
     elif depthwise or isinstance(node.op, QMaxPool | QAvgPool | QScale | QStretch):
-        if chain.uses_window:
+        # What SCALE makes takes the array's way to the memory.
+        if chain.uses_window or (chain.array is not None and isinstance(node.op, QScale)):
             return False
         chain.window = node
     elif isinstance(node.op, QAdd):

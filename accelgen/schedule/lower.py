@@ -23,6 +23,7 @@ def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) ->
     fields: dict[str, Any] = {
         "array": int(chain.array is not None),
         "window": int(chain.uses_window),
+        "chained": int(chain.chained),
         "write": int(chain.write),
         "groups": tile.groups[1] - tile.groups[0],
         "table_bank": table_bank,
@@ -37,13 +38,14 @@ def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) ->
     if chain.array is not None:
         fields["requant1"] = _requant(chain.array, chain.table1, band.first.out_pixels)
     if band.second is not None:
-        if chain.array is None:
+        if chain.array is None and not chain.vector:
             fields["requant1"] = {"pixels": band.first.out_pixels}
         phases = band.second.phases
         fields["ring_rows"] = rows_of(band.first.out_pixels, 1, pixels, phases=phases)
         fields["ring_raster"] = make_raster(band.second, pixels)
         fields["window_op"] = _window_op(chain.window)
-        fields["requant2"] = _requant(chain.window, chain.table2, band.second.out_pixels)
+        unit = "requant1" if chain.vector else "requant2"
+        fields[unit] = _requant(chain.window, chain.table2, band.second.out_pixels)
         if chain.window is not None and isinstance(chain.window.op, QScale):
             fields["vector_zero"] = chain.window.op.s_zero
     if OTHER in at:

@@ -109,7 +109,7 @@ def step_weights(
         fields["params1"] = 1
     if chain.uses_window:
         blocks.append(_params(*_window_params(chain.window, graph, len(slots)), slots, lanes))
-        fields["params2"] = 1
+        fields["params1" if chain.vector else "params2"] = 1
         taps = _taps(chain.window, graph, slots)
         if len(taps):
             packed = taps.reshape(len(taps), groups, lanes).swapaxes(0, 1).reshape(groups, -1)
@@ -127,13 +127,15 @@ def step_weights(
         words = _array_words(weight, chain.array.op.groups, sources, slots, window, lanes)
         fields["weight_words"] = words.shape[1] // arch.weight_word_bytes
         blocks.append(words)
+    second = chain.table2 is not None
+    fields["table1"] = int(chain.table1 is not None or (second and bool(chain.vector)))
+    fields["table2"] = int(second and not chain.vector)
     tables = [graph.constants[t.inputs[1]] for t in (chain.table1, chain.table2) if t is not None]
     return StepWeights(
         tables=b"".join(np.asarray(t, np.int8).tobytes() for t in tables),
         blocks=np.concatenate(blocks, axis=1),
-        fields={**fields, "table1": int(chain.table1 is not None),
-                "table2": int(chain.table2 is not None)},
-    )  # fmt: skip
+        fields=fields,
+    )
 
 
 def _conv_params(node: Node, graph: Graph) -> tuple[Any, Any, Any]:

@@ -63,6 +63,7 @@ class Work:
     source_groups: int
     pixels: int  # P
     chain_pixels: int  # W
+    drain_pixels: int  # D
     out_phases: bool  # the output comes in order and is stored in phases
     tensors: dict[str, str]
 
@@ -90,8 +91,11 @@ class Work:
         per_group = self._vectors(first) * (self.window.groups if self.chain.array else 1)
         if second is not None:
             per_group = max(per_group, self._vectors(second))
-        drained = [w.out_pixels for w in (first, second) if w is not None]
-        return groups * max(per_group, max(drained) // self.chain_pixels)
+        drained = first.out_pixels // self.drain_pixels if self.chain.array else 0
+        if second is not None:
+            width = self.drain_pixels if self.chain.vector else self.chain_pixels
+            drained = max(drained, second.out_pixels // width)
+        return groups * max(per_group, drained)
 
     def _vectors(self, walk: Walk) -> int:
         return raster_vectors(walk, self.pixels) * walk.taps
@@ -163,6 +167,7 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
         chain_pixels=arch.chain_pixels,
+        drain_pixels=arch.array_side.chain_pixels,
         # What a raw step writes is in phases too, but its rows come as they are in the memory.
         out_phases=chain.write and chain.output in storages.in_phases and not geometry.raw,
         tensors=tensors,

@@ -67,11 +67,30 @@ def execute(
         pixels = _copy(f, memory_pixels, arch)
     if f["window"]:
         acc, keep = _window(f, stream, _ring(f, pixels, arch), memory, arch)
-        assert stream.params2 is not None
-        pixels = _requant(f["requant2"], acc, keep, stream.params2, tables[1], f, arch)
+        scale = _is_scale(f)
+        params = stream.params1 if scale else stream.params2
+        assert params is not None
+        unit, which = ("requant1", 0) if scale else ("requant2", 1)
+        pixels = _requant(f[unit], acc, keep, params, tables[which], f, arch)
     _expect(pixels.shape[1] == f["out_pixels"], "out_pixels is not what the last stage keeps")
     if f["add"]:
         pixels = _add(f, pixels, memory, arch)
+    straight = not f["window"] or _is_scale(f)
+    if straight and not f["chained"]:
+        _expect(not (f["add"] or f["squeeze"]), "add or squeeze of what is not chained")
+        sums[:] = 1 << 40  # as good as anything
+    else:
+        _sum(f, pixels, memory, sums, arch)
+    if f["write"]:
+        _write(f, pixels, memory, arch)
+
+
+def _is_scale(f: dict[str, Any]) -> bool:
+    return bool(f["window"]) and f["window_op"] == WindowOp.SCALE
+
+
+def _sum(f: dict[str, Any], pixels: Int8, memory: Int8, sums: Ints, arch: ArchParams) -> None:
+    """The squeeze: sums per channel, and the vector of them."""
     total = pixels.astype(np.int64).sum(axis=1)
     if f["squeeze_resume"]:
         within = f["groups"] <= arch.SQUEEZE_GROUPS
@@ -85,8 +104,6 @@ def execute(
         vector = np.clip(scaled + f["squeeze_zero"], -128, 127)
         rows = f["squeeze_row"] + np.arange(f["groups"]) * f["squeeze_stride"]
         memory[rows, 0] = vector
-    if f["write"]:
-        _write(f, pixels, memory, arch)
 
 
 def _expect(true: Any, otherwise: str) -> None:
@@ -100,8 +117,11 @@ def _check(f: dict[str, Any], stream: StepStream, arch: ArchParams) -> None:
     _expect(f["write"] or f["squeeze"], "a step without result")
     _expect(stream.groups == f["groups"], "WEIGHTS and EXEC differ in groups")
     _expect(stream.table_bank == f["table_bank"], "WEIGHTS and EXEC differ in table_bank")
-    _expect((stream.params1 is not None) == f["array"], "params1 without array, or none with it")
-    _expect((stream.params2 is not None) == f["window"], "params2 without window, or none with it")
+    scale = _is_scale(f)
+    _expect(not (f["array"] and scale), "array and SCALE in one step")
+    first, second = f["array"] or scale, f["window"] and not scale
+    _expect((stream.params1 is not None) == first, "params1 without requant1, or none with it")
+    _expect((stream.params2 is not None) == second, "params2 without requant2, or none with it")
     words = 0 if stream.words is None else stream.words.shape[1]
     if f["array"]:
         taps = f["in_raster"]["kernel_h"] * f["in_raster"]["kernel_w"]

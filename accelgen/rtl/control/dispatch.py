@@ -37,7 +37,7 @@ class Dispatch(wiring.Component):
         All queues are empty.
     """
 
-    DEPTH = 4
+    DEPTH = 16
 
     def __init__(self, arch: ArchParams):
         self.arch = arch

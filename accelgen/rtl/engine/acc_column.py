@@ -4,11 +4,22 @@ from amaranth import Array, Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.engine.double_pump import fast_domain, second_half
 
-__all__ = ["AccColumn"]
+__all__ = ["AccColumn", "pick_part"]
+
+
+def pick_part(words, beat, part, parts):
+    """Word ``beat | part`` where ``beat`` has zeros in the bits of ``part``, for ``part`` > 0.
+
+    Only every so many words can be that: a multiplexer of those.
+    """
+    if part == 0:
+        return Array(words)[beat]
+    return Array(words[part::parts])[beat >> exact_log2(parts)]
 
 
 class AccColumn(wiring.Component):
@@ -21,7 +32,7 @@ class AccColumn(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Uses ``pixels``, ``chain_pixels``, ``acc_bits`` and ``acc_depth``.
+        Uses ``pixels``, ``chain_pixels``, ``drain_pixels``, ``acc_bits`` and ``acc_depth``.
 
     Members
     -------
@@ -32,8 +43,8 @@ class AccColumn(wiring.Component):
     i : In(array of accumulators, P / 2)
         Its halves, in fast cycles 2t + 1 and 2t + 2.
     read_row, read_beat : In(range(acc_depth)), In(range(P / W))
-        Read W pixels of a vector, in fabric cycle t.
-    o : Out(array of accumulators, W / 2)
+        Read W pixels of a vector, in fabric cycle t; or D, by the number of their first W.
+    o : Out(array of accumulators, D / 2)
         Their halves, in fast cycles 2t + 3 and 2t + 4.
     """
 
@@ -41,6 +52,7 @@ class AccColumn(wiring.Component):
         self.arch = arch
         self.width = arch.chain_pixels // arch.lane_pixels
         self.beats = arch.pixels // arch.chain_pixels
+        self.parts = arch.array_side.chain_pixels // arch.chain_pixels
         acc = signed(arch.acc_bits)
         super().__init__({
             "clk2x": In(1),
@@ -49,7 +61,7 @@ class AccColumn(wiring.Component):
             "i": In(data.ArrayLayout(acc, arch.pixels // arch.lane_pixels)),
             "read_row": In(range(arch.acc_depth)),
             "read_beat": In(range(self.beats)),
-            "o": Out(data.ArrayLayout(acc, self.width)),
+            "o": Out(data.ArrayLayout(acc, self.parts * self.width)),
         })
 
     def elaborate(self, platform):
@@ -89,8 +101,10 @@ class AccColumn(wiring.Component):
 
         # Fast cycles 2t + 2 and 2t + 3.
         late_beat = Signal.like(beat, reset_less=True)
-        out = Signal(bits, reset_less=True)
-        m.d.fast += [late_beat.eq(beat), out.eq(Array(found)[late_beat])]
-        m.d.comb += self.o.as_value().eq(out)
+        m.d.fast += late_beat.eq(beat)
+        for part in range(self.parts):
+            out = Signal(bits, name=f"out{part}", reset_less=True)
+            m.d.fast += out.eq(pick_part(found, late_beat, part, self.parts))
+            m.d.comb += self.o.as_value().word_select(part, bits).eq(out)
 
         return m

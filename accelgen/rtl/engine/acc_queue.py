@@ -1,13 +1,13 @@
 """Accumulator queue: whole vectors in, W pixels at a time out."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
-from accelgen.rtl.engine.acc_column import AccColumn
+from accelgen.rtl.engine.acc_column import AccColumn, pick_part
 
 __all__ = ["AccQueue"]
 
@@ -20,21 +20,27 @@ class AccQueue(wiring.Component):
     one cycle. First beat ``LATENCY`` cycles after the vector came in. Double-pumped, accumulators
     come and leave in the fast domain (layouts.accumulators, accumulator_beat).
 
+    Beats are D pixels when ``drain_pixels`` says so and ``wide`` is 1; when it is 0 their upper
+    D - W lanes are not kept.
+
     The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
     it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
 
     Parameters
     ----------
     arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``acc_bits``, ``acc_depth`` and ``pe_mode``.
+        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``drain_pixels``, ``acc_bits``, ``acc_depth``
+        and ``pe_mode``.
 
     Members
     -------
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
+    wide : In(1)
+        D pixels per beat. Changes only while nothing flows.
     i : In(stream of accumulators, always ready)
         Finished vectors.
-    o : Out(stream of accumulator_beat)
+    o : Out(stream of accumulator_beat of arch.array_side)
         Their pixels; at least one is kept. Comes out of registers.
     credit : Out(1)
         Pulse: a vector has left.
@@ -46,8 +52,9 @@ class AccQueue(wiring.Component):
         self.arch = arch
         super().__init__({
             "clk2x": In(1),
+            "wide": In(1),
             "i": In(stream.Signature(layouts.accumulators(arch), always_ready=True)),
-            "o": Out(stream.Signature(layouts.accumulator_beat(arch))),
+            "o": Out(stream.Signature(layouts.accumulator_beat(arch.array_side))),
             "credit": Out(1),
         })
 
@@ -55,6 +62,7 @@ class AccQueue(wiring.Component):
         m = Module()
         width = self.arch.chain_pixels
         beats = self.arch.pixels // width
+        parts = self.arch.array_side.chain_pixels // width  # of a wide beat
 
         # Write side. `following` is the oldest vector not yet begun; `some`: there is one.
         write_row = Signal(range(self.arch.acc_depth))
@@ -75,7 +83,15 @@ class AccQueue(wiring.Component):
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
         next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
-        wanted = Cat(next_keep.word_select(b, width).any() for b in range(beats))
+        single = Cat(next_keep.word_select(b, width).any() for b in range(beats))
+        wanted = Signal(beats)
+        m.d.comb += wanted.eq(single)
+        if parts > 1:
+            # Wide beats go by the number of their first part.
+            first = (Cat(single.word_select(b, parts).any(), C(0, parts - 1))
+                     for b in range(beats // parts))  # fmt: skip
+            with m.If(self.wide):
+                m.d.comb += wanted.eq(Cat(*first))
         rest = pending & (pending - 1)[:beats]
 
         held, advance, finished, ends = Signal(), Signal(), Signal(), Signal()
@@ -98,28 +114,34 @@ class AccQueue(wiring.Component):
             m.d.sync += held.eq(0)
 
         row_out, beat_out = Signal.like(row), Signal.like(select)
-        keep_out = Signal(width, reset_less=True)
+        keep_out = Signal(parts * width, reset_less=True)
+        coming = Cat(
+            keep.word_select(select | part, width) & (self.wide if part else C(1)).replicate(width)
+            for part in range(parts)
+        )
         m.d.comb += self.o.p.keep.eq(keep_out)
         with m.If(advance):
             m.d.sync += [
                 self.o.valid.eq(pending.any()),
                 ends.eq(held & ~rest.any()),
-                keep_out.eq(keep.word_select(select, width)),
+                keep_out.eq(coming),
                 row_out.eq(row),
                 beat_out.eq(select),
             ]
         if self.arch.pe_mode == "double":
             self._columns(m, write_row, row_out, beat_out)
         else:
-            # A memory per beat: a vector is written at once and read through a mux of P/W.
+            # A memory per W lanes: a vector is written at once and read through a mux of P/W.
             read = []
             for beat in range(beats):
                 lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
                 read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
-            acc_out = Signal(len(read[0]), reset_less=True)
-            m.d.comb += Value.cast(self.o.p.acc).eq(acc_out)
+            acc_out = [Signal(len(read[0]), name=f"acc{p}", reset_less=True) for p in range(parts)]
+            m.d.comb += Value.cast(self.o.p.acc).eq(Cat(acc_out))
             with m.If(advance):
-                m.d.sync += acc_out.eq(Array(read)[select])
+                m.d.sync += [
+                    out.eq(pick_part(read, select, part, parts)) for part, out in enumerate(acc_out)
+                ]
 
         return m
 

@@ -24,8 +24,9 @@ class Adder(wiring.Component):
     """``y = clamp(((a * multiplier_a + b * multiplier_b + offset) >> shift) + zero, low, high)``.
 
     ``a`` is the chain's pixel, ``b`` the residual's (ir.ops.QAdd; fields ``add_*`` of the step).
-    Without ``step.add`` pixels pass unchanged and no residual is taken. A beat every cycle;
-    ``timing.add_latency`` from beat to beat, ``timing.PASS_LATENCY`` for pixels that pass.
+    Without ``step.add`` pixels pass unchanged and no residual is taken, a beat every cycle,
+    ``timing.PASS_LATENCY`` from beat to beat. What is added takes ``timing.add_interval`` cycles per
+    beat and ``timing.add_latency`` from beat to beat.
 
     Parameters
     ----------
@@ -67,10 +68,14 @@ class Adder(wiring.Component):
         m.submodules.queue = queue = CreditQueue(layouts.pixels(self.arch), depth=QUEUE_DEPTH)
         connect(m, queue.o, flipped(self.o))
 
-        accept = Signal()
+        accept, busy = Signal(), Signal()
         residual = Signal(layouts.pixels(self.arch))
+        interval = timing.add_interval(self.arch.pe_mode)
+        if interval > 1:
+            assert interval == 2
+            m.d.sync += busy.eq(accept & self.step.add)
         m.d.comb += [
-            self.i.ready.eq(queue.room & (self.residual.valid | ~self.step.add)),
+            self.i.ready.eq(queue.room & ((self.residual.valid & ~busy) | ~self.step.add)),
             accept.eq(self.i.valid & self.i.ready),
             queue.reserve.eq(accept),
             self.residual.ready.eq(accept & self.step.add & counter.row_ends),
@@ -88,12 +93,14 @@ class Adder(wiring.Component):
         # Nothing of a step that passes may be left in here when one that adds follows.
         added = delay(m, accept & self.step.add, latency, reset=True)
         m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
-        step = self.arch.lane_pixels
+        # A lane takes its pixels one after another, lane_pixels a cycle.
+        step = interval * self.arch.lane_pixels
         for p in range(0, width, step):
             for c in range(self.arch.lanes):
                 m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
                 m.d.comb += [
                     lane.clk2x.eq(self.clk2x),
+                    lane.take.eq(~busy),
                     lane.multiplier_a.eq(self.step.add_multiplier_a),
                     lane.multiplier_b.eq(self.step.add_multiplier_b),
                     lane.offset.eq(self.step.add_offset),
@@ -114,16 +121,18 @@ class Adder(wiring.Component):
 
 
 class _Lane(wiring.Component):
-    """One channel of one pixel, or of two that share all but the first register and the last.
+    """One channel of one pixel, or of four that share all but the first register and the last.
 
-    ``timing.add_latency`` cycles, less the queue's.
+    ``timing.add_latency`` cycles, less the queue's, from the cycle with ``take``.
     """
 
     def __init__(self, arch: ArchParams):
         self.double = arch.pe_mode == "double"
-        pixels = data.ArrayLayout(signed(8), arch.lane_pixels)
+        self.interval = timing.add_interval(arch.pe_mode)
+        pixels = data.ArrayLayout(signed(8), self.interval * arch.lane_pixels)
         super().__init__({
             "clk2x": In(1),
+            "take": In(1),
             "multiplier_a": In(signed(18)),
             "multiplier_b": In(signed(18)),
             "offset": In(signed(32)),
@@ -147,13 +156,17 @@ class _Lane(wiring.Component):
         m.d.sync += [pixels_a.eq(self.a), pixels_b.eq(self.b)]
 
         if self.double:
+            # Double-pumped, the upper two pixels follow in cycle 2.
+            with m.If(~self.take):
+                m.d.sync += [x[n].eq(x[n + 2]) for x in (pixels_a, pixels_b) for n in range(2)]
             fast_domain(m, self.clk2x)
             second = second_half(m)
             a = to_fast(m, pixels_a[0], pixels_a[1], second, name="a")
             b = to_fast(m, pixels_b[0], pixels_b[1], second, name="b")
             result = self._add(m, platform, a, b, "fast")
             # The first result shows in an odd fast cycle: one more, so that it meets the fabric's.
-            results = to_fabric(m, delay(m, result, 1, domain="fast"))
+            upper = to_fabric(m, delay(m, result, 1, domain="fast"))
+            results = (*(delay(m, lower, 1) for lower in upper), *upper)
         else:
             results = [self._add(m, platform, pixels_a[0], pixels_b[0], "sync")]
         m.d.comb += [to.eq(result) for to, result in zip(self.result, results, strict=True)]

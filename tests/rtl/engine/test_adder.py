@@ -42,7 +42,8 @@ async def a_beat_per_cycle(dut):
     passed = await run_step(dut, groups=3, pixels=pixels, add=0)
 
     beats = 3 * pixels // arch.chain_pixels
-    assert added == beats + timing.add_latency(arch.pe_mode)
+    interval = timing.add_interval(arch.pe_mode)
+    assert added == (beats - 1) * interval + 1 + timing.add_latency(arch.pe_mode)
     assert passed == beats + timing.PASS_LATENCY
 
 
