@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, timing
 from accelgen.arch.registers import LOG_WORDS
 
 __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
@@ -67,19 +67,23 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     single part's share is a guess.
     """
     c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
-    macs, chain = c * c * p, w * c
+    macs, chain, drain = c * c * p, w * c, arch.array_side.chain_pixels * c
     scale_dsp = 1 if arch.acc_bits <= 27 else 2
     # Two products of the chain share a multiplier where the fabric's clock is doubled.
     pumped = 2 if arch.pe_mode == "double" else 1
+    adding = pumped * timing.add_interval(arch.pe_mode)
     row_bits, rotator = 8 * c * p, 6.0 * 8 * c * p
     parts = {
         "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / arch.pe_pixels),
         "window_lanes": Resources(lut=12 * p * c, ff=30 * p * c, dsp=p * c / arch.pe_pixels),
-        "acc_queues": Resources(lut=2 * 2.2 * p * c * arch.acc_bits, ff=2 * chain * arch.acc_bits),
-        "requantizers": Resources(
-            lut=2 * 240 * chain, ff=2 * 160 * chain, dsp=2 * scale_dsp * chain / pumped
+        "acc_queues": Resources(
+            lut=2 * 2.2 * p * c * arch.acc_bits, ff=(chain + drain) * arch.acc_bits
         ),
-        "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain / pumped),
+        "requantizers": Resources(
+            lut=240 * (chain + drain), ff=160 * (chain + drain),
+            dsp=scale_dsp * (chain + drain) / pumped,
+        ),
+        "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain / adding),
         "squeeze": Resources(lut=60 * chain + 300, ff=40 * chain + 300, dsp=2),
         "feature_memory": Resources(
             lut=rotator + 3 * row_bits, ff=rotator + 4 * row_bits,

@@ -55,14 +55,14 @@ class OutputPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        row = layouts.row(arch)
-        m.submodules.split = split = StreamSplit(row)  # rows -> cutter (chained) or writer
+        m.submodules.split = split = StreamSplit(
+            layouts.row(arch)
+        )  # rows -> cutter (chained) or writer
         m.submodules.cutter = cutter = RowCutter(arch)
         m.submodules.chain = chain = StreamJoin(layouts.pixels(arch))  # pixels or rows -> adder
         m.submodules.adder = adder = Adder(arch)
         m.submodules.squeeze = squeeze = Squeeze(arch)
         m.submodules.assembler = assembler = RowAssembler(arch)
-        m.submodules.last = last = StreamJoin(row)  # rows, or out of the chain -> writer
         m.submodules.writer = writer = FeatureWriter(arch)
 
         # rows -> pixels, or pixels -> add -> squeeze -> rows, or rows -> write
@@ -74,9 +74,8 @@ class OutputPath(wiring.Component):
         connect(m, flipped(self.residual), adder.residual)
         connect(m, adder.o, squeeze.i)
         connect(m, squeeze.o, assembler.i)
-        connect(m, assembler.o, last.i1)
-        connect(m, split.o0, last.i0)
-        connect(m, last.o, writer.i)
+        connect(m, assembler.o, writer.i)
+        connect(m, split.o0, writer.straight)
         connect(m, squeeze.vector, writer.vector)
         connect(m, writer.o, flipped(self.write))
 
@@ -86,7 +85,7 @@ class OutputPath(wiring.Component):
             windowed.eq(step.window & (step.window_op != isa.WindowOp.SCALE)),
             split.select.eq(step.chained),
             chain.select.eq(~windowed),
-            last.select.eq(windowed | step.chained),
+            writer.from_straight.eq(~windowed & ~step.chained),
             cutter.pixels.eq(step.out_pixels),
             adder.clk2x.eq(self.clk2x),
             assembler.pixels.eq(step.out_pixels),

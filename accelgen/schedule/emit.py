@@ -151,7 +151,8 @@ class Emitter:
             if from_ddr and part != last:
                 self._transfer(Opcode.LOAD, step, place.storage, place.first, part, at[role])
         self._emit_exec(step, work, tile, at)
-        self._emit_parked(step, tiling.tiles.index(tile))
+        if tile is tiling.tiles[0]:
+            self._emit_parked(step)
         for role in (OUT, SQUEEZED) if tile.ends else (OUT,):
             if role not in at:
                 continue
@@ -195,27 +196,25 @@ class Emitter:
             self.streams += stream
         return offset, len(stream)
 
-    def _emit_parked(self, step: int, tile: int) -> None:
-        """The tile's parked weights to the loader; behind a step's first, LOADs for coming steps.
+    def _emit_parked(self, step: int) -> None:
+        """The step's parked weights to the loader, and LOADs of those of coming steps.
 
         Behind the EXEC that waits for them: were they before it and the queues full, neither would
         ever come. Before its STOREs, which wait for it.
         """
         for chunk in self.parking.used(step):
-            if chunk.tile != tile:
-                continue
             if chunk.loaded == step:
                 self._load_parked(chunk)
             rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
             fields = _one_run(0, rows) | {"weights": 1}
             self.list.add(Opcode.STORE, step, fields, reads=[("feature", rows)])
-        for chunk in self.parking.loaded(step) if tile == 0 else ():
+        for chunk in self.parking.loaded(step):
             if chunk.used != step:
                 self._load_parked(chunk)
 
     def _load_parked(self, chunk: Chunk) -> None:
         work, tiling = self.works[chunk.used], self.plan.tilings[chunk.used]
-        offset, _ = self._place_stream(work, tiling.tiles[chunk.tile])
+        offset, _ = self._place_stream(work, tiling.tiles[0])
         rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
         self.list.add(
             Opcode.LOAD, chunk.used, _one_run(offset + chunk.offset, rows),

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.schedule.memory import MemoryPlan
-from accelgen.schedule.tiling import Tiling
-from accelgen.schedule.work import OUT, SQUEEZED, Work
+from accelgen.schedule.work import Work
 
 __all__ = ["Chunk", "Parking", "plan_parking"]
 
@@ -31,14 +30,12 @@ _SHARE = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """Rows ``row`` to ``row + rows`` hold the stream of tile ``tile`` of step ``used`` from byte
-    ``offset`` on.
+    """Rows ``row`` to ``row + rows`` hold the stream of step ``used`` from byte ``offset`` on.
 
     They are loaded during step ``loaded``, which is ``used`` or comes before it.
     """
 
     used: int
-    tile: int
     loaded: int
     offset: int
     row: int
@@ -89,15 +86,15 @@ class _Planner:
         self, works: list[Work], plan: MemoryPlan, moved: Sequence[int], arch: ArchParams
     ) -> None:
         self.arch = arch
-        # Reads nothing that passes through the memory.
-        self.alone = [_is_resident(tiling) for tiling in plan.tilings]
+        # One EXEC, and nothing that passes through the memory.
+        self.alone = [len(t.tiles) == 1 and not t.buffers for t in plan.tilings]
         parts = [
             [(w, t) for t in tiling.tiles] for w, tiling in zip(works, plan.tilings, strict=True)
         ]
-        self.streams = [
-            [w.weights.stream_bytes(t.groups[1] - t.groups[0]) for w, t in step] for step in parts
+        self.weights = [
+            sum(w.weights.stream_bytes(t.groups[1] - t.groups[0]) for w, t in step)
+            for step in parts
         ]
-        self.weights = [sum(streams) for streams in self.streams]
         self.can_move = [
             _DDR_BYTES_PER_CYCLE * sum(w.cycles(t) + _EXEC_CYCLES for w, t in step)
             for step in parts
@@ -123,30 +120,20 @@ class _Planner:
         # Its weights are no longer moved in its time; that is what the loader needs for them.
         at_least = _DDR_BYTES_PER_CYCLE * self.weights[step] / self.arch.BUS_BYTES
         self.spare[step] += self.weights[step] + max(0, at_least - self.can_move[step])
-        parts = self._cut(step)
-        sizes = [rows for _, _, rows in parts]
+        rows = -(-self.weights[step] // self.arch.row_bytes)
+        size = max(1, _CHUNK_BYTES // self.arch.row_bytes)
+        sizes = [min(size, rows - at) for at in range(0, rows, size)]
         places = self._place_early(step, sizes)
-        late = self._place_late(step, sizes, places)
-        if late is None or len(places) * _LEAST_PART < len(sizes):
+        if len(places) * _LEAST_PART < len(sizes):
             self.first, self.spare, self.ending = before
             return []
-        places += late
+        places += self._place_late(step, sizes, places)
         return [
-            Chunk(used=step, tile=tile, loaded=loaded, offset=offset, row=row, rows=rows)
-            for (loaded, row), (tile, offset, rows) in zip(places, parts, strict=True)
+            Chunk(
+                used=step, loaded=loaded, offset=i * size * self.arch.row_bytes, row=row, rows=rows
+            )
+            for i, ((loaded, row), rows) in enumerate(zip(places, sizes, strict=True))
         ]
-
-    def _cut(self, step: int) -> list[tuple[int, int, int]]:
-        """(tile, first byte of its stream, rows) of the chunks of a step."""
-        size = max(1, _CHUNK_BYTES // self.arch.row_bytes)
-        parts = []
-        for tile, stream in enumerate(self.streams[step]):
-            rows = -(-stream // self.arch.row_bytes)
-            parts += [
-                (tile, at * self.arch.row_bytes, min(size, rows - at))
-                for at in range(0, rows, size)
-            ]
-        return parts
 
     def _place_early(self, used: int, sizes: list[int]) -> list[tuple[int, int]]:
         """(step that loads, first row) of as many chunks as can come before step ``used``."""
@@ -168,22 +155,16 @@ class _Planner:
 
     def _place_late(
         self, step: int, sizes: list[int], early: list[tuple[int, int]]
-    ) -> list[tuple[int, int]] | None:
-        """The same of the others: they take turns in the rows of ``early`` ones, and a few more.
-
-        None when there are no rows for them.
-        """
-        late = range(len(early), len(sizes))
-        largest = max((sizes[i] for i in late), default=0)
-        slots = [row for (_, row), rows in zip(early, sizes, strict=False) if rows >= largest]
+    ) -> list[tuple[int, int]]:
+        """The same of the others: they take turns in the rows of ``early`` ones, and a few more."""
+        slots = [row for _, row in early]
         while len(slots) < min(_SLOTS, len(sizes)):
-            row = self._hole(step, step, largest)
+            row = self._hole(step, step, sizes[0])
             if row is None:
                 break
-            self._take(step, row, largest)
+            self._take(step, row, sizes[0])
             slots.append(row)
-        if late and not slots:
-            return None
+        late = range(len(early), len(sizes))
         self.spare[step] -= sum(sizes[i] for i in late) * self.arch.row_bytes
         return [(step, slots[i % len(slots)]) for i in late]
 
@@ -206,12 +187,6 @@ class _Planner:
             if enough:
                 return enough[0]
         return None
-
-
-def _is_resident(tiling: Tiling) -> bool:
-    """Tiles of a step are ranges of groups, and only what it makes passes through the memory."""
-    bands = {t.band.rows for t in tiling.tiles}
-    return len(bands) == 1 and set(tiling.buffers) <= {OUT, SQUEEZED} and not tiling.handed_on
 
 
 def _busy_rows(plan: MemoryPlan, steps: int, arch: ArchParams) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,9 @@ __all__ = ["Beside", "BesideQueue", "BesideRequantizer", "beside"]
 
 def beside(arch, pixels):
     """Accumulators of ``pixels`` pixels side by side, as without double pumping."""
-    return layouts.accumulators(replace(arch, pixels=pixels, chain_pixels=pixels, pe_mode="packed"))
+    return layouts.accumulators(
+        replace(arch, pixels=pixels, chain_pixels=pixels, drain_pixels=0, pe_mode="packed")
+    )
 
 
 class _Gather(wiring.Component):
@@ -103,8 +105,9 @@ class BesideQueue(wiring.Component):
         self.arch = queue.arch
         super().__init__({
             "clk2x": In(1),
+            "wide": In(1),
             "i": In(stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)),
-            "o": Out(stream.Signature(beside(self.arch, self.arch.chain_pixels))),
+            "o": Out(stream.Signature(beside(self.arch, self.arch.array_side.chain_pixels))),
             "credit": Out(1),
         })
 
@@ -129,6 +132,7 @@ class BesideQueue(wiring.Component):
             gather.i.eq(inner.o.p.acc),
             out.i.p.acc.eq(gather.o),
             inner.clk2x.eq(self.clk2x),
+            inner.wide.eq(self.wide),
             inner.i.p.keep.eq(vector.keep),
             self.credit.eq(inner.credit),
             inner.o.ready.eq(out.room),

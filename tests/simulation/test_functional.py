@@ -185,7 +185,8 @@ CHANGES = {
     "out_row": (lambda f: f["in_row"] + 1, "overwrites what it reads"),
     "out_stride": (lambda f: 1, "output groups overwrite each other"),
     "in_row": (lambda f: 4090, "a lane reads outside memory"),
-    "window": (lambda f: 1, "params2 without window, or none with it"),
+    "window": (lambda f: 1, "params2 without requant2, or none with it"),
+    "squeeze": (lambda f: 1, "add or squeeze of what is not chained"),
 }
 
 

@@ -1,6 +1,6 @@
 """Feature writer: gives the rows of a step their addresses, and tells when the step is done."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,9 +29,13 @@ class FeatureWriter(wiring.Component):
     start : In(1)
         Pulse before a step's first row.
     i : In(stream of row)
-        Rows of the output map.
+        Rows of the output map out of the chain.
+    straight : In(stream of row)
+        The same, of steps that leave it out.
+    from_straight : In(1)
+        Rows are at ``straight``. Static like ``step``.
     vector : In(stream of row_write)
-        Squeezed vectors.
+        Squeezed vectors; only lane 0 is looked at, the others are written with anything.
     o : Out(stream of row_write)
         To the feature memory. Comes out of registers.
     done : Out(1)
@@ -46,6 +50,8 @@ class FeatureWriter(wiring.Component):
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "i": In(stream.Signature(layouts.row(arch))),
+            "straight": In(stream.Signature(layouts.row(arch))),
+            "from_straight": In(1),
             "vector": In(stream.Signature(layouts.row_write(arch))),
             "o": Out(stream.Signature(layouts.row_write(arch))),
             "done": Out(1),
@@ -54,28 +60,44 @@ class FeatureWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        payload = Signal(layouts.row_write(self.arch), reset_less=True)
+        address = Signal(16, reset_less=True)
+        phases = Signal(reset_less=True)
         advance, take_row, take_vector = Signal(), Signal(), Signal()
+        ready, use_vector, straight = Signal(), Signal(), Signal()
+        m.d.sync += straight.eq(self.from_straight)
         row, want_rows = self._row_address(m, take_row)
         vectors = Signal.like(self.step.groups)
         want_vectors = vectors != 0
         m.d.comb += [
-            self.o.payload.eq(payload),
+            self.o.p.row.eq(address),
+            self.o.p.phases.eq(phases),
             advance.eq(~self.o.valid | self.o.ready),
             self.vector.ready.eq(advance & want_vectors),
-            self.i.ready.eq(advance & want_rows & ~(self.vector.valid & want_vectors)),
+            use_vector.eq(self.vector.valid & want_vectors),
+            ready.eq(advance & want_rows & ~use_vector),
+            self.i.ready.eq(ready & ~straight),
+            self.straight.ready.eq(ready & straight),
             take_vector.eq(self.vector.valid & self.vector.ready),
-            take_row.eq(self.i.valid & self.i.ready),
+            take_row.eq(ready & Mux(straight, self.straight.valid, self.i.valid)),
         ]
         with m.If(advance):
             m.d.sync += self.o.valid.eq(take_row | take_vector)
-            with m.If(self.vector.valid & want_vectors):
-                m.d.sync += payload.eq(self.vector.payload)
-            with m.Else():
-                m.d.sync += [
-                    payload.row.eq(row),
-                    payload.phases.eq(self.step.out_phases),
-                    payload.data.eq(self.i.payload),
+            m.d.sync += [address.eq(row), phases.eq(self.step.out_phases)]
+            with m.If(use_vector):
+                m.d.sync += [address.eq(self.vector.p.row), phases.eq(0)]
+        for p in range(self.arch.pixels):
+            m.submodules[f"pixel{p}"] = pixel = _Pixel(self.arch)
+            m.d.comb += [
+                pixel.advance.eq(advance),
+                pixel.from_straight.eq(self.from_straight),
+                pixel.i.eq(self.i.payload[p]),
+                pixel.straight.eq(self.straight.payload[p]),
+                self.o.p.data[p].eq(pixel.o),
+            ]
+            if p == 0:
+                m.d.comb += [
+                    pixel.use_vector.eq(use_vector),
+                    pixel.vector.eq(self.vector.p.data[0]),
                 ]
 
         with m.If(take_vector):
@@ -114,3 +136,34 @@ class FeatureWriter(wiring.Component):
                 groups.eq(self.step.write.replicate(len(groups)) & self.step.groups),
             ]
         return row, groups != 0
+
+
+class _Pixel(wiring.Component):
+    """A pixel of the row on its way. Its selection is a register of its own, so that none has
+    many loads."""
+
+    def __init__(self, arch: ArchParams):
+        pixel = layouts.pixel(arch)
+        super().__init__({
+            "advance": In(1),
+            "from_straight": In(1),
+            "use_vector": In(1),
+            "i": In(pixel),
+            "straight": In(pixel),
+            "vector": In(pixel),
+            "o": Out(pixel),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        straight = Signal()
+        held = Signal.like(self.o, reset_less=True)
+        m.d.sync += straight.eq(self.from_straight)
+        with m.If(self.advance):
+            m.d.sync += held.eq(Mux(straight, self.straight, self.i))
+            with m.If(self.use_vector):
+                m.d.sync += held.eq(self.vector)
+        m.d.comb += self.o.eq(held)
+
+        return m

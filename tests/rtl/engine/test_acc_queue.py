@@ -30,6 +30,11 @@ CONFIGURATIONS = {
         "acc_depth": 32,
     },
     "all": {"lanes": 4, "pixels": 4, "chain_pixels": 4, "acc_bits": 27, "acc_depth": 8},
+    "drain": {"lanes": 4, "pixels": 8, "chain_pixels": 1, "drain_pixels": 4, "pe_mode": "single"},
+    "drain_double": {
+        "lanes": 4, "pixels": 16, "chain_pixels": 4, "drain_pixels": 8, "pe_mode": "double",
+        "acc_bits": 27,
+    },
 }  # fmt: skip
 
 
@@ -73,6 +78,22 @@ async def vectors_without_kept_lanes_give_their_credit_back(dut):
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
+async def wide_beats_hold_more_lanes(dut):
+    arch = bench_arch()
+    width = arch.array_side.chain_pixels
+    rng = np.random.default_rng(6)
+    cocotb.start_soon(check_stream_rules(dut, "o"))
+
+    cycles = await run_vectors(dut, [(1 << arch.pixels) - 1] * 50, width=width)
+    one = await run_vectors(dut, [1 << (n % arch.pixels) for n in range(50)], width=width)
+    keeps = rng.integers(1 << arch.pixels, size=150).tolist()
+    await run_vectors(dut, keeps, width=width, gap=0.3, stall=0.5)
+
+    assert cycles == latency_of(arch) + 50 * arch.pixels // width
+    assert one == latency_of(arch) + 50
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def delivers_in_order_under_stalls(dut):
     arch = bench_arch()
     rng = np.random.default_rng(4)
@@ -90,11 +111,12 @@ def bench_arch():
     return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
-async def run_vectors(dut, keeps, *, gap=0.0, stall=0.0):
+async def run_vectors(dut, keeps, *, width=None, gap=0.0, stall=0.0):
     """Send vectors as credits allow, take beats, compare. Returns cycles up to the last beat."""
     arch = bench_arch()
     rng = np.random.default_rng(5)
-    width, lanes, bits = arch.chain_pixels, arch.lanes, arch.acc_bits
+    lanes, bits = arch.lanes, arch.acc_bits
+    width, most = width or arch.chain_pixels, arch.array_side.chain_pixels
     vectors = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (len(keeps), arch.pixels, lanes))
     expected = [
         (vector[at : at + width], kept)
@@ -103,6 +125,7 @@ async def run_vectors(dut, keeps, *, gap=0.0, stall=0.0):
         if (kept := keep >> at & ((1 << width) - 1))
     ]
     await start_clock(dut, zero=["i__valid", "o__ready"])
+    dut.wide.value = width > arch.chain_pixels
 
     credits, sent, got, cycle, ended = arch.acc_depth, 0, [], 0, 0
     while len(got) < len(expected) or credits < arch.acc_depth:
@@ -125,5 +148,5 @@ async def run_vectors(dut, keeps, *, gap=0.0, stall=0.0):
 
     for payload, (acc, keep) in zip(got, expected, strict=True):
         np.testing.assert_array_equal(split(payload, bits, acc.shape), acc)
-        assert payload >> (bits * lanes * width) == keep
+        assert payload >> (bits * lanes * most) == keep
     return ended

@@ -24,6 +24,7 @@ CONFIGURATIONS = {
     "w1": {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single", "acc_bits": 32},
     "w2": {"lanes": 8, "pixels": 8, "chain_pixels": 2, "acc_bits": 27},
     "w4": {"lanes": 4, "pixels": 4, "chain_pixels": 4, "acc_bits": 27},
+    "w8": {"lanes": 4, "pixels": 8, "chain_pixels": 8, "acc_bits": 27},
     "double": {"lanes": 4, "pixels": 8, "chain_pixels": 4, "acc_bits": 27, "pe_mode": "double"},
 }
 MAX_MULTIPLIER = (1 << 17) - 1
