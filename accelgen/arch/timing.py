@@ -88,7 +88,8 @@ def requantize_latency(pe_mode: str) -> int:
 def add_latency(pe_mode: str) -> int:
     """Adder: a beat of pixels to their sums with the residual: lane 11, queue 2.
 
-    Double-pumped, the lane takes 9 with both changes of clock, and the upper pixels behind the lower.
+    Double-pumped, the lane takes 9 with both changes of clock, and the upper pixels come behind
+    the lower.
     """
     return 11 if pe_mode == "double" else 13
 

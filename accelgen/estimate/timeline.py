@@ -15,7 +15,8 @@ from accelgen.schedule.program import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 
-#: Commands the fetch reads ahead (rtl/control/fetch.py), and that a unit's queue holds (dispatch.py).
+#: Commands the fetch reads ahead, and that a unit's queue holds (fetch.py, dispatch.py in
+#: rtl/control).
 FETCH_AHEAD = 4
 QUEUE_DEPTH = 16
 

@@ -13,8 +13,8 @@ __all__ = ["AccJoin"]
 class AccJoin(wiring.Component):
     """``o`` comes from ``i1`` when ``select`` is 1, else from ``i0``. Combinational.
 
-    Double-pumped, accumulators are in the fast domain: the selection of each channel's is a register
-    of its own, so that nothing between two fast registers but a 2:1 multiplexer has many loads.
+    Double-pumped, accumulators are in the fast domain: the selection of each channel's is a
+    register of its own, so that none of these between two fast registers has many loads.
 
     Parameters
     ----------

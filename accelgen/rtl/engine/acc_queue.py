@@ -83,15 +83,7 @@ class AccQueue(wiring.Component):
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
         next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
-        single = Cat(next_keep.word_select(b, width).any() for b in range(beats))
-        wanted = Signal(beats)
-        m.d.comb += wanted.eq(single)
-        if parts > 1:
-            # Wide beats go by the number of their first part.
-            first = (Cat(single.word_select(b, parts).any(), C(0, parts - 1))
-                     for b in range(beats // parts))  # fmt: skip
-            with m.If(self.wide):
-                m.d.comb += wanted.eq(Cat(*first))
+        wanted = self._wanted(next_keep, beats, parts)
         rest = pending & (pending - 1)[:beats]
 
         held, advance, finished, ends = Signal(), Signal(), Signal(), Signal()
@@ -131,19 +123,36 @@ class AccQueue(wiring.Component):
         if self.arch.pe_mode == "double":
             self._columns(m, write_row, row_out, beat_out)
         else:
-            # A memory per W lanes: a vector is written at once and read through a mux of P/W.
-            read = []
-            for beat in range(beats):
-                lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
-                read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
-            acc_out = [Signal(len(read[0]), name=f"acc{p}", reset_less=True) for p in range(parts)]
-            m.d.comb += Value.cast(self.o.p.acc).eq(Cat(acc_out))
-            with m.If(advance):
-                m.d.sync += [
-                    out.eq(pick_part(read, select, part, parts)) for part, out in enumerate(acc_out)
-                ]
+            self._words(m, write_row, row, select, advance)
 
         return m
+
+    def _wanted(self, keep, beats, parts):
+        """A bit per beat of a vector that has lanes to keep; wide beats go by their first part."""
+        width = self.arch.chain_pixels
+        wanted = Cat(keep.word_select(b, width).any() for b in range(beats))
+        if parts == 1:
+            return wanted
+        first = (
+            Cat(wanted.word_select(b, parts).any(), C(0, parts - 1)) for b in range(beats // parts)
+        )
+        return Mux(self.wide, Cat(*first), wanted)
+
+    def _words(self, m, write_row, row, select, advance):
+        """Accumulators in a memory per W lanes: a vector is written at once and read through a
+        multiplexer of P / W."""
+        width = self.arch.chain_pixels
+        read = []
+        for beat in range(self.arch.pixels // width):
+            lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
+            read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
+        parts = self.arch.array_side.chain_pixels // width
+        held = [Signal(len(read[0]), name=f"acc{part}", reset_less=True) for part in range(parts)]
+        m.d.comb += Value.cast(self.o.p.acc).eq(Cat(held))
+        with m.If(advance):
+            m.d.sync += [
+                out.eq(pick_part(read, select, part, parts)) for part, out in enumerate(held)
+            ]
 
     def _columns(self, m, write_row, read_row, read_beat):
         """Accumulators in a memory per channel, whose output follows what is at ``o``."""

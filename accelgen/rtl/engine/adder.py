@@ -25,8 +25,8 @@ class Adder(wiring.Component):
 
     ``a`` is the chain's pixel, ``b`` the residual's (ir.ops.QAdd; fields ``add_*`` of the step).
     Without ``step.add`` pixels pass unchanged and no residual is taken, a beat every cycle,
-    ``timing.PASS_LATENCY`` from beat to beat. What is added takes ``timing.add_interval`` cycles per
-    beat and ``timing.add_latency`` from beat to beat.
+    ``timing.PASS_LATENCY`` from beat to beat. What is added takes ``timing.add_interval`` cycles
+    per beat and ``timing.add_latency`` from beat to beat.
 
     Parameters
     ----------
