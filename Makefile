@@ -3,7 +3,7 @@
 # make venv    set-up only; both of the above do it by themselves
 # make lint    what is quick: ruff, formatting, types, house rules
 # make bench   layers and networks simulated, beside what others published (some minutes; results are kept)
-# make synth   Yosys on the Ultra96 configuration, beside the estimate (some minutes)
+# make synth   Yosys on the Ultra96's default configuration, beside the estimate (some minutes)
 
 SHELL := bash
 export AMARANTH_USE_YOSYS := builtin

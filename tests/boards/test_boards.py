@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from accelgen.arch import PRESETS
 from accelgen.assets import asset
 from accelgen.boards import board_names, load_board, read_board
 from accelgen.errors import BoardError
@@ -31,6 +32,11 @@ def test_default_configuration_fits_its_board(name):
     budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff")}
 
     assert exceeded(total_resources(board.arch), budget) == []
+
+
+@pytest.mark.parametrize("name", ["ultra96v1", "ultra96v2"])
+def test_an_ultra96_gets_the_array_that_was_made_for_it(name):
+    assert load_board(name).arch == PRESETS["ultra96_double"]
 
 
 def test_ultra96_is_what_the_design_was_made_for():
@@ -64,9 +70,9 @@ def test_a_file_is_a_board_too(tmp_path):
         (("dsp = 360", "dsp = -1"), "[budget] dsp must not be negative, not -1"),
         (("dsp = 360", "dsp = 360\ndsps = 1"), "[budget] dsps is not known; known: dsp"),
         (("[clock]", "[clocks]"), "table [clock] is missing"),
-        (('preset = "ultra96"', 'preset = "big"'), "[arch] preset must be one of ultra96"),
-        (('preset = "ultra96"', 'preset = "ultra96"\nlanes = 3'), "lanes must be a power of two"),
-        (('preset = "ultra96"', 'preset = "ultra96"\nlane = 4'), "unknown knob 'lane'"),
+        (('preset = "ultra96_double"', 'preset = "big"'), "[arch] preset must be one of ultra96"),
+        (("[arch]", "[arch]\nlanes = 3"), "lanes must be a power of two"),
+        (("[arch]", "[arch]\nlane = 4"), "unknown knob 'lane'"),
         (("name = ", "name == "), "is not TOML"),
     ],
 )

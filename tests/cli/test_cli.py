@@ -74,7 +74,7 @@ def test_configuration_comes_from_file_over_preset_over_board(tmp_path):
     config = tmp_path / "mine.toml"
     config.write_text("chain_pixels = 4\n")
 
-    assert estimate_json()["config"]["chain_pixels"] == 2
+    assert estimate_json()["config"]["pe_mode"] == "double"
     assert estimate_json("--preset", "small")["config"]["lanes"] == 4
     mixed = estimate_json("--preset", "small", "--config", config)["config"]
     assert (mixed["lanes"], mixed["chain_pixels"]) == (4, 4)

@@ -112,7 +112,7 @@ def test_squeezenet_ends_in_the_right_class(on_ps):
     loaded = pipeline.load(MODELS / "trained_squeezenet1_1.onnx")
     sample = balloon()
     graph = quantize(loaded.imported.graph, sample).graph
-    arch = pipeline.target().arch
+    arch = pipeline.target(preset="ultra96").arch
     (program,) = schedule_parts(graph, arch)
     quantization = graph.tensors[graph.input].quantization
     x = quantize_array(sample, quantization)
