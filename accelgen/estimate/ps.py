@@ -176,8 +176,7 @@ def estimate_ps(
 
 
 def _estimate(parts: Sequence[Program], pl_seconds: float, model: PsModel) -> PsEstimate:
-    resident = _working_set(parts) <= model.l2_bytes
-    kernels = [k for i, p in enumerate(parts) for k in _kernels(parts, i, p, model, resident)]
+    kernels = [k for i, p in enumerate(parts) for k in _kernels(parts, i, p, model)]
     crossings = [c for i, p in enumerate(parts) for c in _crossings(parts, i, p, model)]
     blocks = [
         (step.node, i)
@@ -200,12 +199,6 @@ def _works(program: Program) -> Iterator[tuple[str, Work]]:
         yield step.node, node_work(_node(program.graph, step.node), program.graph)
 
 
-def _working_set(parts: Sequence[Program]) -> int:
-    """Bytes the processor touches in a frame."""
-    works = [w for program in parts for _, w in _works(program)]
-    return sum(w.map_bytes + w.constant_bytes for w in works)
-
-
 def _read_by_ps(program: Program) -> list[Placement]:
     wanted = {i for step in program.ps_steps for i in step.inputs}
     return [p for p in program.outputs if p.tensor in wanted]
@@ -218,18 +211,18 @@ def _written_by_ps(parts: Sequence[Program], index: int) -> list[Placement]:
 
 
 def _kernels(
-    parts: Sequence[Program], index: int, program: Program, model: PsModel, resident: bool
+    parts: Sequence[Program], index: int, program: Program, model: PsModel
 ) -> Iterator[PsKernel]:
+    """What the PS just made is in its second-level cache if it fits. Constants never are: between
+    two uses lie a frame's pictures, maps and whatever else runs, which go through the same cache.
+    """
+
     def kernel(node: str, op: str, work: Work, in_cache: bool) -> PsKernel:
-        held = resident or (in_cache and work.map_bytes <= model.l2_bytes)
-        moved = Work(
-            cycles=work.cycles, map_bytes=0 if held else work.map_bytes,
-            constant_bytes=work.constant_bytes, parallel=work.parallel,
-        )  # fmt: skip
-        constants = 0 if resident else work.constant_bytes
+        held = in_cache and work.map_bytes <= model.l2_bytes
+        moved = replace(work, map_bytes=0) if held else work
         return PsKernel(
-            node=node, op=op, part=index, ddr_bytes=moved.map_bytes + constants,
-            seconds=model.seconds(moved, resident=resident),
+            node=node, op=op, part=index, ddr_bytes=moved.map_bytes + moved.constant_bytes,
+            seconds=model.seconds(moved),
         )  # fmt: skip
 
     for place in _read_by_ps(program):

@@ -59,13 +59,13 @@ class PsModel:
         11 / 80e3, "design.md 6: cleaning (or invalidating) 80 kB of cache takes 11 us"
     )
 
-    def seconds(self, work: Work, *, resident: bool = False) -> float:
-        """A kernel call. ``resident``: its constants are still in the second-level cache."""
+    def seconds(self, work: Work) -> float:
+        """A kernel call, whose constants come from DDR."""
         threads = max(1, min(4, int(self.threads))) if work.parallel else 1
         compute = (work.cycles / threads + self.call_cycles) / self.core_mhz
         compute += self.wake_us if threads > 1 else 0
         rate = min(self.core_rate * threads, self.memory_rate)
-        memory = (work.map_bytes + (0 if resident else work.constant_bytes)) / rate
+        memory = (work.map_bytes + work.constant_bytes) / rate
         longer, shorter = max(compute, memory), min(compute, memory)
         return 1e-6 * (longer + (1 - self.overlap) * shorter)
 

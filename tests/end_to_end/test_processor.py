@@ -78,11 +78,15 @@ def test_effse_ends_in_the_right_class(on_ps, se):
 
 
 @pytest.mark.slow
-def test_the_processors_traffic_takes_its_share_of_the_memory(monkeypatch):
-    """1.28 MB of weights a frame, beside a PL that loads and stores much for its size."""
+@pytest.mark.parametrize(
+    ("network", "slower"), [("mobilenet_v2@32", 1.2), ("mobilenet_v1@64", 1.01)]
+)
+def test_the_processors_traffic_takes_its_share_of_the_memory(monkeypatch, network, slower):
+    """More weights a frame than the second-level cache holds, and a megabyte that it might, beside
+    a PL that loads and stores much for its size."""
     hardware = pipeline.target(preset="small")
     compiled = pipeline.compile_model(
-        "zoo:mobilenet_v2@32", arch=hardware.arch, offload=pipeline.Offload(fc=True)
+        f"zoo:{network}", arch=hardware.arch, offload=pipeline.Offload(fc=True)
     )
     numbers = pipeline.estimate(compiled, hardware)
     beside = pipeline.simulate(compiled, hardware).frame
@@ -95,7 +99,7 @@ def test_the_processors_traffic_takes_its_share_of_the_memory(monkeypatch):
     wanted = numbers.competing_bytes_per_cycle * beside.cycles
     assert beside.ps_ddr_bytes == pytest.approx(wanted, rel=0.01)
     assert alone.ps_ddr_bytes == 0
-    assert beside.cycles > 1.2 * alone.cycles
+    assert beside.cycles > slower * alone.cycles
     assert beside.cycles == pytest.approx(numbers.cycles, rel=0.02)
 
 
