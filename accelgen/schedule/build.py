@@ -62,10 +62,16 @@ def compile_graph(
 ) -> Program:  # fmt: skip
     """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
     are on the PS too."""
-    graph = decimate(resolve_selects(graph), arch)
-    prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
-    folds = choose_folds(prepared.graph, foldable, arch.lanes)
-    prepared, storages = lay_out(replace(prepared, folds=folds), arch)
+
+    def laid_out(graph: Graph) -> tuple[Prepared, Storages]:
+        prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
+        folds = choose_folds(prepared.graph, foldable, arch.lanes)
+        return lay_out(replace(prepared, folds=folds), arch)
+
+    graph = resolve_selects(graph)
+    prepared, storages = laid_out(graph)
+    in_phases = choose_phases(fuse(prepared, frozenset()), prepared, storages, arch).in_phases
+    prepared, storages = laid_out(decimate(graph, arch, in_phases))
     works, storages, plan = _plan(prepared, storages, arch, keep_all)
     emitter = _emit(works, storages, plan, _exported(works, prepared, keep_all), arch)
     return _assemble(prepared, storages, works, plan, emitter, arch, keep_all)
