@@ -131,7 +131,7 @@ def _result(
     line = timeline(program, hardware.memory)
     macs = sum(x.macs for x in numbers.layers)
     cycles = run["cycles"] or numbers.cycles
-    bounds = _bounds(program, line, hardware)
+    bounds = _bounds(compiled, line, hardware)
     bound = max(bounds, key=lambda name: bounds[name])
     losses = dict(numbers.losses)
     # What was simulated differs from the estimate in waiting only.
@@ -148,10 +148,12 @@ def _result(
     )  # fmt: skip
 
 
-def _bounds(program: Program, line: Timeline, hardware: Target) -> dict[str, int]:
+def _bounds(compiled: Compiled, line: Timeline, hardware: Target) -> dict[str, int]:
     """Cycles that array, window engine and DDR take at least."""
+    program = compiled.program
     places = (*(program.inputs or (program.input,)), *program.outputs)
-    moved = sum(math.prod(p.shape) for p in places) + program.program_offset
+    moved = sum(math.prod(p.shape) for p in places)
+    moved += sum(c.nbytes for c in program.graph.constants.values())
     return {
         "array": sum(s.time.array_beats for s in line.spans),
         "window": round(sum(s.time.groups * s.time.window for s in line.spans)),

@@ -70,9 +70,12 @@ class CommandList:
     def add(
         self, opcode: Opcode, step: int, fields: dict[str, Any], *,
         reads: list[tuple[str, Rows]] | None = None, writes: list[tuple[str, Rows]] | None = None,
-        in_image: bool = False,
+        in_image: bool = False, after_loads: int = 0,
     ) -> None:  # fmt: skip
-        """Append a command that ``reads`` and ``writes`` rows of memory "feature" or "ddr"."""
+        """Append a command that ``reads`` and ``writes`` rows of memory "feature" or "ddr".
+
+        ``after_loads``: LOADs that it waits for besides.
+        """
         reading = [(m, r.indices()) for m, r in reads or ()]
         writing = [(m, r.indices()) for m, r in writes or ()]
         header: dict[str, int] = {"opcode": opcode, "tag": step % 4096}
@@ -81,6 +84,8 @@ class CommandList:
                 seen = [self._write[m, unit][r].max(initial=0) for m, r in reading + writing]
                 seen += [self._read[m, unit][r].max(initial=0) for m, r in writing]
                 header[name] = int(max(seen, default=0))
+        if after_loads:
+            header["wait_loads"] = max(header.get("wait_loads", 0), after_loads)
         number = self.count[opcode]
         self.count[opcode] += 1
         for memory, rows in reading:
@@ -94,7 +99,8 @@ class CommandList:
         self.commands.append(pending)
 
     def with_early_weights(self) -> list[Pending]:
-        """Program order in which WEIGHTS n comes before EXEC n - 3: it waits for nothing else."""
+        """Program order in which WEIGHTS n comes before EXEC n - 3: it waits for that and the
+        program's first LOADs only."""
         weights = iter([c for c in self.commands if c.opcode is Opcode.WEIGHTS])
         ordered = list(islice(weights, ArchParams.TABLE_BANKS - 1))
         for command in self.commands:

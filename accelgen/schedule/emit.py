@@ -41,6 +41,9 @@ class Emitter:
         self.ddr_rows, self.ddr_total = self._lay_out_ddr()
         self.list = CommandList(arch.feature_rows, self.ddr_total)
         self._execs = 0
+        #: LOADs that the first EXEC waits for. Later weights are not read before: they would share
+        #: the memory's bandwidth with what nothing can begin without.
+        self._begin_loads = 0
 
     # Facts.
 
@@ -178,7 +181,7 @@ class Emitter:
         if self.parking.used(step):
             fields["parked"] = 1
         made = (OUT, SQUEEZED) if tile.ends else (OUT,)
-        self.list.add(Opcode.WEIGHTS, step, fields)
+        self.list.add(Opcode.WEIGHTS, step, fields, after_loads=self._begin_loads)
         self.list.add(
             Opcode.EXEC,
             step,
@@ -186,6 +189,8 @@ class Emitter:
             reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
             writes=[("feature", r) for role, r in at.items() if role in made],
         )
+        if self._execs == 1:
+            self._begin_loads = self.list.count[Opcode.LOAD]
 
     def _place_stream(self, work: Work, tile: Tile) -> tuple[int, int]:
         """Offset of the weight stream of ``tile`` in the image, and its bytes; equal ones once."""

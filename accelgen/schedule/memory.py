@@ -8,6 +8,7 @@ from math import inf
 
 from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
+from accelgen.schedule.cuts import cut_unevenly
 from accelgen.schedule.storage import Storages
 from accelgen.schedule.tiling import Tiling, choose_pair, choose_tiling, whole
 from accelgen.schedule.work import OTHER, OUT, SOURCE, SQUEEZED, Work
@@ -78,6 +79,7 @@ def plan_memory(
         else:
             tilings, stuck = planner.tile(rows)
             if stuck < 0:
+                tilings = planner.cut(rows, tilings)
                 used = planner.rows_used(rows, tilings)
                 return MemoryPlan(
                     rows=rows, tilings=tuple(tilings), rows_used=used, sizes=planner.size
@@ -215,6 +217,17 @@ class _Planner:
             else:
                 return tilings, step
         return tilings, -1
+
+    def cut(self, rows: dict[Interval, int], tilings: list[Tiling]) -> list[Tiling]:
+        """The tilings with small ends where nothing else hides loading and storing: in the first
+        step and the last."""
+        result = list(tilings)
+        for step in {0, len(tilings) - 1}:
+            tiling = tilings[step]
+            if not (tiling.handed_on or tiling.taken_over):
+                gaps = self._gaps(rows, step, step)
+                result[step] = cut_unevenly(self.works[step], tiling, gaps, self.arch)
+        return result
 
     def _staged(self, rows: dict[Interval, int], step: int) -> frozenset[str]:
         """Roles whose storages are not in the feature memory during ``step``."""

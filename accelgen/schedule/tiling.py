@@ -9,7 +9,7 @@ from accelgen.arch import ArchParams
 from accelgen.ir.ops import Pair
 from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
-__all__ = ["Tiling", "choose_pair", "choose_tiling", "whole"]
+__all__ = ["Tiling", "choose_pair", "choose_tiling", "distinct", "place_buffers", "whole"]
 
 #: What the choice assumes, only to compare: bytes DDR moves per cycle, cycles an EXEC costs.
 _DDR_BYTES_PER_CYCLE = 12
@@ -65,10 +65,10 @@ def _fit(
 ) -> Tiling | None:  # fmt: skip
     """Buffers for ``tiles``, two per role if there is room; None if they do not fit."""
     most = {role: max(t.slices[role].size for t in tiles) for role in staged}
-    moves = {role: len(_distinct(tiles, role)) for role in staged}
+    moves = {role: len(distinct(tiles, role)) for role in staged}
     for copies in (2, 1):
         wanted = {role: (most[role], copies if moves[role] > 1 else 1) for role in sorted(staged)}
-        buffers = _place(wanted, gaps)
+        buffers = place_buffers(wanted, gaps)
         if buffers is not None:
             overlapped = copies == 2 or len(tiles) == 1
             cost = _cost([(work, tiles, staged)], overlapped, arch)
@@ -114,7 +114,7 @@ def _fit_pair(
     most = [{r: max(t.slices[r].size for t in both[i]) for r in passing[i]} for i in (0, 1)]
     for copies in (2, 1) if len(bands) > 1 else (1,):
         wanted = {f"{i}{r}": (most[i][r], copies) for i in (0, 1) for r in sorted(passing[i])}
-        buffers = _place({**wanted, "middle": (middle, 1)}, gaps)
+        buffers = place_buffers({**wanted, "middle": (middle, 1)}, gaps)
         if buffers is None:
             continue
         parts = [(works[i], both[i], passing[i]) for i in (0, 1)]
@@ -178,13 +178,13 @@ def _sizes(total: int, unit: int) -> list[int]:
     return sorted({-(-units // n) * unit for n in range(1, units + 1)}, reverse=True)
 
 
-def _distinct(tiles: list[Tile], role: str) -> list[Slice]:
+def distinct(tiles: list[Tile], role: str) -> list[Slice]:
     """Slices of ``role`` in order, repeated ones (a map that every group tile reads) once."""
     slices = [t.slices[role] for t in tiles]
     return [s for i, s in enumerate(slices) if i == 0 or s != slices[i - 1]]
 
 
-def _place(
+def place_buffers(
     wanted: dict[str, tuple[int, int]], gaps: list[tuple[int, int]]
 ) -> dict[str, tuple[int, ...]] | None:
     """First fit of buffers, the largest first: role to first rows."""
@@ -213,7 +213,7 @@ def _cost(
     """
     rows = weight_bytes = bare = engines = switches = 0
     for work, tiles, staged in parts:
-        rows += sum(s.size for role in staged for s in _distinct(tiles, role))
+        rows += sum(s.size for role in staged for s in distinct(tiles, role))
         bare += sum(tiles[0].slices[r].size for r in staged if r not in (OUT, SQUEEZED))
         bare += sum(tiles[-1].slices[r].size for r in staged if r in (OUT, SQUEEZED))
         for tile in tiles:

@@ -22,8 +22,10 @@ def bottleneck(net, x, *, side_by_side=False):
     return net.add(out, net.conv(x, 9, (2, 2), (2, 2))) if side_by_side else out
 
 
-def execs(program):
-    return [c.fields for c in program.commands if c.opcode is Opcode.EXEC]
+def execs(program, step=None):
+    """Fields of all EXECs, or of those of ``step``."""
+    commands = program.commands if step is None else [program.commands[i] for i in step.commands]
+    return [c.fields for c in commands if c.opcode is Opcode.EXEC]
 
 
 @pytest.mark.parametrize("arch", ARCHES)
@@ -39,7 +41,8 @@ def test_blocks_of_a_stage_match_golden(shape, arch):
 def test_a_stage_reads_phases_and_passes_them_on():
     net = Int8Net((12, 32, 5))
     bottleneck(net, net.conv(net.x, 11))
-    first, inner, strided, *_ = execs(schedule(net.graph(), LARGE))
+    program = schedule(net.graph(), LARGE)
+    first, inner, strided, *_ = (execs(program, step)[0] for step in program.steps)
 
     assert first["out_phases"]
     assert not inner["in_raster"]["phases"]  # pixel by pixel, as they lie in memory
