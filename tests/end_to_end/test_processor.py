@@ -97,7 +97,8 @@ def test_the_processors_traffic_takes_its_share_of_the_memory(monkeypatch, netwo
     assert beside.match
     assert alone.match
     wanted = numbers.competing_bytes_per_cycle * beside.cycles
-    assert beside.ps_ddr_bytes == pytest.approx(wanted, rel=0.01)
+    # A little less where both want all of the memory: the stream takes its turn like the others.
+    assert beside.ps_ddr_bytes == pytest.approx(wanted, rel=0.02)
     assert alone.ps_ddr_bytes == 0
     assert beside.cycles > slower * alone.cycles
     assert beside.cycles == pytest.approx(numbers.cycles, rel=0.02)
