@@ -72,9 +72,10 @@ class ArchParams:
     #: Banks of the activation tables: a step's is written while those before it still run.
     TABLE_BANKS = 4
     #: Channel groups whose sums the squeeze can take over from the EXEC before, and most pixels
-    #: of a group then.
+    #: of a group then; and ever.
     SQUEEZE_GROUPS = 32
     SQUEEZE_PIXELS = 65536
+    SQUEEZE_LIMIT = 262144
 
     def __post_init__(self) -> None:
         for name in (

@@ -103,15 +103,15 @@ class ArrayPath(wiring.Component):
         # Settings and events
         phases = Signal()
         with m.If(step.window & step.array):
-            m.d.comb += phases.eq(step.ring_raster.phases)
+            m.d.sync += phases.eq(step.ring_raster.phases)
         with m.Else():
-            m.d.comb += phases.eq(step.out_phases & ~step.chained)
+            m.d.sync += phases.eq(step.out_phases & ~step.chained)
         m.d.comb += [
             pe_array.clk2x.eq(self.clk2x),
             reader.step.eq(step),
             reader.start.eq(self.start),
             reader.credit.eq(acc_queue.credit),
-            source.select.eq(~step.array),
+            source.select.eq(step.window & (step.window_op == isa.WindowOp.SCALE)),
             acc_queue.clk2x.eq(self.clk2x),
             requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant1),

@@ -1,6 +1,6 @@
 """Datapath: from the feature memory through both engines and back."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -11,7 +11,8 @@ from accelgen.rtl.array_path import ArrayPath
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.memory.row_reader import ROW_BITS, RowReader
 from accelgen.rtl.output_path import OutputPath
-from accelgen.rtl.streams.switch import StreamSplit
+from accelgen.rtl.streams.register import StreamRegister
+from accelgen.rtl.streams.switch import StreamShare
 from accelgen.rtl.window_path import WindowPath
 
 __all__ = ["Datapath", "weight_streams"]
@@ -82,8 +83,9 @@ class Datapath(wiring.Component):
         m.submodules.window = window = WindowPath(arch)
         m.submodules.output = output = OutputPath(arch)
         m.submodules.residual = residual = RowReader(arch)
-        m.submodules.chain = chain = StreamSplit(row)  # array -> window or output
-        m.submodules.rows = rows = StreamSplit(row)  # residual -> output (add) or window (scale)
+        m.submodules.made = made = StreamShare(row, 3)  # array -> window or output
+        m.submodules.rows = rows = StreamShare(row, 2)  # residual -> output (add) or window (scale)
+        m.submodules.vector = vector = StreamRegister(layouts.pixel(arch))
 
         for path in (array, window, output):
             m.d.comb += path.clk2x.eq(self.clk2x)
@@ -92,24 +94,33 @@ class Datapath(wiring.Component):
         # Feature memory -> array -> (window) -> output -> feature memory
         connect(m, array.run, flipped(self.run))
         connect(m, array.copy, window.copy)
-        connect(m, array.o, chain.i)
-        connect(m, chain.o1, window.i)
-        connect(m, chain.o0, output.rows)
+        connect(m, array.o, made.i)
+        connect(m, made.o0, window.i)
+        connect(m, made.o1, output.straight)
+        connect(m, made.o2, output.chained)
+        ringed = step.window & step.array
+        m.d.sync += made.wanted.eq(Cat(ringed, ~ringed & ~step.chained, ~ringed & step.chained))
         connect(m, window.scaled, array.scaled)
         connect(m, window.o, output.pixels)
         connect(m, output.write, flipped(self.write))
-        m.d.comb += chain.select.eq(step.window & step.array)
 
         # Feature memory -> residual -> output or window
-        scale = step.window & (step.window_op == isa.WindowOp.SCALE)
+        scale = Signal()
+        m.d.sync += scale.eq(step.window & (step.window_op == isa.WindowOp.SCALE))
         map_rows = Signal(16)
         connect(m, residual.request, flipped(self.residual_read))
         connect(m, flipped(self.residual_data), residual.data)
         connect(m, residual.o, rows.i)
         connect(m, rows.o0, output.residual)
-        connect(m, rows.o1, window.vector)
         m.d.comb += [
-            rows.select.eq(scale),
+            # Lane 0 is all there is of a vector's row.
+            vector.i.payload.eq(rows.o1.payload[0]),
+            vector.i.valid.eq(rows.o1.valid & scale),
+            rows.o1.ready.eq(vector.i.ready),
+            rows.wanted.eq(Cat(~scale, scale)),
+        ]
+        connect(m, vector.o, window.vector)
+        m.d.comb += [
             residual.start.eq(self.start & (step.add | scale)),
             residual.base.eq(step.residual_row),
             residual.stride.eq(step.residual_stride),
@@ -135,7 +146,9 @@ class Datapath(wiring.Component):
 
         # Done: written, and nothing left on its way (dropped lanes may trail the last pixel).
         written = Signal()
-        m.d.comb += self.done.eq(written & array.idle & window.idle & residual.idle)
+        quiet = [Signal(name=f"{name}_quiet") for name in ("array", "window", "residual")]
+        m.d.comb += self.done.eq(written & Cat(quiet).all())
+        m.d.sync += [q.eq(p.idle) for q, p in zip(quiet, (array, window, residual), strict=True)]
         m.d.sync += written.eq((written | output.done) & ~self.done)
 
         return m

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth import signed, unsigned
+from amaranth import Cat, Value, signed, unsigned
 from amaranth.lib import data
 
 from accelgen.arch import ArchParams, isa
 
 __all__ = [
     "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param", "dma_request",
-    "fault", "fields", "pixel", "pixels", "pumped_pixels", "raster_beat", "row", "row_write",
-    "table_write", "tap", "weight_word", "window_operands",
+    "fault", "fields", "image_address", "pixel", "pixels", "pumped_pixels", "raster_beat", "row",
+    "row_write", "table_write", "tap", "weight_word", "window_operands",
 ]  # fmt: skip
 
 
@@ -57,6 +57,11 @@ def beat() -> data.ArrayLayout:
 def dma_request() -> data.StructLayout:
     """A contiguous run of ``beats`` bus beats from byte ``address`` on, a multiple of 16."""
     return data.StructLayout({"address": 40, "beats": 24})
+
+
+def image_address(base: Value, offset: Value) -> Value:
+    """Of byte ``offset`` of the image at ``base``, which is a multiple of 4,096."""
+    return Cat(offset[:12], (base[12:] + offset[12:])[: len(base) - 12])
 
 
 def fault() -> data.StructLayout:
@@ -133,7 +138,7 @@ def accumulators(arch: ArchParams) -> data.StructLayout:
     Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others in
     2t + 2 (double_pump.turns), where t is the fabric cycle of the vector.
     """
-    return _accumulators(arch, arch.pixels)
+    return data.StructLayout(_accumulators(arch, arch.pixels))
 
 
 def accumulator_beat(arch: ArchParams) -> data.StructLayout:
@@ -142,12 +147,11 @@ def accumulator_beat(arch: ArchParams) -> data.StructLayout:
     Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 3, the others in
     2t + 4 (double_pump.turns), where t is the fabric cycle in which the beat is taken.
     """
-    return _accumulators(arch, arch.chain_pixels)
+    members = _accumulators(arch, arch.chain_pixels)
+    # How many lanes are kept.
+    return data.StructLayout({**members, "kept": range(arch.chain_pixels + 1)})
 
 
-def _accumulators(arch: ArchParams, pixels: int) -> data.StructLayout:
+def _accumulators(arch: ArchParams, pixels: int) -> dict[str, object]:
     lanes = data.ArrayLayout(signed(arch.acc_bits), arch.lanes)
-    return data.StructLayout({
-        "acc": data.ArrayLayout(lanes, pixels // arch.lane_pixels),
-        "keep": pixels,
-    })
+    return {"acc": data.ArrayLayout(lanes, pixels // arch.lane_pixels), "keep": pixels}

@@ -11,7 +11,9 @@ from accelgen.rtl.engine.feature_writer import FeatureWriter
 from accelgen.rtl.engine.row_assembler import RowAssembler
 from accelgen.rtl.engine.row_cutter import RowCutter
 from accelgen.rtl.engine.squeeze import Squeeze
-from accelgen.rtl.streams.switch import StreamJoin, StreamSplit
+from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.skid import Skid
+from accelgen.rtl.streams.switch import StreamJoin
 
 __all__ = ["OutputPath"]
 
@@ -28,8 +30,9 @@ class OutputPath(wiring.Component):
     step, start : In(fields(EXEC)), In(1)
     pixels : In(stream of pixels)
         What the window path made.
-    rows : In(stream of row)
-        What the array path made, if the window path does not take it.
+    straight, chained : In(streams of row)
+        What the array path made, if the window path does not take it; ``valid`` means nothing
+        to the one that the step does not want.
     residual : In(stream of row)
         The map to add.
     write : Out(stream of row_write)
@@ -45,7 +48,8 @@ class OutputPath(wiring.Component):
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "pixels": In(stream.Signature(layouts.pixels(arch))),
-            "rows": In(stream.Signature(layouts.row(arch))),
+            "straight": In(stream.Signature(layouts.row(arch))),
+            "chained": In(stream.Signature(layouts.row(arch))),
             "residual": In(stream.Signature(layouts.row(arch))),
             "write": Out(stream.Signature(layouts.row_write(arch))),
             "done": Out(1),
@@ -55,35 +59,40 @@ class OutputPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        m.submodules.split = split = StreamSplit(
-            layouts.row(arch)
-        )  # rows -> cutter (chained) or writer
         m.submodules.cutter = cutter = RowCutter(arch)
         m.submodules.chain = chain = StreamJoin(layouts.pixels(arch))  # pixels or rows -> adder
+        m.submodules.queue = queue = StreamQueue(layouts.pixels(arch), depth=2)
         m.submodules.adder = adder = Adder(arch)
         m.submodules.squeeze = squeeze = Squeeze(arch)
+        m.submodules.skid = skid = Skid(layouts.pixels(arch))
         m.submodules.assembler = assembler = RowAssembler(arch)
         m.submodules.writer = writer = FeatureWriter(arch)
 
-        # rows -> pixels, or pixels -> add -> squeeze -> rows, or rows -> write
-        connect(m, flipped(self.rows), split.i)
-        connect(m, split.o1, cutter.i)
+        # chained -> pixels, or pixels -> add -> squeeze -> rows, or straight -> write
+        chained = Signal()
+        m.d.sync += chained.eq(step.chained)
+        m.d.comb += [
+            cutter.i.payload.eq(self.chained.payload),
+            cutter.i.valid.eq(self.chained.valid & chained),
+            self.chained.ready.eq(cutter.i.ready),
+        ]
         connect(m, cutter.o, chain.i1)
         connect(m, flipped(self.pixels), chain.i0)
-        connect(m, chain.o, adder.i)
+        connect(m, chain.o, queue.i)
+        connect(m, queue.o, adder.i)
         connect(m, flipped(self.residual), adder.residual)
         connect(m, adder.o, squeeze.i)
-        connect(m, squeeze.o, assembler.i)
+        connect(m, squeeze.o, skid.i)
+        connect(m, skid.o, assembler.i)
         connect(m, assembler.o, writer.i)
-        connect(m, split.o0, writer.straight)
+        connect(m, flipped(self.straight), writer.straight)
         connect(m, squeeze.vector, writer.vector)
         connect(m, writer.o, flipped(self.write))
 
         # Settings and events
         windowed = Signal()
+        m.d.sync += windowed.eq(step.window & (step.window_op != isa.WindowOp.SCALE))
         m.d.comb += [
-            windowed.eq(step.window & (step.window_op != isa.WindowOp.SCALE)),
-            split.select.eq(step.chained),
             chain.select.eq(~windowed),
             writer.from_straight.eq(~windowed & ~step.chained),
             cutter.pixels.eq(step.out_pixels),

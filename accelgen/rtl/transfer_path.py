@@ -12,6 +12,8 @@ from accelgen.rtl.memory.dma_write import DmaWrite
 from accelgen.rtl.memory.load_unit import LoadUnit
 from accelgen.rtl.memory.row_reader import ROW_BITS
 from accelgen.rtl.memory.store_unit import StoreUnit
+from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.skid import Skid
 
 __all__ = ["TransferPath"]
 
@@ -67,12 +69,15 @@ class TransferPath(wiring.Component):
         m.submodules.load_unit = load_unit = LoadUnit(self.arch)
         m.submodules.store_unit = store_unit = StoreUnit(self.arch)
         m.submodules.dma_read = dma_read = DmaRead(self.arch)
+        m.submodules.parked = parked = StreamQueue(layouts.beat(), depth=4)
         m.submodules.dma_write = dma_write = DmaWrite(self.arch)
 
         # DDR -> feature memory
         connect(m, flipped(self.load), load_unit.command)
         connect(m, load_unit.request, dma_read.request)
-        connect(m, dma_read.o, load_unit.i)
+        m.submodules.skid = skid = Skid(layouts.beat())
+        connect(m, dma_read.o, skid.i)
+        connect(m, skid.o, load_unit.i)
         connect(m, load_unit.o, flipped(self.feature_load))
 
         # Feature memory -> DDR
@@ -80,7 +85,8 @@ class TransferPath(wiring.Component):
         connect(m, store_unit.row_request, flipped(self.store_read))
         connect(m, store_unit.request, dma_write.request)
         connect(m, store_unit.o, dma_write.i)
-        connect(m, store_unit.parked, flipped(self.parked))
+        connect(m, store_unit.parked, parked.i)
+        connect(m, parked.o, flipped(self.parked))
         m.d.comb += [
             store_unit.row_data.valid.eq(self.store_data.valid),
             store_unit.row_data.payload.eq(self.store_data.payload),

@@ -31,8 +31,8 @@ class WindowPath(wiring.Component):
         From the array path, when ``step.array``.
     copy : In(stream of row)
         From the feature memory, when not.
-    vector : In(stream of row)
-        One row per group of a SCALE step: lane 0 is the group's vector word.
+    vector : In(stream of pixel)
+        One per group of a SCALE step: the group's vector word.
     table2, params2, taps : In(streams)
         From the weight loader.
     scaled : Out(stream of accumulator_beat, D pixels)
@@ -51,7 +51,7 @@ class WindowPath(wiring.Component):
             "start": In(1),
             "i": In(stream.Signature(layouts.row(arch))),
             "copy": In(stream.Signature(layouts.row(arch))),
-            "vector": In(stream.Signature(layouts.row(arch))),
+            "vector": In(stream.Signature(layouts.pixel(arch))),
             "table2": In(stream.Signature(layouts.table_write(arch))),
             "params2": In(stream.Signature(layouts.channel_param())),
             "taps": In(stream.Signature(layouts.tap(arch))),
@@ -85,14 +85,15 @@ class WindowPath(wiring.Component):
         connect(m, lanes.o, acc_queue.i)
         connect(m, requantizer.o, flipped(self.o))
         scale = Signal()
+        m.d.sync += scale.eq(step.window_op == isa.WindowOp.SCALE)
         m.d.comb += [
-            scale.eq(step.window_op == isa.WindowOp.SCALE),
             self.scaled.payload.eq(acc_queue.o.payload),
-            self.scaled.valid.eq(acc_queue.o.valid & scale),
+            self.scaled.valid.eq(acc_queue.o.valid),  # only looked at in a SCALE step
             requantizer.i.valid.eq(acc_queue.o.valid & ~scale),
             # The lower lanes are all there is of a beat that is not wide.
             requantizer.i.p.acc.as_value().eq(acc_queue.o.p.acc.as_value()),
             requantizer.i.p.keep.eq(acc_queue.o.p.keep),
+            requantizer.i.p.kept.eq(acc_queue.o.p.kept),
             acc_queue.o.ready.eq(Mux(scale, self.scaled.ready, requantizer.i.ready)),
             acc_queue.wide.eq(scale),
         ]

@@ -19,7 +19,7 @@ __all__ = ["check_step"]
 def check_step(
     chain: Chain, geometry: Geometry, window: GroupWindow, graph: Graph, arch: ArchParams
 ) -> None:
-    """Raise ScheduleError unless accumulators, weight ring, taps and window ring suffice."""
+    """Raise ScheduleError unless accumulators, sums, weight ring, taps and window ring suffice."""
     for node in (chain.array, chain.window):
         if node is not None and isinstance(node.op, QConv2d):
             _check_accumulators(node, graph, arch)
@@ -27,6 +27,8 @@ def check_step(
         _check_weights(chain.array, geometry, window, arch)
     if chain.window is not None:
         _check_window(chain.window, geometry, arch)
+    if chain.squeeze is not None:
+        _check_squeeze(chain.squeeze, geometry)
 
 
 def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
@@ -60,6 +62,15 @@ def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: Ar
         raise ScheduleError(
             f"node '{node.name}' needs {words:,} weight words per output group, weight_words is"
             f" {arch.weight_words:,}: raise weight_words to {enough:,}"
+        )
+
+
+def _check_squeeze(node: Node, geometry: Geometry) -> None:
+    pixels = (geometry.second or geometry.first).whole().out_pixels
+    if pixels > ArchParams.SQUEEZE_LIMIT:
+        raise ScheduleError(
+            f"node '{node.name}' averages {pixels:,} pixels; the accelerator sums up to"
+            f" {ArchParams.SQUEEZE_LIMIT:,}: pool the map before"
         )
 
 

@@ -15,11 +15,11 @@ from accelgen.schedule.work import Work
 __all__ = ["Chunk", "Parking", "plan_parking"]
 
 #: What the choice assumes: bytes DDR moves per cycle, cycles an EXEC costs beside its engines.
-_DDR_BYTES_PER_CYCLE = 12.5
+_DDR_BYTES_PER_CYCLE = 12.0
 _EXEC_CYCLES = 150
 #: Bytes of a chunk: more make queues short of commands, fewer the memory short of holes.
 _CHUNK_BYTES = 16384
-_LEAST_BYTES = 4096
+_LEAST_BYTES = 8192
 #: Rows of so many chunks are enough for those that are loaded while their step runs.
 _SLOTS = 3
 #: At least this part of the chunks must come before the step.

@@ -100,6 +100,7 @@ def _sum(f: dict[str, Any], pixels: Int8, memory: Int8, sums: Ints, arch: ArchPa
     sums[: f["groups"]] = total[: len(sums)]
     if f["squeeze"]:
         total = total + f["squeeze_bias"]
+        _expect((abs(total) <= 255 * arch.SQUEEZE_LIMIT).all(), "a sum overflows")
         scaled = rounding_shift(total * f["squeeze_multiplier"], f["squeeze_shift"])
         vector = np.clip(scaled + f["squeeze_zero"], -128, 127)
         rows = f["squeeze_row"] + np.arange(f["groups"]) * f["squeeze_stride"]

@@ -30,6 +30,8 @@ for command in sys.argv[1:]:
 #: Yosys 0.70 fails on wires that are driven bit by bit and never read: they are purged first.
 _PREPARE = (
     "read_verilog -sv {source}", "hierarchy -top {top}", "proc", "opt_clean -purge",
+    # Registers of wires to keep, which otherwise are merged with their copies.
+    "setattr -set keep 1 w:* a:keep=1 %i %ci1 t:$*dff* %i",
     "setattr -mod -set keep_hierarchy 1 {blocks}", "flatten", "opt_clean -purge",
     "write_rtlil {out}",
 )  # fmt: skip

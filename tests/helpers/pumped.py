@@ -22,6 +22,11 @@ def beside(arch, pixels):
     )
 
 
+def beside_beat(arch):
+    """A beat of a requantizer's accumulators side by side."""
+    return layouts.accumulator_beat(replace(arch, drain_pixels=0, pe_mode="packed"))
+
+
 class _Gather(wiring.Component):
     """From what is in two fast cycles 2t + 1 and 2t + 2 to fabric registers in cycle t + 2."""
 
@@ -107,7 +112,7 @@ class BesideQueue(wiring.Component):
             "clk2x": In(1),
             "wide": In(1),
             "i": In(stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)),
-            "o": Out(stream.Signature(beside(self.arch, self.arch.array_side.chain_pixels))),
+            "o": Out(stream.Signature(beside_beat(self.arch.array_side))),
             "credit": Out(1),
         })
 
@@ -139,6 +144,7 @@ class BesideQueue(wiring.Component):
             out.reserve.eq(inner.o.valid & out.room),
             out.i.valid.eq(delay(m, out.reserve, 3, reset=True)),
             out.i.p.keep.eq(delay(m, inner.o.p.keep, 3)),
+            out.i.p.kept.eq(delay(m, inner.o.p.kept, 3)),
         ]
         return m
 
@@ -152,7 +158,7 @@ class BesideRequantizer(wiring.Component):
         self.requantizer = requantizer
         self.arch = requantizer.arch
         signature = dict(requantizer.signature.members)
-        signature["i"] = In(stream.Signature(beside(self.arch, self.arch.chain_pixels)))
+        signature["i"] = In(stream.Signature(beside_beat(self.arch)))
         super().__init__(signature)
 
     def elaborate(self, platform):
@@ -171,6 +177,7 @@ class BesideRequantizer(wiring.Component):
             inner.i.valid.eq(queue.o.valid),
             queue.o.ready.eq(inner.i.ready),
             inner.i.p.keep.eq(queue.o.p.keep),
+            inner.i.p.kept.eq(queue.o.p.kept),
         ]
         for name in ("params", "table"):
             connect(m, flipped(getattr(self, name)), getattr(inner, name))

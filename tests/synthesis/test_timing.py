@@ -157,13 +157,26 @@ def test_crossings(levels, expected, clocks):
     assert rules(toy) == expected
 
 
-def test_logic_at_twice_the_clock():
+@pytest.mark.parametrize(("levels", "expected"), [(2, []), (3, [("fast", 3)])])
+def test_logic_at_twice_the_clock(levels, expected):
     toy = Toy(("clk", "rst", "clk2x"))
     toy.register("x", "a", clock="clk2x")
-    toy.lut_chain("a", "b", 2)
+    toy.lut_chain("a", "b", levels)
     toy.register("b", "c", clock="clk2x")
 
-    assert rules(toy) == [("fast", 2)]
+    assert rules(toy) == expected
+
+
+@pytest.mark.parametrize(("cells", "expected"), [(4, []), (5, [("carry", 20)])])
+def test_carry_chains_at_twice_the_clock(cells, expected):
+    toy = Toy(("clk", "rst", "clk2x"))
+    toy.register("x", "a", clock="clk2x")
+    end = "0"
+    for number in range(cells):
+        end = carry(toy, number, end)
+    toy.register(end, "b", clock="clk2x")
+
+    assert rules(toy) == expected
 
 
 @pytest.mark.parametrize(("loads", "expected"), [(512, []), (513, [("fanout", 513)])])
@@ -174,6 +187,17 @@ def test_fan_out(loads, expected):
         toy.register("a", f"b{n}")
 
     assert rules(toy) == expected
+
+
+@pytest.mark.parametrize(("port", "loads"), [("CE", 2048), ("R", 4096)])
+def test_registers_of_a_slice_share_its_pins(port, loads):
+    toy = Toy()
+    toy.register("x", "a")
+    for n in range(loads + 1):
+        pins = {"CE": "1", "R": "0"} | {port: "a"}
+        toy.add("FDRE", C="clk", D=f"d{n}", Q=f"q{n}", **pins)
+
+    assert rules(toy) == [("fanout", 513)]
 
 
 def test_clock_and_reset_may_have_any_number_of_loads():

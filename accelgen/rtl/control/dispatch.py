@@ -1,7 +1,7 @@
 """Dispatch: commands by opcode into the queues of their units, in program order."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -115,28 +115,33 @@ class _CommandQueue(wiring.Component):
 
         beat_bits = 8 * ArchParams.BUS_BYTES
         beats = -(-self.fmt.width // beat_bits)
-        m.submodules.memory = memory = Memory(
-            shape=data.ArrayLayout(beat_bits, beats),
-            depth=self.depth,
-            init=[],
-            attrs={"ram_style": "distributed"},
-        )
-        write, read = memory.write_port(granularity=1), memory.read_port(domain="comb")
         put, get = Signal(), Signal()
         level = Signal(range(self.depth + 1))
         full = Signal()
         m.d.comb += [
-            write.data.eq(Cat([self.i.payload.as_value()] * beats)),
-            write.en.eq(Mux(self.i.valid & self.i.ready, 1 << self.at, 0)),
             self.i.ready.eq(~full),
             put.eq(self.i.valid & self.i.ready & (self.at == COMMAND_BEATS - 1)),
             get.eq(self.o.valid & self.o.ready),
-            self.o.payload.eq(read.data.as_value()[: self.fmt.width]),
         ]
-        m.d.sync += [
-            write.addr.eq(write.addr + put),
-            read.addr.eq(read.addr + get),
-        ]
+        write_addr = Signal(range(self.depth))
+        m.d.sync += write_addr.eq(write_addr + put)
+        words = []
+        for beat in range(beats):
+            m.submodules[f"memory{beat}"] = memory = Memory(
+                shape=beat_bits, depth=self.depth, init=[], attrs={"ram_style": "distributed"}
+            )
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            # One for each: all would be too many loads.
+            read_addr = Signal(range(self.depth), name=f"read_addr{beat}", attrs={"keep": 1})
+            m.d.sync += read_addr.eq(read_addr + get)
+            m.d.comb += [
+                write.en.eq(self.i.valid & self.i.ready & (self.at == beat)),
+                write.addr.eq(write_addr),
+                write.data.eq(self.i.payload),
+                read.addr.eq(read_addr),
+            ]
+            words.append(read.data)
+        m.d.comb += self.o.payload.as_value().eq(Cat(words))
         with m.If(put & ~get):
             m.d.sync += [level.eq(level + 1), full.eq(level == self.depth - 1), self.o.valid.eq(1)]
         with m.If(get & ~put):

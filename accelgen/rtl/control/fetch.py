@@ -87,10 +87,13 @@ class Fetch(wiring.Component):
         with m.If(taken):
             m.d.sync += self.request.valid.eq(1)
         m.d.sync += first.eq(self.start)
+        offset = Signal(32, reset_less=True)
+        low = COMMAND_BYTES.bit_length() - 1
+        m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
         with m.If(first):
-            m.d.sync += self.request.p.address.eq(self.base + self.program_offset)
+            m.d.sync += offset.eq(self.program_offset)
         with m.Elif(self.request.valid & self.request.ready):
-            m.d.sync += self.request.p.address.eq(self.request.p.address + COMMAND_BYTES)
+            m.d.sync += offset[low:].eq(offset[low:] + 1)
         with m.If(self.start):
             m.d.sync += running.eq(1)
         with m.Elif(self.stop & ~first):

@@ -10,6 +10,7 @@ from accelgen.rtl.control.dispatch import Dispatch
 from accelgen.rtl.control.fetch import Fetch
 from accelgen.rtl.control.gate import Gate, counts
 from accelgen.rtl.control.step_control import StepControl
+from accelgen.rtl.streams.skid import Skid
 
 __all__ = ["Sequencer"]
 
@@ -89,7 +90,9 @@ class Sequencer(wiring.Component):
         # i -> fetch -> dispatch -> gates -> units
         connect(m, fetch.request, flipped(self.request))
         connect(m, flipped(self.i), fetch.i)
-        connect(m, fetch.o, dispatch.i)
+        m.submodules.skid = skid = Skid(layouts.beat())
+        connect(m, fetch.o, skid.i)
+        connect(m, skid.o, dispatch.i)
         connect(m, dispatch.exec, exec_gate.i)
         connect(m, dispatch.weights, weights_gate.i)
         connect(m, dispatch.load, load_gate.i)

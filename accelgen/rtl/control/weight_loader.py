@@ -10,6 +10,7 @@ from accelgen.rtl.control.weight_plan import Section, WeightPlan, section
 from accelgen.rtl.memory.block_queue import BlockQueue
 from accelgen.rtl.memory.bursts import Bursts
 from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.skid import Skid
 from accelgen.rtl.streams.width import Narrower, Widener
 
 __all__ = ["WeightLoader"]
@@ -92,7 +93,9 @@ class WeightLoader(wiring.Component):
 
         beats = self._read_ahead(m, plan)
         sinks = self._make_sinks(m)
-        chosen, whole_rows = self._choose(m, beats, sections.o)
+        m.submodules.parked_skid = parked = Skid(layouts.beat())
+        connect(m, flipped(self.parked), parked.i)
+        chosen, whole_rows = self._choose(m, beats, parked.o, sections.o)
         ended = self._route(m, chosen, sections.o, whole_rows, sinks)
 
         # A command is in work from its acceptance until its END is met.
@@ -114,7 +117,7 @@ class WeightLoader(wiring.Component):
             # Each command goes two ways, at once; a parked one asks for nothing.
             commands.i.payload.eq(self.command.payload),
             commands.i.valid.eq(self.command.valid & may_request),
-            bursts.request.p.address.eq(self.base + self.command.p.offset),
+            bursts.request.p.address.eq(layouts.image_address(self.base, self.command.p.offset)),
             bursts.request.p.beats.eq(self.command.p.beats),
             may_request.eq(bursts.request.ready | self.command.p.parked),
             bursts.request.valid.eq(self.command.valid & commands.i.ready & ~self.command.p.parked),
@@ -131,24 +134,23 @@ class WeightLoader(wiring.Component):
         ]
         return beats.o
 
-    def _choose(self, m, beats, sections):
+    def _choose(self, m, beats, parked_beats, sections):
         """Beats from DDR, or parked, as the section says; END drops the rest of a row of these.
 
         Returns them, and "only whole rows were taken".
         """
         chosen = stream.Signature(layouts.beat()).create()
         left = Signal(range(self.arch.row_beats))  # beats taken, modulo those of a row
-        parked, drop, whole = Signal(), Signal(), Signal()
+        parked, whole = Signal(), Signal()
         m.d.comb += [
             parked.eq(sections.p.parked),
             whole.eq(left == 0),
-            drop.eq(sections.valid & parked & (sections.p.kind == Section.END)),
-            chosen.payload.eq(Mux(parked, self.parked.payload, beats.payload)),
-            chosen.valid.eq(Mux(parked, self.parked.valid, beats.valid)),
+            chosen.payload.eq(Mux(parked, parked_beats.payload, beats.payload)),
+            chosen.valid.eq(Mux(parked, parked_beats.valid, beats.valid)),
             beats.ready.eq(chosen.ready & ~parked),
-            self.parked.ready.eq(Mux(drop, ~whole, chosen.ready & parked)),
+            parked_beats.ready.eq(chosen.ready & parked),
         ]
-        with m.If(self.parked.valid & self.parked.ready):
+        with m.If(parked_beats.valid & parked_beats.ready):
             m.d.sync += left.eq(left + 1)
         return chosen, whole
 
@@ -178,8 +180,10 @@ class WeightLoader(wiring.Component):
         sinks[Section.TAPS] = queue.i
 
         m.submodules.weights_join = join = Widener(layouts.beat(), layouts.weight_word(self.arch))
+        m.submodules.weights_skid = skid = Skid(layouts.beat())
+        connect(m, skid.o, join.i)
         connect(m, join.o, flipped(self.weights))
-        sinks[Section.WEIGHTS] = join.i
+        sinks[Section.WEIGHTS] = skid.i
         return sinks
 
     def _route(self, m, beats, sections, whole_rows, sinks):
@@ -190,7 +194,7 @@ class WeightLoader(wiring.Component):
         m.d.comb += [
             last.eq(at == sections.p.last),
             beats.ready.eq(sections.valid & ready),
-            taken.eq(beats.valid & beats.ready),
+            taken.eq(beats.valid & beats.ready & (kind != Section.END)),
             ended.eq(sections.valid & (kind == Section.END) & (whole_rows | ~sections.p.parked)),
             sections.ready.eq((taken & last) | ended),
         ]
@@ -218,6 +222,9 @@ class WeightLoader(wiring.Component):
             for value, sink in sinks.items():
                 with m.Case(value):
                     m.d.comb += ready.eq(sink.ready)
+            with m.Case(Section.END):
+                # What is left of the last row is dropped.
+                m.d.comb += ready.eq(sections.p.parked & ~whole_rows)
         return ended
 
 

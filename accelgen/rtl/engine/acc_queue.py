@@ -112,11 +112,14 @@ class AccQueue(wiring.Component):
             for part in range(parts)
         )
         m.d.comb += self.o.p.keep.eq(keep_out)
+        kept = Signal.like(self.o.p.kept, reset_less=True)
+        m.d.comb += self.o.p.kept.eq(kept)
         with m.If(advance):
             m.d.sync += [
                 self.o.valid.eq(pending.any()),
                 ends.eq(held & ~rest.any()),
                 keep_out.eq(coming),
+                kept.eq(sum(coming[n] for n in range(parts * width))),
                 row_out.eq(row),
                 beat_out.eq(select),
             ]

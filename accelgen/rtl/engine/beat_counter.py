@@ -53,17 +53,27 @@ class BeatCounter(wiring.Component):
 
         last_beat = (self.pixels - 1)[width_bits : len(self.pixels)]
         left = Signal.like(last_beat)  # beats of the group behind this one
+        # Both found out a beat ahead: left == 0, and that or the row's last slot.
+        ends, row_ends = Signal(), Signal()
+        next_slot, next_ends = Signal.like(self.slot), Signal()
         m.d.comb += [
-            self.group_ends.eq(left == 0),
-            self.row_ends.eq(self.group_ends | (self.slot == self.slots - 1)),
+            self.group_ends.eq(ends),
+            self.row_ends.eq(row_ends),
+            next_slot.eq(Mux(row_ends, 0, self.slot + 1)),
+            next_ends.eq(Mux(ends, last_beat == 0, left == 1)),
         ]
-        with m.If(self.advance):
-            m.d.sync += [
-                self.slot.eq(Mux(self.row_ends, 0, self.slot + 1)),
-                left.eq(Mux(self.group_ends, last_beat, left - 1)),
-            ]
         with m.If(self.start):
-            m.d.sync += [self.slot.eq(0), left.eq(last_beat)]
+            m.d.comb += [next_slot.eq(0), next_ends.eq(last_beat == 0)]
+        with m.If(self.start):
+            m.d.sync += left.eq(last_beat)
+        with m.Elif(self.advance):
+            m.d.sync += left.eq(Mux(ends, last_beat, left - 1))
+        with m.If(self.start | self.advance):
+            m.d.sync += [
+                self.slot.eq(next_slot),
+                ends.eq(next_ends),
+                row_ends.eq(next_ends | (next_slot == self.slots - 1)),
+            ]
 
         tail = self.pixels[:width_bits]
         for lane in range(self.arch.chain_pixels):

@@ -6,8 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.streams.copies import copies
 
 __all__ = ["FeatureWriter"]
+
+#: Pixels of a row that share a register of their selection.
+_PIXELS_PER_COPY = 4
 
 
 class FeatureWriter(wiring.Component):
@@ -31,7 +35,7 @@ class FeatureWriter(wiring.Component):
     i : In(stream of row)
         Rows of the output map out of the chain.
     straight : In(stream of row)
-        The same, of steps that leave it out.
+        The same, of steps that leave it out; not when ``step.squeeze``.
     from_straight : In(1)
         Rows are at ``straight``. Static like ``step``.
     vector : In(stream of row_write)
@@ -67,7 +71,7 @@ class FeatureWriter(wiring.Component):
         m.d.sync += straight.eq(self.from_straight)
         row, want_rows = self._row_address(m, take_row)
         vectors = Signal.like(self.step.groups)
-        want_vectors = vectors != 0
+        want_vectors = Signal()  # vectors != 0
         m.d.comb += [
             self.o.p.row.eq(address),
             self.o.p.phases.eq(phases),
@@ -76,20 +80,26 @@ class FeatureWriter(wiring.Component):
             use_vector.eq(self.vector.valid & want_vectors),
             ready.eq(advance & want_rows & ~use_vector),
             self.i.ready.eq(ready & ~straight),
-            self.straight.ready.eq(ready & straight),
+            # No vector is squeezed of what comes straight.
+            self.straight.ready.eq(advance & want_rows & straight),
             take_vector.eq(self.vector.valid & self.vector.ready),
-            take_row.eq(ready & Mux(straight, self.straight.valid, self.i.valid)),
+            take_row.eq(
+                Mux(straight, self.straight.valid & self.straight.ready, self.i.valid & ready)
+            ),
         ]
         with m.If(advance):
             m.d.sync += self.o.valid.eq(take_row | take_vector)
             m.d.sync += [address.eq(row), phases.eq(self.step.out_phases)]
             with m.If(use_vector):
                 m.d.sync += [address.eq(self.vector.p.row), phases.eq(0)]
+        sources = copies(
+            m, self.from_straight, -(-self.arch.pixels // _PIXELS_PER_COPY), name="straight"
+        )
         for p in range(self.arch.pixels):
             m.submodules[f"pixel{p}"] = pixel = _Pixel(self.arch)
             m.d.comb += [
                 pixel.advance.eq(advance),
-                pixel.from_straight.eq(self.from_straight),
+                pixel.from_straight.eq(sources[p // _PIXELS_PER_COPY]),
                 pixel.i.eq(self.i.payload[p]),
                 pixel.straight.eq(self.straight.payload[p]),
                 self.o.p.data[p].eq(pixel.o),
@@ -101,7 +111,7 @@ class FeatureWriter(wiring.Component):
                 ]
 
         with m.If(take_vector):
-            m.d.sync += vectors.eq(vectors - 1)
+            m.d.sync += [vectors.eq(vectors - 1), want_vectors.eq(vectors != 1)]
         running = Signal()
         m.d.sync += self.done.eq(0)
         with m.If(running & advance & ~want_rows & ~want_vectors):
@@ -109,7 +119,8 @@ class FeatureWriter(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 running.eq(1),
-                vectors.eq(self.step.squeeze.replicate(len(vectors)) & self.step.groups),
+                vectors.eq(self.step.groups),
+                want_vectors.eq(self.step.squeeze),
             ]
 
         return m
@@ -118,7 +129,7 @@ class FeatureWriter(wiring.Component):
         """Address of the next row, and whether one is expected."""
         row, base = Signal(16), Signal(16)
         left = Signal.like(self.step.out_rows)
-        groups = Signal.like(self.step.groups)
+        groups, wanted = Signal.like(self.step.groups), Signal()
         with m.If(take):
             m.d.sync += [row.eq(row + 1), left.eq(left - 1)]
             with m.If(left == 1):
@@ -127,20 +138,21 @@ class FeatureWriter(wiring.Component):
                     base.eq(base + self.step.out_stride),
                     left.eq(self.step.out_rows),
                     groups.eq(groups - 1),
+                    wanted.eq(groups != 1),
                 ]
         with m.If(self.start):
             m.d.sync += [
                 row.eq(self.step.out_row),
                 base.eq(self.step.out_row + self.step.out_stride),
                 left.eq(self.step.out_rows),
-                groups.eq(self.step.write.replicate(len(groups)) & self.step.groups),
+                groups.eq(self.step.groups),
+                wanted.eq(self.step.write),
             ]
-        return row, groups != 0
+        return row, wanted
 
 
 class _Pixel(wiring.Component):
-    """A pixel of the row on its way. Its selection is a register of its own, so that none has
-    many loads."""
+    """A pixel of the row on its way."""
 
     def __init__(self, arch: ArchParams):
         pixel = layouts.pixel(arch)
@@ -157,11 +169,9 @@ class _Pixel(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        straight = Signal()
         held = Signal.like(self.o, reset_less=True)
-        m.d.sync += straight.eq(self.from_straight)
         with m.If(self.advance):
-            m.d.sync += held.eq(Mux(straight, self.straight, self.i))
+            m.d.sync += held.eq(Mux(self.from_straight, self.straight, self.i))
             with m.If(self.use_vector):
                 m.d.sync += held.eq(self.vector)
         m.d.comb += self.o.eq(held)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane, steps_of
-from accelgen.rtl.engine.raster_loops import RasterLoops
+from accelgen.rtl.engine.raster_loops import COPIES, RasterLoops
 from accelgen.rtl.memory.pixel_memory import locate
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
@@ -165,12 +165,13 @@ class Raster(wiring.Component):
         lanes = []
         for n in range(self.arch.pixels):
             m.submodules[f"lane{n}"] = lane = RasterLane()
+            strobes = loops.lanes[n % COPIES]
             m.d.comb += [
                 lane.raster.eq(raster),
                 lane.steps.eq(steps),
-                lane.begin.eq(loops.began | loops.ends.group),
+                lane.begin.eq(strobes.begin),
                 lane.initial.eq(initial[n]),
-                lane.advance.eq(loops.ends.vector),
+                lane.advance.eq(strobes.advance),
                 lane.bounds.eq(bounds),
             ]
             lanes.append(lane)

@@ -53,7 +53,7 @@ class Requantizer(wiring.Component):
     table : In(stream of table_write, always ready)
         Writes to the bank that the step running does not use.
     i : In(stream of accumulator_beat)
-        Accumulators. Beats without kept lanes are taken and dropped.
+        Accumulators; at least one lane is kept.
     o : Out(stream of pixels)
         Pixels. Comes out of registers.
     """
@@ -127,16 +127,15 @@ class Requantizer(wiring.Component):
         fill = Signal(range(width))
         flush = Signal()
         accept, last = Signal(), Signal()
-        kept = Signal(range(width + 1))
+        kept = self.i.p.kept
         total = Signal(range(2 * width))
         valid = Signal()
         beat = Signal(packer_beat(self.arch))
         m.d.comb += [
-            kept.eq(sum(self.i.p.keep[w] for w in range(width))),
             total.eq(fill + kept),
             last.eq(remaining == kept),
-            self.i.ready.eq(~flush & ((have & queue.room) | (kept == 0))),
-            accept.eq(self.i.valid & self.i.ready & (kept != 0)),
+            self.i.ready.eq(~flush & have & queue.room),
+            accept.eq(self.i.valid & self.i.ready),
             params.take.eq(accept & last),
             valid.eq(accept | flush),
             beat.fill.eq(fill),

@@ -7,8 +7,12 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.beat_counter import BeatCounter
+from accelgen.rtl.streams.copies import copies
 
 __all__ = ["RowAssembler"]
+
+#: Banks that share a register of what they choose by.
+_BANKS_PER_COPY = 4
 
 
 class RowAssembler(wiring.Component):
@@ -33,7 +37,7 @@ class RowAssembler(wiring.Component):
     pixels : In(20)
         Pixels per group; at least 1. Static from ``start`` until the step's last row has left.
     phases : In(1)
-        Store in phases. Static as ``pixels``.
+        Store in phases. Static as ``pixels``, from the cycle before ``start`` on.
     start : In(1)
         Pulse before a step's first beat.
     i : In(stream of pixels)
@@ -74,17 +78,24 @@ class RowAssembler(wiring.Component):
                 self.o.valid.eq((self.i.valid & counter.row_ends) | filler),
                 filler.eq(accept & counter.group_ends & self.phases & ~second),
             ]
+        next_second = Signal()
+        m.d.comb += next_second.eq(second)
         with m.If(accept & counter.row_ends):
-            m.d.sync += second.eq(self.phases & ~second & ~counter.group_ends)
+            m.d.comb += next_second.eq(self.phases & ~second & ~counter.group_ends)
         with m.If(self.start):
-            m.d.sync += [second.eq(0), filler.eq(0)]
+            m.d.comb += next_second.eq(0)
+            m.d.sync += filler.eq(0)
+        m.d.sync += second.eq(next_second)
 
-        self._collect(m, accept, counter.slot, second)
+        self._collect(m, accept, counter.slot, second, next_second)
         return m
 
-    def _collect(self, m, accept, slot, second):
+    def _collect(self, m, accept, slot, second, next_second):
         """Every bank takes its pixel: which of which beat, plain and in either row of a pair."""
         pixels, width = self.arch.pixels, self.arch.chain_pixels
+        count = -(-pixels // _BANKS_PER_COPY)
+        phases = copies(m, self.phases, count, name="phases")
+        seconds = copies(m, next_second, count, name="second")
         sources = {}  # lanes of a beat: what those banks take
         for bank in range(pixels):
             places = [bank] * 3
@@ -93,13 +104,15 @@ class RowAssembler(wiring.Component):
                 places[1:] = (2 * (bank % half) + (odd ^ n) for n in (0, 1))
             beats, lanes = zip(*(divmod(place, width) for place in places), strict=True)
             if lanes not in sources:
-                sources[lanes] = self._choose(second, [self.i.p[n] for n in lanes])
+                n = len(sources) // _BANKS_PER_COPY
+                sources[lanes] = _choose(phases[n], seconds[n], [self.i.p[n] for n in lanes])
             pixel = Signal(layouts.pixel(self.arch), name=f"pixel{bank}", reset_less=True)
             m.d.comb += self.o.p[bank].eq(pixel)
-            with m.If(accept & (slot == self._choose(second, beats))):
+            with m.If(accept & (slot == _choose(self.phases, second, beats))):
                 m.d.sync += pixel.eq(sources[lanes])
 
-    def _choose(self, second, options):
-        """Of a plain row, of the first and of the second row of a pair."""
-        plain, first, other = options
-        return Mux(self.phases, Mux(second, other, first), plain)
+
+def _choose(phases, second, options):
+    """Of a plain row, of the first and of the second row of a pair."""
+    plain, first, other = options
+    return Mux(phases, Mux(second, other, first), plain)

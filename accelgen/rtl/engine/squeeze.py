@@ -15,7 +15,8 @@ from accelgen.rtl.streams.delay import delay
 
 __all__ = ["Squeeze"]
 
-SUM_BITS = 32
+#: Of SQUEEZE_LIMIT pixels less their zero point: what a DSP48E2 takes.
+SUM_BITS = 27
 #: Of sums that are kept: SQUEEZE_PIXELS times a pixel.
 KEPT_BITS = 24
 

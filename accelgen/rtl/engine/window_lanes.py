@@ -119,6 +119,10 @@ class _Lane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
+        # A register of its own, for as many loads as a lane has.
+        self._largest = Signal(name="is_largest", reset_less=True)
+        m.d.sync += self._largest.eq(self.largest)
+
         # Cycle 1: pack. 2 to 4: the multiplier's registers. Then accumulate.
         if self.arch.pe_mode == "double":
             fast_domain(m, self.clk2x)
@@ -143,8 +147,8 @@ class _Lane(wiring.Component):
             acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
             larger = first | _exceeds(value, carry, acc)
             # Outside of the condition: it belongs to the register and not in front of the adder.
-            total = accumulate(m, acc, value, carry=carry, restart=first | self.largest)
-            with m.If(~self.largest | (valid & larger)):
+            total = accumulate(m, acc, value, carry=carry, restart=first | self._largest)
+            with m.If(~self._largest | (valid & larger)):
                 m.d.sync += acc.eq(total)
             m.d.comb += self.acc[pixel].eq(acc)
 
@@ -176,16 +180,16 @@ class _Lane(wiring.Component):
         late, restart = Signal(name=f"carry{pixel}"), Signal(name=f"restart{pixel}")
         acc, before = interleaved_accumulator(
             m, f"acc{pixel}", bits=self.arch.acc_bits, addend=addend, carry=late, restart=restart,
-            largest=self.largest, chained=chained,
+            largest=self._largest, chained=chained,
         )  # fmt: skip
-        larger = first | (self.largest & _exceeds(value, carry, before))
+        larger = first | (self._largest & _exceeds(value, carry, before))
         m.d.fast += [
             addend.eq(value),
             chained.eq(value),
             late.eq(carry),
             restart.eq(valid & larger),
         ]
-        with m.If(self.largest):
+        with m.If(self._largest):
             m.d.fast += chained.eq(0)
         m.d.comb += self.acc[pixel].eq(acc)
 

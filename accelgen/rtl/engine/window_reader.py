@@ -43,8 +43,8 @@ class WindowReader(wiring.Component):
         Rows of the step written to the ring; rows not read any more.
     taps : In(stream of tap)
         ``kernel_h * kernel_w`` taps per group of a MAC step.
-    vector : In(stream of row)
-        Rows whose lane 0 is the group's vector word, one per group of a SCALE step.
+    vector : In(stream of pixel)
+        The group's vector word, one per group of a SCALE step.
     o : Out(stream of window_operands, always ready)
         To the window engine.
     credit : In(1)
@@ -64,7 +64,7 @@ class WindowReader(wiring.Component):
             "written": In(RING_BITS),
             "free_to": Out(RING_BITS),
             "taps": In(stream.Signature(layouts.tap(arch))),
-            "vector": In(stream.Signature(layouts.row(arch))),
+            "vector": In(stream.Signature(layouts.pixel(arch))),
             "o": Out(stream.Signature(layouts.window_operands(arch), always_ready=True)),
             "credit": In(1),
             "busy": Out(1),
@@ -168,7 +168,7 @@ class WindowReader(wiring.Component):
 
         # The vector word stays at the stream's end while its group is issued.
         m.d.comb += self.vector.ready.eq(issue & is_scale & beat.last & beat.last_vector)
-        word = delay(m, self.vector.payload[0], 1)
+        word = delay(m, self.vector.payload, 1)
         scale = Signal(layouts.tap(arch), reset_less=True)
         for lane in range(arch.lanes):
             m.d.sync += scale[lane].eq(word[lane] - step.vector_zero)

@@ -85,9 +85,13 @@ class BlockRing(wiring.Component):
             Signal(count, name=name) for name in ("written", "position", "block", "freed")
         )
         before_written = Signal(count, init=2 * self.depth - 1)
-        put, some = Signal(), Signal()
+        following = Signal(count, init=1)
+        put, some, full = Signal(), Signal(), Signal()
+        # Found out a cycle ahead: ``freed`` only grows, and ``written`` never passes its limit.
+        limit = freed ^ self.depth
+        m.d.sync += full.eq(Mux(put, following == limit, written == limit))
         m.d.comb += [
-            self.i.ready.eq(written != freed ^ self.depth),
+            self.i.ready.eq(~full),
             put.eq(self.i.valid & self.i.ready),
             write.en.eq(put),
             write.addr.eq(written),
@@ -95,7 +99,11 @@ class BlockRing(wiring.Component):
             self.read.available.eq(some),
         ]
         with m.If(put):
-            m.d.sync += [written.eq(written + 1), before_written.eq(written)]
+            m.d.sync += [
+                written.eq(following),
+                before_written.eq(written),
+                following.eq(following + 1),
+            ]
 
         # Whether there is a word for the next cycle: found out for both cases, then chosen.
         take, last_use = self.read.take, self.read.last_use

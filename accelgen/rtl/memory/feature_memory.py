@@ -7,9 +7,13 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.memory.pixel_memory import ROW_BITS, PixelMemory, RunPort
+from accelgen.rtl.streams.copies import copies
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["FeatureMemory"]
+
+#: Lanes of a row that share a register of where they come from.
+_LANES_PER_COPY = 4
 
 
 class FeatureMemory(wiring.Component):
@@ -19,7 +23,7 @@ class FeatureMemory(wiring.Component):
     ``residual_read``, ``load``, ``store_read``. Reads are answered in order,
     ``timing.FEATURE_READ_LATENCY`` cycles after they were accepted, whether or not anybody is
     ready: a client asks for no more than it has room for. An accepted write is seen by every read
-    accepted, on either port, in a later cycle.
+    accepted, on either port, two or more cycles later.
 
     Parameters
     ----------
@@ -56,10 +60,16 @@ class FeatureMemory(wiring.Component):
         m.submodules.memory = memory = PixelMemory(self.arch, self.arch.feature_rows)
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
+        # What is written is held for a cycle, with copies of its strobe for the choice of data.
+        held = Signal(layouts.row_write(self.arch), reset_less=True)
+        writing = Signal()
+        m.d.sync += [writing.eq(self.write.valid), held.eq(self.write.payload)]
+        strobes = copies(m, self.write.valid, -(-self.arch.pixels // _LANES_PER_COPY), name="write")
+
         # Cycle 0: choose a client.
         busy = Signal(3)  # write, residual_read, load
         m.d.comb += [
-            busy.eq(Cat(self.write.valid, self.residual_read.valid, self.load.valid)),
+            busy.eq(Cat(writing, self.residual_read.valid, self.load.valid)),
             self.write.ready.eq(1),
             self.residual_read.ready.eq(~busy[0]),
             self.load.ready.eq(~busy[:2].any()),
@@ -75,13 +85,16 @@ class FeatureMemory(wiring.Component):
         m.d.sync += [
             enable.eq(busy.any() | self.store_read.valid),
             write.eq(busy[0] | (busy[2] & ~busy[1])),
-            phases.eq(busy[0] & self.write.payload.phases),
+            phases.eq(busy[0] & held.phases),
             residual.eq(self.residual_read.valid & self.residual_read.ready),
             store.eq(self.store_read.valid & self.store_read.ready),
-            data.eq(Mux(busy[0], self.write.payload.data, self.load.payload.data)),
+            *(
+                data[n].eq(Mux(strobes[n // _LANES_PER_COPY], held.data[n], self.load.p.data[n]))
+                for n in range(self.arch.pixels)
+            ),
         ]
         with m.If(busy[0]):
-            m.d.sync += address.eq(self.write.payload.row)
+            m.d.sync += address.eq(held.row)
         with m.Elif(busy[1]):
             m.d.sync += address.eq(self.residual_read.payload)
         with m.Elif(busy[2]):

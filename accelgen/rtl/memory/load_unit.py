@@ -84,7 +84,8 @@ class LoadUnit(wiring.Component):
     def _request_runs(self, m, walks):
         """One DMA request per group."""
         command = self.command.p
-        stride = Signal(32, reset_less=True)
+        offset, stride = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
         left = Signal(12, reset_less=True)
         m.d.comb += [
             self.command.ready.eq(~self.request.valid & walks.i.ready),
@@ -95,14 +96,15 @@ class LoadUnit(wiring.Component):
             beats = Cat(Const(0, (self.arch.row_beats - 1).bit_length()), command.rows)
             m.d.sync += [
                 self.request.valid.eq(1),
-                self.request.p.address.eq(self.base + command.offset),
+                offset.eq(command.offset),
                 self.request.p.beats.eq(beats),
                 stride.eq(command.stride),
                 left.eq(command.groups),
             ]
         with m.Elif(self.request.valid & self.request.ready):
             m.d.sync += [
-                self.request.p.address.eq(self.request.p.address + stride),
+                # Multiples of a beat.
+                offset[4:].eq(offset[4:] + stride[4:]),
                 left.eq(left - 1),
                 self.request.valid.eq(left != 1),
             ]

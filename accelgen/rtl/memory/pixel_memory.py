@@ -17,12 +17,15 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.streams.copies import copies
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["ROW_BITS", "PixelMemory", "RunPort", "locate"]
 
 #: Width of row addresses on every port, whatever the depth behind it.
 ROW_BITS = 16
+#: Lanes of a rotator that share a register of its shift.
+_LANES_PER_COPY = 4
 
 
 def shift_bits(arch: ArchParams) -> int:
@@ -148,7 +151,7 @@ class PixelMemory(wiring.Component):
         m.submodules.rotator = rotator = _Rotator(self.arch)
         m.d.comb += [
             rotator.i.eq(Cat(bank.run_rdata for bank in banks)),
-            rotator.shift.eq(delay(m, self.run.bank, 3)),
+            rotator.shift.eq(delay(m, self.run.bank, 2)),
             self.run.data.eq(rotator.o),
         ]
 
@@ -222,7 +225,10 @@ class _Bank(wiring.Component):
 
 
 class _Rotator(wiring.Component):
-    """Lane l of ``o`` is lane (l + shift) mod P of ``i``, two bits of ``shift`` per cycle."""
+    """Lane l of ``o`` is lane (l + shift) mod P of ``i``, two bits of ``shift`` per cycle.
+
+    ``shift`` comes a cycle before ``i``.
+    """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -240,18 +246,17 @@ class _Rotator(wiring.Component):
         shift = self.shift
         for low in range(0, (pixels - 1).bit_length(), 2):
             step = 1 << low
-            choice = shift[:2]
+            choices = copies(m, shift[:2], -(-pixels // _LANES_PER_COPY), name=f"by{step}")
             rotated = []
             for n in range(pixels):
                 lane = Signal(8 * self.arch.lanes, name=f"lane{n}_by{step}", reset_less=True)
+                choice = choices[n // _LANES_PER_COPY]
                 with m.Switch(choice):
                     for k in range(1 << len(choice)):
                         with m.Case(k):
                             m.d.sync += lane.eq(lanes[(n + k * step) % pixels])
                 rotated.append(lane)
-            later = Signal(max(1, len(shift) - 2), name=f"shift_after{step}", reset_less=True)
-            m.d.sync += later.eq(shift >> 2)
-            lanes, shift = rotated, later
+            lanes, shift = rotated, delay(m, shift, 1)[2:]
         m.d.comb += self.o.as_value().eq(Cat(lanes))
 
         return m

@@ -100,7 +100,8 @@ class StoreUnit(wiring.Component):
     def _request_runs(self, m, reader, pending, parking, started):
         """Starts the reader, and one DMA request per group unless the command is one of weights."""
         command = self.command.p
-        stride = Signal(32, reset_less=True)
+        offset, stride = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
         left = Signal(12, reset_less=True)
         begin = Signal()
         free = ~parking & (~command.weights | self.idle)
@@ -125,14 +126,15 @@ class StoreUnit(wiring.Component):
             m.d.sync += [
                 parking.eq(command.weights),
                 self.request.valid.eq(~command.weights),
-                self.request.p.address.eq(self.base + command.offset),
+                offset.eq(command.offset),
                 self.request.p.beats.eq(beats),
                 stride.eq(command.stride),
                 left.eq(command.groups),
             ]
         with m.Elif(self.request.valid & self.request.ready):
             m.d.sync += [
-                self.request.p.address.eq(self.request.p.address + stride),
+                # Multiples of a beat.
+                offset[4:].eq(offset[4:] + stride[4:]),
                 left.eq(left - 1),
                 self.request.valid.eq(left != 1),
             ]

@@ -77,19 +77,21 @@ class WindowRing(wiring.Component):
             group.step.eq(put & row.last),
             self.idle.eq(~filling),
         ]
+        still_filling, full_next = Signal(), Signal()
+        m.d.comb += still_filling.eq(filling)
         with m.If(self.start):
-            m.d.sync += filling.eq(self.step.window)
+            m.d.comb += still_filling.eq(self.step.window)
         with m.Elif(put & row.last & group.last):
-            m.d.sync += filling.eq(0)
+            m.d.comb += still_filling.eq(0)
 
         # ``limit`` only grows and ``written`` never passes it, so that equality is enough. It is
         # found out a cycle ahead; ``following`` is written + 1.
         written, following, limit = Signal(RING_BITS), Signal(RING_BITS), Signal(RING_BITS)
-        full, phases = Signal(), Signal()
+        phases, ready = Signal(), Signal()
         # Copied rows come in the order of the memory they are from.
         m.d.sync += phases.eq(self.step.array & self.step.ring_raster.phases)
         m.d.comb += [
-            self.i.ready.eq(filling & ~full),
+            self.i.ready.eq(ready),
             put.eq(self.i.valid & self.i.ready),
             memory.row_en.eq(put),
             memory.row_write.eq(1),
@@ -100,11 +102,14 @@ class WindowRing(wiring.Component):
         ]
         m.d.sync += [
             limit.eq(self.free_to + depth),
-            full.eq(Mux(put, following == limit, written == limit)),
+            filling.eq(still_filling),
+            ready.eq(still_filling & ~full_next),
         ]
+        m.d.comb += full_next.eq(Mux(put, following == limit, written == limit))
         with m.If(put):
             m.d.sync += [written.eq(following), following.eq(following + 1)]
         with m.If(self.start):
-            m.d.sync += [written.eq(0), following.eq(1), limit.eq(depth), full.eq(0)]
+            m.d.sync += [written.eq(0), following.eq(1), limit.eq(depth)]
+            m.d.comb += full_next.eq(0)
 
         return m

@@ -14,7 +14,7 @@ class CreditQueue(wiring.Component):
 
     The head of the pipeline looks at ``room``, pulses ``reserve`` as it lets something in, and the
     tail delivers exactly one payload per reservation, whenever it comes. Full rate through a
-    pipeline of n cycles needs a depth of n + ``StreamQueue.LATENCY`` + 1 or more.
+    pipeline of n cycles needs a depth of n + ``StreamQueue.LATENCY`` + 2 or more.
 
     Parameters
     ----------
@@ -56,8 +56,9 @@ class CreditQueue(wiring.Component):
         connect(m, queue.o, flipped(self.o))
 
         free = Signal(range(self.depth + 1), init=self.depth)
+        # A cycle late: what takes payloads may come from afar.
         taken = Signal()
-        m.d.comb += taken.eq(self.o.valid & self.o.ready)
+        m.d.sync += taken.eq(self.o.valid & self.o.ready)
         with m.If(self.reserve & ~taken):
             m.d.sync += [free.eq(free - 1), self.room.eq(free != 1)]
         with m.If(taken & ~self.reserve):

@@ -1,11 +1,14 @@
 """Stream queue: decouples two blocks by a few payloads, in LUT RAM."""
 
-from amaranth import Module, Shape, Signal
+from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["StreamQueue"]
+
+#: Bits that are read with one address register: more would be too many loads.
+_BITS_PER_ADDRESS = 448
 
 
 class StreamQueue(wiring.Component):
@@ -43,11 +46,6 @@ class StreamQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # Distributed: a payload as wide as a command would take 16 block RAMs for four entries.
-        m.submodules.memory = memory = Memory(
-            shape=self._width, depth=self.depth, init=[], attrs={"ram_style": "distributed"}
-        )
-        write, read = memory.write_port(), memory.read_port(domain="comb")
         level = Signal(range(self.depth + 1))
         full, some = Signal(), Signal()
         put, get = Signal(), Signal()
@@ -56,14 +54,9 @@ class StreamQueue(wiring.Component):
             self.i.ready.eq(~full),
             put.eq(self.i.valid & self.i.ready),
             get.eq(some & (~self.o.valid | self.o.ready)),
-            write.en.eq(put),
-            write.data.eq(self.i.payload),
             self.o.payload.eq(payload),
         ]
-        m.d.sync += [
-            write.addr.eq(write.addr + put),
-            read.addr.eq(read.addr + get),
-        ]
+        coming = self._memories(m, put, get)
         with m.If(put & ~get):
             m.d.sync += [level.eq(level + 1), full.eq(level == self.depth - 1), some.eq(1)]
         with m.If(get & ~put):
@@ -71,6 +64,31 @@ class StreamQueue(wiring.Component):
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += self.o.valid.eq(some)
         with m.If(get):
-            m.d.sync += payload.eq(read.data)
+            m.d.sync += payload.eq(coming)
 
         return m
+
+    def _memories(self, m, put, get):
+        """Memories side by side; returns what is read."""
+        write_addr = Signal(range(self.depth))
+        m.d.sync += write_addr.eq(write_addr + put)
+        bits, words = Signal(self._width), []
+        m.d.comb += bits.eq(self.i.payload)
+        for at in range(0, self._width, _BITS_PER_ADDRESS):
+            part = bits[at : at + _BITS_PER_ADDRESS]
+            # Distributed: a payload as wide as a row would take 16 block RAMs for four entries.
+            memory = Memory(
+                shape=len(part), depth=self.depth, init=[], attrs={"ram_style": "distributed"}
+            )
+            m.submodules[f"memory{at // _BITS_PER_ADDRESS}"] = memory
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            read_addr = Signal(range(self.depth), attrs={"keep": 1})
+            m.d.sync += read_addr.eq(read_addr + get)
+            m.d.comb += [
+                write.en.eq(put),
+                write.addr.eq(write_addr),
+                write.data.eq(part),
+                read.addr.eq(read_addr),
+            ]
+            words.append(read.data)
+        return Cat(words)

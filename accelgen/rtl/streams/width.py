@@ -93,23 +93,21 @@ class Narrower(wiring.Component):
         m = Module()
 
         held = Signal(self._parts * self._width, reset_less=True)
-        left = Signal(range(self._parts))
+        at, left = Signal(range(self._parts)), Signal(range(self._parts))
         end = Signal(init=1)  # left == 0
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | (self.o.ready & end)),
-            self.o.payload.eq(held[: self._width]),
+            # A multiplexer, and not a shift of so many registers.
+            self.o.payload.eq(held.word_select(at, self._width)),
         ]
         with m.If(self.o.ready):
-            m.d.sync += [
-                held.eq(held >> self._width),
-                left.eq(left - 1),
-                end.eq(left == 1),
-            ]
+            m.d.sync += [at.eq(at + 1), left.eq(left - 1), end.eq(left == 1)]
             with m.If(end):
                 m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.ready):
             m.d.sync += [
                 held.eq(self.i.payload),
+                at.eq(0),
                 left.eq(self.last),
                 end.eq(self.last == 0),
                 self.o.valid.eq(self.i.valid),

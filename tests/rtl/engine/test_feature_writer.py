@@ -44,7 +44,7 @@ async def rows_and_vectors_step_after_step(dut):
 
     for stall in (0.0, 0.5, 0.9):
         for write, squeeze in ((1, 0), (0, 1), (1, 1), (0, 0)):
-            for straight in (0, 1):
+            for straight in (0, 1 - squeeze):
                 settings = {"write": write, "squeeze": squeeze, "straight": straight}
                 await run_step(dut, **settings, groups=1, rows=1, stall=stall)
                 await run_step(dut, **settings, groups=4, rows=3, stall=stall)

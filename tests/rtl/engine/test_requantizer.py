@@ -197,11 +197,10 @@ def random_step(rng, *, groups, pixels, dense=False, zero=None, low=-128, high=1
             acc = rng.integers(-limit, limit, (width, arch.lanes))
             acc >>= np.maximum(0, arch.acc_bits - 2 - magnitude[g])
             keep = np.full(width, True) if dense else rng.random(width) < 0.6
+            keep[rng.integers(width)] = True
             keep &= np.cumsum(keep) <= todo
             todo -= int(keep.sum())
             step.beats[-1].append((acc, keep))
-        if not dense:
-            step.beats[-1].append((acc, np.zeros(width, bool)))
     return step
 
 
@@ -238,7 +237,7 @@ async def run_step(dut, step, *, stall=0.0, wait=0, late=0):
 
     acc_bits = arch.acc_bits * lanes * width
     beats = [
-        join(acc, arch.acc_bits) | join(keep, 1) << acc_bits
+        join(acc, arch.acc_bits) | join(keep, 1) << acc_bits | int(keep.sum()) << acc_bits + width
         for group in step.beats
         for acc, keep in group
     ]

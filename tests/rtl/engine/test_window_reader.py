@@ -40,7 +40,7 @@ class _Feed(wiring.Component):
             "start": In(1),
             "rows": In(stream.Signature(layouts.row(arch))),
             "taps": In(stream.Signature(layouts.tap(arch))),
-            "vector": In(stream.Signature(layouts.row(arch))),
+            "vector": In(stream.Signature(layouts.pixel(arch))),
             "o": Out(stream.Signature(layouts.window_operands(arch), always_ready=True)),
             "credit": In(1),
             "idle": Out(1),
@@ -256,7 +256,7 @@ class Bench:
             "vector_zero": vector_zero, "ring_raster": raster_fields(geometry, arch.pixels),
         }  # fmt: skip
         self.sources["taps"] += [join(t, 9) for group in self.tap_words for t in group]
-        self.sources["vector"] += [join(v, 8) for v in self.vector]
+        self.sources["vector"] += [join(v[0], 8) for v in self.vector]
         if not self.stall:  # what fits is there before the step begins
             for _ in range(self.arch.tap_words):
                 await self.cycle()
