@@ -77,6 +77,25 @@ def test_map_that_only_the_pooling_reads_is_not_written(net):
     assert only.writes == (net.nodes[-1].output,)
 
 
+def test_scale_takes_the_arrays_way_out_and_joins_no_convolution(net):
+    s = net.gap(net.x)
+    net.gap(net.add(net.scale(net.conv(net.x, 6), s), net.x))
+
+    chains = fuse(prepare(net.graph()))
+
+    assert steps(net)[1:] == [["conv2d"], ["scale"], ["add", "globalavgpool"]]
+    assert [c.chained for c in chains] == [False, False, False, False]
+
+
+def test_what_is_added_or_summed_is_chained(net):
+    net.gap(net.add(net.conv(net.x, 6), net.x))
+    net.conv(net.x, 6)
+
+    added, alone = fuse(prepare(net.graph(*[n.output for n in net.nodes[-2:]])))
+
+    assert (added.chained, alone.chained) == (True, False)
+
+
 def test_squeeze_set_apart_is_a_step(net):
     net.squeeze_excite(net.depthwise(net.x), 4)
     gap = next(n.name for n in net.nodes if n.name.startswith("globalavgpool"))

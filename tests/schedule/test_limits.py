@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from accelgen.arch import ArchParams
 from accelgen.arch.presets import PRESETS
 from accelgen.errors import ScheduleError
 from accelgen.schedule import schedule
@@ -125,3 +126,14 @@ def test_biases_need_room_too():
 
     with pytest.raises(ScheduleError, match=r"acc_bits is 27"):
         schedule(net.graph(out), replace(SMALL, acc_bits=27))
+
+
+def test_pixels_of_an_average(monkeypatch):
+    monkeypatch.setattr(ArchParams, "SQUEEZE_LIMIT", 80)
+    few, many = Int8Net((8, 10, 3)), Int8Net((9, 9, 3))
+    few.gap(few.x)
+    many.gap(many.x)
+
+    assert_matches_golden(schedule(few.graph(), SMALL), few.input())
+    with pytest.raises(ScheduleError, match=r"'globalavgpool0' averages 81 pixels.*up to 80: pool"):
+        schedule(many.graph(), SMALL)
