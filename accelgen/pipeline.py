@@ -9,6 +9,7 @@ import functools
 import math
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
 from accelgen.samples import load_samples, random_samples
 from accelgen.schedule import schedule_parts
+from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.program import Program
 from accelgen.schedule.single import single_step
 from accelgen.schedule.text import program_text
@@ -230,11 +232,12 @@ def compile_model(
     seed: int = 0,
     keep_all: bool = False,
     offload: Offload | None = None,
+    ddr: Sequence[Ddr] = DDR,
 ) -> Compiled:
     """From a model to everything a board needs, in memory. Writes nothing."""
     loaded = load(model)
     int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
-    compiled = scheduled(loaded, int8, arch=arch, keep_all=keep_all, offload=offload)
+    compiled = scheduled(loaded, int8, arch=arch, keep_all=keep_all, offload=offload, ddr=ddr)
     return compiled.warned(warnings)
 
 
@@ -245,6 +248,7 @@ def scheduled(
     arch: ArchParams,
     keep_all: bool = False,
     offload: Offload | None = None,
+    ddr: Sequence[Ddr] = DDR,
 ) -> Compiled:
     """What :func:`compile_model` does behind quantization: one int8 network, many targets."""
     offload = offload or Offload()
@@ -252,7 +256,7 @@ def scheduled(
         name=loaded.name,
         input_layout=loaded.imported.input_layout,
         model=int8,
-        parts=_parts(int8.graph, arch, offload, keep_all=keep_all),
+        parts=_parts(int8.graph, arch, offload, keep_all=keep_all, ddr=ddr),
         offload=offload,
         warnings=loaded.warnings,
     )
@@ -436,6 +440,7 @@ def ddr_settings(memory: Memory, seed: int = 0, competing: float = 0.0) -> DdrSe
     cycle."""
     return DdrSettings(
         bytes_per_cycle=memory.bytes_per_cycle,
+        duplex=memory.duplex,
         latency=memory.latency_cycles,
         write_latency=memory.write_latency_cycles,
         stalls=memory.stalls,
@@ -448,11 +453,11 @@ def ddr_settings(memory: Memory, seed: int = 0, competing: float = 0.0) -> DdrSe
 
 
 def _parts(
-    graph: Graph, arch: ArchParams, offload: Offload, *, keep_all: bool
-) -> tuple[Program, ...]:  # fmt: skip
+    graph: Graph, arch: ArchParams, offload: Offload, *, keep_all: bool, ddr: Sequence[Ddr] = DDR
+) -> tuple[Program, ...]:
     return schedule_parts(
-        graph, arch, keep_all=keep_all, fc_on_ps=offload.fc, se_on_ps=offload.se
-    )  # fmt: skip
+        graph, arch, keep_all=keep_all, fc_on_ps=offload.fc, se_on_ps=offload.se, ddr=ddr
+    )
 
 
 def _configuration(board: Board, preset: str | None, config: Path | None) -> ArchParams:

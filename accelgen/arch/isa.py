@@ -1,7 +1,8 @@
 """Commands: what the sequencer fetches, field by field.
 
-Software packs them, hardware is shaped by them. A program is a sequence of commands of
-``COMMAND_BYTES`` each, read in order and handed to four units that run side by side: EXEC (the
+Software packs them, hardware is shaped by them. A program is a sequence of commands, each of as
+many beats of 16 bytes as its fields take, one behind the other; the first begins on a multiple of
+``FETCH_BYTES``. They are read in order and handed to four units that run side by side: EXEC (the
 datapath), WEIGHTS (the weight loader), LOAD and STORE (the feature DMA). Within a unit commands run
 in order. Between units a command waits until so many LOADs, EXECs and STOREs have completed since
 the program's start (``wait_*``); there is no other synchronisation. END stops the fetch, waits for
@@ -19,9 +20,10 @@ from enum import IntEnum
 from typing import Any
 
 __all__ = [
-    "COMMAND_BYTES",
     "EXEC",
+    "FETCH_BYTES",
     "FORMATS",
+    "FRONT",
     "HEADER",
     "LOAD",
     "RASTER",
@@ -32,9 +34,12 @@ __all__ = [
     "Format",
     "Opcode",
     "WindowOp",
+    "command_beats",
 ]
 
-COMMAND_BYTES = 256
+#: What is fetched at a time: a burst.
+FETCH_BYTES = 256
+_BEAT_BITS = 128
 
 
 class Opcode(IntEnum):
@@ -140,7 +145,8 @@ RASTER = Format(
 of ``pitch``; lane l of vector v stands at position v * P + l, (row, x) = divmod(position, pitch).
 It reads map pixel (row * stride_h + ky * dilation_h - pad_top, x + kx * dilation_w - pad_left).
 With ``phases`` there is a position for every other x: ``pitch``, ``step_x`` and ``span`` still
-count map pixels, and the map's width is even.""",
+count map pixels, and the map's width is even. Finding the first vector's places takes P cycles,
+which ``placed`` saves.""",
     (
         Field("height", 12, "Rows of the map read; outside them a lane sees pad_value."),
         Field("width", 12, "Pixels per row of the map read."),
@@ -172,6 +178,8 @@ count map pixels, and the map's width is even.""",
         Field("vectors", 20, "Vectors per channel group: ceil(out_h * positions per row / P)."),
         Field("phases", 1, "1: the map is stored in phases, and each lane stands two pixels from "
               "its neighbour."),
+        Field("placed", 1, "1: the lanes of a vector stand to one another as in this engine's "
+              "raster before: pitch, strides and phases are the same."),
     ),
 )  # fmt: skip
 
@@ -194,6 +202,8 @@ EXEC = Format(
         Field("header", HEADER, "Opcode EXEC."),
         Field("array", 1, "1: the PE array makes the pixels. 0: they are copied from the feature "
               "memory into the ring (then window must be 1)."),
+        Field("early", 1, "1: the PE array may begin while the EXEC before still writes, as it "
+              "reads nothing of that (array must be 1)."),
         Field("window", 1, "1: pixels pass the ring and the window engine."),
         Field("window_op", 2, "WindowOp."),
         Field("add", 1, "1: the residual is added on the way out."),
@@ -211,6 +221,9 @@ EXEC = Format(
         Field("in_repeat", 12, "... every so many output groups. Dense: in_step 0, in_repeat 1."),
         Field("in_raster", RASTER, "The array's walk over the input, or the copy's (kernel 1x1)."),
         Field("weight_words", 12, "Weight words per output group: taps * in_groups."),
+        Field("keep", 1, "1: the words stay where they are for EXECs to come."),
+        Field("rewind", 1, "1: reads from the first word on that was kept. Its WEIGHTS brings no "
+              "words, nor do those that go on behind it."),
         Field("requant1", REQUANT, "Behind the PE array, and of WindowOp.SCALE."),
         Field("ring_rows", 16, "Rows the ring takes per channel group: ceil(pixels / P), even when "
               "its map is in phases."),
@@ -241,6 +254,12 @@ EXEC = Format(
               "out_phases."),
         Field("out_phases", 1, "1: the output map is stored in phases."),
     ),
+)  # fmt: skip
+
+#: Fields of EXEC that the array's reader goes by: it may be a step ahead of everything behind it.
+FRONT = (
+    "array", "early", "groups", "in_row", "in_stride", "in_groups", "in_step", "in_repeat",
+    "in_raster", "weight_words", "keep", "rewind",
 )  # fmt: skip
 
 WEIGHTS = Format(
@@ -300,4 +319,8 @@ FORMATS = {
     Opcode.STORE: STORE,
 }
 
-assert all(f.width <= 8 * COMMAND_BYTES for f in FORMATS.values())
+
+def command_beats(opcode: Opcode) -> int:
+    """Beats of 16 bytes of a command; END is a header."""
+    fmt = FORMATS.get(opcode, HEADER)
+    return -(-fmt.width // _BEAT_BITS)

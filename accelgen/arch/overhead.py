@@ -11,15 +11,19 @@ from accelgen.arch.params import ArchParams
 
 __all__ = [
     "DISPATCH_CYCLES",
+    "GATE_CYCLES",
     "LOAD_TAIL_CYCLES",
     "PROGRAM_END_CYCLES",
     "PROGRAM_START_CYCLES",
     "STEP_END_CYCLES",
+    "STEP_LATCH_CYCLES",
+    "STEP_NEXT_CYCLES",
     "STORE_HEAD_CYCLES",
+    "STORE_NEXT_CYCLES",
     "chain_cycles",
     "ring_cycles",
     "step_end_cycles",
-    "step_start_cycles",
+    "walk_cycles",
 ]
 
 #: Control register written to the first command requested.
@@ -30,10 +34,16 @@ PROGRAM_END_CYCLES = 8
 DISPATCH_CYCLES = 3
 #: A LOAD's last beat to its count.
 LOAD_TAIL_CYCLES = 8
-#: A STORE's start to its first beat on the bus.
-STORE_HEAD_CYCLES = 16
+#: A STORE's start to its first beat on the bus; the same right behind another's last beat.
+STORE_HEAD_CYCLES, STORE_NEXT_CYCLES = 16, 10
 #: The last row of a step written to the step's count.
 STEP_END_CYCLES = 4
+#: A command's last count reached to its passing the gate.
+GATE_CYCLES = 2
+#: A step passed on, to the reader or to all behind it, to its start.
+STEP_LATCH_CYCLES = 2
+#: A step's count to the first beat of the next, when its walk is ready.
+STEP_NEXT_CYCLES = 3
 
 
 def chain_cycles(pe_mode: str) -> int:
@@ -41,9 +51,9 @@ def chain_cycles(pe_mode: str) -> int:
     return 1 + timing.requantize_latency(pe_mode)
 
 
-def step_start_cycles(pixels: int) -> int:
-    """A step's last count reached to its first vector: gate, latch, raster set-up, reader."""
-    return 4 + timing.raster_setup(pixels) + timing.array_read_latency(pixels)
+def walk_cycles(pixels: int, *, placed: bool) -> int:
+    """A step passed on to the reader to the first beat it may issue: latch, raster set-up."""
+    return STEP_LATCH_CYCLES + timing.raster_setup(pixels, placed=placed)
 
 
 def step_end_cycles(arch: ArchParams, *, window: bool, add: bool, squeeze: bool) -> int:

@@ -44,9 +44,9 @@ def run_latency(pixels: int) -> int:
 RASTER_LATENCY = 5
 
 
-def raster_setup(pixels: int) -> int:
+def raster_setup(pixels: int, *, placed: bool = False) -> int:
     """Raster: ``start`` to the first beat at its output."""
-    return pixels + 3 + RASTER_LATENCY
+    return (0 if placed else pixels) + 3 + RASTER_LATENCY
 
 
 def array_read_latency(pixels: int) -> int:

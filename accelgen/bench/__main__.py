@@ -87,7 +87,8 @@ def _show(frames: list[Any], by_config: dict[str, list[Any]], preset: str, how: 
         width=None if sys.stdout.isatty() else 220, highlight=False, markup=False
     )  # fmt: skip
     for config, results in by_config.items():
-        title = f"layers, DDR to DDR, {config}: 40 cycles to first data, 16 B/cycle ({how})"
+        memory = "40 cycles to first data, 16 B/cycle and direction"
+        title = f"layers, DDR to DDR, {config}: {memory} ({how})"
         console.print(layers_table(title, results))
     if frames:
         title = f"networks, {preset}: frames, batch 1, FPS on the PL's cycles ({how})"

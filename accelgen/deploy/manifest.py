@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from accelgen.arch.isa import COMMAND_BYTES
 from accelgen.arch.registers import CONTROL, LOG_BASE, LOG_WORDS, REGISTERS, STATUS, offset_of
+from accelgen.schedule.encode import command_bytes
 from accelgen.schedule.program import Placement, Program
 
 __all__ = ["ACCELERATOR_ID", "FORMAT", "program_manifest", "versions"]
@@ -31,7 +31,7 @@ def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[st
         "config_crc": program.arch.crc,
         "lanes": program.arch.lanes,
         "program_offset": program.program_offset,
-        "program_bytes": len(program.commands) * COMMAND_BYTES,
+        "program_bytes": sum(command_bytes(c.opcode) for c in program.commands),
         "image_bytes": program.image_bytes,
         "input_layout": input_layout,
         "input": _place(program.input, program),

@@ -13,7 +13,6 @@ from typing import Any
 import jinja2
 
 from accelgen.arch import registers
-from accelgen.arch.isa import COMMAND_BYTES
 from accelgen.assets import asset
 from accelgen.boards import Board
 from accelgen.deploy import driver
@@ -129,7 +128,6 @@ def _values(package: Package) -> dict[str, Any]:
         "config_crc": f"0x{program.arch.crc:08X}",
         "program_offset": program.program_offset,
         "image_bytes": program.image_bytes,
-        "command_bytes": COMMAND_BYTES,
         "window_bytes": registers.WINDOW_BYTES,
         "registers": registers.REGISTERS,
         "control": list(registers.CONTROL.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Set
 from dataclasses import dataclass
 
 __all__ = ["Delay", "Process", "Simulation", "Transfer", "Wait"]
@@ -43,12 +43,15 @@ class Simulation:
         What memory moves for all ports together, shared fairly.
     port_bytes : float
         What one port moves at most.
+    apart : set of str
+        Ports that do not take from what the others share, but have as much for themselves.
     """
 
-    def __init__(self, bytes_per_cycle: float, port_bytes: float):
+    def __init__(self, bytes_per_cycle: float, port_bytes: float, apart: Set[str] = frozenset()):
         self.now = 0.0
         self._bytes_per_cycle = bytes_per_cycle
         self._port_bytes = port_bytes
+        self._apart = apart
         self._waiting: list[tuple[Process, Wait]] = []
         self._delayed: list[tuple[float, Process]] = []
         self._moving: list[tuple[Transfer, Process]] = []
@@ -111,11 +114,14 @@ class Simulation:
     def _rates(self) -> list[float]:
         """Bytes per cycle of each transfer: equal shares, no port above its width."""
         ports = [t.port for t, _ in self._moving]
-        share = self._bytes_per_cycle / max(1, len(set(ports)))
+        sharing = set(ports) - self._apart
+        share = self._bytes_per_cycle / max(1, len(sharing))
         # What a full port cannot take is the others' to have: with two or three ports a second
         # look is enough.
-        caps = {port: min(share, self._port_bytes) for port in ports}
+        caps = {port: min(share, self._port_bytes) for port in sharing}
         spare = self._bytes_per_cycle - sum(caps.values())
         if spare > 0 and caps:
             caps = {p: min(c + spare / len(caps), self._port_bytes) for p, c in caps.items()}
+        alone = min(self._bytes_per_cycle, self._port_bytes)
+        caps |= dict.fromkeys(set(ports) & self._apart, alone)
         return [caps[port] / ports.count(port) for port in ports]

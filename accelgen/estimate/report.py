@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.arch.isa import Opcode
 from accelgen.boards import Board
 from accelgen.estimate.efficiency import ArrayUse, array_use, total_losses
 from accelgen.estimate.ps import PsEstimate, estimate_ps
@@ -17,6 +17,7 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QTable
 from accelgen.ps.model import PsModel
+from accelgen.schedule.encode import command_bytes
 from accelgen.schedule.program import Program, Step
 
 __all__ = ["Estimate", "LayerEstimate", "engine_of", "estimate", "ps_model", "step_cycles"]
@@ -260,7 +261,7 @@ def _ddr_bytes(step: Step, program: Program) -> int:
     total = 0
     for index in step.commands:
         command = program.commands[index]
-        total += COMMAND_BYTES
+        total += command_bytes(command.opcode)
         if command.fields.get("parked") or command.fields.get("weights"):
             continue  # moved by a LOAD
         if command.opcode == Opcode.WEIGHTS:

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from accelgen.arch import ArchParams, overhead
-from accelgen.arch.isa import COMMAND_BYTES, FORMATS, Opcode
+from accelgen.arch import ArchParams, overhead, timing
+from accelgen.arch.isa import FETCH_BYTES, FORMATS, Opcode
 from accelgen.estimate.events import Delay, Process, Simulation, Transfer, Wait
 from accelgen.estimate.step_time import StepTime, step_time
 from accelgen.estimate.weight_stream import Group, WeightStream
+from accelgen.schedule.encode import command_bytes
 from accelgen.schedule.program import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 
-#: Commands the fetch reads ahead, and that a unit's queue holds (fetch.py, dispatch.py in
-#: rtl/control).
+#: Bursts that the fetch reads ahead, and commands that a unit's queue holds (fetch.py, dispatch.py
+#: in rtl/control).
 FETCH_AHEAD = 4
 QUEUE_DEPTH = 16
 
@@ -30,11 +31,12 @@ class Memory:
     """DDR as the accelerator's masters see it.
 
     ``latency_cycles`` from a read's address to its first beat, ``write_latency_cycles`` from the
-    last beat written to its response.
+    last beat written to its response. ``duplex``: reads and writes move ``bytes_per_cycle`` each.
     ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
     """
 
     bytes_per_cycle: float = 16.0
+    duplex: bool = False
     latency_cycles: int = 60
     write_latency_cycles: int = 20
     stalls: float = 0.0
@@ -46,12 +48,18 @@ class Span:
 
     ``before`` is the end of the EXEC before it; ``overhead`` what starting, filling and ending
     take where nothing disturbs, ``ring`` from front to window engine, ``ending`` behind the last.
+    ``early``: the array begins before that end; ``walk`` makes the array's raster ready,
+    ``ring_walk`` the window engine's. ``front_end``: the array, or the copy, has issued all.
     """
 
     time: StepTime
     overhead: float
     ring: int
     ending: int
+    early: bool
+    walk: int
+    ring_walk: int
+    front_end: float = 0.0
     before: float = 0.0
     start: float = 0.0
     end: float = 0.0
@@ -98,7 +106,8 @@ class _Run:
         self.arch: ArchParams = program.arch
         self.memory = memory
         port_bytes = ArchParams.BUS_BYTES * (1 - memory.stalls)
-        self.simulation = Simulation(memory.bytes_per_cycle, port_bytes)
+        apart = {"store"} if memory.duplex else set()
+        self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
         self.commands = [
             (c.opcode, _complete(c.opcode, c.fields)) for c in program.commands if c.opcode
         ]
@@ -107,7 +116,7 @@ class _Run:
         self.fetched = self.dispatched = 0
         self.counts = _Counts()
         execs = [f for o, f in self.commands if o == Opcode.EXEC]
-        self.spans = [self.span(step_time(f, self.arch)) for f in execs]
+        self.spans = [self.span(f) for f in execs]
         self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
         self.written_bytes = 0
         self.read_bytes = sum(
@@ -129,8 +138,12 @@ class _Run:
         yield from (self.fetch(), self.dispatch(), self.exec(), self.load(), self.store())
         yield from self.weights.processes(self.total["weights"])
 
-    def span(self, time: StepTime) -> Span:
-        start = overhead.step_start_cycles(self.arch.pixels)
+    def span(self, fields: dict[str, Any]) -> Span:
+        time = step_time(fields, self.arch)
+        walk, ring_walk = (
+            overhead.walk_cycles(self.arch.pixels, placed=fields[r]["placed"])
+            for r in ("in_raster", "ring_raster")
+        )
         end = overhead.step_end_cycles(
             self.arch, window=time.window_vectors > 0, add=time.residual, squeeze=time.squeeze
         )
@@ -138,26 +151,34 @@ class _Run:
         if time.window_vectors:
             ring = overhead.ring_cycles(self.arch, array=time.array)
         fill = ring + time.fill * time.front
-        return Span(time=time, overhead=start + fill + end, ring=ring, ending=end)
+        start = overhead.STEP_NEXT_CYCLES + timing.array_read_latency(self.arch.pixels)
+        early = bool(fields["early"])
+        return Span(
+            time=time, overhead=walk if early else start + fill + end, ring=ring, ending=end,
+            early=early, walk=walk, ring_walk=ring_walk,
+        )  # fmt: skip
 
     # Commands.
 
     def fetch(self) -> Process:
         yield Delay(self.memory.latency_cycles + overhead.PROGRAM_START_CYCLES)
-        for _ in self.commands:
-            yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD)
-            yield Transfer("weights", COMMAND_BYTES)
-            self.read_bytes += COMMAND_BYTES
-            self.fetched += 1
+        size = sum(command_bytes(opcode) for opcode, _ in self.commands)
+        while self.fetched < size:
+            yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
+            yield Transfer("weights", FETCH_BYTES)
+            self.read_bytes += FETCH_BYTES
+            self.fetched += FETCH_BYTES
 
     def dispatch(self) -> Process:
+        end = 0
         for opcode, fields in self.commands:
             queue = self.queues[_UNITS[opcode]]
-            yield Wait(lambda: self.fetched > self.dispatched)
+            end += command_bytes(opcode)
+            yield Wait(lambda end=end: self.fetched >= end)  # type: ignore[misc]
             yield Wait(lambda queue=queue: len(queue) < QUEUE_DEPTH)  # type: ignore[misc]
             yield Delay(overhead.DISPATCH_CYCLES)
             queue.append(fields)
-            self.dispatched += 1
+            self.dispatched = end // FETCH_BYTES * FETCH_BYTES
 
     def due(self, unit: str) -> Callable[[], bool]:
         """True when the unit's next command is there and its wait counts are reached."""
@@ -194,40 +215,68 @@ class _Run:
             self.counts.loads += 1
 
     def store(self) -> Process:
-        for _ in range(self.total["store"]):
+        for number in range(self.total["store"]):
+            before = self.now
             yield Wait(self.due("store"))
             fields = self.queues["store"].pop(0)
             size = _bytes(fields, self.arch)
-            yield Delay(overhead.STORE_HEAD_CYCLES)
+            waited = self.now > before
+            yield Delay(overhead.STORE_HEAD_CYCLES if waited else overhead.STORE_NEXT_CYCLES)
             if fields["weights"]:
+                yield Wait(lambda number=number: self.counts.stores == number)  # type: ignore[misc]
                 yield from self.weights.feed(size)
                 self.counts.stores += 1
                 continue
             yield Transfer("store", size)
             self.written_bytes += size
-            yield Delay(self.memory.write_latency_cycles)
-            self.counts.stores += 1
+            self.simulation.start(self.response(number))
+
+    def response(self, number: int) -> Process:
+        """A STORE's last response, while the next one's beats follow its own."""
+        yield Delay(self.memory.write_latency_cycles)
+        yield Wait(lambda: self.counts.stores == number)
+        self.counts.stores += 1
 
     def exec(self) -> Process:
-        for index in range(self.total["exec"]):
-            span = self.spans[index]
-            span.before = self.now
+        """The array's reader: step after step, up to one ahead of what is behind it."""
+        for index, span in enumerate(self.spans):
+            queue, begun = self.queues["exec"], self.now
             yield Wait(self.due("exec"))
-            self.queues["exec"].pop(0)
-            yield Delay(overhead.step_start_cycles(self.arch.pixels))
-            span.start = self.now
-            groups = self.groups[index]
-            if span.time.window_vectors:
-                self.simulation.start(self.front(span, groups))
-                yield from self.window(span, groups)
-            else:
-                yield from self.front(span, groups)
-            yield Delay(span.ending)
-            span.end = self.now
-            self.counts.execs += 1
+            yield Delay(overhead.GATE_CYCLES if self.now > begun or not index else 0)
+            queue.pop(0)
+            yield Delay(span.walk)
+            if not span.early:
+                yield from self.after(index)
+            yield Delay(timing.array_read_latency(self.arch.pixels))
+            self.simulation.start(self.step(index))
+            yield Wait(lambda span=span: span.front_end > 0)  # type: ignore[misc]
 
-    def front(self, span: Span, groups: list[Group]) -> Process:
-        """The PE array, or the copy: group after group, as weights come and the ring has room."""
+    def after(self, index: int) -> Process:
+        """All EXECs before ``index`` are done."""
+        if self.counts.execs < index:
+            yield Wait(lambda: self.counts.execs >= index)
+            yield Delay(overhead.STEP_NEXT_CYCLES)
+
+    def step(self, index: int) -> Process:
+        """One EXEC from its first vector to its count."""
+        span, groups = self.spans[index], self.groups[index]
+        span.start = self.now
+        self.simulation.start(self.front(index, span, groups))
+        if span.time.window_vectors:
+            yield from self.after(index)
+            yield Delay(span.ring_walk)
+            yield from self.window(span, groups)
+        yield Wait(lambda: groups[-1].done and self.counts.execs >= index)
+        span.before = self.spans[index - 1].end if index else 0.0
+        yield Delay(span.ending)
+        span.end = self.now
+        self.counts.execs += 1
+
+    def front(self, index: int, span: Span, groups: list[Group]) -> Process:
+        """The PE array, or the copy: group after group, as weights come and the ring has room.
+
+        Before the EXEC before it is done it makes as many vectors as their queue holds.
+        """
         time = span.time
         ring = self.arch.ring_rows // time.ring_rows if time.ring_rows else len(groups)
         for number, group in enumerate(groups):
@@ -238,11 +287,20 @@ class _Run:
             # The first vector takes its weights as they come; the others are behind it.
             first = time.front / time.front_vectors
             whole = time.front if number < len(groups) - 1 else time.front_alone
-            yield Delay(whole - min(late, first))
+            whole -= min(late, first)
+            if self.counts.execs < index:
+                room = self.arch.acc_depth - number * time.front_vectors
+                ahead = max(0.0, min(whole, room * first))
+                yield Delay(ahead)
+                whole -= ahead
+                if whole > 0:
+                    yield from self.after(index)
+            yield Delay(whole)
             if time.window_vectors:
                 yield from self.ring_room(span, groups, number, ring)
             group.front_end, group.front_done = self.now, True
             group.done = group.done or not time.window_vectors
+        span.front_end = self.now
 
     def ring_room(self, span: Span, groups: list[Group], number: int, ring: int) -> Process:
         """The front ends a group only when all its rows have a place in the ring."""

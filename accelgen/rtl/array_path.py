@@ -28,7 +28,10 @@ class ArrayPath(wiring.Component):
     -------
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
+    front, front_start, front_tag, may_read, held_tag : In
+        The reader's step, and which one must not leave the accumulators (control/step_control.py).
     step, start : In(fields(EXEC)), In(1)
+        Of everything behind them.
     run : Out(RunPort)
         To the feature memory.
     table1, params1, weights : In(streams)
@@ -40,8 +43,8 @@ class ArrayPath(wiring.Component):
     o : Out(stream of row)
         Requantized pixels, group after group, each from a fresh row; in phases as their reader has
         them.
-    busy, wait_weights, wait_drain, idle : Out(1)
-        Of the reader; idle: and nothing is on its way behind it but in ``o``.
+    busy, wait_weights, wait_drain, front_idle : Out(1)
+        Of the reader.
     """
 
     #: Queue of channel parameters: two groups ahead of the two the requantizer holds.
@@ -51,6 +54,11 @@ class ArrayPath(wiring.Component):
         self.arch = arch
         super().__init__({
             "clk2x": In(1),
+            "front": In(layouts.front()),
+            "front_start": In(1),
+            "front_tag": In(layouts.TAG_BITS),
+            "may_read": In(1),
+            "held_tag": In(layouts.TAG_BITS),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "run": Out(RunPort(arch)),
@@ -63,7 +71,7 @@ class ArrayPath(wiring.Component):
             "busy": Out(1),
             "wait_weights": Out(1),
             "wait_drain": Out(1),
-            "idle": Out(1),
+            "front_idle": Out(1),
         })
 
     def elaborate(self, platform):
@@ -108,8 +116,11 @@ class ArrayPath(wiring.Component):
             m.d.sync += phases.eq(step.out_phases & ~step.chained)
         m.d.comb += [
             pe_array.clk2x.eq(self.clk2x),
-            reader.step.eq(step),
-            reader.start.eq(self.start),
+            reader.step.eq(self.front),
+            reader.start.eq(self.front_start),
+            reader.tag.eq(self.front_tag),
+            reader.may_read.eq(self.may_read),
+            acc_queue.held.eq(self.held_tag),
             reader.credit.eq(acc_queue.credit),
             source.select.eq(step.window & (step.window_op == isa.WindowOp.SCALE)),
             acc_queue.clk2x.eq(self.clk2x),
@@ -123,7 +134,7 @@ class ArrayPath(wiring.Component):
             self.busy.eq(reader.busy),
             self.wait_weights.eq(reader.wait_weights),
             self.wait_drain.eq(reader.wait_drain),
-            self.idle.eq(reader.idle & ~acc_queue.o.valid),
+            self.front_idle.eq(reader.idle),
         ]
 
         return m

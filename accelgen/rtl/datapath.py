@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.array_path import ArrayPath
+from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.memory.row_reader import ROW_BITS, RowReader
 from accelgen.rtl.output_path import OutputPath
@@ -41,10 +42,8 @@ class Datapath(wiring.Component):
     -------
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
-    step, start : In(fields(EXEC)), In(1)
-        The step; static from ``start`` to ``done``.
-    done : Out(1)
-        Pulse: all rows and vectors are written and nothing is on its way.
+    steps : In(StepPort())
+        The step, and the one that the array may have begun (control/step_control.py).
     run, residual_read, residual_data, write
         To the feature memory.
     table1, table2, params1, params2, taps, weights : In(streams)
@@ -63,9 +62,7 @@ class Datapath(wiring.Component):
         self.arch = arch
         super().__init__({
             "clk2x": In(1),
-            "step": In(layouts.fields(isa.EXEC)),
-            "start": In(1),
-            "done": Out(1),
+            "steps": In(StepPort()),
             "run": Out(RunPort(arch)),
             "residual_read": Out(stream.Signature(ROW_BITS)),
             "residual_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
@@ -77,7 +74,7 @@ class Datapath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        arch, step = self.arch, self.step
+        arch, steps, step = self.arch, self.steps, self.steps.step
         row = layouts.row(arch)
         m.submodules.array = array = ArrayPath(arch)
         m.submodules.window = window = WindowPath(arch)
@@ -89,7 +86,10 @@ class Datapath(wiring.Component):
 
         for path in (array, window, output):
             m.d.comb += path.clk2x.eq(self.clk2x)
-            m.d.comb += [path.step.eq(step), path.start.eq(self.start)]
+            m.d.comb += [path.step.eq(step), path.start.eq(steps.start)]
+        for name in ("front", "front_start", "front_tag", "may_read", "held_tag"):
+            m.d.comb += getattr(array, name).eq(getattr(steps, name))
+        m.d.comb += steps.front_idle.eq(array.front_idle)
 
         # Feature memory -> array -> (window) -> output -> feature memory
         connect(m, array.run, flipped(self.run))
@@ -121,7 +121,7 @@ class Datapath(wiring.Component):
         ]
         connect(m, vector.o, window.vector)
         m.d.comb += [
-            residual.start.eq(self.start & (step.add | scale)),
+            residual.start.eq(steps.start & (step.add | scale)),
             residual.base.eq(step.residual_row),
             residual.stride.eq(step.residual_stride),
             residual.groups.eq(step.groups),
@@ -144,11 +144,14 @@ class Datapath(wiring.Component):
             for path in [array if name.startswith("array") else window]
         ]
 
-        # Done: written, and nothing left on its way (dropped lanes may trail the last pixel).
-        written = Signal()
-        quiet = [Signal(name=f"{name}_quiet") for name in ("array", "window", "residual")]
-        m.d.comb += self.done.eq(written & Cat(quiet).all())
-        m.d.sync += [q.eq(p.idle) for q, p in zip(quiet, (array, window, residual), strict=True)]
-        m.d.sync += written.eq((written | output.done) & ~self.done)
-
+        idle = {"array": array.front_idle | steps.ahead, "window": window.idle}
+        self._tell_done(m, output.done, idle | {"residual": residual.idle})
         return m
+
+    def _tell_done(self, m, all_written, idle):
+        """Done: written, and nothing left to read (dropped lanes may trail the last pixel)."""
+        done, written = self.steps.done, Signal()
+        quiet = [Signal(name=f"{name}_quiet") for name in idle]
+        m.d.comb += done.eq(written & Cat(quiet).all())
+        m.d.sync += [q.eq(now) for q, now in zip(quiet, idle.values(), strict=True)]
+        m.d.sync += written.eq((written | all_written) & ~done)

@@ -8,10 +8,14 @@ from amaranth.lib import data
 from accelgen.arch import ArchParams, isa
 
 __all__ = [
-    "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param", "dma_request",
-    "fault", "fields", "image_address", "pixel", "pixels", "pumped_pixels", "raster_beat", "row",
+    "TAG_BITS", "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param",
+    "dma_request", "fault", "fields", "front", "image_address", "pixel", "pixels", "pumped_pixels",
+    "raster_beat", "row",
     "row_write", "table_write", "tap", "weight_word", "window_operands",
 ]  # fmt: skip
+
+#: Steps are told apart modulo four: what is left of the one before, the one at work, the next.
+TAG_BITS = 2
 
 
 def fields(fmt: isa.Format) -> data.StructLayout:
@@ -22,6 +26,12 @@ def fields(fmt: isa.Format) -> data.StructLayout:
         else (signed(f.width) if f.signed else unsigned(f.width))
         for f in fmt.fields
     })
+
+
+def front() -> data.StructLayout:
+    """What the array's reader has of a step (isa.FRONT)."""
+    step = fields(isa.EXEC)
+    return data.StructLayout({name: step[name].shape for name in isa.FRONT})
 
 
 def pixel(arch: ArchParams) -> data.ArrayLayout:
@@ -118,6 +128,7 @@ def array_operands(arch: ArchParams) -> data.StructLayout:
         "first": 1,
         "last": 1,
         "keep": arch.pixels,
+        "tag": TAG_BITS,
     })
 
 
@@ -133,12 +144,13 @@ def window_operands(arch: ArchParams) -> data.StructLayout:
 
 
 def accumulators(arch: ArchParams) -> data.StructLayout:
-    """A finished vector: P x C accumulators and which lanes are pixels of the output.
+    """A finished vector: P x C accumulators, which lanes are pixels of the output, and its step's
+    tag.
 
     Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others in
     2t + 2 (double_pump.turns), where t is the fabric cycle of the vector.
     """
-    return data.StructLayout(_accumulators(arch, arch.pixels))
+    return data.StructLayout({**_accumulators(arch, arch.pixels), "tag": TAG_BITS})
 
 
 def accumulator_beat(arch: ArchParams) -> data.StructLayout:

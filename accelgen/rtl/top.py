@@ -83,11 +83,9 @@ class Accelerator(wiring.Component):
         connect(m, sequencer.weights, weight_loader.command)
         connect(m, sequencer.load, transfers.load)
         connect(m, sequencer.store, transfers.store)
+        connect(m, sequencer.steps, datapath.steps)
         m.d.comb += [
             datapath.clk2x.eq(self.clk2x),
-            datapath.step.eq(sequencer.step),
-            datapath.start.eq(sequencer.step_start),
-            sequencer.step_done.eq(datapath.done),
             sequencer.load_done.eq(transfers.load_done),
             sequencer.store_done.eq(transfers.store_done),
             sequencer.units_idle.eq(weight_loader.idle & transfers.idle),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.arch.isa import FETCH_BYTES, Opcode
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.ir.macs import count_macs
 from accelgen.schedule.commands import Pending
 from accelgen.schedule.decimate import decimate
 from accelgen.schedule.emit import Emitter
-from accelgen.schedule.encode import encode_command
+from accelgen.schedule.encode import command_bytes, encode_command
 from accelgen.schedule.folding import choose_folds
 from accelgen.schedule.fuse import Chain, fuse
 from accelgen.schedule.memory import Apart, MemoryPlan, plan_memory
+from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.parking import plan_parking
 from accelgen.schedule.phases import choose_phases
 from accelgen.schedule.prepare import Prepared, prepare
@@ -58,10 +60,10 @@ def schedule(
 
 def compile_graph(
     graph: Graph, arch: ArchParams, *, foldable: frozenset[str], keep_all: bool = False,
-    fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset(),
+    fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset(), ddr: Sequence[Ddr] = DDR,
 ) -> Program:  # fmt: skip
     """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
-    are on the PS too."""
+    are on the PS too. ``ddr``: what the cuts of the first step and the last assume of it."""
 
     def laid_out(graph: Graph) -> tuple[Prepared, Storages]:
         prepared = prepare(graph, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
@@ -72,13 +74,13 @@ def compile_graph(
     prepared, storages = laid_out(graph)
     in_phases = choose_phases(fuse(prepared, frozenset()), prepared, storages, arch).in_phases
     prepared, storages = laid_out(decimate(graph, arch, in_phases))
-    works, storages, plan = _plan(prepared, storages, arch, keep_all)
+    works, storages, plan = _plan(prepared, storages, arch, ddr)
     emitter = _emit(works, storages, plan, _exported(works, prepared, keep_all), arch)
     return _assemble(prepared, storages, works, plan, emitter, arch, keep_all)
 
 
 def _plan(
-    prepared: Prepared, storages: Storages, arch: ArchParams, keep_all: bool
+    prepared: Prepared, storages: Storages, arch: ArchParams, ddr: Sequence[Ddr]
 ) -> tuple[list[Work], Storages, MemoryPlan]:
     """Steps, storages and memory; GlobalAvgPools leave their steps where memory demands it."""
     apart: frozenset[str] = frozenset()
@@ -95,7 +97,7 @@ def _plan(
             if key not in done:
                 done[key] = make_work(chain, prepared, storages, arch)
             works.append(done[key])
-        plan = plan_memory(works, storages, frozenset(outside), arch)
+        plan = plan_memory(works, storages, frozenset(outside), arch, ddr)
         if isinstance(plan, MemoryPlan):
             return works, storages, plan
         assert isinstance(plan, Apart)
@@ -132,9 +134,9 @@ def _assemble(
     emitter: Emitter, arch: ArchParams, keep_all: bool,
 ) -> Program:  # fmt: skip
     """Addresses of everything in DDR, the image, and the records of steps."""
-    program_offset = -(-len(emitter.streams) // COMMAND_BYTES) * COMMAND_BYTES
+    program_offset = -(-len(emitter.streams) // FETCH_BYTES) * FETCH_BYTES
     pending = emitter.list.with_early_weights()
-    program_bytes = (len(pending) + 1) * COMMAND_BYTES
+    program_bytes = sum(map(command_bytes, (*(p.opcode for p in pending), Opcode.END)))
     tensors_at = -(-(program_offset + program_bytes) // _PAGE) * _PAGE
     commands = [_finish(p, tensors_at, works) for p in pending]
     commands.append(Command(opcode=Opcode.END, fields={"header": {"opcode": Opcode.END}}))

@@ -70,11 +70,11 @@ class CommandList:
     def add(
         self, opcode: Opcode, step: int, fields: dict[str, Any], *,
         reads: list[tuple[str, Rows]] | None = None, writes: list[tuple[str, Rows]] | None = None,
-        in_image: bool = False, after_loads: int = 0,
+        in_image: bool = False, after_loads: int = 0, after_execs: int = 0,
     ) -> None:  # fmt: skip
         """Append a command that ``reads`` and ``writes`` rows of memory "feature" or "ddr".
 
-        ``after_loads``: LOADs that it waits for besides.
+        ``after_loads``, ``after_execs``: LOADs and EXECs that it waits for besides.
         """
         reading = [(m, r.indices()) for m, r in reads or ()]
         writing = [(m, r.indices()) for m, r in writes or ()]
@@ -84,8 +84,9 @@ class CommandList:
                 seen = [self._write[m, unit][r].max(initial=0) for m, r in reading + writing]
                 seen += [self._read[m, unit][r].max(initial=0) for m, r in writing]
                 header[name] = int(max(seen, default=0))
-        if after_loads:
-            header["wait_loads"] = max(header.get("wait_loads", 0), after_loads)
+        for name, count in (("wait_loads", after_loads), ("wait_execs", after_execs)):
+            if count > 0:
+                header[name] = max(header.get(name, 0), count)
         number = self.count[opcode]
         self.count[opcode] += 1
         for memory, rows in reading:
@@ -98,15 +99,22 @@ class CommandList:
         )  # fmt: skip
         self.commands.append(pending)
 
+    def last_exec_wrote(self, rows: Rows) -> bool:
+        """Whether the EXEC added last writes any of these rows of the feature memory."""
+        writers = self._write["feature", Opcode.EXEC][rows.indices()]
+        return bool((writers == self.count[Opcode.EXEC]).any())
+
     def with_early_weights(self) -> list[Pending]:
         """Program order in which WEIGHTS n comes before EXEC n - 3: it waits for that and the
-        program's first LOADs only."""
+        program's first LOADs only. Before them all, what the first EXEC cannot begin without."""
         weights = iter([c for c in self.commands if c.opcode is Opcode.WEIGHTS])
-        ordered = list(islice(weights, ArchParams.TABLE_BANKS - 1))
+        ordered: list[Pending] = []
         for command in self.commands:
             if command.opcode is Opcode.WEIGHTS:
                 continue
-            if command.opcode is Opcode.EXEC and (early := next(weights, None)) is not None:
-                ordered.append(early)
+            if command.opcode is Opcode.EXEC:
+                ordered += islice(weights, 1)
             ordered.append(command)
+            if command.opcode is Opcode.EXEC and command.number == 0:
+                ordered += islice(weights, ArchParams.TABLE_BANKS - 1)
         return ordered

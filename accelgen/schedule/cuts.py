@@ -12,63 +12,81 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from accelgen.arch import ArchParams
-from accelgen.schedule.overlap import TileCost, overlapped_cycles
+from accelgen.ir.ops import Pair
+from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
 from accelgen.schedule.tiling import Tiling, distinct, place_buffers
 from accelgen.schedule.work import OUT, SQUEEZED, Tile, Work
 
 __all__ = ["cut_unevenly"]
 
-#: Bytes per cycle that the choice assumes of DDR, the mean of both: beside a processor that reads
-#: weights, where it must not be worse, and all that the port takes.
-_DDR_BYTES_PER_CYCLE = (10, 16)
 #: Buffers per role, the most first.
 _COPIES = (4, 3, 2)
 #: Shares that the result must save, as the model is no better, and each change on the way.
 _LEAST_GAIN, _LEAST_STEP = 0.02, 0.002
 #: Changes at most, and EXECs of a step that is still looked at.
 _ROUNDS, _MOST_TILES = 24, 16
-#: Even cuts that are tried besides the one at hand.
+#: Other cuts that are climbed from besides the one at hand.
 _STARTS = 4
+#: Tiles ahead of which something is loaded; 0: as soon as there is a buffer.
+_AHEAD = (0, 1)
+#: An EXEC of the window engine costs more than one of the array, which may begin early.
+_WINDOW_SWITCH_CYCLES = 46
 
 #: Rows of a band, and output groups of each of its tiles.
 _Cut = tuple[tuple[int, tuple[int, ...]], ...]
-#: Cycles of the step, and buffers per role.
-_Rating = tuple[float, int]
+#: Cycles of the step, buffers per role, tiles ahead.
+_Rating = tuple[float, int, int]
 
 
 def cut_unevenly(
-    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, ddr: Sequence[Ddr]
 ) -> Tiling:
-    """``tiling`` or one that takes fewer cycles; its buffers lie in ``gaps``, as before."""
+    """``tiling`` or one that takes fewer cycles, in the mean over ``ddr``, and not more with the
+    first of them; its buffers lie in ``gaps``, as before."""
     staged = frozenset(tiling.buffers)
     if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
         return tiling
-    search = _Search(work, staged, gaps, arch)
-    first = search.rated([_cut_of(tiling.tiles)])
+    search = _Search(work, staged, gaps, arch, ddr)
+    first = search.rated([search.cut_of(work, tiling.tiles)])
     if not first:
         return tiling
-    starts = sorted(search.rated(search.even()))[:_STARTS]
-    (cycles, copies), cut = min(search.climb(*start) for start in [*first, *starts])
-    ((least, before), old) = first[0]
-    busy = _DDR_BYTES_PER_CYCLE[0]
-    slower = search.cycles(cut, copies, busy) > search.cycles(old, before, busy)
-    if slower or cycles > least * (1 - _LEAST_GAIN):
+    starts = sorted(search.rated([*search.even(), *search.ramped()]))[:_STARTS]
+    best, cut = min(search.climb(*start) for start in [*first, *starts])
+    before, old = first[0]
+    slower = search.cycles(cut, best, ddr[0]) > search.cycles(old, before, ddr[0])
+    if slower or best[0] > before[0] * (1 - _LEAST_GAIN):
         return tiling
-    return search.tiling(cut, copies, tiling.cost)
+    return search.tiling(cut, best, tiling.cost)
 
 
 class _Search:
     """One step's tilings by their cut."""
 
     def __init__(
-        self, work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams
-    ) -> None:
-        self.work = work
+        self, work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams,
+        ddr: Sequence[Ddr],
+    ) -> None:  # fmt: skip
+        self.work = work = work.by_rows()
         self.staged = staged
         self.gaps = gaps
         self.arch = arch
+        self.ddr = ddr
         self.unit = work.band_rows
         self.group_unit = 1 if work.chain.array is None else work.window.repeat
+
+    def cut_of(self, work: Work, tiles: Sequence[Tile]) -> _Cut:
+        """The cut of ``tiles`` of ``work``, in this search's rows."""
+        cut: list[tuple[int, tuple[int, ...]]] = []
+        rows: Pair | None = None
+        for tile in tiles:
+            groups = tile.groups[1] - tile.groups[0]
+            if tile.band.rows == rows:
+                cut[-1] = cut[-1][0], (*cut[-1][1], groups)
+            else:
+                rows = tile.band.rows
+                height = (rows[1] - rows[0]) * work.geometry.out_w // self.work.geometry.out_w
+                cut.append((height, (groups,)))
+        return tuple(cut)
 
     def tiles(self, cut: _Cut) -> list[Tile]:
         """Band after band."""
@@ -99,6 +117,18 @@ class _Search:
                 if len(bands) * len(ranges) <= _MOST_TILES // 2:
                     yield tuple((rows, ranges) for rows in bands)
 
+    def ramped(self) -> Iterator[_Cut]:
+        """Bands that grow from a small one, and end in ranges of groups that shrink."""
+        if not self.work.in_bands:
+            return
+        out_h, whole = self.work.geometry.out_h, (self.work.groups,)
+        for first in (1, 2, 4, 8):
+            for most in (2, 3, 4, 6):
+                heights = _ramp(out_h, first * self.unit, -(-out_h // most))
+                if len(heights) <= _MOST_TILES - 4:
+                    ranges = _halves(self.work.groups, self.group_unit)
+                    yield (*((rows, whole) for rows in heights[:-1]), (heights[-1], ranges))
+
     def rated(self, cuts: Iterable[_Cut]) -> list[tuple[_Rating, _Cut]]:
         """Those of ``cuts`` whose buffers fit, with their ratings."""
         return [(rating, cut) for cut in cuts if (rating := self._rating(cut)) is not None]
@@ -107,21 +137,29 @@ class _Search:
         tiles = self.tiles(cut)
         for copies in _COPIES:
             if self._buffers(tiles, copies) is not None:
-                rates = _DDR_BYTES_PER_CYCLE
-                return sum(self.cycles(cut, copies, r) for r in rates) / len(rates), copies
+                return min(
+                    (self._mean(self._costs(tiles, copies, ahead)), copies, ahead)
+                    for ahead in _AHEAD
+                )
         return None
 
-    def cycles(self, cut: _Cut, copies: int, bytes_per_cycle: float) -> float:
-        """Of the step, with so many buffers."""
-        return overlapped_cycles(self._costs(self.tiles(cut), copies), bytes_per_cycle)
+    def _mean(self, costs: list[TileCost]) -> float:
+        return sum(overlapped_cycles(costs, ddr) for ddr in self.ddr) / len(self.ddr)
 
-    def tiling(self, cut: _Cut, copies: int, cost: float) -> Tiling:
+    def cycles(self, cut: _Cut, rating: _Rating, ddr: Ddr) -> float:
+        """Of the step, with the buffers of ``rating``."""
+        return overlapped_cycles(self._costs(self.tiles(cut), *rating[1:]), ddr)
+
+    def tiling(self, cut: _Cut, rating: _Rating, cost: float) -> Tiling:
         """The cut with its buffers."""
+        _, copies, ahead = rating
         tiles = self.tiles(cut)
         buffers = self._buffers(tiles, copies)
         assert buffers is not None
         heights = {role: max(t.slices[role].size for t in tiles) for role in self.staged}
-        return Tiling(tiles=tuple(tiles), buffers=buffers, heights=heights, cost=cost)
+        return Tiling(
+            tiles=tuple(tiles), buffers=buffers, heights=heights, cost=cost, ahead=ahead
+        )  # fmt: skip
 
     def _buffers(self, tiles: list[Tile], copies: int) -> dict[str, tuple[int, ...]] | None:
         wanted = {
@@ -133,12 +171,14 @@ class _Search:
         }
         return place_buffers(wanted, self.gaps)
 
-    def _costs(self, tiles: list[Tile], copies: int) -> list[TileCost]:
+    def _costs(self, tiles: list[Tile], copies: int, ahead: int) -> list[TileCost]:
         """What each tile moves and waits for."""
         begins: dict[str, list[int]] = {role: [] for role in self.staged - {OUT}}
         costs = []
+        keeps, without = self.work.may_keep_words(self.arch), self.work.weights.without_words()
+        switch = _WINDOW_SWITCH_CYCLES if self.work.chain.uses_window else 0
         for number, tile in enumerate(tiles):
-            loads, reuses = 0, -1
+            loads, reuses = 0, number - 1 - ahead if ahead else -1
             for role, first in begins.items():
                 part = tile.slices[role]
                 if number and tiles[number - 1].slices[role] == part:
@@ -148,7 +188,8 @@ class _Search:
                     reuses = max(reuses, [*first, number][len(first) - copies + 1] - 1)
                 first.append(number)
             groups = tile.groups[1] - tile.groups[0]
-            weights = self.work.weights.stream_bytes(groups)
+            kept = keeps and tile.band.rows != tiles[0].band.rows
+            weights = (without if kept else self.work.weights).stream_bytes(groups)
             stores = tile.slices[OUT].size if OUT in self.staged else 0
             costs.append(
                 TileCost(
@@ -156,7 +197,7 @@ class _Search:
                     stores=stores * self.arch.row_bytes,
                     weights=weights,
                     first_weights=weights // groups,
-                    engines=self.work.cycles(tile),
+                    engines=self.work.cycles(tile) + switch,
                     reuses=reuses,
                     restores=number - copies,
                 )
@@ -187,17 +228,24 @@ def _even(total: int, unit: int) -> list[tuple[int, ...]]:
     return [(*[size] * ((total - 1) // size), total - (total - 1) // size * size) for size in sizes]
 
 
-def _cut_of(tiles: Sequence[Tile]) -> _Cut:
-    cut: list[tuple[int, tuple[int, ...]]] = []
-    rows: tuple[int, int] | None = None
-    for tile in tiles:
-        groups = tile.groups[1] - tile.groups[0]
-        if tile.band.rows == rows:
-            cut[-1] = cut[-1][0], (*cut[-1][1], groups)
-        else:
-            rows = tile.band.rows
-            cut.append((rows[1] - rows[0], (groups,)))
-    return tuple(cut)
+def _ramp(total: int, first: int, most: int) -> list[int]:
+    """``total`` in parts of ``first``, twice that, and so on; none above about ``most``."""
+    sizes: list[int] = []
+    size = first
+    while total > 0:
+        sizes.append(min(size, total))
+        total -= sizes[-1]
+        size = min(2 * size, max(first, most // first * first))
+    return sizes
+
+
+def _halves(total: int, unit: int) -> tuple[int, ...]:
+    """``total`` in half of it, half of the rest, and so on."""
+    sizes: list[int] = []
+    while total > unit and len(sizes) < 4:
+        sizes.append(-(-total // (2 * unit)) * unit)
+        total -= sizes[-1]
+    return (*sizes, total)
 
 
 def _changed(sizes: tuple[int, ...], unit: int) -> Iterator[tuple[int, ...]]:
@@ -214,14 +262,14 @@ def _changed(sizes: tuple[int, ...], unit: int) -> Iterator[tuple[int, ...]]:
 def _parts(size: int, unit: int) -> Iterator[tuple[int, int]]:
     """Into halves, and a unit off either end. The first part is whole units."""
     most = (size - 1) // unit * unit
-    for first in sorted({unit, size // 2 // unit * unit, most}):
+    for first in sorted({unit, 2 * unit, 4 * unit, size // 2 // unit * unit, most}):
         if 0 < first < size:
             yield first, size - first
 
 
 def _given(first: int, second: int, unit: int) -> Iterator[tuple[int, int]]:
     """One or some units from one to the other."""
-    for moved in (unit, 4 * unit):
+    for moved in (unit, 2 * unit, 4 * unit):
         if first > moved:
             yield first - moved, second + moved
         if second > moved:

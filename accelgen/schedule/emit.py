@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.ir.ops import Pair
@@ -10,11 +12,14 @@ from accelgen.schedule.lower import exec_fields, weights_fields
 from accelgen.schedule.memory import Interval, MemoryPlan
 from accelgen.schedule.parking import Chunk, Parking
 from accelgen.schedule.storage import Storages
+from accelgen.schedule.weights import StepWeights
 from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
 __all__ = ["Emitter"]
 
 _PAGE = 4096
+#: About what DDR moves in its latency.
+_BEHIND_BYTES = 1024
 
 
 class Emitter:
@@ -41,8 +46,10 @@ class Emitter:
         self.ddr_rows, self.ddr_total = self._lay_out_ddr()
         self.list = CommandList(arch.feature_rows, self.ddr_total)
         self._execs = 0
-        #: LOADs that the first EXEC waits for. Later weights are not read before: they would share
-        #: the memory's bandwidth with what nothing can begin without.
+        self._places: dict[str, tuple[int, ...]] = {}
+        #: LOADs that later weights wait for: they would share the memory's bandwidth with what the
+        #: first EXEC cannot begin without. Its last one is cut, as they are asked for a latency
+        #: before they come.
         self._begin_loads = 0
 
     # Facts.
@@ -121,7 +128,7 @@ class Emitter:
             loaded: dict[int, dict[str, tuple[int, Slice]]] = {s: {} for s in turn}
             for number in range(len(self.plan.tilings[step].tiles)):
                 for s in turn:
-                    self._emit_tile(s, self.plan.tilings[s].tiles[number], loaded[s])
+                    self._emit_tile(s, number, loaded[s])
             step += together
 
     def _load_whole(self, step: int, interval: Interval, row: int) -> None:
@@ -131,12 +138,15 @@ class Emitter:
             at = Rows(row + first * height, height, last - first, height)
             self._transfer(Opcode.LOAD, step, interval.storage, 0, part, at)
 
-    def _emit_tile(self, step: int, tile: Tile, loaded: dict[str, tuple[int, Slice]]) -> None:
+    def _emit_tile(
+        self, step: int, index: int, loaded: dict[str, tuple[int, Slice]]
+    ) -> None:  # fmt: skip
         """LOADs of what passes through, WEIGHTS, EXEC, STOREs.
 
         ``loaded`` keeps, per role, which slice of the step the last one was, and the slice.
         """
         work, tiling = self.works[step], self.plan.tilings[step]
+        tile = tiling.tiles[index]
         at: dict[str, Rows] = {}
         for role, part in tile.slices.items():
             place = self.storages.places[work.tensors[role]]
@@ -152,8 +162,9 @@ class Emitter:
             at[role] = Rows(row, part.height, part.groups[1] - part.groups[0], part.height)
             from_ddr = role not in (OUT, SQUEEZED) and not (tiling.taken_over and role == SOURCE)
             if from_ddr and part != last:
-                self._transfer(Opcode.LOAD, step, place.storage, place.first, part, at[role])
-        self._emit_exec(step, work, tile, at)
+                after = self._execs - tiling.ahead if tiling.ahead else 0
+                self._load(step, place.storage, place.first, part, at[role], after)
+        self._emit_exec(step, index, at)
         if tile is tiling.tiles[0]:
             self._emit_parked(step)
         for role in (OUT, SQUEEZED) if tile.ends else (OUT,):
@@ -173,28 +184,56 @@ class Emitter:
         start = row + (first + part.groups[0]) * height + part.rows[0]
         return Rows(start, height, part.groups[1] - part.groups[0], part.height)
 
-    def _emit_exec(self, step: int, work: Work, tile: Tile, at: dict[str, Rows]) -> None:
+    def _emit_exec(self, step: int, index: int, at: dict[str, Rows]) -> None:
+        work, tile = self.works[step], self.plan.tilings[step].tiles[index]
         bank = self._execs % ArchParams.TABLE_BANKS
         self._execs += 1
-        offset, size = self._place_stream(work, tile)
-        fields = weights_fields(work, tile, offset, size, bank)
+        keep, rewind, weights = self._kept(step, index)
+        offset, size = self._place_stream(weights, tile)
+        fields = weights_fields(weights, tile, offset, size, bank)
         if self.parking.used(step):
             fields["parked"] = 1
         made = (OUT, SQUEEZED) if tile.ends else (OUT,)
-        self.list.add(Opcode.WEIGHTS, step, fields, after_loads=self._begin_loads)
+        command = exec_fields(work, tile, at, bank) | {"keep": keep, "rewind": rewind}
+        command["early"] = int(command["array"] and not self.list.last_exec_wrote(at[SOURCE]))
+        self._mark_placed(command)
+        after_loads = self._begin_loads if self._execs > 1 else 0
+        self.list.add(Opcode.WEIGHTS, step, fields, after_loads=after_loads)
         self.list.add(
             Opcode.EXEC,
             step,
-            exec_fields(work, tile, at, bank),
+            command,
             reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
             writes=[("feature", r) for role, r in at.items() if role in made],
         )
-        if self._execs == 1:
-            self._begin_loads = self.list.count[Opcode.LOAD]
 
-    def _place_stream(self, work: Work, tile: Tile) -> tuple[int, int]:
+    def _mark_placed(self, command: dict[str, Any]) -> None:
+        """Where an engine's lanes stand to one another as in its raster before."""
+        for name in ("in_raster", "ring_raster"):
+            if raster := command.get(name):
+                places = tuple(raster[k] for k in ("pitch", "stride_h", "stride_w", "phases"))
+                raster["placed"] = int(self._places.get(name) == places)
+                self._places[name] = places
+
+    def _kept(self, step: int, index: int) -> tuple[int, int, StepWeights]:
+        """Whether a tile keeps its weight words, rewinds to kept ones, and what it needs to come.
+
+        All bands but the last keep them, all but the first find them.
+        """
+        work, tiling = self.works[step], self.plan.tilings[step]
+        bands, weights = tiling.bands, work.weights
+        turns = tiling.handed_on or tiling.taken_over
+        if turns or len(bands) == 1 or not work.may_keep_words(self.arch):
+            return 0, 0, weights
+        assert not self.parking.used(step)
+        first = index < bands[1]
+        rewind = index in bands and not first
+        keep = index < bands[-1]
+        return int(keep), int(rewind), weights if first else weights.without_words()
+
+    def _place_stream(self, weights: StepWeights, tile: Tile) -> tuple[int, int]:
         """Offset of the weight stream of ``tile`` in the image, and its bytes; equal ones once."""
-        stream = work.weights.stream(*tile.groups)
+        stream = weights.stream(*tile.groups)
         offset = self._stream_at.get(stream)
         if offset is None:
             offset = self._stream_at[stream] = len(self.streams)
@@ -219,7 +258,7 @@ class Emitter:
 
     def _load_parked(self, chunk: Chunk) -> None:
         work, tiling = self.works[chunk.used], self.plan.tilings[chunk.used]
-        offset, _ = self._place_stream(work, tiling.tiles[0])
+        offset, _ = self._place_stream(work.weights, tiling.tiles[0])
         rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
         self.list.add(
             Opcode.LOAD, chunk.used, _one_run(offset + chunk.offset, rows),
@@ -227,8 +266,9 @@ class Emitter:
         )  # fmt: skip
 
     def _transfer(
-        self, opcode: Opcode, step: int, storage: str, first: int, part: Slice, at: Rows
-    ) -> None:
+        self, opcode: Opcode, step: int, storage: str, first: int, part: Slice, at: Rows,
+        after_execs: int = 0,
+    ) -> None:  # fmt: skip
         """LOAD or STORE of ``part`` (groups counted from group ``first`` of the storage)."""
         _, height = self.storages.sizes[storage]
         row = self.ddr_rows[storage] + (first + part.groups[0]) * height + part.rows[0]
@@ -245,7 +285,24 @@ class Emitter:
         source, target = (
             (("ddr", ddr), ("feature", at)) if load else (("feature", at), ("ddr", ddr))
         )
-        self.list.add(opcode, step, fields, reads=[source], writes=[target])
+        self.list.add(
+            opcode, step, fields, reads=[source], writes=[target], after_execs=after_execs
+        )
+
+    def _load(
+        self, step: int, storage: str, first: int, part: Slice, at: Rows, after_execs: int
+    ) -> None:
+        """LOAD of ``part`` for a tile; of the program's first, the last groups by themselves."""
+        low, high = part.groups
+        cut = high - -(-_BEHIND_BYTES // (at.rows * self.arch.row_bytes))
+        if self._execs or cut <= low:
+            self._transfer(Opcode.LOAD, step, storage, first, part, at, after_execs)
+            self._begin_loads += not self._execs
+            return
+        for begin, end in ((low, cut), (cut, high)):
+            rows = Rows(at.first + (begin - low) * at.stride, at.stride, end - begin, at.rows)
+            self._transfer(Opcode.LOAD, step, storage, first, Slice((begin, end), part.rows), rows)
+        self._begin_loads = self.list.count[Opcode.LOAD] - 1
 
 
 def _one_run(offset: int, rows: Rows) -> dict[str, int]:

@@ -117,6 +117,16 @@ class Geometry:
         """Pixels per row of the step's output."""
         return (self.second or self.first).out_w
 
+    def by_rows(self, pixels: int) -> Geometry:
+        """The same step with feature rows for rows, where it works pixel by pixel and they are
+        full: its bands may then end anywhere."""
+        first = self.first
+        whole, rest = divmod(first.height * first.width, pixels)
+        if self.second or self.raw or first.phases or rest or not is_raw(first):
+            return self
+        view = replace(first, height=whole, width=pixels, out_h=whole, out_w=pixels)
+        return Geometry(first=view, second=None)
+
     def band(self, rows: Pair, pixels: int) -> Band:
         """What output rows ``rows`` need."""
         middle = self.second.rows_needed(*rows) if self.second else rows

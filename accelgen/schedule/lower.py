@@ -11,13 +11,15 @@ from accelgen.schedule.commands import Rows
 from accelgen.schedule.fuse import Chain
 from accelgen.schedule.layout import rows_of
 from accelgen.schedule.raster import make_raster
+from accelgen.schedule.weights import StepWeights
 from accelgen.schedule.work import OTHER, OUT, SOURCE, SQUEEZED, Tile, Work
 
 __all__ = ["exec_fields", "weights_fields"]
 
 
 def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) -> dict[str, Any]:
-    """Fields of isa.EXEC without its header; ``at`` says where each role's slice lies."""
+    """Fields of isa.EXEC without its header, and without what depends on EXECs beside it; ``at``
+    says where each role's slice lies."""
     chain, band = work.chain, tile.band
     pixels = work.pixels
     fields: dict[str, Any] = {
@@ -68,7 +70,7 @@ def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) ->
 
 
 def weights_fields(
-    work: Work, tile: Tile, offset: int, stream_bytes: int, table_bank: int
+    weights: StepWeights, tile: Tile, offset: int, stream_bytes: int, table_bank: int
 ) -> dict[str, Any]:
     """Fields of isa.WEIGHTS without its header, for the stream at ``offset``."""
     return {
@@ -76,7 +78,7 @@ def weights_fields(
         "beats": stream_bytes // 16,
         "groups": tile.groups[1] - tile.groups[0],
         "table_bank": table_bank,
-        **work.weights.fields,
+        **weights.fields,
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
 from accelgen.schedule.cuts import cut_unevenly
+from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.storage import Storages
 from accelgen.schedule.tiling import Tiling, choose_pair, choose_tiling, whole
 from accelgen.schedule.work import OTHER, OUT, SOURCE, SQUEEZED, Work
@@ -58,8 +59,9 @@ class MemoryPlan:
 
 
 def plan_memory(
-    works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams
-) -> MemoryPlan | Apart:
+    works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams,
+    ddr: Sequence[Ddr] = DDR,
+) -> MemoryPlan | Apart:  # fmt: skip
     """Keep everything in the feature memory; where that fails, spill what is idle the longest.
 
     ``in_ddr`` are storages that are in DDR anyway (graph inputs, outputs): one that only a single
@@ -70,7 +72,7 @@ def plan_memory(
     ScheduleError
         A step does not fit, however it is tiled.
     """
-    planner = _Planner(works, storages, arch)
+    planner = _Planner(works, storages, arch, ddr)
     intervals = planner.everything(in_ddr)
     while True:
         rows = planner.allocate(intervals)
@@ -93,8 +95,11 @@ def plan_memory(
 class _Planner:
     """The search's fixed facts: who touches what when, sizes, and who may overwrite whom."""
 
-    def __init__(self, works: list[Work], storages: Storages, arch: ArchParams) -> None:
+    def __init__(
+        self, works: list[Work], storages: Storages, arch: ArchParams, ddr: Sequence[Ddr]
+    ) -> None:
         self.works = works
+        self.ddr = ddr
         self.arch = arch
         self.places = storages.places
         # Even, so that everything begins with an even row, as maps in phases must.
@@ -226,7 +231,7 @@ class _Planner:
             tiling = tilings[step]
             if not (tiling.handed_on or tiling.taken_over):
                 gaps = self._gaps(rows, step, step)
-                result[step] = cut_unevenly(self.works[step], tiling, gaps, self.arch)
+                result[step] = cut_unevenly(self.works[step], tiling, gaps, self.arch, self.ddr)
         return result
 
     def _staged(self, rows: dict[Interval, int], step: int) -> frozenset[str]:

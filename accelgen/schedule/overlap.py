@@ -8,15 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
-__all__ = ["TileCost", "overlapped_cycles"]
+__all__ = ["DDR", "Ddr", "TileCost", "overlapped_cycles"]
 
-#: From a transfer's turn to its first byte and from its last to its count; from an EXEC's end to
-#: the next one's first vector and back (arch/overhead.py has their parts).
-_TRANSFER_CYCLES = 60
-_EXEC_CYCLES = 60
+#: A LOAD's turn to its first byte, when it does not come right behind another; its last to its
+#: count. A STORE's turn to its first byte, and right behind another.
+_LATENCY_CYCLES, _LOAD_END_CYCLES, _STORE_CYCLES, _STORE_NEXT_CYCLES = 50, 8, 20, 10
+#: To an EXEC's first vector: of the first, and of one behind another; from the last to its count
+#: (arch/overhead.py has their parts).
+_BEGIN_CYCLES, _NEXT_CYCLES, _END_CYCLES = 40, 12, 28
 #: WEIGHTS that are read ahead of the EXEC at work.
 _WEIGHTS_AHEAD = 3
+#: Commands of a tile; what is read of them before the first EXEC begins, and pauses the rest.
+_COMMAND_BYTES, _FIRST_BYTES = 240, 1024
+_FETCH_CYCLES = 50
+#: Of the first LOAD when later weights may be asked for (emit.py).
+_BEHIND_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Ddr:
+    """Bytes per cycle, of all transfers together; ``duplex``: of STOREs, and of all others."""
+
+    bytes_per_cycle: float
+    duplex: bool = False
+
+
+#: A board's: beside a processor that reads weights, and all that a port takes.
+DDR = (Ddr(10), Ddr(16))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,41 +60,63 @@ class TileCost:
 @dataclass
 class _Unit:
     """Serves the tiles one after another: tile ``at`` is waiting, or has ``delay`` cycles, then
-    ``left`` bytes (EXEC: cycles) to go."""
+    ``left`` bytes (EXEC: cycles) to go. ``ended``: the time it was last busy."""
 
     at: int = 0
     busy: bool = False
     delay: float = 0.0
     left: float = 0.0
+    ended: float = -1.0
 
 
 @dataclass
 class _Pipe:
     tiles: Sequence[TileCost]
-    rate: float
+    ddr: Ddr
+    now: float = 0.0
+    commands: _Unit = field(default_factory=_Unit)
     load: _Unit = field(default_factory=_Unit)
     weights: _Unit = field(default_factory=_Unit)
     engine: _Unit = field(default_factory=_Unit)
+    drain: _Unit = field(default_factory=_Unit)
     store: _Unit = field(default_factory=_Unit)
 
     def begin(self) -> None:
         """Let every idle unit take its next tile if that may begin."""
         n, tiles = len(self.tiles), self.tiles
+        unit = self.commands
+        if not unit.busy and not unit.at:
+            self._take(unit, _FETCH_CYCLES, _FIRST_BYTES)
+        if unit.delay:
+            return
+        if not unit.busy and unit.at == 1 and (self.engine.busy or self.engine.at):
+            self._take(unit, _LATENCY_CYCLES, max(0, _COMMAND_BYTES * n - _FIRST_BYTES))
         unit = self.load
-        if not unit.busy and unit.at < n and self.engine.at > tiles[unit.at].reuses:
+        if not unit.busy and unit.at < n and self.drain.at > tiles[unit.at].reuses:
+            latency = 0 if unit.ended == self.now else _LATENCY_CYCLES
             size = tiles[unit.at].loads
-            self._take(unit, _TRANSFER_CYCLES if size else 0, size)
+            self._take(unit, latency + _LOAD_END_CYCLES if size else 0, size)
         unit = self.weights
-        ahead = unit.at <= self.engine.at + _WEIGHTS_AHEAD
-        if not unit.busy and unit.at < n and ahead and (self.load.at or not unit.at):
-            self._take(unit, 0 if unit.at else _TRANSFER_CYCLES, tiles[unit.at].weights)
+        ahead = unit.at <= self.drain.at + _WEIGHTS_AHEAD
+        if not unit.busy and unit.at < n and ahead and (not unit.at or self._first_is_loaded()):
+            latency = 0 if unit.ended == self.now else _LATENCY_CYCLES
+            self._take(unit, latency, tiles[unit.at].weights)
         unit = self.engine
         if not unit.busy and unit.at < n and self._may_begin(tiles[unit.at]):
-            self._take(unit, _EXEC_CYCLES, tiles[unit.at].engines)
-        unit = self.store
+            self._take(unit, _NEXT_CYCLES if unit.at else _BEGIN_CYCLES, tiles[unit.at].engines)
+        unit = self.drain
         if not unit.busy and unit.at < self.engine.at:
+            self._take(unit, _END_CYCLES, 0)
+        unit = self.store
+        if not unit.busy and unit.at < self.drain.at:
             size = tiles[unit.at].stores
-            self._take(unit, _TRANSFER_CYCLES if size else 0, size)
+            delay = _STORE_NEXT_CYCLES if unit.ended == self.now else _STORE_CYCLES
+            self._take(unit, delay if size else 0, size)
+
+    def _first_is_loaded(self) -> bool:
+        """But for what comes before anything that is asked for now."""
+        load = self.load
+        return load.at > 0 or (load.busy and not load.delay and load.left <= _BEHIND_BYTES)
 
     def _may_begin(self, tile: TileCost) -> bool:
         at = self.engine.at
@@ -89,46 +131,86 @@ class _Pipe:
     def _take(unit: _Unit, delay: float, left: float) -> None:
         unit.busy, unit.delay, unit.left = True, delay, left
 
-    def advance(self) -> float:
-        """To the next time that something ends; the cycles until then."""
-        moving = [
-            u for u in (self.load, self.weights, self.store) if u.busy and not u.delay and u.left
-        ]
-        share = self.rate / max(1, len(moving))
+    def advance(self) -> None:
+        """To the next time that something ends."""
+        rates = self._rates()
         ends = [u.delay for u in self._units() if u.busy and u.delay]
-        ends += [u.left / share for u in moving]
-        at = self.engine.at
-        if self.engine.busy and not self.engine.delay and self.engine.left:
-            ends.append(self.engine.left)
-        if self.weights in moving and self.weights.at == at and not self.engine.busy:
-            missing = self.weights.left - (self.tiles[at].weights - self.tiles[at].first_weights)
-            ends += [missing / share] if missing > 1e-6 else []
+        ends += [u.left / rate for u, rate in rates if u.left and rate]
+        for unit, rate in rates:
+            if unit is self.weights and unit.at == self.engine.at and not self.engine.busy:
+                tile = self.tiles[unit.at]
+                missing = unit.left - (tile.weights - tile.first_weights)
+                ends += [missing / rate] if missing > 1e-6 else []
+        ends += [0.0 for u in self._units() if self._ended(u)]
+        ends += [(u.left - _BEHIND_BYTES) / rate for u, rate in rates
+                 if u is self.load and not u.at and u.left > _BEHIND_BYTES]  # fmt: skip
+        ends += self._starved({id(u): rate for u, rate in rates})
         step = min(ends, default=0.0)
+        moving = {id(u): rate for u, rate in rates}
         for unit in self._units():
             if unit.busy and unit.delay:
                 unit.delay = _less(unit.delay, step)
             elif unit.busy:
-                unit.left = _less(unit.left, step * (1 if unit is self.engine else share))
+                unit.left = _less(unit.left, step * moving.get(id(unit), 0))
+        self.now += step
         for unit in self._units():
-            late = unit is self.engine and self.weights.at <= unit.at
-            if unit.busy and not unit.delay and not unit.left and not late:
-                unit.at, unit.busy = unit.at + 1, False
-        return step
+            if self._ended(unit):
+                unit.at, unit.busy, unit.ended = unit.at + 1, False, self.now
+
+    def _ended(self, unit: _Unit) -> bool:
+        late = unit is self.engine and self.weights.at <= unit.at
+        return unit.busy and not unit.delay and not unit.left and not late
+
+    def _rates(self) -> list[tuple[_Unit, float]]:
+        """Who moves, and how much per cycle."""
+        # Commands and weights come through one port, commands first.
+        port = self.commands if _moves(self.commands) else self.weights
+        reading = [u for u in (port, self.load) if _moves(u)]
+        writing = [self.store] if _moves(self.store) else []
+        together = [reading, writing] if self.ddr.duplex else [reading + writing]
+        rates = [(u, self.ddr.bytes_per_cycle / len(units)) for units in together for u in units]
+        if _moves(self.engine):
+            spare, needed = self._weights_spare()
+            coming = sum(rate for u, rate in rates if u is self.weights) * needed
+            rates.append((self.engine, 1.0 if spare > 1e-6 else min(1.0, coming)))
+        return rates
+
+    def _weights_spare(self) -> tuple[float, float]:
+        """Cycles of the tile at work for which weights have come; cycles per byte of them."""
+        at = self.engine.at
+        tile = self.tiles[at]
+        if self.weights.at != at or not tile.weights:
+            return inf, 0.0
+        per_byte = tile.engines / tile.weights
+        # A group's first vector takes its words as they come, the others need them all.
+        came = tile.weights - self.weights.left - tile.first_weights
+        return came * per_byte - (tile.engines - self.engine.left), per_byte
+
+    def _starved(self, rates: dict[int, float]) -> list[float]:
+        """When the engine will have used all weights that have come, if that is faster."""
+        if not _moves(self.engine):
+            return []
+        spare, per_byte = self._weights_spare()
+        closing = rates[id(self.engine)] - rates.get(id(self.weights), 0.0) * per_byte
+        return [spare / closing] if 1e-6 < spare < inf and closing > 1e-9 else []
 
     def _units(self) -> tuple[_Unit, ...]:
         # Weights before the engine, which does not end without them.
-        return self.load, self.weights, self.engine, self.store
+        return self.commands, self.load, self.weights, self.engine, self.drain, self.store
+
+
+def _moves(unit: _Unit) -> bool:
+    return unit.busy and not unit.delay and unit.left > 0
 
 
 def _less(value: float, step: float) -> float:
     return value - step if value - step > 1e-6 else 0.0
 
 
-def overlapped_cycles(tiles: Sequence[TileCost], bytes_per_cycle: float) -> float:
+def overlapped_cycles(tiles: Sequence[TileCost], ddr: Ddr) -> float:
     """Cycles from the first LOAD's turn to the last STORE's count."""
-    pipe = _Pipe(tiles, bytes_per_cycle)
-    now = 0.0
+    pipe = _Pipe(tiles, ddr)
     while pipe.store.at < len(tiles):
         pipe.begin()
-        now += pipe.advance()
-    return now
+        pipe.advance()
+    return pipe.now

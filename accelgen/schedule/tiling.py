@@ -23,7 +23,8 @@ class Tiling:
     The n-th different slice uses buffer ``n % len(buffers[role])``, its rows follow each other
     densely. ``heights`` are the feature rows of one buffer. ``cost`` is in cycles, roughly; 0 when
     there was nothing to choose. ``handed_on``: tile n is followed by tile n of the next step, which
-    reads its output from the same buffer; ``taken_over`` is the other side of that.
+    reads its output from the same buffer; ``taken_over`` is the other side of that. ``ahead`` > 0:
+    what a tile loads comes no earlier than so many tiles before it.
     """
 
     tiles: tuple[Tile, ...]
@@ -32,6 +33,13 @@ class Tiling:
     cost: float = 0
     handed_on: bool = False
     taken_over: bool = False
+    ahead: int = 0
+
+    @property
+    def bands(self) -> list[int]:
+        """Index of each band's first tile."""
+        tiles = self.tiles
+        return [i for i, t in enumerate(tiles) if not i or t.band.rows != tiles[i - 1].band.rows]
 
 
 def whole(work: Work) -> Tiling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,23 @@ class GroupWindow:
 class StepWeights:
     """``tables`` lead every stream of the step; row g of ``blocks`` belongs to output group g.
 
-    ``fields`` are those of isa.WEIGHTS that describe a block.
+    ``fields`` are those of isa.WEIGHTS that describe a block, whose last ``word_bytes`` are the
+    array's words.
     """
 
     tables: bytes
     blocks: Bytes
     fields: dict[str, int]
+    word_bytes: int
+
+    def without_words(self) -> StepWeights:
+        """What a step needs whose words were kept."""
+        if not self.word_bytes:
+            return self
+        blocks = self.blocks[:, : -self.word_bytes]
+        return replace(
+            self, blocks=blocks, fields=self.fields | {"weight_words": 0}, word_bytes=0
+        )  # fmt: skip
 
     def stream(self, first: int, last: int) -> bytes:
         """Stream of output groups [first, last)."""
@@ -135,6 +146,7 @@ def step_weights(
         tables=b"".join(np.asarray(t, np.int8).tobytes() for t in tables),
         blocks=np.concatenate(blocks, axis=1),
         fields=fields,
+        word_bytes=fields["weight_words"] * arch.weight_word_bytes,
     )
 
 

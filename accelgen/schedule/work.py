@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accelgen.arch import ArchParams
 from accelgen.ir.ops import Pair
@@ -99,6 +99,18 @@ class Work:
 
     def _vectors(self, walk: Walk) -> int:
         return raster_vectors(walk, self.pixels) * walk.taps
+
+    def may_keep_words(self, arch: ArchParams) -> bool:
+        """All weight words of the step take at most half of their ring: the rest is for the next
+        step's."""
+        words = self.groups * self.weights.fields["weight_words"]
+        return 0 < words <= arch.weight_words // 2
+
+    def by_rows(self) -> Work:
+        """The same step in finer bands, if it can be (Geometry.by_rows)."""
+        if self.out_phases or self.chain.squeeze is not None:
+            return self
+        return replace(self, geometry=self.geometry.by_rows(self.pixels))
 
     @property
     def out_pixels(self) -> int:

@@ -31,6 +31,8 @@ class DdrSettings:
     bytes_per_cycle : float
         Bandwidth for all ports and the competing stream together, average over refreshes. Default:
         92.5 % (measured on the Ultra96) of LPDDR4-1066 x32's 4.264 GB/s, at 300 MHz.
+    duplex : bool
+        Reads and writes have that bandwidth each, as the channels of an AXI port do.
     latency, write_latency : int
         Fabric cycles from a read's address to its first beat; from the last beat written to the
         response.
@@ -47,6 +49,7 @@ class DdrSettings:
     """
 
     bytes_per_cycle: float = 0.925 * 4264 / 300
+    duplex: bool = False
     latency: int = 60
     write_latency: int = 20
     refresh_interval: int = 1170
@@ -78,6 +81,7 @@ class DdrSettings:
             working -= self.refresh_cycles / self.refresh_interval
         return {
             "rate": round(self.bytes_per_cycle / working * FRACTION),
+            "duplex": int(self.duplex),
             "latency": self.latency,
             "write_latency": self.write_latency,
             "refresh_every": self.refresh_interval,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import COMMAND_BYTES, Opcode
-from accelgen.schedule.encode import decode_command
+from accelgen.arch.isa import Opcode
+from accelgen.schedule.encode import command_bytes, decode_command
 from accelgen.schedule.layout import pack_tensor, unpack_tensor
 from accelgen.schedule.program import Command, Placement, Program
 from accelgen.simulation.functional_exec import CommandError, Params, StepStream, execute
@@ -73,6 +73,8 @@ class _Machine:
             self.ddr[at : at + placement.size_bytes] = packed
         self.sums = rng.integers(-1 << 20, 1 << 20, (self.arch.SQUEEZE_GROUPS, self.arch.lanes))
         self.streams: deque[StepStream] = deque()
+        self.words: list[Int8] = []  # of output groups, in the ring
+        self.words_at, self.kept_at, self.keeps = 0, 0, False
         self.parked = bytearray()  # on its way from STORE to WEIGHTS
         self.wanted = 0  # bytes that the next WEIGHTS takes out of it
         self.done = dict.fromkeys(_UNITS, 0)
@@ -104,11 +106,11 @@ class _Machine:
         commands: list[Command] = []
         at = self.program.program_offset
         while True:
-            command = decode_command(self.ddr[at : at + COMMAND_BYTES])
+            command = decode_command(memoryview(self.ddr)[at:])
             if command.opcode is Opcode.END:
                 return commands
             commands.append(command)
-            at += COMMAND_BYTES
+            at += command_bytes(command.opcode)
 
     def _may_run(self, command: Command, unit: Opcode) -> bool:
         header = command.fields["header"]
@@ -129,7 +131,8 @@ class _Machine:
         if command.opcode is Opcode.WEIGHTS:
             self.streams.append(self._read_stream(fields))
         elif command.opcode is Opcode.EXEC:
-            execute(fields, self.streams.popleft(), self.memory, self.tables, self.sums, self.arch)
+            stream = self._with_words(fields, self.streams.popleft())
+            execute(fields, stream, self.memory, self.tables, self.sums, self.arch)
         elif fields.get("weights"):
             self.parked += self.memory[fields["row"] :][: fields["rows"]].tobytes()
         else:
@@ -169,6 +172,28 @@ class _Machine:
         if at != blocks.shape[1]:
             raise CommandError("a weight stream is longer than its parts")
         return StepStream(groups, f["table_bank"], params1, params2, taps, words)
+
+    def _with_words(self, f: Mapping[str, Any], stream: StepStream) -> StepStream:
+        """The stream with the weight words that were kept, if it brings none."""
+        if stream.words is not None:
+            self.words += list(stream.words)
+        if f["rewind"]:
+            self.words_at = self.kept_at
+        elif not self.keeps:
+            self.kept_at = self.words_at
+        self.keeps = bool(f["keep"])
+        if not f["weight_words"]:
+            return stream
+        words = self.words[self.words_at :][: f["groups"]]
+        self.words_at += f["groups"]
+        if len(words) != f["groups"]:
+            raise CommandError("weight words are read again that were not kept")
+        if self.keeps and sum(map(len, self.words)) > self.arch.weight_words:
+            raise CommandError("more weight words are kept than the ring holds")
+        if not self.keeps:
+            del self.words[: self.words_at]
+            self.words_at = 0
+        return replace(stream, words=np.stack(words))
 
     def _is_far_ahead(self) -> bool:
         """The next WEIGHTS' bank of tables is in use."""

@@ -3,6 +3,7 @@
 // Bandwidth is a token bucket. Every cycle adds `rate` (bytes in 1/65536) to it, every beat takes
 // 16 bytes out of it, requesters take turns beat by beat: read port w, read port f, write port f,
 // and the traffic of the processing system, which is only a number. A refresh stops all of them.
+// With `duplex` writes have a bucket of their own, filled at the same rate.
 //
 // A read's first beat comes no earlier than `latency` cycles after its address; bursts overlap.
 // Settings are plain inputs: they may be changed between jobs.
@@ -15,6 +16,7 @@ module ddr #(
     // Settings.
     input logic [39:0] origin,           // address of the first byte
     input logic [31:0] rate,             // bytes per cycle, in 1/65536; 0: no limit
+    input logic        duplex,           // reads and writes move so many each, not together
     input logic [31:0] latency,          // cycles from read address to first beat, at least 3
     input logic [31:0] write_latency,    // cycles from the last beat written to its response
     input logic [31:0] refresh_every,    // cycles between refreshes; 0: none
@@ -72,7 +74,8 @@ module ddr #(
     // Who wants a beat, and who gets one.
     logic [3:0] want, grant;
     logic [1:0] turn, next_turn;
-    logic [31:0] tokens, left, demand, refresh;
+    logic [31:0] tokens[2], left[2];  // of writes with `duplex`; of everything else
+    logic [31:0] demand, refresh;
     logic [31:0] now;
     wire refreshing = refresh_every != 0 && refresh < refresh_cycles;
     // Room for a fraction of a beat to be carried over, and little more: idle time is not saved up.
@@ -84,9 +87,10 @@ module ddr #(
         next_turn = turn;
         for (int i = 0; i < 4; i++) begin
             automatic logic [1:0] who = turn + 2'(i);
-            if (want[who] && !refreshing && (rate == 0 || left >= COST)) begin
+            automatic logic bucket_of = !(duplex && who == F_WRITE);
+            if (want[who] && !refreshing && (rate == 0 || left[bucket_of] >= COST)) begin
                 grant[who] = 1;
-                if (rate != 0) left -= COST;
+                if (rate != 0) left[bucket_of] -= COST;
                 next_turn = who + 1;
             end
         end
@@ -97,7 +101,8 @@ module ddr #(
     always_ff @(posedge clk) begin
         now <= now + 1;
         turn <= next_turn;
-        if (!refreshing) tokens <= left + rate > bucket ? bucket : left + rate;
+        for (int i = 0; i < 2; i++)
+            if (!refreshing) tokens[i] <= left[i] + rate > bucket ? bucket : left[i] + rate;
         // Traffic that finds no bandwidth is not remembered for ever.
         demand <= (demand > 64 * COST ? demand : demand + competing_rate)
             - (grant[COMPETING] ? COST : 0);
@@ -106,7 +111,7 @@ module ddr #(
         if (rst) begin
             now <= 0;
             turn <= 0;
-            tokens <= 0;
+            for (int i = 0; i < 2; i++) tokens[i] <= 0;
             demand <= 0;
             refresh <= refresh_cycles;
             for (int i = 0; i < 4; i++) beats[i] <= 0;

@@ -33,6 +33,7 @@ module tb #(
     // Settings of the DDR model (ddr.sv) and of the run; stable outside reset.
     logic [39:0] host_origin;
     logic [31:0] host_rate;
+    logic        host_duplex;
     logic [31:0] host_latency;
     logic [31:0] host_write_latency;
     logic [31:0] host_refresh_every;
@@ -183,7 +184,7 @@ module tb #(
     assign host_beats_ps = beats[3];
 
     ddr #(.BYTES(DDR_BYTES)) memory (
-        .clk, .rst, .origin(host_origin), .rate(host_rate), .latency(host_latency),
+        .clk, .rst, .origin(host_origin), .rate(host_rate), .duplex(host_duplex), .latency(host_latency),
         .write_latency(host_write_latency), .refresh_every(host_refresh_every),
         .refresh_cycles(host_refresh_cycles), .competing_rate(host_competing_rate),
         .stall(host_stall), .seed(host_seed), .error_low(host_error_low),

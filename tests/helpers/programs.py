@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
 from accelgen.schedule import parking
@@ -42,8 +42,10 @@ def with_commands(program, change):
     """``program`` with ``change(index, command)`` applied to each command, in image and list."""
     commands = tuple(change(i, c) for i, c in enumerate(program.commands))
     image = bytearray(program.image)
-    for i, command in enumerate(commands):
-        at = program.program_offset + i * COMMAND_BYTES
-        image[at : at + COMMAND_BYTES] = encode_command(command)
+    at = program.program_offset
+    for command in commands:
+        code = encode_command(command)
+        image[at : at + len(code)] = code
+        at += len(code)
     assert commands[-1].opcode is Opcode.END
     return replace(program, commands=commands, image=bytes(image))

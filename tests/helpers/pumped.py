@@ -96,6 +96,7 @@ class Beside(wiring.Component):
             self.o.p.acc.eq(gather.o),
             self.o.valid.eq(delay(m, engine.o.valid, self.LATENCY, reset=True)),
             self.o.p.keep.eq(delay(m, engine.o.p.keep, self.LATENCY)),
+            self.o.p.tag.eq(delay(m, engine.o.p.tag, self.LATENCY)),
         ]
         return m
 
@@ -111,6 +112,7 @@ class BesideQueue(wiring.Component):
         super().__init__({
             "clk2x": In(1),
             "wide": In(1),
+            "held": In(layouts.TAG_BITS),
             "i": In(stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)),
             "o": Out(stream.Signature(beside_beat(self.arch.array_side))),
             "credit": Out(1),
@@ -138,7 +140,9 @@ class BesideQueue(wiring.Component):
             out.i.p.acc.eq(gather.o),
             inner.clk2x.eq(self.clk2x),
             inner.wide.eq(self.wide),
+            inner.held.eq(self.held),
             inner.i.p.keep.eq(vector.keep),
+            inner.i.p.tag.eq(vector.tag),
             self.credit.eq(inner.credit),
             inner.o.ready.eq(out.room),
             out.reserve.eq(inner.o.valid & out.room),

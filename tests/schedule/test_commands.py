@@ -93,7 +93,7 @@ def test_weights_come_as_many_execs_early_as_there_are_banks_for():
     order = [(c.opcode, c.number) for c in commands.with_early_weights()]
 
     assert order == [
-        (WEIGHTS, 0), (WEIGHTS, 1), (WEIGHTS, 2), (LOAD, 0), (WEIGHTS, 3), (EXEC, 0), (LOAD, 1),
+        (LOAD, 0), (WEIGHTS, 0), (EXEC, 0), (WEIGHTS, 1), (WEIGHTS, 2), (WEIGHTS, 3), (LOAD, 1),
         (WEIGHTS, 4), (EXEC, 1), (LOAD, 2), (EXEC, 2), (LOAD, 3), (EXEC, 3), (LOAD, 4), (EXEC, 4),
     ]  # fmt: skip
 

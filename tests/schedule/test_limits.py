@@ -110,7 +110,7 @@ def test_feature_memory():
 
 
 def test_maps_beyond_a_command():
-    net = Int8Net((1, 5000, 1))
+    net = Int8Net((1, 5001, 1))
     net.conv(net.x, 1)
 
     with pytest.raises(

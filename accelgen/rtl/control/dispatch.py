@@ -6,12 +6,12 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
-from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.arch.isa import Opcode, command_beats
 from accelgen.rtl import layouts
 
 __all__ = ["Dispatch"]
 
-COMMAND_BEATS = COMMAND_BYTES // ArchParams.BUS_BYTES
+MOST_BEATS = max(map(command_beats, Opcode))
 OPCODE_BITS = isa.HEADER.fields[0].width
 
 
@@ -28,7 +28,8 @@ class Dispatch(wiring.Component):
     start : In(1)
         Pulse: a new program.
     i : In(stream of beat)
-        Commands, 16 beats each. What follows END, and unknown opcodes, are dropped.
+        Commands, each of its command_beats. What follows END is dropped; of an unknown opcode, a
+        beat.
     exec, weights, load, store : Out(stream of fields of isa.EXEC, WEIGHTS, LOAD, STORE)
         Commands of each unit.
     ended : Out(1)
@@ -56,17 +57,17 @@ class Dispatch(wiring.Component):
         m = Module()
 
         # The opcode comes with a command's first beat and is kept for the others.
-        at = Signal(range(COMMAND_BEATS))
+        at = Signal(range(MOST_BEATS))
         kept = Signal(OPCODE_BITS)
         opcode = Signal(OPCODE_BITS)
         taken, last = Signal(), Signal()
         m.d.comb += [
             opcode.eq(Mux(at == 0, self.i.payload.as_value()[:OPCODE_BITS], kept)),
-            last.eq(at == COMMAND_BEATS - 1),
+            last.eq(1),
             taken.eq(self.i.valid & self.i.ready),
         ]
         with m.If(taken):
-            m.d.sync += [at.eq(at + 1), kept.eq(opcode)]
+            m.d.sync += [at.eq(Mux(last, 0, at + 1)), kept.eq(opcode)]
 
         queues = {}
         for code, fmt in isa.FORMATS.items():
@@ -87,8 +88,9 @@ class Dispatch(wiring.Component):
             for code, queue in queues.items():
                 with m.Case(code):
                     m.d.comb += self.i.ready.eq(queue.i.ready | self.ended)
+                    m.d.comb += last.eq(at == command_beats(code) - 1)
         with m.If(self.start):
-            m.d.sync += self.ended.eq(0)
+            m.d.sync += [self.ended.eq(0), at.eq(0)]
         with m.Elif(taken & last & (opcode == Opcode.END)):
             m.d.sync += self.ended.eq(1)
 
@@ -105,7 +107,7 @@ class _CommandQueue(wiring.Component):
         self.fmt = fmt
         self.depth = depth
         super().__init__({
-            "at": In(range(COMMAND_BEATS)),
+            "at": In(range(MOST_BEATS)),
             "i": In(stream.Signature(layouts.beat())),
             "o": Out(stream.Signature(layouts.fields(fmt))),
         })
@@ -120,7 +122,7 @@ class _CommandQueue(wiring.Component):
         full = Signal()
         m.d.comb += [
             self.i.ready.eq(~full),
-            put.eq(self.i.valid & self.i.ready & (self.at == COMMAND_BEATS - 1)),
+            put.eq(self.i.valid & self.i.ready & (self.at == beats - 1)),
             get.eq(self.o.valid & self.o.ready),
         ]
         write_addr = Signal(range(self.depth))

@@ -1,11 +1,11 @@
-"""Fetch: reads the program's commands ahead of their dispatch."""
+"""Fetch: reads the program ahead of its dispatch."""
 
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import COMMAND_BYTES
+from accelgen.arch.isa import FETCH_BYTES
 from accelgen.rtl import layouts
 from accelgen.rtl.streams.queue import StreamQueue
 
@@ -13,10 +13,11 @@ __all__ = ["Fetch"]
 
 
 class Fetch(wiring.Component):
-    """Reads commands of 16 beats from ``base + program_offset`` on, up to ``AHEAD`` of them ahead.
+    """Reads from ``base + program_offset`` on in bursts of FETCH_BYTES, up to ``AHEAD`` of them
+    ahead.
 
-    A command is requested only when there is a place for all of it. Up to ``AHEAD`` commands
-    behind END are read and dropped.
+    A burst is requested only when there is a place for all of it. Up to ``AHEAD`` bursts behind
+    END are read and dropped.
 
     Parameters
     ----------
@@ -30,7 +31,9 @@ class Fetch(wiring.Component):
     base : In(40)
         Address of the image; static while busy.
     program_offset : In(32)
-        Bytes from it to the first command, a multiple of 256.
+        Bytes from it to the first command, a multiple of FETCH_BYTES.
+    pause : In(1)
+        Request nothing now.
     stop : In(1)
         Level: END was seen. What is still on its way is dropped.
     request : Out(stream of dma_request)
@@ -51,6 +54,7 @@ class Fetch(wiring.Component):
             "start": In(1),
             "base": In(40),
             "program_offset": In(32),
+            "pause": In(1),
             "stop": In(1),
             "request": Out(stream.Signature(layouts.dma_request())),
             "i": In(stream.Signature(layouts.beat())),
@@ -61,12 +65,12 @@ class Fetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        beats = COMMAND_BYTES // ArchParams.BUS_BYTES
+        beats = FETCH_BYTES // ArchParams.BUS_BYTES
         m.submodules.queue = queue = StreamQueue(layouts.beat(), depth=self.AHEAD * beats)
         connect(m, flipped(self.i), queue.i)
         connect(m, queue.o, flipped(self.o))
 
-        # A place is taken by a request and given back by the command's last beat out.
+        # A place is taken by a request and given back by the burst's last beat out.
         places = Signal(range(self.AHEAD + 1), init=self.AHEAD)
         at = Signal(range(beats))
         taken, freed = Signal(), Signal()
@@ -78,7 +82,7 @@ class Fetch(wiring.Component):
         # Once valid, a request stays, even when stop comes meanwhile.
         running, first = Signal(), Signal()
         m.d.comb += [
-            taken.eq(running & ~first & ~self.request.valid & (places != 0)),
+            taken.eq(running & ~first & ~self.request.valid & (places != 0) & ~self.pause),
             self.request.p.beats.eq(beats),
             self.idle.eq(~running & (places == self.AHEAD)),
         ]
@@ -88,7 +92,7 @@ class Fetch(wiring.Component):
             m.d.sync += self.request.valid.eq(1)
         m.d.sync += first.eq(self.start)
         offset = Signal(32, reset_less=True)
-        low = COMMAND_BYTES.bit_length() - 1
+        low = FETCH_BYTES.bit_length() - 1
         m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
         with m.If(first):
             m.d.sync += offset.eq(self.program_offset)

@@ -9,7 +9,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.control.dispatch import Dispatch
 from accelgen.rtl.control.fetch import Fetch
 from accelgen.rtl.control.gate import Gate, counts
-from accelgen.rtl.control.step_control import StepControl
+from accelgen.rtl.control.step_control import StepControl, StepPort
 from accelgen.rtl.streams.skid import Skid
 
 __all__ = ["Sequencer"]
@@ -37,8 +37,8 @@ class Sequencer(wiring.Component):
         Pulse per command completed.
     units_idle : In(1)
         Weight loader, load unit and store unit have no command in work.
-    step, step_start, step_done : Out(fields(isa.EXEC)), Out(1), In(1)
-        See StepControl.
+    steps : Out(StepPort())
+        To the datapath.
     execs_done : Out(16)
         EXECs completed since ``start``.
     completed : Out(1)
@@ -65,9 +65,7 @@ class Sequencer(wiring.Component):
             "load_done": In(1),
             "store_done": In(1),
             "units_idle": In(1),
-            "step": Out(layouts.fields(isa.EXEC)),
-            "step_start": Out(1),
-            "step_done": In(1),
+            "steps": Out(StepPort()),
             "execs_done": Out(16),
             "completed": Out(1),
             "busy": Out(1),
@@ -85,7 +83,7 @@ class Sequencer(wiring.Component):
         m.submodules.weights_gate = weights_gate = Gate(isa.WEIGHTS)
         m.submodules.load_gate = load_gate = Gate(isa.LOAD)
         m.submodules.store_gate = store_gate = Gate(isa.STORE)
-        m.submodules.steps = steps = StepControl(self.arch)
+        m.submodules.steps = steps = StepControl()
 
         # i -> fetch -> dispatch -> gates -> units
         connect(m, fetch.request, flipped(self.request))
@@ -98,17 +96,18 @@ class Sequencer(wiring.Component):
         connect(m, dispatch.load, load_gate.i)
         connect(m, dispatch.store, store_gate.i)
         connect(m, exec_gate.o, steps.command)
+        connect(m, steps.o, flipped(self.steps))
         connect(m, weights_gate.o, flipped(self.weights))
         connect(m, load_gate.o, flipped(self.load))
         connect(m, store_gate.o, flipped(self.store))
 
         m.d.comb += [
+            steps.coming.eq(dispatch.exec.valid),
+            # What waits for data has it sooner if DDR does not read commands meanwhile.
+            fetch.pause.eq(dispatch.exec.valid & steps.idle),
             fetch.base.eq(self.base),
             fetch.program_offset.eq(self.program_offset),
             fetch.stop.eq(dispatch.ended),
-            self.step.eq(steps.step),
-            self.step_start.eq(steps.start),
-            steps.done.eq(self.step_done),
             self.completed.eq(steps.completed),
         ]
 

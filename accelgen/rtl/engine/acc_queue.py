@@ -23,6 +23,8 @@ class AccQueue(wiring.Component):
     Beats are D pixels when ``drain_pixels`` says so and ``wide`` is 1; when it is 0 their upper
     D - W lanes are not kept.
 
+    Vectors whose tag is ``held`` stay, and those behind them.
+
     The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
     it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
 
@@ -38,6 +40,8 @@ class AccQueue(wiring.Component):
         Twice the clock, in phase; only used in mode ``"double"``.
     wide : In(1)
         D pixels per beat. Changes only while nothing flows.
+    held : In(layouts.TAG_BITS)
+        Tag of the step that must not begin.
     i : In(stream of accumulators, always ready)
         Finished vectors.
     o : Out(stream of accumulator_beat of arch.array_side)
@@ -53,6 +57,7 @@ class AccQueue(wiring.Component):
         super().__init__({
             "clk2x": In(1),
             "wide": In(1),
+            "held": In(layouts.TAG_BITS),
             "i": In(stream.Signature(layouts.accumulators(arch), always_ready=True)),
             "o": Out(stream.Signature(layouts.accumulator_beat(arch.array_side))),
             "credit": Out(1),
@@ -82,7 +87,8 @@ class AccQueue(wiring.Component):
         keep = Signal(self.arch.pixels, reset_less=True)
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
-        next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
+        marks = self._memory(m, "marks", Cat(self.i.p.keep, self.i.p.tag), write_row, following)
+        next_keep, next_tag = marks[: self.arch.pixels], marks[self.arch.pixels :]
         wanted = self._wanted(next_keep, beats, parts)
         rest = pending & (pending - 1)[:beats]
 
@@ -90,7 +96,7 @@ class AccQueue(wiring.Component):
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             finished.eq(~held | (advance & ~rest.any())),
-            begin.eq(finished & some),
+            begin.eq(finished & some & (next_tag != self.held)),
             pending_next.eq(Mux(begin, wanted, Mux(advance, rest, pending))),
         ]
         m.d.sync += [

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.raster import Raster
 from accelgen.rtl.memory.block_ring import BlockPort
@@ -26,6 +26,8 @@ class ArrayReader(wiring.Component):
     beat, a credit; its operands leave ``timing.array_read_latency`` cycles later. Without: each
     beat's run is a row of the copy, issued when there is room for it. Full rate.
 
+    Until ``may_read`` the walk is only made ready.
+
     Parameters
     ----------
     arch : ArchParams
@@ -33,8 +35,12 @@ class ArrayReader(wiring.Component):
 
     Members
     -------
-    step, start : In(fields(EXEC)), In(1)
-        The step.
+    step, start : In(front), In(1)
+        The step; static from a cycle before ``start`` until ``idle``.
+    tag : In(layouts.TAG_BITS)
+        The step's, for its vectors. Static like ``step``.
+    may_read : In(1)
+        Beats may be issued from the next cycle on: nothing that they read is still to be written.
     run : Out(RunPort)
         To the feature memory.
     weights : Out(BlockPort of weight_word)
@@ -46,16 +52,18 @@ class ArrayReader(wiring.Component):
     credit : In(1)
         A vector has left the accumulator queue. ``acc_depth`` vectors fit at reset.
     busy, wait_weights, wait_drain : Out(1)
-        This cycle: a beat issued to the array; one waits for a weight word; for a credit.
+        In the cycle before: a beat issued to the array; one waits for a weight word; for a credit.
     idle : Out(1)
-        Nothing is left to issue, in flight or in the copy's queue.
+        Nothing is left to issue: the next step may be at ``step`` two cycles before its ``start``.
     """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "step": In(layouts.fields(isa.EXEC)),
+            "step": In(layouts.front()),
             "start": In(1),
+            "tag": In(layouts.TAG_BITS),
+            "may_read": In(1),
             "run": Out(RunPort(arch)),
             "weights": Out(BlockPort(layouts.weight_word(arch))),
             "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
@@ -83,19 +91,24 @@ class ArrayReader(wiring.Component):
             raster.in_repeat.eq(step.in_repeat),
             raster.start.eq(self.start),
             self.weights.words.eq(step.weight_words),
+            self.weights.begin.eq(self.start),
+            self.weights.keep.eq(step.keep),
+            self.weights.rewind.eq(step.rewind),
         ]
 
         # Cycle 0: issue a beat.
         beat = raster.o.p
         has_word, has_room, issue = Signal(), Signal(), Signal()
+        array, copy = Signal(), Signal()  # what may be issued
+        m.d.sync += [
+            array.eq(self.may_read & step.array),
+            copy.eq(self.may_read & ~step.array),
+        ]
         m.d.comb += [
-            has_word.eq(~step.array | self.weights.available),
-            has_room.eq(Mux(step.array, ~beat.first | room.some, copy_room.some)),
-            raster.o.ready.eq(has_word & has_room),
+            has_word.eq(self.weights.available),
+            has_room.eq(~beat.first | room.some),
+            raster.o.ready.eq((array & has_word & has_room) | (copy & copy_room.some)),
             issue.eq(raster.o.valid & raster.o.ready),
-            self.busy.eq(issue & step.array),
-            self.wait_weights.eq(raster.o.valid & ~has_word),
-            self.wait_drain.eq(raster.o.valid & has_word & ~has_room & step.array),
             self.weights.take.eq(issue & step.array),
             self.weights.last_use.eq(beat.last_vector),
             room.take.eq(issue & step.array & beat.first),
@@ -103,12 +116,20 @@ class ArrayReader(wiring.Component):
             copy_room.take.eq(issue & ~step.array),
             copy_room.give.eq(self.copy.valid & self.copy.ready),
         ]
+        m.d.sync += [
+            self.busy.eq(issue & step.array),
+            self.wait_weights.eq(raster.o.valid & array & ~has_word),
+            self.wait_drain.eq(raster.o.valid & array & has_word & ~has_room),
+        ]
 
-        # in_flight[n]: a beat was issued n + 1 cycles ago.
+        # in_flight[n]: a beat was issued n + 1 cycles ago; to_array[n]: it was one for the array.
         latency = timing.array_read_latency(self.arch.pixels)
-        in_flight = Signal(latency)
-        m.d.sync += in_flight.eq(Cat(issue, in_flight))
-        m.d.comb += self.idle.eq(raster.idle & ~in_flight.any() & copy_room.all)
+        in_flight, to_array = Signal(latency), Signal(latency)
+        m.d.sync += [
+            in_flight.eq(Cat(issue, in_flight)),
+            to_array.eq(Cat(issue & step.array, to_array)),
+        ]
+        m.d.comb += self.idle.eq(raster.idle)
 
         # Cycles 1 and 2: the row. A negative address is above the map's first row.
         base, rows, row = (
@@ -124,38 +145,39 @@ class ArrayReader(wiring.Component):
             self.run.en.eq(in_flight[1]),
             self.run.row.eq(row),
             self.run.bank.eq(delay(m, beat.bank, 2)),
-            self.run.phases.eq(step.in_raster.phases),
+            self.run.phases.eq(delay(m, step.in_raster.phases, 2)),
         ]
 
-        self._operands(m, beat, in_flight)
-        self._copy(m, in_flight)
+        self._operands(m, beat, in_flight, to_array)
+        self._copy(m, in_flight, to_array)
         return m
 
-    def _operands(self, m, beat, in_flight):
+    def _operands(self, m, beat, in_flight, to_array):
         """The run, with padding where a lane is outside the map, beside its weights."""
         latency = len(in_flight)
         inside = delay(m, beat.inside, latency - 1)
         pad = Signal(layouts.pixel(self.arch), reset_less=True)
         activations = Signal(layouts.row(self.arch), reset_less=True)
-        m.d.sync += pad.eq(self.step.in_raster.pad_value.replicate(self.arch.lanes))
+        with m.If(~in_flight.any()):  # a next step's does not change what is on its way
+            m.d.sync += pad.eq(self.step.in_raster.pad_value.replicate(self.arch.lanes))
         for n in range(self.arch.pixels):
             m.d.sync += activations[n].eq(Mux(inside[n], self.run.data[n], pad))
 
         o = self.o.p
         m.d.comb += [
-            self.o.valid.eq(in_flight[-1] & self.step.array),
+            self.o.valid.eq(to_array[-1]),
             o.activations.eq(activations),
             o.weights.eq(self.weights.word),
-            Cat(o.first, o.last, o.keep).eq(
-                delay(m, Cat(beat.first, beat.last, beat.keep), latency)
+            Cat(o.first, o.last, o.keep, o.tag).eq(
+                delay(m, Cat(beat.first, beat.last, beat.keep, self.tag), latency)
             ),
         ]
 
-    def _copy(self, m, in_flight):
+    def _copy(self, m, in_flight, to_array):
         """The run as it was read, in the queue that was asked for room before."""
         m.submodules.copy_queue = queue = StreamQueue(layouts.row(self.arch), depth=_COPY_QUEUE)
         wiring.connect(m, queue.o, wiring.flipped(self.copy))
         m.d.comb += [
-            queue.i.valid.eq(in_flight[-2] & ~self.step.array),
+            queue.i.valid.eq(in_flight[-2] & ~to_array[-2]),
             queue.i.payload.eq(self.run.data),
         ]

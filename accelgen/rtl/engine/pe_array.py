@@ -1,6 +1,6 @@
 """PE array: C x C x P products per cycle, accumulated over a vector's taps and input groups."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,7 @@ class PeArray(wiring.Component):
     i : In(stream of array_operands, always ready)
         Operands. Weights in [-127, 127].
     o : Out(stream of accumulators, always ready)
-        Finished vectors, with ``keep`` of their last beat.
+        Finished vectors, with ``keep`` and ``tag`` of their last beat.
     """
 
     def __init__(self, arch: ArchParams):
@@ -83,7 +83,9 @@ class PeArray(wiring.Component):
             valid.eq(delay(m, self.i.valid, self.latency - 2, reset=True)),
             first.eq(delay(m, self.i.valid & self.i.p.first, self.latency - 1, reset=True)),
             self.o.valid.eq(delay(m, self.i.valid & self.i.p.last, self.latency, reset=True)),
-            self.o.p.keep.eq(delay(m, self.i.p.keep, self.latency)),
+            Cat(self.o.p.keep, self.o.p.tag).eq(
+                delay(m, Cat(self.i.p.keep, self.i.p.tag), self.latency)
+            ),
         ]
 
         return m

@@ -28,7 +28,7 @@ class Raster(wiring.Component):
     ``(g div in_repeat) * in_step + i``; the beat carries its distance in rows.
 
     Settings are static from ``start`` to ``idle``. A beat per cycle from
-    ``timing.raster_setup(pixels)`` cycles after ``start`` on.
+    ``timing.raster_setup(pixels, placed=raster.placed)`` cycles after ``start`` on.
 
     Parameters
     ----------
@@ -113,7 +113,9 @@ class Raster(wiring.Component):
             with m.State("Idle"):
                 m.d.comb += self.idle.eq(room.all)
                 m.d.sync += placed.eq(0)
-                with m.If(self.start):
+                with m.If(self.start & self.raster.placed):
+                    m.next = "Begin"
+                with m.Elif(self.start):
                     m.next = "Place lanes"
             with m.State("Place lanes"):
                 m.d.comb += place.eq(1)
@@ -142,22 +144,25 @@ class Raster(wiring.Component):
         """Lanes, with the places of a group's first vector: x = l mod pitch, row = l div pitch;
         in phases, of 2 l."""
         raster = self.raster
-        next_x = Signal(14)
+        # Whether the lane is its row's last is found out with the one before.
+        row_ends, one_per_row, before_last = Signal(), Signal(), Signal(signed(15), reset_less=True)
         # The places come one per cycle through the last lane's register and move down.
         new = Signal(Place, reset_less=True)
         initial = [
             Signal(Place, name=f"initial{n}", reset_less=True) for n in range(self.arch.pixels)
         ]
-        m.d.comb += next_x.eq(new.x + Cat(~raster.phases, raster.phases))
+        step = Cat(~raster.phases, raster.phases)
+        m.d.sync += [one_per_row.eq(raster.pitch == step), before_last.eq(raster.pitch - 2 * step)]
         with m.If(self.start):
-            m.d.sync += new.eq(0)
+            m.d.sync += [new.eq(0), row_ends.eq(one_per_row)]
         with m.If(place):
             m.d.sync += [
                 Cat(initial).eq(Cat(*initial[1:], new)),
-                new.x.eq(next_x),
+                new.x.eq(new.x + step),
+                row_ends.eq(Mux(row_ends, one_per_row, new.x == before_last)),
                 new.phase.eq(Mux(new.phase + 1 == raster.stride_w, 0, new.phase + 1)),
             ]
-            with m.If(next_x == raster.pitch):
+            with m.If(row_ends):
                 m.d.sync += [new.x.eq(0), new.phase.eq(0), new.y.eq(new.y + raster.stride_h)]
 
         bounds = self._bounds(m, loops)

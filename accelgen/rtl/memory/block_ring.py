@@ -19,6 +19,12 @@ class BlockPort(wiring.Signature):
     -------
     words : Out(12)
         Words of the current block, at least 1. Static from a cycle before it is read.
+    begin : Out(1)
+        Pulse, three cycles or more before a sequence of blocks is read.
+    keep : Out(1)
+        Its words are not freed. Static from ``begin`` on.
+    rewind : Out(1)
+        With ``begin``: the sequence begins with the first block that was kept.
     available : In(1)
         The next word is there.
     take : Out(1)
@@ -32,6 +38,9 @@ class BlockPort(wiring.Signature):
     def __init__(self, shape):
         super().__init__({
             "words": Out(12),
+            "begin": Out(1),
+            "keep": Out(1),
+            "rewind": Out(1),
             "available": In(1),
             "take": Out(1),
             "last_use": Out(1),
@@ -45,7 +54,10 @@ class BlockRing(wiring.Component):
     The stream is cut into blocks of ``read.words`` words. ``take`` reads the words of the current
     block in order, from the first again after the last, until a pass with ``last_use`` frees them
     and moves on to the next block. A block that is only used once may be longer than the ring.
-    There is no start: the next step's words may already be in the ring.
+    The next step's words may already be in the ring.
+
+    What is kept of one or more sequences in a row must fit in the ring. It is read again by a
+    sequence that rewinds, and those that follow it, and freed by those that do not keep.
 
     Parameters
     ----------
@@ -111,16 +123,24 @@ class BlockRing(wiring.Component):
         m.d.comb += again.eq(self._last_word(m) & ~last_use)
         m.d.sync += some.eq(written != position)
         with m.If(take):
-            m.d.sync += [
-                some.eq(again | (before_written != position)),
-                position.eq(Mux(again, block, position + 1)),
-            ]
-            with m.If(last_use):
-                m.d.sync += block.eq(position + 1)
+            m.d.sync += some.eq(again | (before_written != position))
+
+        # Where what is kept begins. Nothing is taken while it is gone back to.
+        kept, held, rewinds = Signal(count), Signal(), Signal()
+        m.d.sync += rewinds.eq(self.read.begin & self.read.rewind)
+        with m.If(self.read.begin):
+            m.d.sync += held.eq(self.read.keep)
+            with m.If(~held & ~self.read.rewind):
+                m.d.sync += kept.eq(position)
+        with m.If(take | rewinds):
+            m.d.sync += position.eq(Mux(rewinds, kept, Mux(again, block, position + 1)))
+        with m.If((take & last_use) | rewinds):
+            m.d.sync += block.eq(Mux(rewinds, kept, position + 1))
 
         # The address waits, not the wide word: RAM and output register are the last two cycles.
         wait = self.latency - 2
         word = Signal(self._width, reset_less=True)
+        frees = self.read.take & last_use & ~self.read.keep
         m.d.comb += [
             read.en.eq(delay(m, self.read.take, wait, reset=True)),
             read.addr.eq(delay(m, position, wait)),
@@ -128,7 +148,7 @@ class BlockRing(wiring.Component):
         ]
         m.d.sync += [
             word.eq(read.data),
-            freed.eq(freed + delay(m, self.read.take & self.read.last_use, wait, reset=True)),
+            freed.eq(freed + delay(m, frees, wait, reset=True)),
         ]
 
         return m

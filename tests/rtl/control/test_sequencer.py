@@ -9,10 +9,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from accelgen.arch import ArchParams, isa
-from accelgen.arch.isa import COMMAND_BYTES, Opcode
+from accelgen.arch.isa import Opcode, command_beats
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.control.sequencer import Sequencer
+from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.control.weight_loader import WeightLoader
 from accelgen.rtl.memory.dma_read import DmaRead
 from accelgen.rtl.memory.read_arbiter import ReadArbiter
@@ -25,7 +26,7 @@ ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single")
 BASE = 0x12_3456_0000
 PROGRAM = 0x8000  # program_offset; weights lie below
 INPUTS = (
-    "start", "load__ready", "store__ready", "load_done", "store_done", "step_done", "units_idle",
+    "start", "load__ready", "store__ready", "load_done", "store_done", "steps__done", "units_idle",
     "weights__ready", "axi__arready", "axi__rvalid",
 )  # fmt: skip
 
@@ -44,9 +45,7 @@ class ControlPath(wiring.Component):
             "load_done": In(1),
             "store_done": In(1),
             "units_idle": In(1),
-            "step": Out(layouts.fields(isa.EXEC)),
-            "step_start": Out(1),
-            "step_done": In(1),
+            "steps": Out(StepPort()),
             "weights": Out(stream.Signature(layouts.weight_word(arch))),
             "busy": Out(1),
             "done": Out(1),
@@ -75,9 +74,10 @@ class ControlPath(wiring.Component):
         connect(m, loader.weights, flipped(self.weights))
         for name in ("table1", "table2", "params1", "params2", "taps"):
             m.d.comb += getattr(loader, name).ready.eq(1)
-        for name in ("start", "base", "program_offset", "load_done", "store_done", "step_done"):
+        connect(m, sequencer.steps, flipped(self.steps))
+        for name in ("start", "base", "program_offset", "load_done", "store_done"):
             m.d.comb += getattr(sequencer, name).eq(getattr(self, name))
-        for name in ("step", "step_start", "busy", "done", "exec_wait", "fetch_wait"):
+        for name in ("busy", "done", "exec_wait", "fetch_wait"):
             m.d.comb += getattr(self, name).eq(getattr(sequencer, name))
         m.d.comb += [
             loader.base.eq(self.base),
@@ -157,15 +157,15 @@ class Units:
         dut, waited = self.dut, 0
         while True:
             await ReadOnly()
-            if dut.step_start.value:
-                self.check(Opcode.EXEC, int(dut.step.value))
+            if dut.steps__start.value:
+                self.check(Opcode.EXEC, int(dut.steps__step.value))
                 self.gaps.append(waited)
-                step = int(dut.step.value)
+                step = int(dut.steps__step.value)
                 for _ in range(isa.EXEC.unpack(step)["weight_words"]):
                     await self._take_weight()
                 await FallingEdge(dut.clk)
-                await self.finish(Opcode.EXEC, dut.step_done)
-                assert int(dut.step.value) == step
+                await self.finish(Opcode.EXEC, dut.steps__done)
+                assert int(dut.steps__step.value) == step
                 waited = 0
             else:
                 await FallingEdge(dut.clk)
@@ -282,11 +282,11 @@ async def run(dut, commands, *, pace, stall=0.0, seed=0, load_pace=None):
     """Run ``commands`` and END; check that done comes once, when all has completed."""
     image = bytearray(random.Random(seed).randbytes(PROGRAM))
     for code, fields in commands:
-        image += isa.FORMATS[code].pack(fields).to_bytes(COMMAND_BYTES, "little")
-    image += bytes(COMMAND_BYTES)
+        image += isa.FORMATS[code].pack(fields).to_bytes(16 * command_beats(code), "little")
+    image += bytes(16)
     # What stands behind END must not matter: commands that would do harm.
-    trap = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}}).to_bytes(COMMAND_BYTES, "little")
-    image += trap * 8
+    trap = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}})
+    image += trap.to_bytes(16 * command_beats(Opcode.EXEC), "little") * 8
     slave = AxiSlave(dut, "axi__", image, base=BASE, latency=20, stall=stall, seed=seed)
     units = Units(dut, commands, pace=pace, seed=seed).start()
     if load_pace:
@@ -315,7 +315,7 @@ async def run(dut, commands, *, pace, stall=0.0, seed=0, load_pace=None):
         await ReadOnly()
         assert not dut.done.value
         assert not dut.busy.value
-        assert not dut.step_start.value
+        assert not dut.steps__start.value
         await FallingEdge(dut.clk)
     for task in units.tasks:
         task.cancel()

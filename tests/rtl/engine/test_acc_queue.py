@@ -111,6 +111,44 @@ def bench_arch():
     return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def the_next_steps_vectors_are_held_and_those_before_are_dropped(dut):
+    arch = bench_arch()
+    full, count = (1 << arch.pixels) - 1, arch.acc_depth
+    # Steps 0 and 1: pixels, then vectors without any, which may be left when step 2 begins.
+    steps = [(full, 0), (full, 0), (0, 0), (full, 1), (0, 1), (full, 2)]
+    vectors = [(0xA0 + n, keep, tag) for n, (keep, tag) in enumerate(steps)]
+    await start_clock(dut, zero=["i__valid"])
+    dut.wide.value, dut.o__ready.value = 0, 1
+    beats = arch.pixels // arch.chain_pixels
+    seen, credits = 0, 0
+
+    async def cycles(number):
+        nonlocal seen, credits
+        for _ in range(number):
+            await ReadOnly()
+            seen += int(dut.o__valid.value)
+            credits += int(dut.credit.value)
+            await FallingEdge(dut.clk)
+
+    dut.held.value = 1
+    total = arch.acc_bits * arch.lanes * arch.pixels
+    assert len(vectors) <= count
+    for acc, keep, tag in vectors:
+        dut.i__valid.value = 1
+        dut.i__payload.value = acc | (keep | tag << arch.pixels) << total
+        await cycles(1)
+    dut.i__valid.value = 0
+    await cycles(8 * beats + 40)
+    assert (seen, credits) == (2 * beats, 3)  # step 1 is held, and what stands behind it
+    dut.held.value = 2
+    await cycles(8 * beats + 40)
+    assert (seen, credits) == (3 * beats, 5)
+    dut.held.value = 3
+    await cycles(8 * beats + 40)
+    assert (seen, credits) == (4 * beats, 6)
+
+
 async def run_vectors(dut, keeps, *, width=None, gap=0.0, stall=0.0):
     """Send vectors as credits allow, take beats, compare. Returns cycles up to the last beat."""
     arch = bench_arch()
@@ -125,6 +163,7 @@ async def run_vectors(dut, keeps, *, width=None, gap=0.0, stall=0.0):
         if (kept := keep >> at & ((1 << width) - 1))
     ]
     await start_clock(dut, zero=["i__valid", "o__ready"])
+    dut.held.value = 3  # all are of step 0
     dut.wide.value = width > arch.chain_pixels
 
     credits, sent, got, cycle, ended = arch.acc_depth, 0, [], 0, 0

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from dataclasses import replace
 
 import cocotb
 import numpy as np
@@ -14,7 +15,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
-from accelgen.rtl.engine.array_reader import ArrayReader
+from accelgen.rtl.engine.array_reader import _COPY_QUEUE, ArrayReader
 from accelgen.rtl.memory.block_ring import WeightRing
 from accelgen.rtl.memory.feature_memory import FeatureMemory
 from tests.helpers.clock import start_clock
@@ -29,6 +30,7 @@ CONFIGURATIONS = {
 }
 WEIGHT_WORDS = 64
 STROBES = ("busy", "wait_weights", "wait_drain")
+FRONT = isa.Format("front", "", tuple(f for f in isa.EXEC.fields if f.name in isa.FRONT))
 
 
 class _Feed(wiring.Component):
@@ -37,8 +39,10 @@ class _Feed(wiring.Component):
     def __init__(self, arch):
         self.arch = arch
         super().__init__({
-            "step": In(layouts.fields(isa.EXEC)),
+            "step": In(layouts.front()),
             "start": In(1),
+            "tag": In(layouts.TAG_BITS),
+            "may_read": In(1),
             "load": In(stream.Signature(layouts.row_write(arch))),
             "words": In(stream.Signature(layouts.weight_word(arch))),
             "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
@@ -62,6 +66,8 @@ class _Feed(wiring.Component):
         m.d.comb += [
             reader.step.eq(self.step),
             reader.start.eq(self.start),
+            reader.tag.eq(self.tag),
+            reader.may_read.eq(self.may_read),
             reader.credit.eq(self.credit),
             self.idle.eq(reader.idle),
             *(getattr(self, name).eq(getattr(reader, name)) for name in STROBES),
@@ -138,6 +144,46 @@ async def no_vector_starts_without_a_credit(dut):
 
 
 @cocotb.test()
+async def reads_nothing_before_it_may(dut):
+    bench = await Bench.on(dut)
+    dut.may_read.value = 0
+    geometry = Geometry(height=3, width=8, joined=True)
+
+    await bench.start(geometry, groups=1, in_groups=1)
+    for _ in range(60):
+        await bench.cycle()
+    assert not bench.operands
+    assert not any(bench.strobes.values())
+    dut.may_read.value = 1
+    now = bench.now
+    await bench.finish(3)
+
+    # The walk was ready.
+    assert bench.cycles[0] == now + 1 + timing.array_read_latency(bench.arch.pixels)
+
+
+@cocotb.test()
+async def a_step_may_follow_while_the_one_before_is_on_its_way(dut):
+    """The next is at ``step`` as soon as the reader is idle: nothing of it mixes with the first."""
+    bench = await Bench.on(dut)
+    first = Geometry(height=4, width=8, kernel=(3, 3), pads=(1, 1, 1, 1), pad_value=11)
+    second = replace(first, pad_value=-22)
+    last = Geometry(height=2, width=8, joined=True)
+    expected, tags = [], set()
+    for number, geometry in enumerate((first, second, last)):
+        await bench.start(geometry, groups=2, in_groups=1, keep_operands=bool(number))
+        tags.add(bench.tag)
+        beats = list(walk(geometry, bench.arch.pixels, **bench.loops))
+        expected += bench.expected(geometry, beats)
+        while not dut.idle.value or bench.now < 3:
+            await bench.cycle()
+    await bench.finish(0)
+
+    assert bench.operands == expected
+    assert len(tags) == 3
+
+
+@cocotb.test()
 async def copies_rows_at_full_rate(dut):
     bench = await Bench.on(dut)
     rows = await bench.copy_map(Geometry(height=9, width=16, joined=True), groups=3)
@@ -170,10 +216,11 @@ class Bench:
         self.random = random.Random(seed)
         self.queue = []  # weight words still to be sent
         self.sent = []  # of all time
-        self.outstanding, self.gives_credit = 0, True
+        self.outstanding, self.gives_credit, self.quiet = 0, True, 0
         await start_clock(
             dut, zero=("step", "start", "load__valid", "words__valid", "copy__ready", "credit")
         )
+        dut.may_read.value, self.tag = 1, 0
         shape = (arch.feature_rows, arch.pixels, arch.lanes)
         self.memory = self.rng.integers(-128, 128, shape)
         layout = [row | int(join(data, 8)) << 16 for row, data in enumerate(self.memory)]
@@ -187,7 +234,17 @@ class Bench:
         row = int(self.rng.integers(0, self.arch.feature_rows - stride * map_groups))
         return row // unit * unit, stride
 
-    async def start(self, geometry, *, groups, in_groups, in_step=0, in_repeat=1, array=1):
+    async def start(
+        self,
+        geometry,
+        *,
+        groups,
+        in_groups,
+        in_step=0,
+        in_repeat=1,
+        array=1,
+        keep_operands=False,
+    ):
         arch = self.arch
         self.loops = {
             "groups": groups, "in_groups": in_groups, "in_step": in_step, "in_repeat": in_repeat,
@@ -207,10 +264,13 @@ class Bench:
         if not self.stall:  # what fits is there before the step begins
             for _ in range(WEIGHT_WORDS):
                 await self.cycle()
-        self.operands, self.cycles, self.copied, self.copied_cycles = [], [], [], []
+        if not keep_operands:
+            self.operands, self.cycles, self.copied, self.copied_cycles = [], [], [], []
         self.strobes = dict.fromkeys(STROBES, 0)
         self.now = 0
-        self.dut.step.value = isa.EXEC.pack(step)
+        self.tag = (self.tag + 1) % 4
+        self.dut.tag.value = self.tag
+        self.dut.step.value = FRONT.pack(step)
         await FallingEdge(self.dut.clk)
         self.dut.start.value = 1
         await self.cycle()
@@ -233,7 +293,8 @@ class Bench:
         if dut.o__valid.value:
             self.operands.append(int(dut.o__payload.value))
             self.cycles.append(self.now)
-            last = self.operands[-1] >> (dut.o__payload.value.range.left - self.arch.pixels)
+            top = dut.o__payload.value.range.left - self.arch.pixels - layouts.TAG_BITS
+            last = self.operands[-1] >> top
             self.outstanding += last & 1
         if dut.copy__valid.value and dut.copy__ready.value:
             self.copied.append(int(dut.copy__payload.value))
@@ -245,9 +306,14 @@ class Bench:
 
     async def finish(self, beats):
         deadline = self.now + 200 + 60 * beats
-        while not self.dut.idle.value or self.outstanding or self.now < 3:
+        while self.busy() or self.now < 3:
             await self.cycle()
             assert self.now < deadline, f"not idle after {self.now} cycles for {beats} beats"
+
+    def busy(self):
+        """What was issued, or copied, may still be on its way when the reader is idle."""
+        self.quiet = self.quiet + 1 if self.dut.idle.value and not self.outstanding else 0
+        return self.quiet < 12 + 8 * _COPY_QUEUE
 
     async def convolve(self, geometry, **loops):
         """Run a step and compare every operand with the definition."""
@@ -255,15 +321,19 @@ class Bench:
         beats = list(walk(geometry, self.arch.pixels, **self.loops))
         await self.finish(len(beats))
 
-        assert len(self.operands) == len(beats)
-        in_vector = 0
-        for got, beat in zip(self.operands, beats, strict=True):
-            in_vector = 0 if beat.first else in_vector + 1
-            assert got == self.operand(geometry, beat, self.words[beat.group][in_vector])
+        assert self.operands == self.expected(geometry, beats)
         assert not self.queue
 
+    def expected(self, geometry, beats):
+        """Operands of a step, by definition."""
+        operands, in_vector = [], 0
+        for beat in beats:
+            in_vector = 0 if beat.first else in_vector + 1
+            operands.append(self.operand(geometry, beat, self.words[beat.group][in_vector]))
+        return operands
+
     def operand(self, geometry, beat, word):
-        """Bits of layouts.array_operands: activations, weights, first, last, keep."""
+        """Bits of layouts.array_operands: activations, weights, first, last, keep, tag."""
         arch = self.arch
         stored = self.group_pixels(beat.input_group)
         pad = np.full(arch.lanes, geometry.pad_value)
@@ -272,6 +342,7 @@ class Bench:
         for value, width in (
             (word, 8 * arch.lanes**2), (beat.first, 1), (beat.last, 1),
             (sum(k << n for n, k in enumerate(beat.keep)), arch.pixels),
+            (self.tag, layouts.TAG_BITS),
         ):  # fmt: skip
             bits |= int(value) << at
             at += width

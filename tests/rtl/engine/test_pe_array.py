@@ -118,16 +118,18 @@ async def run_vectors(dut, vectors, *, gap):
     await start_clock(dut, zero=["i__valid"])
     stimulus, expected = [], {}
     for a, w, keep in vectors:
+        tag = int(rng.integers(4))
         for beat in range(len(a)):
             while rng.random() < gap:
                 stimulus.append(None)
             first, last = beat == 0, beat == len(a) - 1
             operands = join(a[beat], 8) | join(w[beat], 8) << (8 * arch.pixels * arch.lanes)
             marks = first | last << 1 | (keep if last else int(rng.integers(4))) << 2
+            marks |= (tag if last else 0) << (2 + arch.pixels)
             bits = 8 * arch.lanes * (arch.pixels + arch.lanes)
             stimulus.append(operands | marks << bits)
         acc = np.einsum("bpi,boi->po", a, w)
-        expected[len(stimulus) - 1 + latency] = (acc, keep)
+        expected[len(stimulus) - 1 + latency] = (acc, keep | tag << arch.pixels)
 
     for cycle in range(len(stimulus) + latency + 2):
         payload = stimulus[cycle] if cycle < len(stimulus) else None
@@ -136,10 +138,10 @@ async def run_vectors(dut, vectors, *, gap):
             dut.i__payload.value = payload
         assert bool(dut.o__valid.value) == (cycle in expected), f"cycle {cycle}"
         if cycle in expected:
-            acc, keep = expected.pop(cycle)
+            acc, marks = expected.pop(cycle)
             got = int(dut.o__payload.value)
             lanes = arch.pixels * arch.lanes
             np.testing.assert_array_equal(split(got, arch.acc_bits, acc.shape), acc)
-            assert got >> (arch.acc_bits * lanes) == keep
+            assert got >> (arch.acc_bits * lanes) == marks
         await FallingEdge(dut.clk)
     assert not expected

@@ -101,3 +101,66 @@ def test_random_blocks(seed):
     got, expected, _ = run_blocks(blocks, latency=8, stall=float(rng.random()) * 0.8, seed=seed)
 
     assert got == expected
+
+
+def test_kept_blocks_are_read_again_and_then_freed():
+    """Two rounds that keep, one that frees, each of two sequences; then others in their place."""
+    dut = BlockRing(16, depth=DEPTH, latency=3)
+    rng = np.random.default_rng(3)
+    words = rng.integers(0, 1 << 16, 12 + 3 * DEPTH).tolist()
+    # Blocks of two words, read twice each: (sequence's first word, blocks, keep, rewind).
+    sequences = [
+        (0, 1, 0, 0), (2, 2, 1, 0), (6, 3, 1, 0), (2, 2, 1, 1), (6, 3, 1, 0), (2, 2, 0, 1),
+        (6, 3, 0, 0), *((12 + n, 2, 0, 0) for n in range(0, 3 * DEPTH, 4)),
+    ]  # fmt: skip
+    expected, got, due, taken = [], [], [], []
+
+    async def write(ctx):
+        for word in words:
+            ctx.set(dut.i.payload, word)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+            taken.append(word)
+            ctx.set(dut.i.valid, 0)
+
+    async def tick(ctx):
+        await ctx.tick()
+        due[:] = [(left - 1, n) for left, n in due]
+        if due and due[0][0] == 0:
+            got.append(ctx.get(dut.read.word))
+            due.pop(0)
+
+    async def read(ctx):
+        ctx.set(dut.read.words, 2)
+        for number, (first, blocks, keep, rewind) in enumerate(sequences):
+            ctx.set(dut.read.keep, keep)
+            ctx.set(dut.read.rewind, rewind)
+            ctx.set(dut.read.begin, 1)
+            await tick(ctx)
+            ctx.set(dut.read.begin, 0)
+            await tick(ctx)
+            await tick(ctx)
+            for block in range(blocks):
+                for use in range(4):
+                    ctx.set(dut.read.last_use, use > 1)
+                    while not ctx.get(dut.read.available):
+                        await tick(ctx)
+                    ctx.set(dut.read.take, 1)
+                    due.append((3, number))
+                    expected.append(words[first + 2 * block + use % 2])
+                    await tick(ctx)
+                    ctx.set(dut.read.take, 0)
+            if keep:
+                # All of the ring but what was freed is taken.
+                for _ in range(2 * DEPTH):
+                    await tick(ctx)
+                assert len(taken) == 2 + DEPTH
+        for _ in range(5):
+            await tick(ctx)
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(write)
+    sim.add_testbench(read)
+    sim.run_until(2e-3)
+    assert got == expected
