@@ -113,7 +113,7 @@ class _Run:
         ]
         self.queues: dict[str, list[dict[str, Any]]] = {u: [] for u in _UNITS.values()}
         self.total = {u: sum(_UNITS[o] == u for o, _ in self.commands) for u in _UNITS.values()}
-        self.fetched = self.dispatched = 0
+        self.fetched = self.dispatched = self.begun = 0
         self.counts = _Counts()
         execs = [f for o, f in self.commands if o == Opcode.EXEC]
         self.spans = [self.span(f) for f in execs]
@@ -165,6 +165,7 @@ class _Run:
         size = sum(command_bytes(opcode) for opcode, _ in self.commands)
         while self.fetched < size:
             yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
+            yield Wait(lambda: not self.queues["exec"] or self.begun > self.counts.execs)
             yield Transfer("weights", FETCH_BYTES)
             self.read_bytes += FETCH_BYTES
             self.fetched += FETCH_BYTES
@@ -244,6 +245,7 @@ class _Run:
             yield Wait(self.due("exec"))
             yield Delay(overhead.GATE_CYCLES if self.now > begun or not index else 0)
             queue.pop(0)
+            self.begun = index + 1
             yield Delay(span.walk)
             if not span.early:
                 yield from self.after(index)

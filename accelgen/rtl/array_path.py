@@ -85,7 +85,7 @@ class ArrayPath(wiring.Component):
         )
         m.submodules.reader = reader = ArrayReader(arch)
         m.submodules.pe_array = pe_array = PeArray(arch)
-        m.submodules.acc_queue = acc_queue = AccQueue(side)
+        m.submodules.acc_queue = acc_queue = AccQueue(side, tagged=True)
         m.submodules.source = source = AccJoin(side)
         m.submodules.requantizer = requantizer = Requantizer(side)
         m.submodules.assembler = assembler = RowAssembler(side)

@@ -96,7 +96,6 @@ class WindowPath(wiring.Component):
             requantizer.i.p.kept.eq(acc_queue.o.p.kept),
             acc_queue.o.ready.eq(Mux(scale, self.scaled.ready, requantizer.i.ready)),
             acc_queue.wide.eq(scale),
-            acc_queue.held.eq(1),  # nothing comes early: all tags are 0
         ]
 
         # Taps, vector, parameters, table

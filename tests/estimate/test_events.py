@@ -30,6 +30,14 @@ def test_two_ports_share_the_memory_and_the_survivor_gets_the_rest():
     assert ends == {"a": pytest.approx(100), "b": pytest.approx(150)}
 
 
+def test_a_port_apart_takes_nothing_from_the_others():
+    simulation, ends = Simulation(12, 16, {"c"}), {}
+
+    simulation.run(*transfers(simulation, ends, ("a", 600), ("b", 600), ("c", 1200)))
+
+    assert ends == {p: pytest.approx(100) for p in "abc"}
+
+
 def test_what_a_full_port_leaves_goes_to_the_other():
     simulation, ends = Simulation(24, 16), {}
 

@@ -222,3 +222,13 @@ def test_settings_out_of_range_are_refused():
         DdrSettings(refresh_interval=10, refresh_cycles=10)
     with pytest.raises(ConfigError, match="bytes per cycle must be"):
         DdrSettings(bytes_per_cycle=0)
+
+
+def test_a_duplex_memory_moves_as_much_in_either_direction(tmp_path):
+    program = command(READ_W | WRITE_F, BURSTS)
+    shared, duplex = run(
+        tmp_path, *(job(program, bytes_per_cycle=8, duplex=d) for d in (False, True))
+    )
+
+    assert bytes_per_cycle(shared, 2 * BYTES) == pytest.approx(8, rel=0.01)
+    assert bytes_per_cycle(duplex, 2 * BYTES) == pytest.approx(16, rel=0.01)

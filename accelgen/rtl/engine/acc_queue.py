@@ -23,7 +23,7 @@ class AccQueue(wiring.Component):
     Beats are D pixels when ``drain_pixels`` says so and ``wide`` is 1; when it is 0 their upper
     D - W lanes are not kept.
 
-    Vectors whose tag is ``held`` stay, and those behind them.
+    With ``tagged`` vectors whose tag is ``held`` stay, and those behind them.
 
     The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
     it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
@@ -33,6 +33,8 @@ class AccQueue(wiring.Component):
     arch : ArchParams
         Uses ``lanes``, ``pixels``, ``chain_pixels``, ``drain_pixels``, ``acc_bits``, ``acc_depth``
         and ``pe_mode``.
+    tagged : bool
+        Look at tags.
 
     Members
     -------
@@ -52,8 +54,9 @@ class AccQueue(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self, arch: ArchParams, *, tagged: bool = False):
         self.arch = arch
+        self.tagged = tagged
         super().__init__({
             "clk2x": In(1),
             "wide": In(1),
@@ -87,8 +90,11 @@ class AccQueue(wiring.Component):
         keep = Signal(self.arch.pixels, reset_less=True)
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
-        marks = self._memory(m, "marks", Cat(self.i.p.keep, self.i.p.tag), write_row, following)
-        next_keep, next_tag = marks[: self.arch.pixels], marks[self.arch.pixels :]
+        next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
+        may_begin = Signal(init=1)
+        if self.tagged:
+            tag = self._memory(m, "tag", self.i.p.tag, write_row, following)
+            m.d.comb += may_begin.eq(tag != self.held)
         wanted = self._wanted(next_keep, beats, parts)
         rest = pending & (pending - 1)[:beats]
 
@@ -96,7 +102,7 @@ class AccQueue(wiring.Component):
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             finished.eq(~held | (advance & ~rest.any())),
-            begin.eq(finished & some & (next_tag != self.held)),
+            begin.eq(finished & some & may_begin),
             pending_next.eq(Mux(begin, wanted, Mux(advance, rest, pending))),
         ]
         m.d.sync += [

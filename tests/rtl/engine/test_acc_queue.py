@@ -42,7 +42,8 @@ CONFIGURATIONS = {
 def test_acc_queue(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    queue = BesideQueue(AccQueue(arch)) if arch.pe_mode == "double" else AccQueue(arch)
+    queue = AccQueue(arch, tagged=True)
+    queue = BesideQueue(queue) if arch.pe_mode == "double" else queue
 
     simulate(queue, __name__, tmp_path, **arch.to_dict())
 
