@@ -173,13 +173,16 @@ class _Run:
     def dispatch(self) -> Process:
         end = 0
         for opcode, fields in self.commands:
-            queue = self.queues[_UNITS[opcode]]
             end += command_bytes(opcode)
-            yield Wait(lambda end=end: self.fetched >= end)  # type: ignore[misc]
-            yield Wait(lambda queue=queue: len(queue) < QUEUE_DEPTH)  # type: ignore[misc]
-            yield Delay(overhead.DISPATCH_CYCLES)
-            queue.append(fields)
-            self.dispatched = end // FETCH_BYTES * FETCH_BYTES
+            yield from self.enqueue(self.queues[_UNITS[opcode]], fields, end)
+
+    def enqueue(self, queue: list[dict[str, Any]], fields: dict[str, Any], end: int) -> Process:
+        """A command whose last byte is ``end`` to its unit's queue."""
+        yield Wait(lambda: self.fetched >= end)
+        yield Wait(lambda: len(queue) < QUEUE_DEPTH)
+        yield Delay(overhead.DISPATCH_CYCLES)
+        queue.append(fields)
+        self.dispatched = end // FETCH_BYTES * FETCH_BYTES
 
     def due(self, unit: str) -> Callable[[], bool]:
         """True when the unit's next command is there and its wait counts are reached."""
@@ -224,7 +227,7 @@ class _Run:
             waited = self.now > before
             yield Delay(overhead.STORE_HEAD_CYCLES if waited else overhead.STORE_NEXT_CYCLES)
             if fields["weights"]:
-                yield Wait(lambda number=number: self.counts.stores == number)  # type: ignore[misc]
+                yield Wait(self.stored(number))
                 yield from self.weights.feed(size)
                 self.counts.stores += 1
                 continue
@@ -235,23 +238,31 @@ class _Run:
     def response(self, number: int) -> Process:
         """A STORE's last response, while the next one's beats follow its own."""
         yield Delay(self.memory.write_latency_cycles)
-        yield Wait(lambda: self.counts.stores == number)
+        yield Wait(self.stored(number))
         self.counts.stores += 1
+
+    def stored(self, number: int) -> Callable[[], bool]:
+        """True when the STOREs before ``number`` are done."""
+        return lambda: self.counts.stores == number
 
     def exec(self) -> Process:
         """The array's reader: step after step, up to one ahead of what is behind it."""
-        for index, span in enumerate(self.spans):
-            queue, begun = self.queues["exec"], self.now
-            yield Wait(self.due("exec"))
-            yield Delay(overhead.GATE_CYCLES if self.now > begun or not index else 0)
-            queue.pop(0)
-            self.begun = index + 1
-            yield Delay(span.walk)
-            if not span.early:
-                yield from self.after(index)
-            yield Delay(timing.array_read_latency(self.arch.pixels))
-            self.simulation.start(self.step(index))
-            yield Wait(lambda span=span: span.front_end > 0)  # type: ignore[misc]
+        for index in range(len(self.spans)):
+            yield from self.read(index)
+
+    def read(self, index: int) -> Process:
+        """One EXEC to the array, until its last vector is issued."""
+        span, before = self.spans[index], self.now
+        yield Wait(self.due("exec"))
+        yield Delay(overhead.GATE_CYCLES if self.now > before or not index else 0)
+        self.queues["exec"].pop(0)
+        self.begun = index + 1
+        yield Delay(span.walk)
+        if not span.early:
+            yield from self.after(index)
+        yield Delay(timing.array_read_latency(self.arch.pixels))
+        self.simulation.start(self.step(index))
+        yield Wait(lambda: span.front_end > 0)
 
     def after(self, index: int) -> Process:
         """All EXECs before ``index`` are done."""
@@ -275,34 +286,36 @@ class _Run:
         self.counts.execs += 1
 
     def front(self, index: int, span: Span, groups: list[Group]) -> Process:
-        """The PE array, or the copy: group after group, as weights come and the ring has room.
-
-        Before the EXEC before it is done it makes as many vectors as their queue holds.
-        """
+        """The PE array, or the copy: group after group, as weights come and the ring has room."""
         time = span.time
         ring = self.arch.ring_rows // time.ring_rows if time.ring_rows else len(groups)
         for number, group in enumerate(groups):
-            yield Wait(lambda group=group: group.weights_begun)  # type: ignore[misc]
-            group.front_start = self.now
-            yield Wait(lambda group=group: group.weights_there)  # type: ignore[misc]
-            late = self.now - group.front_start
-            # The first vector takes its weights as they come; the others are behind it.
-            first = time.front / time.front_vectors
-            whole = time.front if number < len(groups) - 1 else time.front_alone
-            whole -= min(late, first)
-            if self.counts.execs < index:
-                room = self.arch.acc_depth - number * time.front_vectors
-                ahead = max(0.0, min(whole, room * first))
-                yield Delay(ahead)
-                whole -= ahead
-                if whole > 0:
-                    yield from self.after(index)
-            yield Delay(whole)
+            whole = time.front if group is not groups[-1] else time.front_alone
+            yield from self.vectors(index, number, group, whole)
             if time.window_vectors:
                 yield from self.ring_room(span, groups, number, ring)
             group.front_end, group.front_done = self.now, True
             group.done = group.done or not time.window_vectors
         span.front_end = self.now
+
+    def vectors(self, index: int, number: int, group: Group, whole: float) -> Process:
+        """A group's, ``whole`` cycles undisturbed. Before the EXEC before it is done there are as
+        many as their queue holds."""
+        time = self.spans[index].time
+        yield Wait(lambda: group.weights_begun)
+        group.front_start = self.now
+        yield Wait(lambda: group.weights_there)
+        # The first vector takes its weights as they come; the others are behind it.
+        first = time.front / time.front_vectors
+        whole -= min(self.now - group.front_start, first)
+        if self.counts.execs < index:
+            room = self.arch.acc_depth - number * time.front_vectors
+            ahead = max(0.0, min(whole, room * first))
+            yield Delay(ahead)
+            whole -= ahead
+            if whole > 0:
+                yield from self.after(index)
+        yield Delay(whole)
 
     def ring_room(self, span: Span, groups: list[Group], number: int, ring: int) -> Process:
         """The front ends a group only when all its rows have a place in the ring."""
@@ -318,15 +331,20 @@ class _Run:
 
     def window(self, span: Span, groups: list[Group]) -> Process:
         """The window engine: behind the front by what a kernel needs, and by its last rows."""
-        time = span.time
         for group in groups:
-            yield Wait(lambda group=group: group.front_start >= 0)  # type: ignore[misc]
-            yield Delay(group.front_start + span.ring + time.fill * time.front - self.now)
-            group.window_start = self.now
-            yield Delay(time.window if group is not groups[-1] else time.window_alone)
-            yield Wait(lambda group=group: group.front_done)  # type: ignore[misc]
-            yield Delay(group.front_end + span.ring + time.tail - self.now)
-            group.done = True
+            whole = span.time.window if group is not groups[-1] else span.time.window_alone
+            yield from self.window_group(span, group, whole)
+
+    def window_group(self, span: Span, group: Group, whole: float) -> Process:
+        """A group of ``whole`` cycles undisturbed."""
+        time = span.time
+        yield Wait(lambda: group.front_start >= 0)
+        yield Delay(group.front_start + span.ring + time.fill * time.front - self.now)
+        group.window_start = self.now
+        yield Delay(whole)
+        yield Wait(lambda: group.front_done)
+        yield Delay(group.front_end + span.ring + time.tail - self.now)
+        group.done = True
 
 
 def _complete(opcode: Opcode, fields: Any) -> dict[str, Any]:

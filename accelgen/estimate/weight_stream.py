@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from accelgen.arch import ArchParams
@@ -89,7 +90,7 @@ class WeightStream:
             # Larger pieces than bursts need more room to keep the same rate.
             room = self.room + (2 * LONG_PIECE if size >= LONG else 0)
             for piece in self._pieces(size):
-                yield Wait(lambda end=piece - room: self.issued + end <= self.consumed)  # type: ignore[misc]
+                yield Wait(self._has_room(room - piece))
                 self.issued += piece
                 self.flying.append((self.simulation.now + self.latency_cycles, piece))
         self.finished = True
@@ -145,7 +146,7 @@ class WeightStream:
                 missing -= part
             else:
                 oldest = self.held[0]
-                yield Wait(lambda group=oldest: group.front_done)  # type: ignore[misc]
+                yield Wait(partial(getattr, oldest, "front_done"))
         group.weights_there = True
 
     def feed(self, size: int) -> Process:
@@ -165,9 +166,17 @@ class WeightStream:
                 size -= piece
             return
         for piece in self._pieces(size):
-            yield Wait(lambda size=piece: self.received >= self.consumed + size)  # type: ignore[misc]
+            yield Wait(self._holds(piece))
             yield Delay(piece / ArchParams.BUS_BYTES)
             self.consumed += piece
+
+    def _has_room(self, spare: int) -> Callable[[], bool]:
+        """True when ``spare`` bytes or less are asked for and not consumed."""
+        return lambda: self.issued - self.consumed <= spare
+
+    def _holds(self, size: int) -> Callable[[], bool]:
+        """True when so many bytes have come and are not consumed."""
+        return lambda: self.received - self.consumed >= size
 
     def _pieces(self, size: int) -> Iterator[int]:
         piece = self.piece if size < LONG else LONG_PIECE

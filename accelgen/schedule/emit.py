@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
 
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
@@ -10,6 +10,7 @@ from accelgen.ir.ops import Pair
 from accelgen.schedule.commands import CommandList, Rows
 from accelgen.schedule.lower import exec_fields, weights_fields
 from accelgen.schedule.memory import Interval, MemoryPlan
+from accelgen.schedule.neighbours import Places, kept_words
 from accelgen.schedule.parking import Chunk, Parking
 from accelgen.schedule.storage import Storages
 from accelgen.schedule.weights import StepWeights
@@ -46,7 +47,7 @@ class Emitter:
         self.ddr_rows, self.ddr_total = self._lay_out_ddr()
         self.list = CommandList(arch.feature_rows, self.ddr_total)
         self._execs = 0
-        self._places: dict[str, tuple[int, ...]] = {}
+        self._places = Places()
         #: LOADs that later weights wait for: they would share the memory's bandwidth with what the
         #: first EXEC cannot begin without. Its last one is cut, as they are asked for a latency
         #: before they come.
@@ -136,11 +137,9 @@ class Emitter:
         for first, last in self._first_loads(interval):
             part = Slice((first, last), (0, height))
             at = Rows(row + first * height, height, last - first, height)
-            self._transfer(Opcode.LOAD, step, interval.storage, 0, part, at)
+            self._load(step, interval.storage, 0, part, at)
 
-    def _emit_tile(
-        self, step: int, index: int, loaded: dict[str, tuple[int, Slice]]
-    ) -> None:  # fmt: skip
+    def _emit_tile(self, step: int, index: int, loaded: dict[str, tuple[int, Slice]]) -> None:
         """LOADs of what passes through, WEIGHTS, EXEC, STOREs.
 
         ``loaded`` keeps, per role, which slice of the step the last one was, and the slice.
@@ -188,15 +187,16 @@ class Emitter:
         work, tile = self.works[step], self.plan.tilings[step].tiles[index]
         bank = self._execs % ArchParams.TABLE_BANKS
         self._execs += 1
-        keep, rewind, weights = self._kept(step, index)
+        words = kept_words(work, self.plan.tilings[step], index, self.arch)
+        weights = work.weights if words.come else work.weights.without_words()
         offset, size = self._place_stream(weights, tile)
         fields = weights_fields(weights, tile, offset, size, bank)
         if self.parking.used(step):
             fields["parked"] = 1
         made = (OUT, SQUEEZED) if tile.ends else (OUT,)
-        command = exec_fields(work, tile, at, bank) | {"keep": keep, "rewind": rewind}
+        command = exec_fields(work, tile, at, bank) | words.fields
         command["early"] = int(command["array"] and not self.list.last_exec_wrote(at[SOURCE]))
-        self._mark_placed(command)
+        self._places.mark(command)
         after_loads = self._begin_loads if self._execs > 1 else 0
         self.list.add(Opcode.WEIGHTS, step, fields, after_loads=after_loads)
         self.list.add(
@@ -206,30 +206,6 @@ class Emitter:
             reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
             writes=[("feature", r) for role, r in at.items() if role in made],
         )
-
-    def _mark_placed(self, command: dict[str, Any]) -> None:
-        """Where an engine's lanes stand to one another as in its raster before."""
-        for name in ("in_raster", "ring_raster"):
-            if raster := command.get(name):
-                places = tuple(raster[k] for k in ("pitch", "stride_h", "stride_w", "phases"))
-                raster["placed"] = int(self._places.get(name) == places)
-                self._places[name] = places
-
-    def _kept(self, step: int, index: int) -> tuple[int, int, StepWeights]:
-        """Whether a tile keeps its weight words, rewinds to kept ones, and what it needs to come.
-
-        All bands but the last keep them, all but the first find them.
-        """
-        work, tiling = self.works[step], self.plan.tilings[step]
-        bands, weights = tiling.bands, work.weights
-        turns = tiling.handed_on or tiling.taken_over
-        if turns or len(bands) == 1 or not work.may_keep_words(self.arch):
-            return 0, 0, weights
-        assert not self.parking.used(step)
-        first = index < bands[1]
-        rewind = index in bands and not first
-        keep = index < bands[-1]
-        return int(keep), int(rewind), weights if first else weights.without_words()
 
     def _place_stream(self, weights: StepWeights, tile: Tile) -> tuple[int, int]:
         """Offset of the weight stream of ``tile`` in the image, and its bytes; equal ones once."""
@@ -290,19 +266,20 @@ class Emitter:
         )
 
     def _load(
-        self, step: int, storage: str, first: int, part: Slice, at: Rows, after_execs: int
+        self, step: int, storage: str, first: int, part: Slice, at: Rows, after_execs: int = 0
     ) -> None:
-        """LOAD of ``part`` for a tile; of the program's first, the last groups by themselves."""
-        low, high = part.groups
-        cut = high - -(-_BEHIND_BYTES // (at.rows * self.arch.row_bytes))
-        if self._execs or cut <= low:
+        """LOAD of ``part``; before the first EXEC, the last groups by themselves."""
+        if self._execs:
             self._transfer(Opcode.LOAD, step, storage, first, part, at, after_execs)
-            self._begin_loads += not self._execs
             return
-        for begin, end in ((low, cut), (cut, high)):
+        low, high = part.groups
+        behind = -(-_BEHIND_BYTES // (at.rows * self.arch.row_bytes))
+        ends = [high - behind, high] if high - behind > low else [high]
+        for begin, end in pairwise([low, *ends]):
             rows = Rows(at.first + (begin - low) * at.stride, at.stride, end - begin, at.rows)
             self._transfer(Opcode.LOAD, step, storage, first, Slice((begin, end), part.rows), rows)
-        self._begin_loads = self.list.count[Opcode.LOAD] - 1
+            if begin == low:
+                self._begin_loads = self.list.count[Opcode.LOAD]
 
 
 def _one_run(offset: int, rows: Rows) -> dict[str, int]:

@@ -83,35 +83,53 @@ class _Pipe:
 
     def begin(self) -> None:
         """Let every idle unit take its next tile if that may begin."""
-        n, tiles = len(self.tiles), self.tiles
-        unit = self.commands
+        self._begin_commands()
+        if self.commands.delay and not self.commands.at:
+            return  # no unit has a command
+        for unit, begin in (
+            (self.load, self._begin_load),
+            (self.weights, self._begin_weights),
+            (self.engine, self._begin_engine),
+            (self.drain, self._begin_drain),
+            (self.store, self._begin_store),
+        ):
+            if not unit.busy and unit.at < len(self.tiles):
+                begin(unit, self.tiles[unit.at])
+
+    def _begin_commands(self) -> None:
+        """Some at once, the others when the first EXEC has begun: ``at`` counts both."""
+        unit, size = self.commands, _COMMAND_BYTES * len(self.tiles)
         if not unit.busy and not unit.at:
             self._take(unit, _FETCH_CYCLES, _FIRST_BYTES)
-        if unit.delay:
-            return
-        if not unit.busy and unit.at == 1 and (self.engine.busy or self.engine.at):
-            self._take(unit, _LATENCY_CYCLES, max(0, _COMMAND_BYTES * n - _FIRST_BYTES))
-        unit = self.load
-        if not unit.busy and unit.at < n and self.drain.at > tiles[unit.at].reuses:
-            latency = 0 if unit.ended == self.now else _LATENCY_CYCLES
-            size = tiles[unit.at].loads
-            self._take(unit, latency + _LOAD_END_CYCLES if size else 0, size)
-        unit = self.weights
+        elif not unit.busy and unit.at == 1 and (self.engine.busy or self.engine.at):
+            self._take(unit, _LATENCY_CYCLES, max(0, size - _FIRST_BYTES))
+
+    def _begin_load(self, unit: _Unit, tile: TileCost) -> None:
+        if self.drain.at > tile.reuses:
+            delay = self._latency(unit) + _LOAD_END_CYCLES
+            self._take(unit, delay if tile.loads else 0, tile.loads)
+
+    def _begin_weights(self, unit: _Unit, tile: TileCost) -> None:
         ahead = unit.at <= self.drain.at + _WEIGHTS_AHEAD
-        if not unit.busy and unit.at < n and ahead and (not unit.at or self._first_is_loaded()):
-            latency = 0 if unit.ended == self.now else _LATENCY_CYCLES
-            self._take(unit, latency, tiles[unit.at].weights)
-        unit = self.engine
-        if not unit.busy and unit.at < n and self._may_begin(tiles[unit.at]):
-            self._take(unit, _NEXT_CYCLES if unit.at else _BEGIN_CYCLES, tiles[unit.at].engines)
-        unit = self.drain
-        if not unit.busy and unit.at < self.engine.at:
+        if ahead and (not unit.at or self._first_is_loaded()):
+            self._take(unit, self._latency(unit), tile.weights)
+
+    def _begin_engine(self, unit: _Unit, tile: TileCost) -> None:
+        if self._may_begin(tile):
+            self._take(unit, _NEXT_CYCLES if unit.at else _BEGIN_CYCLES, tile.engines)
+
+    def _begin_drain(self, unit: _Unit, tile: TileCost) -> None:
+        if unit.at < self.engine.at:
             self._take(unit, _END_CYCLES, 0)
-        unit = self.store
-        if not unit.busy and unit.at < self.drain.at:
-            size = tiles[unit.at].stores
+
+    def _begin_store(self, unit: _Unit, tile: TileCost) -> None:
+        if unit.at < self.drain.at:
             delay = _STORE_NEXT_CYCLES if unit.ended == self.now else _STORE_CYCLES
-            self._take(unit, delay if size else 0, size)
+            self._take(unit, delay if tile.stores else 0, tile.stores)
+
+    def _latency(self, unit: _Unit) -> int:
+        """To its first byte: none right behind another."""
+        return 0 if unit.ended == self.now else _LATENCY_CYCLES
 
     def _first_is_loaded(self) -> bool:
         """But for what comes before anything that is asked for now."""
@@ -134,18 +152,7 @@ class _Pipe:
     def advance(self) -> None:
         """To the next time that something ends."""
         rates = self._rates()
-        ends = [u.delay for u in self._units() if u.busy and u.delay]
-        ends += [u.left / rate for u, rate in rates if u.left and rate]
-        for unit, rate in rates:
-            if unit is self.weights and unit.at == self.engine.at and not self.engine.busy:
-                tile = self.tiles[unit.at]
-                missing = unit.left - (tile.weights - tile.first_weights)
-                ends += [missing / rate] if missing > 1e-6 else []
-        ends += [0.0 for u in self._units() if self._ended(u)]
-        ends += [(u.left - _BEHIND_BYTES) / rate for u, rate in rates
-                 if u is self.load and not u.at and u.left > _BEHIND_BYTES]  # fmt: skip
-        ends += self._starved({id(u): rate for u, rate in rates})
-        step = min(ends, default=0.0)
+        step = min(self._ends(rates), default=0.0)
         moving = {id(u): rate for u, rate in rates}
         for unit in self._units():
             if unit.busy and unit.delay:
@@ -156,6 +163,20 @@ class _Pipe:
         for unit in self._units():
             if self._ended(unit):
                 unit.at, unit.busy, unit.ended = unit.at + 1, False, self.now
+
+    def _ends(self, rates: list[tuple[_Unit, float]]) -> list[float]:
+        """Cycles until a unit ends, or has moved as much as another waits for."""
+        ends = [u.delay for u in self._units() if u.busy and u.delay]
+        ends += [u.left / rate for u, rate in rates if u.left and rate]
+        ends += [0.0 for u in self._units() if self._ended(u)]
+        for unit, rate in rates:
+            wanted = 0.0  # of what is left, when another may begin
+            if unit is self.weights and unit.at == self.engine.at and not self.engine.busy:
+                wanted = self.tiles[unit.at].weights - self.tiles[unit.at].first_weights
+            elif unit is self.load and not unit.at:
+                wanted = _BEHIND_BYTES
+            ends += [(unit.left - wanted) / rate] if wanted and unit.left - wanted > 1e-6 else []
+        return ends + self._starved({id(u): rate for u, rate in rates})
 
     def _ended(self, unit: _Unit) -> bool:
         late = unit is self.engine and self.weights.at <= unit.at

@@ -1,7 +1,7 @@
 """First and last steps are cut so that what nothing hides is small."""
 
-import itertools
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -75,6 +75,21 @@ def test_weights_of_later_tiles_let_the_first_load_pass():
 
     assert not first["header"].get("wait_loads")
     assert all(f["header"]["wait_loads"] == 1 for f in later)
+
+
+def test_weights_let_a_whole_map_pass_that_is_loaded_first():
+    net = Int8Net((16, 16, 16))
+    x = net.conv(net.conv(net.x, 16), 16)
+    net.add(x, net.x)  # read twice: it stays in the memory
+    program = schedule(net.graph(), replace(LARGE, feature_rows=4096))
+    opcodes = [c.opcode for c in program.commands]
+    loads = opcodes[: opcodes.index(Opcode.EXEC)].count(Opcode.LOAD)
+    first, *later = commands(program, Opcode.WEIGHTS)
+
+    assert loads == 2
+    assert not first["header"].get("wait_loads")
+    assert later
+    assert all(f["header"]["wait_loads"] >= 1 for f in later)
 
 
 def test_steps_in_between_are_cut_evenly():
@@ -157,9 +172,18 @@ def test_words_are_kept_from_band_to_band():
     words = sum(f["groups"] * f["weight_words"] for f in weights)
 
     assert words == 16 * 8  # 128 channels of 64, once
-    assert execs[0]["keep"]
-    assert not execs[-1]["keep"]
-    assert any(f["rewind"] for f in execs)
+    # Every band is 16 groups of 784 pixels in all: all but the last keep, all but the first rewind.
+    bands, groups = [], 16
+    for fields in execs:
+        if groups == 16:
+            bands.append([])
+            groups = 0
+        bands[-1].append(fields)
+        groups += fields["groups"]
+    assert len(bands) > 1
+    for number, band in enumerate(bands):
+        assert {f["keep"] for f in band} == {int(number < len(bands) - 1)}
+        assert [f["rewind"] for f in band] == [int(number > 0)] + [0] * (len(band) - 1)
 
 
 def test_a_pointwise_step_is_cut_between_feature_rows():
@@ -177,12 +201,37 @@ def test_execs_of_one_step_begin_early_and_know_where_lanes_stand():
     assert not first["in_raster"]["placed"]
 
 
-def test_an_exec_that_reads_what_the_one_before_wrote_is_not_early():
-    net = Int8Net((8, 8, 16))
-    net.conv(net.conv(net.x, 16), 16)
-    execs = commands(schedule(net.graph(), LARGE), Opcode.EXEC)
-    steps = [f["header"]["tag"] for f in execs]
+def rows_read(fields, pixels):
+    """Feature rows that the array of an EXEC reads, from its fields; pads are inside the map."""
+    raster = fields["in_raster"]
+    first = raster["origin"] + raster["pad_top"] * raster["width"] + raster["pad_left"]
+    count = -(-(first + raster["height"] * raster["width"]) // pixels)
+    last_group = (fields["groups"] - 1) // fields["in_repeat"] * fields["in_step"]
+    return {
+        fields["in_row"] + group * fields["in_stride"] + row
+        for group in range(last_group + fields["in_groups"])
+        for row in range(count)
+    }
 
-    assert [f["early"] for f in execs] == [0] + [
-        int(before == now) for before, now in itertools.pairwise(steps)
+
+def rows_written(fields):
+    return {
+        fields["out_row"] + group * fields["out_stride"] + row
+        for group in range(fields["groups"])
+        for row in range(fields["out_rows"])
+    }
+
+
+@pytest.mark.parametrize("size", [8, 40])
+def test_an_exec_is_early_unless_it_reads_what_the_one_before_writes(size):
+    net = Int8Net((size, size, 16))
+    x = net.conv(net.conv(net.x, 16), 24, (3, 3), pads=(1, 1, 1, 1))
+    net.conv(net.conv(x, 16), 16)
+    execs = commands(schedule(net.graph(), LARGE), Opcode.EXEC)
+    expected = [
+        int(not rows_read(now, LARGE.pixels) & rows_written(before))
+        for before, now in pairwise(execs)
     ]
+
+    assert [f["early"] for f in execs] == [0, *expected]
+    assert {0, 1} >= set(expected) >= {0}

@@ -12,6 +12,7 @@ from accelgen.arch import ArchParams, isa
 from accelgen.arch.isa import Opcode, command_beats
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
+from accelgen.rtl.control.fetch import Fetch
 from accelgen.rtl.control.sequencer import Sequencer
 from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.control.weight_loader import WeightLoader
@@ -226,10 +227,33 @@ async def says_why_no_step_runs(dut):
                 (Opcode.EXEC, {"header": {"opcode": 1, "wait_loads": 1}})]  # fmt: skip
     await run(dut, commands, pace=1, load_pace=200)
 
-    # The EXEC is there 16 cycles of fetch after the LOAD that takes 200.
+    # The EXEC is there some cycles of fetch after the LOAD that takes 200.
     assert 180 <= counts["exec_wait"] <= 195
     # The fetch of the first two commands.
     assert 30 <= counts["fetch_wait"] <= 80
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def commands_are_not_fetched_while_a_step_waits_for_data(dut):
+    await start_clock(dut, zero=INPUTS)
+    commands = [(Opcode.LOAD, {"header": {"opcode": 3}}),
+                (Opcode.EXEC, {"header": {"opcode": 1, "wait_loads": 1}})]  # fmt: skip
+    commands += [(Opcode.EXEC, {"header": {"opcode": 1, "tag": i}}) for i in range(12)]
+    bursts = []
+
+    async def watch():
+        while not dut.steps__start.value:
+            await FallingEdge(dut.clk)
+            await ReadOnly()
+            if dut.axi__arvalid.value and dut.axi__arready.value:
+                bursts.append(int(dut.axi__araddr.value))
+
+    watching = cocotb.start_soon(watch())
+    await run(dut, commands, pace=1, load_pace=300)
+    await watching
+
+    # Those of the start, of eight that the program takes.
+    assert len(bursts) == Fetch.AHEAD
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
