@@ -10,6 +10,7 @@ from accelgen.estimate import Memory
 from accelgen.estimate.timeline import timeline
 from accelgen.schedule import schedule
 from tests.helpers.int8_nets import Int8Net
+from tests.helpers.programs import with_commands
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,32 @@ def test_it_ends_however_little_is_in_flight(graph, outstanding, stalls):
     # Some requests' rounding apart, more in flight is never slower.
     assert all(more <= fewer * 1.01 for fewer, more in pairwise(cycles))
     assert cycles[0] > 1000
+
+
+def test_what_may_begin_early_or_finds_its_lanes_placed_takes_less():
+    net = Int8Net((28, 28, 64))
+    net.conv(net.x, 128)
+    program = schedule(net.graph(), ArchParams(acc_bits=32))
+
+    def late(_, command):
+        return replace(command, fields={k: v for k, v in command.fields.items() if k != "early"})
+
+    def unplaced(_, command):
+        fields = dict(command.fields)
+        if "in_raster" in fields:
+            fields["in_raster"] = fields["in_raster"] | {"placed": 0}
+        return replace(command, fields=fields)
+
+    whole, without_early, without_places = (
+        timeline(p, Memory()).cycles
+        for p in (program, with_commands(program, late), with_commands(program, unplaced))
+    )
+    later = sum(c.fields.get("early", 0) for c in program.commands)
+
+    # At least what the walk is made ready in, if not hidden; the places of eight lanes.
+    assert later > 2
+    assert without_early > whole + 10 * later
+    assert without_places == pytest.approx(whole + 8 * later, abs=8 * later / 2)
 
 
 def test_a_slow_memory_costs_time(graph):

@@ -166,6 +166,15 @@ def test_an_engine_waits_for_its_weights_on_the_way():
     assert overlapped_cycles([fast], Ddr(10)) < 1400
 
 
+def test_what_is_left_when_the_last_weights_have_come_is_a_groups_work():
+    large, small = (
+        overlapped_cycles([tile(engines=1000, weights=20_000, first_weights=w)], Ddr(10))
+        for w in (10_000, 2_000)
+    )
+
+    assert large - small == pytest.approx(500 - 100)
+
+
 def test_words_are_kept_from_band_to_band():
     program = schedule(layer("1x1").graph(), DOUBLE)
     execs, weights = (commands(program, opcode) for opcode in (Opcode.EXEC, Opcode.WEIGHTS))

@@ -207,6 +207,35 @@ def test_commands_that_do_not_add_up_are_refused(field):
         run_functional(with_commands(program, alter), {"x": net.input()})
 
 
+def program_that_keeps_words():
+    net = Int8Net((28, 28, 64))
+    net.conv(net.x, 128)
+    return net, schedule(net.graph(), LARGE)
+
+
+@pytest.mark.parametrize("field", ["keep", "rewind"])
+def test_words_that_are_not_there_are_noticed(field):
+    net, program = program_that_keeps_words()
+    assert any(c.fields.get(field) for c in program.commands)
+
+    def forget(_, command):
+        fields = {k: v for k, v in command.fields.items() if k != field}
+        return replace(command, fields=fields)
+
+    with pytest.raises(CommandError, match="read again that were not kept"):
+        run_functional(with_commands(program, forget), {"x": net.input()})
+
+
+def test_more_words_than_the_ring_holds_are_noticed():
+    net, program = program_that_keeps_words()
+    words = sum(c.fields["groups"] * c.fields["weight_words"] for c in program.commands
+                if c.opcode is Opcode.WEIGHTS)  # fmt: skip
+    small = replace(program, arch=replace(program.arch, weight_words=words // 2))
+
+    with pytest.raises(CommandError, match="more weight words are kept than the ring holds"):
+        run_functional(small, {"x": net.input()})
+
+
 def test_overflowing_accumulator_is_noticed():
     net = Int8Net((4, 4, 64))
     out = net.conv(net.x, 1, (3, 3), pads=(1, 1, 1, 1))
