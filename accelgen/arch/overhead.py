@@ -11,7 +11,7 @@ from accelgen.arch.params import ArchParams
 
 __all__ = [
     "DISPATCH_CYCLES",
-    "GATE_CYCLES",
+    "FRONT_LATCH_CYCLES",
     "LOAD_TAIL_CYCLES",
     "PROGRAM_END_CYCLES",
     "PROGRAM_START_CYCLES",
@@ -20,8 +20,10 @@ __all__ = [
     "STEP_NEXT_CYCLES",
     "STORE_HEAD_CYCLES",
     "STORE_NEXT_CYCLES",
+    "behind_cycles",
     "chain_cycles",
     "ring_cycles",
+    "ring_walk_cycles",
     "step_end_cycles",
     "walk_cycles",
 ]
@@ -38,11 +40,9 @@ LOAD_TAIL_CYCLES = 8
 STORE_HEAD_CYCLES, STORE_NEXT_CYCLES = 16, 10
 #: The last row of a step written to the step's count.
 STEP_END_CYCLES = 4
-#: A command's last count reached to its passing the gate.
-GATE_CYCLES = 2
-#: A step passed on, to the reader or to all behind it, to its start.
-STEP_LATCH_CYCLES = 2
-#: A step's count to the first beat of the next, when its walk is ready.
+#: A step passed on, to the array's reader or to all behind it, to its start.
+FRONT_LATCH_CYCLES, STEP_LATCH_CYCLES = 1, 2
+#: The last count that a step waits for to its first beat, when its walk is ready.
 STEP_NEXT_CYCLES = 3
 
 
@@ -53,7 +53,18 @@ def chain_cycles(pe_mode: str) -> int:
 
 def walk_cycles(pixels: int, *, placed: bool) -> int:
     """A step passed on to the reader to the first beat it may issue: latch, raster set-up."""
+    return FRONT_LATCH_CYCLES + timing.raster_setup(pixels, placed=placed)
+
+
+def ring_walk_cycles(pixels: int, *, placed: bool) -> int:
+    """The same of the window engine's reader, which gets the step with all others."""
     return STEP_LATCH_CYCLES + timing.raster_setup(pixels, placed=placed)
+
+
+def behind_cycles(pixels: int, *, placed: bool) -> int:
+    """Between two steps' beats when nothing waits: the second's walk begins behind the first's."""
+    places = timing.raster_setup(pixels) - timing.raster_setup(pixels, placed=True)
+    return timing.RASTER_SWITCH + (0 if placed else places)
 
 
 def step_end_cycles(arch: ArchParams, *, window: bool, add: bool, squeeze: bool) -> int:

@@ -10,6 +10,7 @@ __all__ = [
     "FEATURE_READ_LATENCY",
     "PASS_LATENCY",
     "RASTER_LATENCY",
+    "RASTER_SWITCH",
     "ROW_LATENCY",
     "WINDOW_PREPARE",
     "add_interval",
@@ -42,11 +43,13 @@ def run_latency(pixels: int) -> int:
 
 #: Raster: loop state to beat at the output, when nothing waits.
 RASTER_LATENCY = 5
+#: Raster: cycles without a beat between two walks, when the second is ready and nothing waits.
+RASTER_SWITCH = 4
 
 
 def raster_setup(pixels: int, *, placed: bool = False) -> int:
-    """Raster: ``start`` to the first beat at its output."""
-    return (0 if placed else pixels) + 3 + RASTER_LATENCY
+    """Raster: ``start`` to the first beat at its output; input groups that move take longer."""
+    return (2 if placed else pixels + 3) + RASTER_LATENCY
 
 
 def array_read_latency(pixels: int) -> int:

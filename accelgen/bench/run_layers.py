@@ -101,7 +101,8 @@ def _compiled(layer: Layer, hardware: Target) -> Compiled:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / f"layer_{layer.key}.onnx"
         file.write_bytes(layer.model().SerializeToString())
-        ddr = Ddr(hardware.memory.bytes_per_cycle, duplex=hardware.memory.duplex)
+        duplex = hardware.memory.duplex and hardware.arch.row_beats > 1
+        ddr = Ddr(hardware.memory.bytes_per_cycle, duplex=duplex)
         return pipeline.compile_model(file, arch=hardware.arch, ddr=(ddr,))
 
 

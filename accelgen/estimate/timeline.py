@@ -16,10 +16,13 @@ from accelgen.schedule.program import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 
-#: Bursts that the fetch reads ahead, and commands that a unit's queue holds (fetch.py, dispatch.py
-#: in rtl/control).
+#: Bursts that the fetch reads ahead; commands that a unit's queue holds; EXECs in theirs for which
+#: the fetch pauses (fetch.py, dispatch.py in rtl/control).
 FETCH_AHEAD = 4
 QUEUE_DEPTH = 16
+EXECS_AHEAD = 2
+#: Bytes of commands followed as one.
+PIECE = 64
 
 _UNITS = {
     Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
@@ -48,8 +51,9 @@ class Span:
 
     ``before`` is the end of the EXEC before it; ``overhead`` what starting, filling and ending
     take where nothing disturbs, ``ring`` from front to window engine, ``ending`` behind the last.
-    ``early``: the array begins before that end; ``walk`` makes the array's raster ready,
-    ``ring_walk`` the window engine's. ``front_end``: the array, or the copy, has issued all.
+    ``early``: the array begins before that end; ``walk`` makes the array's raster ready, in
+    ``behind`` cycles more than the step before takes, ``ring_walk`` the window engine's.
+    ``front_end``: the array, or the copy, has all operands.
     """
 
     time: StepTime
@@ -58,6 +62,7 @@ class Span:
     ending: int
     early: bool
     walk: int
+    behind: int
     ring_walk: int
     front_end: float = 0.0
     before: float = 0.0
@@ -106,7 +111,8 @@ class _Run:
         self.arch: ArchParams = program.arch
         self.memory = memory
         port_bytes = ArchParams.BUS_BYTES * (1 - memory.stalls)
-        apart = {"store"} if memory.duplex else set()
+        # Rows of a beat leave the feature memory's row port no room for both.
+        apart = {"store"} if memory.duplex and self.arch.row_beats > 1 else set()
         self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
         self.commands = [
             (c.opcode, _complete(c.opcode, c.fields)) for c in program.commands if c.opcode
@@ -140,9 +146,13 @@ class _Run:
 
     def span(self, fields: dict[str, Any]) -> Span:
         time = step_time(fields, self.arch)
-        walk, ring_walk = (
-            overhead.walk_cycles(self.arch.pixels, placed=fields[r]["placed"])
-            for r in ("in_raster", "ring_raster")
+        walk, behind, ring_walk = (
+            cycles(self.arch.pixels, placed=fields[raster]["placed"])
+            for cycles, raster in (
+                (overhead.walk_cycles, "in_raster"),
+                (overhead.behind_cycles, "in_raster"),
+                (overhead.ring_walk_cycles, "ring_raster"),
+            )
         )
         end = overhead.step_end_cycles(
             self.arch, window=time.window_vectors > 0, add=time.residual, squeeze=time.squeeze
@@ -154,8 +164,8 @@ class _Run:
         start = overhead.STEP_NEXT_CYCLES + timing.array_read_latency(self.arch.pixels)
         early = bool(fields["early"])
         return Span(
-            time=time, overhead=walk if early else start + fill + end, ring=ring, ending=end,
-            early=early, walk=walk, ring_walk=ring_walk,
+            time=time, overhead=behind if early else start + fill + end, ring=ring, ending=end,
+            early=early, walk=walk, behind=behind, ring_walk=ring_walk,
         )  # fmt: skip
 
     # Commands.
@@ -165,10 +175,16 @@ class _Run:
         size = sum(command_bytes(opcode) for opcode, _ in self.commands)
         while self.fetched < size:
             yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
-            yield Wait(lambda: not self.queues["exec"] or self.begun > self.counts.execs)
-            yield Transfer("weights", FETCH_BYTES)
+            yield Wait(self.wants_commands)
+            for _ in range(FETCH_BYTES // PIECE):
+                yield Transfer("weights", PIECE)
+                self.fetched += PIECE
             self.read_bytes += FETCH_BYTES
-            self.fetched += FETCH_BYTES
+
+    def wants_commands(self) -> bool:
+        """No EXEC waits for data, and not many wait for their turn."""
+        waiting = len(self.queues["exec"])
+        return waiting < EXECS_AHEAD and (not waiting or self.begun > self.counts.execs)
 
     def dispatch(self) -> Process:
         end = 0
@@ -251,18 +267,27 @@ class _Run:
             yield from self.read(index)
 
     def read(self, index: int) -> Process:
-        """One EXEC to the array, until its last vector is issued."""
+        """One EXEC to the array, until its last operands are there."""
         span, before = self.spans[index], self.now
+        latency = timing.array_read_latency(self.arch.pixels)
+        yield Wait(lambda: self.begun == index and bool(self.queues["exec"]))
+        came = self.now > before or not index
+        ready = self.now + (span.walk + latency if came else span.behind)
         yield Wait(self.due("exec"))
-        yield Delay(overhead.GATE_CYCLES if self.now > before or not index else 0)
-        self.queues["exec"].pop(0)
-        self.begun = index + 1
-        yield Delay(span.walk)
+        self.simulation.start(self.take(index))
         if not span.early:
-            yield from self.after(index)
-        yield Delay(timing.array_read_latency(self.arch.pixels))
+            yield Wait(lambda: self.counts.execs >= index)
+        if self.now > before:
+            ready = max(ready, self.now + overhead.STEP_NEXT_CYCLES + latency)
+        yield Delay(ready - self.now)
         self.simulation.start(self.step(index))
         yield Wait(lambda: span.front_end > 0)
+
+    def take(self, index: int) -> Process:
+        """The EXEC out of its queue, when all before it are done."""
+        yield Wait(lambda: self.counts.execs >= index)
+        self.queues["exec"].pop(0)
+        self.begun = index + 1
 
     def after(self, index: int) -> Process:
         """All EXECs before ``index`` are done."""

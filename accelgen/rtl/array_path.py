@@ -43,7 +43,7 @@ class ArrayPath(wiring.Component):
     o : Out(stream of row)
         Requantized pixels, group after group, each from a fresh row; in phases as their reader has
         them.
-    busy, wait_weights, wait_drain, front_idle : Out(1)
+    busy, wait_weights, wait_drain, front_idle, past : Out(1)
         Of the reader.
     """
 
@@ -72,6 +72,7 @@ class ArrayPath(wiring.Component):
             "wait_weights": Out(1),
             "wait_drain": Out(1),
             "front_idle": Out(1),
+            "past": Out(1),
         })
 
     def elaborate(self, platform):
@@ -121,6 +122,7 @@ class ArrayPath(wiring.Component):
             reader.tag.eq(self.front_tag),
             reader.may_read.eq(self.may_read),
             acc_queue.held.eq(self.held_tag),
+            reader.held_tag.eq(self.held_tag),
             reader.credit.eq(acc_queue.credit),
             source.select.eq(step.window & (step.window_op == isa.WindowOp.SCALE)),
             acc_queue.clk2x.eq(self.clk2x),
@@ -135,6 +137,7 @@ class ArrayPath(wiring.Component):
             self.wait_weights.eq(reader.wait_weights),
             self.wait_drain.eq(reader.wait_drain),
             self.front_idle.eq(reader.idle),
+            self.past.eq(reader.past),
         ]
 
         return m

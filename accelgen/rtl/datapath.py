@@ -144,7 +144,7 @@ class Datapath(wiring.Component):
             for path in [array if name.startswith("array") else window]
         ]
 
-        idle = {"array": array.front_idle | steps.ahead, "window": window.idle}
+        idle = {"array": array.past, "window": window.idle}
         self._tell_done(m, output.done, idle | {"residual": residual.idle})
         return m
 

@@ -117,6 +117,7 @@ def raster_beat(arch: ArchParams) -> data.StructLayout:
         "last": 1,  # last tap and input group of its vector
         "first_vector": 1,  # of its channel group
         "last_vector": 1,  # of its channel group
+        "end": 1,  # last beat of the walk
     })
 
 

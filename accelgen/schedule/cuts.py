@@ -10,6 +10,7 @@ Steps in between are left alone: their neighbours hide their ends.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 
 from accelgen.arch import ArchParams
 from accelgen.ir.ops import Pair
@@ -21,12 +22,13 @@ __all__ = ["cut_unevenly"]
 
 #: Buffers per role, the most first.
 _COPIES = (4, 3, 2)
-#: Shares that the result must save, as the model is no better, and each change on the way.
-_LEAST_GAIN, _LEAST_STEP = 0.02, 0.002
+#: Share that the result must save, as the model is no better; and each change on the way, with so
+#: many cycles at least.
+_LEAST_GAIN, _LEAST_STEP, _LEAST_CYCLES = 0.02, 0.0005, 5
 #: Changes at most, and EXECs of a step that is still looked at.
 _ROUNDS, _MOST_TILES = 24, 16
 #: Other cuts that are climbed from besides the one at hand.
-_STARTS = 4
+_STARTS = 3
 #: Tiles ahead of which something is loaded; 0: as soon as there is a buffer.
 _AHEAD = (0, 1)
 #: An EXEC of the window engine costs more than one of the array, which may begin early.
@@ -102,8 +104,9 @@ class _Search:
     def climb(self, best: _Rating, cut: _Cut) -> tuple[_Rating, _Cut]:
         """The best change, and from there again, as long as it gains something."""
         for _ in range(_ROUNDS):
-            found, candidate = min(self.rated(self.changed(cut)), default=(best, cut))
-            if found[0] > best[0] * (1 - _LEAST_STEP):
+            most = best[0] - max(best[0] * _LEAST_STEP, _LEAST_CYCLES)
+            found, candidate = min(self.rated(self.changed(cut), most), default=(best, cut))
+            if found[0] > most:
                 break
             best, cut = found, candidate
         return best, cut
@@ -129,22 +132,25 @@ class _Search:
                     ranges = _halves(self.work.groups, self.group_unit)
                     yield (*((rows, whole) for rows in heights[:-1]), (heights[-1], ranges))
 
-    def rated(self, cuts: Iterable[_Cut]) -> list[tuple[_Rating, _Cut]]:
-        """Those of ``cuts`` whose buffers fit, with their ratings."""
-        return [(rating, cut) for cut in cuts if (rating := self._rating(cut)) is not None]
+    def rated(self, cuts: Iterable[_Cut], most: float = inf) -> list[tuple[_Rating, _Cut]]:
+        """Those of ``cuts`` whose buffers fit, with their ratings; above ``most``, infinite."""
+        return [(rating, cut) for cut in cuts if (rating := self._rating(cut, most)) is not None]
 
-    def _rating(self, cut: _Cut) -> _Rating | None:
+    def _rating(self, cut: _Cut, most: float) -> _Rating | None:
         tiles = self.tiles(cut)
         for copies in _COPIES:
             if self._buffers(tiles, copies) is not None:
                 return min(
-                    (self._mean(self._costs(tiles, copies, ahead)), copies, ahead)
+                    (self._mean(self._costs(tiles, copies, ahead), most), copies, ahead)
                     for ahead in _AHEAD
                 )
         return None
 
-    def _mean(self, costs: list[TileCost]) -> float:
-        return sum(overlapped_cycles(costs, ddr) for ddr in self.ddr) / len(self.ddr)
+    def _mean(self, costs: list[TileCost], most: float) -> float:
+        total, most = 0.0, most * len(self.ddr)
+        for ddr in self.ddr:
+            total += overlapped_cycles(costs, ddr, most - total)
+        return total / len(self.ddr)
 
     def cycles(self, cut: _Cut, rating: _Rating, ddr: Ddr) -> float:
         """Of the step, with the buffers of ``rating``."""
@@ -215,6 +221,9 @@ class _Search:
         for i, (rows, ranges) in enumerate(cut):
             for parts in _parts(rows, self.unit):
                 yield (*cut[:i], *((r, ranges) for r in parts), *cut[i + 1 :])
+                if len(ranges) > 1:  # what is before the small ends may be whole
+                    whole = (parts[0], (self.work.groups,))
+                    yield (*cut[:i], whole, (parts[1], ranges), *cut[i + 1 :])
         for i in range(len(cut) - 1):
             yield (*cut[:i], (heights[i] + heights[i + 1], cut[i][1]), *cut[i + 2 :])
             for pair in _given(heights[i], heights[i + 1], self.unit):

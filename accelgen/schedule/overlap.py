@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import inf
 
 __all__ = ["DDR", "Ddr", "TileCost", "overlapped_cycles"]
@@ -17,11 +18,11 @@ __all__ = ["DDR", "Ddr", "TileCost", "overlapped_cycles"]
 _LATENCY_CYCLES, _LOAD_END_CYCLES, _STORE_CYCLES, _STORE_NEXT_CYCLES = 50, 8, 20, 10
 #: To an EXEC's first vector: of the first, and of one behind another; from the last to its count
 #: (arch/overhead.py has their parts).
-_BEGIN_CYCLES, _NEXT_CYCLES, _END_CYCLES = 40, 12, 28
+_BEGIN_CYCLES, _NEXT_CYCLES, _END_CYCLES = 26, 5, 34
 #: WEIGHTS that are read ahead of the EXEC at work.
 _WEIGHTS_AHEAD = 3
-#: Commands of a tile; what is read of them before the first EXEC begins, and pauses the rest.
-_COMMAND_BYTES, _FIRST_BYTES = 240, 1024
+#: Commands of a tile; how much of them is read at once, when fewer EXECs than these wait.
+_COMMAND_BYTES, _FETCH_BYTES, _EXECS_AHEAD = 240, 1024, 2
 _FETCH_CYCLES = 50
 #: Of the first LOAD when later weights may be asked for (emit.py).
 _BEHIND_BYTES = 1024
@@ -97,12 +98,13 @@ class _Pipe:
                 begin(unit, self.tiles[unit.at])
 
     def _begin_commands(self) -> None:
-        """Some at once, the others when the first EXEC has begun: ``at`` counts both."""
-        unit, size = self.commands, _COMMAND_BYTES * len(self.tiles)
-        if not unit.busy and not unit.at:
-            self._take(unit, _FETCH_CYCLES, _FIRST_BYTES)
-        elif not unit.busy and unit.at == 1 and (self.engine.busy or self.engine.at):
-            self._take(unit, _LATENCY_CYCLES, max(0, size - _FIRST_BYTES))
+        """Some at once, then others as EXECs begin."""
+        unit = self.commands
+        if unit.busy or unit.at * _FETCH_BYTES >= _COMMAND_BYTES * len(self.tiles):
+            return
+        waiting = unit.at * _FETCH_BYTES // _COMMAND_BYTES - self.engine.at - self.engine.busy
+        if waiting < _EXECS_AHEAD and (not unit.at or self.engine.busy):
+            self._take(unit, _LATENCY_CYCLES if unit.at else _FETCH_CYCLES, _FETCH_BYTES)
 
     def _begin_load(self, unit: _Unit, tile: TileCost) -> None:
         if self.drain.at > tile.reuses:
@@ -228,10 +230,16 @@ def _less(value: float, step: float) -> float:
     return value - step if value - step > 1e-6 else 0.0
 
 
-def overlapped_cycles(tiles: Sequence[TileCost], ddr: Ddr) -> float:
-    """Cycles from the first LOAD's turn to the last STORE's count."""
+def overlapped_cycles(tiles: Sequence[TileCost], ddr: Ddr, most: float = inf) -> float:
+    """Cycles from the first LOAD's turn to the last STORE's count; infinite as soon as it is clear
+    that they are more than ``most``."""
     pipe = _Pipe(tiles, ddr)
+    after = [*accumulate((t.engines for t in reversed(tiles)), initial=0)]
     while pipe.store.at < len(tiles):
         pipe.begin()
         pipe.advance()
+        engine = pipe.engine
+        behind = len(tiles) - engine.at - engine.busy
+        if pipe.now + engine.left * engine.busy + after[behind] > most:
+            return inf
     return pipe.now

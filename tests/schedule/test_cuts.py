@@ -116,7 +116,7 @@ def tile(**values):
 
 #: To the first command; a LOAD's latency and end; an EXEC's begin, the next one's, and end; a
 #: STORE's begin, and right behind another.
-FETCH, LATENCY, LOADED, BEGIN, NEXT, END, STORE, STORE_NEXT = 50, 50, 8, 40, 12, 28, 20, 10
+FETCH, LATENCY, LOADED, BEGIN, NEXT, END, STORE, STORE_NEXT = 50, 50, 8, 26, 5, 34, 20, 10
 COMMANDS = 1024
 
 

@@ -36,9 +36,12 @@ class Dispatch(wiring.Component):
         END was seen. Level until ``start``.
     empty : Out(1)
         All queues are empty.
+    ahead : Out(1)
+        EXECS_AHEAD EXECs or more wait.
     """
 
     DEPTH = 16
+    EXECS_AHEAD = 2
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -51,6 +54,7 @@ class Dispatch(wiring.Component):
             "store": Out(stream.Signature(layouts.fields(isa.STORE))),
             "ended": Out(1),
             "empty": Out(1),
+            "ahead": Out(1),
         })
 
     def elaborate(self, platform):
@@ -83,6 +87,7 @@ class Dispatch(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(1),
             self.empty.eq(~Cat(queue.o.valid for queue in queues.values()).any()),
+            self.ahead.eq(queues[Opcode.EXEC].level >= self.EXECS_AHEAD),
         ]
         with m.Switch(opcode):
             for code, queue in queues.items():
@@ -100,7 +105,8 @@ class Dispatch(wiring.Component):
 class _CommandQueue(wiring.Component):
     """Queue of whole commands, written beat by beat in place, so that nothing gathers them.
 
-    ``i`` is ready when there is a place for the whole command; ``at`` is the index of its beat.
+    ``i`` is ready when there is a place for the whole command; ``at`` is the index of its beat;
+    ``level`` is the commands held.
     """
 
     def __init__(self, fmt: isa.Format, *, depth: int):
@@ -110,6 +116,7 @@ class _CommandQueue(wiring.Component):
             "at": In(range(MOST_BEATS)),
             "i": In(stream.Signature(layouts.beat())),
             "o": Out(stream.Signature(layouts.fields(fmt))),
+            "level": Out(range(depth + 1)),
         })
 
     def elaborate(self, platform):
@@ -118,7 +125,7 @@ class _CommandQueue(wiring.Component):
         beat_bits = 8 * ArchParams.BUS_BYTES
         beats = -(-self.fmt.width // beat_bits)
         put, get = Signal(), Signal()
-        level = Signal(range(self.depth + 1))
+        level = self.level
         full = Signal()
         m.d.comb += [
             self.i.ready.eq(~full),

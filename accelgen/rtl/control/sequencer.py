@@ -103,8 +103,8 @@ class Sequencer(wiring.Component):
 
         m.d.comb += [
             steps.coming.eq(dispatch.exec.valid),
-            # What waits for data has it sooner if DDR does not read commands meanwhile.
-            fetch.pause.eq(dispatch.exec.valid & steps.idle),
+            # Data comes sooner if DDR does not read commands meanwhile that nothing needs yet.
+            fetch.pause.eq((dispatch.exec.valid & steps.idle) | dispatch.ahead),
             fetch.base.eq(self.base),
             fetch.program_offset.eq(self.program_offset),
             fetch.stop.eq(dispatch.ended),

@@ -16,17 +16,16 @@ class StepPort(wiring.Signature):
     Members
     -------
     front : Out(front)
-        Step of the array's reader. Changes only between ``front_idle`` and ``front_start``.
+        Step of the array's reader. Changes only when ``front_idle``.
     front_start : Out(1)
-        Pulse, one cycle after ``front`` has changed.
+        Pulse, when ``front`` has changed.
     front_tag : Out(TAG_BITS)
         Number of that step, modulo four. Changes with it.
     front_idle : In(1)
-        The reader has issued all of its step.
+        The reader can take a step.
     may_read : Out(1)
-        The waits of that step are over, and it is ``step`` or early.
-    ahead : Out(1)
-        ``front`` is of the step behind ``step``.
+        The waits of that step are over, and it is ``step`` or early. A step that may read when the
+        next one comes may do so to its end.
     step : Out(fields(isa.EXEC))
         Step of all behind the array's accumulators. Changes only between ``done`` and ``start``.
     start : Out(1)
@@ -45,7 +44,6 @@ class StepPort(wiring.Signature):
             "front_tag": Out(layouts.TAG_BITS),
             "front_idle": In(1),
             "may_read": Out(1),
-            "ahead": Out(1),
             "step": Out(layouts.fields(isa.EXEC)),
             "start": Out(1),
             "held_tag": Out(layouts.TAG_BITS, init=1),
@@ -56,9 +54,9 @@ class StepPort(wiring.Signature):
 class StepControl(wiring.Component):
     """Latches a step, starts the datapath, waits until it is done.
 
-    The reader gets a step as soon as it has issued all of the one before, so that its walk is made
-    ready while that one drains, or data comes; everything else gets it when that one is done and
-    its waits are over.
+    The reader gets a step as soon as it can take one, so that its walk is made ready while the one
+    before is read and drains, or data comes; everything else gets it when that one is done and its
+    waits are over.
 
     Members
     -------
@@ -108,21 +106,21 @@ class StepControl(wiring.Component):
             m.d.sync += o.held_tag.eq(tag + 1)
 
         # The reader's: the same command, now or before.
-        front_settle, front_taken, free, ahead = Signal(), Signal(), Signal(), Signal()
+        front_taken, free, ahead, next_ahead = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             # What is idle may have been told to start.
-            free.eq(o.front_idle & ~o.ahead & ~front_settle & ~o.front_start),
+            free.eq(o.front_idle & ~ahead & ~o.front_start),
             front_taken.eq(self.coming & free),
-            ahead.eq((o.ahead | front_taken) & ~taken),
+            next_ahead.eq((ahead | front_taken) & ~taken),
         ]
-        m.d.sync += [front_settle.eq(front_taken), o.front_start.eq(front_settle)]
+        m.d.sync += o.front_start.eq(front_taken)
         with m.If(free):
             m.d.sync += [o.front[name].eq(command.p[name]) for name in isa.FRONT]
         with m.If(front_taken):
             m.d.sync += o.front_tag.eq(o.front_tag + 1)
         m.d.sync += [
-            o.ahead.eq(ahead),
-            o.may_read.eq(~ahead | (o.ahead & o.front.early & command.valid)),
+            ahead.eq(next_ahead),
+            o.may_read.eq(~next_ahead | (ahead & o.front.early & command.valid)),
         ]
 
         return m

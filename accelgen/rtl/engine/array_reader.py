@@ -1,7 +1,7 @@
 """Array reader: feeds the PE array, or the copy path, from the feature memory."""
 
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, timing
@@ -17,6 +17,18 @@ __all__ = ["ArrayReader"]
 
 #: Rows the copy's queue holds: covers the memory's latency and the way back of its room.
 _COPY_QUEUE = 16
+#: What is needed of a step while its beats are issued.
+_NOW = ("array", "in_row", "weight_words")
+
+
+def _now() -> data.StructLayout:
+    front = layouts.front()
+    raster = front["in_raster"].shape
+    return data.StructLayout({
+        **{name: front[name].shape for name in _NOW},
+        **{name: raster[name].shape for name in ("phases", "pad_value")},
+        "tag": layouts.TAG_BITS,
+    })
 
 
 class ArrayReader(wiring.Component):
@@ -26,7 +38,9 @@ class ArrayReader(wiring.Component):
     beat, a credit; its operands leave ``timing.array_read_latency`` cycles later. Without: each
     beat's run is a row of the copy, issued when there is room for it. Full rate.
 
-    Until ``may_read`` the walk is only made ready.
+    Two steps at most: the raster may walk the next one while beats of the one before are issued.
+    Where nothing waits, ``timing.RASTER_SWITCH`` cycles pass between them. Until ``may_read`` the
+    walk is only made ready.
 
     Parameters
     ----------
@@ -36,11 +50,14 @@ class ArrayReader(wiring.Component):
     Members
     -------
     step, start : In(front), In(1)
-        The step; static from a cycle before ``start`` until ``idle``.
+        The step; static from ``start`` until ``idle``.
     tag : In(layouts.TAG_BITS)
         The step's, for its vectors. Static like ``step``.
     may_read : In(1)
         Beats may be issued from the next cycle on: nothing that they read is still to be written.
+        If so when the next step comes, then to the end.
+    held_tag : In(layouts.TAG_BITS)
+        Of the step that :attr:`past` asks about, the next one's.
     run : Out(RunPort)
         To the feature memory.
     weights : Out(BlockPort of weight_word)
@@ -54,7 +71,9 @@ class ArrayReader(wiring.Component):
     busy, wait_weights, wait_drain : Out(1)
         In the cycle before: a beat issued to the array; one waits for a weight word; for a credit.
     idle : Out(1)
-        Nothing is left to issue: the next step may be at ``step`` two cycles before its ``start``.
+        The next step may be at ``step``, with ``start``, in the next cycle.
+    past : Out(1)
+        No beat of the step before ``held_tag`` is left to issue.
     """
 
     def __init__(self, arch: ArchParams):
@@ -64,6 +83,7 @@ class ArrayReader(wiring.Component):
             "start": In(1),
             "tag": In(layouts.TAG_BITS),
             "may_read": In(1),
+            "held_tag": In(layouts.TAG_BITS),
             "run": Out(RunPort(arch)),
             "weights": Out(BlockPort(layouts.weight_word(arch))),
             "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
@@ -73,6 +93,7 @@ class ArrayReader(wiring.Component):
             "wait_weights": Out(1),
             "wait_drain": Out(1),
             "idle": Out(1),
+            "past": Out(1),
         })
 
     def elaborate(self, platform):
@@ -90,34 +111,26 @@ class ArrayReader(wiring.Component):
             raster.in_step.eq(step.in_step),
             raster.in_repeat.eq(step.in_repeat),
             raster.start.eq(self.start),
-            self.weights.words.eq(step.weight_words),
-            self.weights.begin.eq(self.start),
-            self.weights.keep.eq(step.keep),
-            self.weights.rewind.eq(step.rewind),
         ]
 
         # Cycle 0: issue a beat.
         beat = raster.o.p
         has_word, has_room, issue = Signal(), Signal(), Signal()
-        array, copy = Signal(), Signal()  # what may be issued
-        m.d.sync += [
-            array.eq(self.may_read & step.array),
-            copy.eq(self.may_read & ~step.array),
-        ]
+        now, array, copy = self._turns(m, raster, issue & beat.end)
         m.d.comb += [
             has_word.eq(self.weights.available),
             has_room.eq(~beat.first | room.some),
             raster.o.ready.eq((array & has_word & has_room) | (copy & copy_room.some)),
             issue.eq(raster.o.valid & raster.o.ready),
-            self.weights.take.eq(issue & step.array),
+            self.weights.take.eq(issue & now.array),
             self.weights.last_use.eq(beat.last_vector),
-            room.take.eq(issue & step.array & beat.first),
+            room.take.eq(issue & now.array & beat.first),
             room.give.eq(self.credit),
-            copy_room.take.eq(issue & ~step.array),
+            copy_room.take.eq(issue & ~now.array),
             copy_room.give.eq(self.copy.valid & self.copy.ready),
         ]
         m.d.sync += [
-            self.busy.eq(issue & step.array),
+            self.busy.eq(issue & now.array),
             self.wait_weights.eq(raster.o.valid & array & ~has_word),
             self.wait_drain.eq(raster.o.valid & array & has_word & ~has_room),
         ]
@@ -127,9 +140,8 @@ class ArrayReader(wiring.Component):
         in_flight, to_array = Signal(latency), Signal(latency)
         m.d.sync += [
             in_flight.eq(Cat(issue, in_flight)),
-            to_array.eq(Cat(issue & step.array, to_array)),
+            to_array.eq(Cat(issue & now.array, to_array)),
         ]
-        m.d.comb += self.idle.eq(raster.idle)
 
         # Cycles 1 and 2: the row. A negative address is above the map's first row.
         base, rows, row = (
@@ -137,7 +149,7 @@ class ArrayReader(wiring.Component):
             for name in ("base", "rows", "row")
         )
         m.d.sync += [
-            base.eq(step.in_row + beat.group_rows),
+            base.eq(now.in_row + beat.group_rows),
             rows.eq(beat.row),
             row.eq(base + rows),
         ]
@@ -145,21 +157,61 @@ class ArrayReader(wiring.Component):
             self.run.en.eq(in_flight[1]),
             self.run.row.eq(row),
             self.run.bank.eq(delay(m, beat.bank, 2)),
-            self.run.phases.eq(delay(m, step.in_raster.phases, 2)),
+            self.run.phases.eq(delay(m, now.phases, 2)),
         ]
 
-        self._operands(m, beat, in_flight, to_array)
+        self._operands(m, now, beat, to_array)
         self._copy(m, in_flight, to_array)
         return m
 
-    def _operands(self, m, beat, in_flight, to_array):
+    def _turns(self, m, raster, ends):
+        """Whose beats are issued: what is needed of that step, and whether it may, as one for the
+        array or for the copy. ``ends`` with its last beat."""
+        step = self.step
+        now = Signal(_now(), reset_less=True)
+        # A step is pending until its turn is taken, and in work then, to its end.
+        pending, working, turn, taken = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            turn.eq(pending & ~working),
+            self.weights.begin.eq(turn),
+            self.weights.words.eq(now.weight_words),
+            self.weights.keep.eq(step.keep),
+            self.weights.rewind.eq(step.rewind),
+            self.idle.eq(raster.walked & ~pending),
+            self.past.eq(~working | (now.tag == self.held_tag)),
+        ]
+        m.d.sync += taken.eq(turn)
+        with m.If(self.start):
+            m.d.sync += pending.eq(1)
+        with m.Elif(taken):
+            m.d.sync += pending.eq(0)
+        with m.If(ends):
+            m.d.sync += working.eq(0)
+        with m.Elif(turn):
+            m.d.sync += working.eq(1)
+        with m.If(turn):
+            m.d.sync += [
+                now.tag.eq(self.tag),
+                now.pad_value.eq(step.in_raster.pad_value),
+                now.phases.eq(step.in_raster.phases),
+                *(now[name].eq(step[name]) for name in _NOW),
+            ]
+
+        # Once it may, it may to its end, whatever the next one may.
+        allowed, may, array, copy = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += may.eq((allowed | (self.may_read & ~pending)) & working & ~ends)
+        m.d.sync += [allowed.eq(may), array.eq(may & now.array), copy.eq(may & ~now.array)]
+        return now, array, copy
+
+    def _operands(self, m, now, beat, to_array):
         """The run, with padding where a lane is outside the map, beside its weights."""
-        latency = len(in_flight)
+        latency = len(to_array)
         inside = delay(m, beat.inside, latency - 1)
         pad = Signal(layouts.pixel(self.arch), reset_less=True)
         activations = Signal(layouts.row(self.arch), reset_less=True)
-        with m.If(~in_flight.any()):  # a next step's does not change what is on its way
-            m.d.sync += pad.eq(self.step.in_raster.pad_value.replicate(self.arch.lanes))
+        # With the step's first operands, not before the last ones of the step before.
+        pad_value = delay(m, now.pad_value, latency - 2)
+        m.d.sync += pad.eq(pad_value.replicate(self.arch.lanes))
         for n in range(self.arch.pixels):
             m.d.sync += activations[n].eq(Mux(inside[n], self.run.data[n], pad))
 
@@ -169,7 +221,7 @@ class ArrayReader(wiring.Component):
             o.activations.eq(activations),
             o.weights.eq(self.weights.word),
             Cat(o.first, o.last, o.keep, o.tag).eq(
-                delay(m, Cat(beat.first, beat.last, beat.keep, self.tag), latency)
+                delay(m, Cat(beat.first, beat.last, beat.keep, now.tag), latency)
             ),
         ]
 

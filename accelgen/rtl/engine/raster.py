@@ -27,8 +27,9 @@ class Raster(wiring.Component):
     (docs/architecture.md, "Rasters"). Input group i of output group g is
     ``(g div in_repeat) * in_step + i``; the beat carries its distance in rows.
 
-    Settings are static from ``start`` to ``idle``. A beat per cycle from
-    ``timing.raster_setup(pixels, placed=raster.placed)`` cycles after ``start`` on.
+    Settings are static from ``start`` to ``walked``. A beat per cycle from
+    ``timing.raster_setup(pixels, placed=raster.placed)`` cycles after ``start`` on; behind another
+    walk, ``timing.RASTER_SWITCH`` cycles without one.
 
     Parameters
     ----------
@@ -44,11 +45,13 @@ class Raster(wiring.Component):
     in_stride : In(16)
         Rows from one input group to the next.
     start : In(1)
-        Begins a walk. Only when idle.
+        Begins a walk. Only when ``walked``.
     o : Out(stream of raster_beat)
         Beats.
+    walked : Out(1)
+        All beats are on their way, so settings may change in the next cycle.
     idle : Out(1)
-        The last beat has been taken.
+        And all have been taken.
     """
 
     def __init__(self, arch: ArchParams):
@@ -62,6 +65,7 @@ class Raster(wiring.Component):
             "in_repeat": In(12),
             "start": In(1),
             "o": Out(stream.Signature(layouts.raster_beat(arch))),
+            "walked": Out(1),
             "idle": Out(1),
         })
 
@@ -98,6 +102,7 @@ class Raster(wiring.Component):
             beat.bank.eq(bank),
             beat.group_rows.eq(delay(m, group_rows, 2)),
             Cat(beat.first, beat.last, beat.first_vector, beat.last_vector).eq(delay(m, flags, 2)),
+            beat.end.eq(delay(m, loops.walk_ends, 2)),
             beat.past_row.eq(lanes[0].past_row),
             beat.inside.eq(Cat(lane.inside for lane in lanes)),
             beat.keep.eq(Cat(lane.keep for lane in lanes)),
@@ -108,12 +113,15 @@ class Raster(wiring.Component):
     def _control(self, m, loops, place, ready, room):
         """Place the lanes, begin, and issue a beat whenever there is room for it."""
         placed = Signal(range(self.arch.pixels), reset_less=True)
-        begin, walking = Signal(), Signal()
+        begin, walking, at_once = Signal(), Signal(), Signal()
+        m.d.comb += at_once.eq(self.start & self.raster.placed & (self.in_step == 0))
         with m.FSM():
             with m.State("Idle"):
-                m.d.comb += self.idle.eq(room.all)
-                m.d.sync += placed.eq(0)
-                with m.If(self.start & self.raster.placed):
+                m.d.comb += [self.walked.eq(1), self.idle.eq(room.all)]
+                m.d.sync += [placed.eq(0), begin.eq(at_once)]
+                with m.If(at_once):
+                    m.next = "Walk"
+                with m.Elif(self.start & self.raster.placed):
                     m.next = "Begin"
                 with m.Elif(self.start):
                     m.next = "Place lanes"
@@ -128,7 +136,7 @@ class Raster(wiring.Component):
                     m.next = "Walk"
             with m.State("Walk"):
                 m.d.sync += begin.eq(0)
-                with m.If(~begin & ~walking):
+                with m.If(loops.walk_ends):
                     m.next = "Idle"
 
         with m.If(begin):

@@ -22,7 +22,7 @@ class BlockPort(wiring.Signature):
     begin : Out(1)
         Pulse, three cycles or more before a sequence of blocks is read.
     keep : Out(1)
-        Its words are not freed. Static from ``begin`` on.
+        With ``begin``: its words are not freed.
     rewind : Out(1)
         With ``begin``: the sequence begins with the first block that was kept.
     available : In(1)
@@ -140,7 +140,7 @@ class BlockRing(wiring.Component):
         # The address waits, not the wide word: RAM and output register are the last two cycles.
         wait = self.latency - 2
         word = Signal(self._width, reset_less=True)
-        frees = self.read.take & last_use & ~self.read.keep
+        frees = self.read.take & last_use & ~held
         m.d.comb += [
             read.en.eq(delay(m, self.read.take, wait, reset=True)),
             read.addr.eq(delay(m, position, wait)),

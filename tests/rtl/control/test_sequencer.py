@@ -239,21 +239,22 @@ async def commands_are_not_fetched_while_a_step_waits_for_data(dut):
     commands = [(Opcode.LOAD, {"header": {"opcode": 3}}),
                 (Opcode.EXEC, {"header": {"opcode": 1, "wait_loads": 1}})]  # fmt: skip
     commands += [(Opcode.EXEC, {"header": {"opcode": 1, "tag": i}}) for i in range(12)]
-    bursts = []
-
-    async def watch():
-        while not dut.steps__start.value:
-            await FallingEdge(dut.clk)
-            await ReadOnly()
-            if dut.axi__arvalid.value and dut.axi__arready.value:
-                bursts.append(int(dut.axi__araddr.value))
-
-    watching = cocotb.start_soon(watch())
+    watching = cocotb.start_soon(bursts_until(dut, dut.steps__start))
     await run(dut, commands, pace=1, load_pace=300)
-    await watching
 
     # Those of the start, of eight that the program takes.
-    assert len(bursts) == Fetch.AHEAD
+    assert await watching == Fetch.AHEAD
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def commands_are_not_fetched_while_steps_enough_wait(dut):
+    await start_clock(dut, zero=INPUTS)
+    commands = [(Opcode.EXEC, {"header": {"opcode": 1, "tag": i}}) for i in range(12)]
+    watching = cocotb.start_soon(bursts_until(dut, dut.steps__done))
+    await run(dut, commands, pace=1, load_pace=300)
+
+    # Of seven: the first has been dispatched before two EXECs wait.
+    assert await watching == Fetch.AHEAD + 1
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -344,6 +345,16 @@ async def run(dut, commands, *, pace, stall=0.0, seed=0, load_pace=None):
     for task in units.tasks:
         task.cancel()
     return units, image
+
+
+async def bursts_until(dut, strobe):
+    """Bursts requested before ``strobe``."""
+    bursts = 0
+    while not strobe.value:
+        await FallingEdge(dut.clk)
+        await ReadOnly()
+        bursts += int(dut.axi__arvalid.value and dut.axi__arready.value)
+    return bursts
 
 
 async def count_strobes(dut, counts):

@@ -4,6 +4,7 @@ import json
 import os
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import cocotb
 import numpy as np
@@ -43,12 +44,14 @@ class _Feed(wiring.Component):
             "start": In(1),
             "tag": In(layouts.TAG_BITS),
             "may_read": In(1),
+            "held_tag": In(layouts.TAG_BITS),
             "load": In(stream.Signature(layouts.row_write(arch))),
             "words": In(stream.Signature(layouts.weight_word(arch))),
             "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
             "copy": Out(stream.Signature(layouts.row(arch))),
             "credit": In(1),
             "idle": Out(1),
+            "past": Out(1),
             **{name: Out(1) for name in STROBES},
         })
 
@@ -68,8 +71,10 @@ class _Feed(wiring.Component):
             reader.start.eq(self.start),
             reader.tag.eq(self.tag),
             reader.may_read.eq(self.may_read),
+            reader.held_tag.eq(self.held_tag),
             reader.credit.eq(self.credit),
             self.idle.eq(reader.idle),
+            self.past.eq(reader.past),
             *(getattr(self, name).eq(getattr(reader, name)) for name in STROBES),
         ]
         return m
@@ -175,12 +180,64 @@ async def a_step_may_follow_while_the_one_before_is_on_its_way(dut):
         tags.add(bench.tag)
         beats = list(walk(geometry, bench.arch.pixels, **bench.loops))
         expected += bench.expected(geometry, beats)
-        while not dut.idle.value or bench.now < 3:
-            await bench.cycle()
+        await bench.until_idle()
     await bench.finish(0)
 
     assert bench.operands == expected
     assert len(tags) == 3
+
+
+@cocotb.test()
+async def the_next_walk_begins_while_this_one_is_read(dut):
+    bench = await Bench.on(dut, stall=1e-9)
+    geometry = Geometry(height=8, width=8, joined=True)
+    expected = []
+    for number in range(4):
+        await bench.start(
+            geometry, groups=2, in_groups=1, keep_operands=bool(number), placed=bool(number)
+        )
+        expected += bench.expected(geometry, walk(geometry, bench.arch.pixels, **bench.loops))
+        await bench.until_idle()
+    await bench.finish(0)
+
+    assert bench.operands == expected
+    gaps = [b - a - 1 for a, b in pairwise(bench.cycles) if b - a > 1]
+    assert gaps == [timing.RASTER_SWITCH] * 3
+
+
+@cocotb.test()
+async def what_may_be_read_may_be_read_to_its_end(dut):
+    """The next step's walk is ready, and may not read, while beats of the first are left."""
+    bench = await Bench.on(dut, stall=1e-9)
+    bench.gives_credit = False
+    geometry = Geometry(height=bench.arch.acc_depth + 6, width=bench.arch.pixels, joined=True)
+    await bench.start(geometry, groups=1, in_groups=1)
+    expected = bench.expected(geometry, walk(geometry, bench.arch.pixels, **bench.loops))
+    await bench.until_idle()
+    dut.held_tag.value = (bench.tag + 1) % 4
+    dut.may_read.value = 0
+    await bench.start(geometry, groups=1, in_groups=1, keep_operands=True)
+    for _ in range(40):
+        await bench.cycle()
+        assert not dut.past.value
+    assert len(bench.operands) == bench.arch.acc_depth < len(expected)
+
+    bench.gives_credit = True
+    for _ in range(60):
+        await bench.cycle()
+    assert bench.operands == expected
+    assert dut.past.value
+
+    # The next one's are not of the step that is asked about.
+    expected += bench.expected(geometry, walk(geometry, bench.arch.pixels, **bench.loops))
+    dut.may_read.value = 1
+    while len(bench.operands) < len(expected):
+        await bench.cycle()
+        assert dut.past.value
+    dut.held_tag.value = (bench.tag + 1) % 4
+    await bench.finish(0)
+
+    assert bench.operands == expected
 
 
 @cocotb.test()
@@ -244,6 +301,7 @@ class Bench:
         in_repeat=1,
         array=1,
         keep_operands=False,
+        placed=False,
     ):
         arch = self.arch
         self.loops = {
@@ -254,7 +312,7 @@ class Bench:
         words = geometry.kernel[0] * geometry.kernel[1] * in_groups
         step = {
             "array": array, "weight_words": words, "in_row": self.row, "in_stride": self.stride,
-            "in_raster": raster_fields(geometry, arch.pixels), **self.loops,
+            "in_raster": raster_fields(geometry, arch.pixels) | {"placed": placed}, **self.loops,
         }  # fmt: skip
         self.words = [
             [self.random.getrandbits(8 * arch.lanes**2) for _ in range(words)]
@@ -267,18 +325,22 @@ class Bench:
         if not keep_operands:
             self.operands, self.cycles, self.copied, self.copied_cycles = [], [], [], []
         self.strobes = dict.fromkeys(STROBES, 0)
-        self.now = 0
+        if not keep_operands:
+            self.now = 0
         self.tag = (self.tag + 1) % 4
         self.dut.tag.value = self.tag
         self.dut.step.value = FRONT.pack(step)
-        await self.cycle()
-        self.now = 0
         self.dut.start.value = 1
         await self.cycle()
         self.dut.start.value = 0
 
+    async def until_idle(self):
+        """To the cycle behind the one in which the reader can take a step."""
+        while not await self.cycle():
+            pass
+
     async def cycle(self):
-        """One clock cycle: drive, look, wait."""
+        """One clock cycle: drive, look, wait. Returns whether the reader was idle."""
         dut = self.dut
         go = [self.random.random() >= self.stall for _ in range(3)]
         dut.words__valid.value = bool(self.queue and go[0])
@@ -303,7 +365,9 @@ class Bench:
         for name in getattr(self, "strobes", ()):
             self.strobes[name] += int(getattr(dut, name).value)
         self.now = getattr(self, "now", 0) + 1
+        idle = bool(dut.idle.value)
         await FallingEdge(dut.clk)
+        return idle
 
     async def finish(self, beats):
         deadline = self.now + 200 + 60 * beats

@@ -52,7 +52,7 @@ def run_raster(dut, geometry, loops, *, stall, rng):
                 ctx.set(dut.o.ready, rng.random() >= stall)
                 if ctx.get(dut.o.valid & dut.o.ready):
                     p = ctx.get(dut.o.payload)
-                    flags = (p.first, p.last, p.first_vector, p.last_vector, p.past_row)
+                    flags = (p.first, p.last, p.first_vector, p.last_vector, p.past_row, p.end)
                     beats.append((p.row, p.bank, p.group_rows, p.inside, p.keep, flags))
                     cycles.append(cycle)
                 cycle += 1
@@ -77,15 +77,16 @@ def expected_beats(geometry, pixels, loops):
     def bits(flags):
         return sum(bool(f) << n for n, f in enumerate(flags))
 
+    beats = list(walk(geometry, pixels, **loops))
     return [
         (
             *divmod(geometry.stored(b.address, pixels), pixels),
             3 * b.input_group,
             bits(p is not None for p in b.pixels),
             bits(b.keep),
-            (b.first, b.last, b.first_vector, b.last_vector, b.past_row),
+            (b.first, b.last, b.first_vector, b.last_vector, b.past_row, n == len(beats) - 1),
         )
-        for b in walk(geometry, pixels, **loops)
+        for n, b in enumerate(beats)
     ]
 
 
@@ -97,15 +98,17 @@ def check(geometry, pixels, loops, *, stall, seed=0):
     return cycles[: len(expected)], cycles[len(expected) :]
 
 
+@pytest.mark.parametrize("in_step", [0, 5])
 @pytest.mark.parametrize("pixels", [4, 8])
 @pytest.mark.parametrize("geometry", CORNERS, ids=str)
-def test_corner_geometries_at_full_rate(geometry, pixels):
-    loops = {"groups": 3, "in_groups": 2, "in_step": 5, "in_repeat": 2}
+def test_corner_geometries_at_full_rate(geometry, pixels, in_step):
+    loops = {"groups": 3, "in_groups": 2, "in_step": in_step, "in_repeat": 2}
 
     for placed, cycles in enumerate(check(geometry, pixels, loops, stall=0.0)):
         first = timing.raster_setup(pixels, placed=bool(placed))
         # A raster of input groups further apart is ready when their distance is known.
-        first = max(first, 3 + timing.RASTER_LATENCY + loops["in_step"].bit_length())
+        if in_step:
+            first = max(first, 3 + timing.RASTER_LATENCY + in_step.bit_length())
         assert cycles == list(range(first, first + len(cycles)))
 
 
