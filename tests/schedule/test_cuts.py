@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 import pytest
 
@@ -244,3 +245,21 @@ def test_an_exec_is_early_unless_it_reads_what_the_one_before_writes(size):
 
     assert [f["early"] for f in execs] == [0, *expected]
     assert {0, 1} >= set(expected) >= {0}
+
+
+def test_more_than_the_most_is_not_followed_to_its_end():
+    tiles = [tile(loads=3000, engines=400, stores=1000, weights=500, first_weights=100)] * 5
+    cycles = overlapped_cycles(tiles, Ddr(10))
+
+    assert overlapped_cycles(tiles, Ddr(10), cycles) == cycles
+    assert overlapped_cycles(tiles, Ddr(10), cycles - 1) == inf
+
+
+def test_commands_come_when_few_steps_wait():
+    """Those of many tiles are not in the way of the second one's weights."""
+    first, second = tile(engines=500), tile(engines=100, weights=4000, first_weights=4000)
+    few, many = ([first, second] + [tile(engines=100)] * n for n in (2, 40))
+
+    assert overlapped_cycles(many, Ddr(10)) - overlapped_cycles(few, Ddr(10)) == pytest.approx(
+        38 * (100 + NEXT)
+    )

@@ -160,9 +160,10 @@ class Raster(wiring.Component):
             Signal(Place, name=f"initial{n}", reset_less=True) for n in range(self.arch.pixels)
         ]
         step = Cat(~raster.phases, raster.phases)
-        m.d.sync += [one_per_row.eq(raster.pitch == step), before_last.eq(raster.pitch - 2 * step)]
+        one_now = raster.pitch == step  # at the start, the register is another raster's
+        m.d.sync += [one_per_row.eq(one_now), before_last.eq(raster.pitch - 2 * step)]
         with m.If(self.start):
-            m.d.sync += [new.eq(0), row_ends.eq(one_per_row)]
+            m.d.sync += [new.eq(0), row_ends.eq(one_now)]
         with m.If(place):
             m.d.sync += [
                 Cat(initial).eq(Cat(*initial[1:], new)),

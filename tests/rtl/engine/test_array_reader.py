@@ -99,7 +99,7 @@ CORNERS = [
 ]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def an_operand_per_cycle_when_nothing_waits(dut):
     bench = await Bench.on(dut)
     for geometry in CORNERS:
@@ -111,7 +111,7 @@ async def an_operand_per_cycle_when_nothing_waits(dut):
         assert bench.strobes == {"busy": len(bench.cycles), "wait_weights": 0, "wait_drain": 0}
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def the_same_operands_under_stalls(dut):
     bench = await Bench.on(dut, stall=0.5)
     for _ in range(12):
@@ -124,7 +124,7 @@ async def the_same_operands_under_stalls(dut):
         )
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def a_block_used_once_may_exceed_the_ring(dut):
     bench = await Bench.on(dut, stall=0.3)
 
@@ -135,7 +135,7 @@ async def a_block_used_once_may_exceed_the_ring(dut):
     assert len(bench.words[0]) > WEIGHT_WORDS
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def no_vector_starts_without_a_credit(dut):
     bench = await Bench.on(dut)
     bench.gives_credit = False
@@ -148,7 +148,7 @@ async def no_vector_starts_without_a_credit(dut):
     assert bench.strobes["wait_drain"] > 100
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def reads_nothing_before_it_may(dut):
     bench = await Bench.on(dut)
     dut.may_read.value = 0
@@ -167,7 +167,7 @@ async def reads_nothing_before_it_may(dut):
     assert bench.cycles[0] == now + 1 + timing.array_read_latency(bench.arch.pixels)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def a_step_may_follow_while_the_one_before_is_on_its_way(dut):
     """The next is at ``step`` as soon as the reader is idle: nothing of it mixes with the first."""
     bench = await Bench.on(dut, stall=1e-9)  # not 0: does not wait for words before a step
@@ -187,7 +187,7 @@ async def a_step_may_follow_while_the_one_before_is_on_its_way(dut):
     assert len(tags) == 3
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def the_next_walk_begins_while_this_one_is_read(dut):
     bench = await Bench.on(dut, stall=1e-9)
     geometry = Geometry(height=8, width=8, joined=True)
@@ -205,7 +205,7 @@ async def the_next_walk_begins_while_this_one_is_read(dut):
     assert gaps == [timing.RASTER_SWITCH] * 3
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def what_may_be_read_may_be_read_to_its_end(dut):
     """The next step's walk is ready, and may not read, while beats of the first are left."""
     bench = await Bench.on(dut, stall=1e-9)
@@ -240,7 +240,7 @@ async def what_may_be_read_may_be_read_to_its_end(dut):
     assert bench.operands == expected
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def copies_rows_at_full_rate(dut):
     bench = await Bench.on(dut)
     rows = await bench.copy_map(Geometry(height=9, width=16, joined=True), groups=3)
@@ -249,7 +249,7 @@ async def copies_rows_at_full_rate(dut):
     assert bench.strobes["busy"] == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def copies_rows_under_stalls(dut):
     bench = await Bench.on(dut, stall=0.6)
     cocotb.start_soon(check_stream_rules(dut, "copy"))

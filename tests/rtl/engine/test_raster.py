@@ -33,16 +33,21 @@ def run_raster(dut, geometry, loops, *, stall, rng):
     arch = dut.arch
     expected = len(list(walk(geometry, arch.pixels, **loops)))
     beats, cycles = [], []
+    # One pixel per row where the other has more, and the other way round.
+    before = Geometry(height=2, width=1 + (geometry.width == 1), joined=True)
 
     async def bench(ctx):
         fields = raster_fields(geometry, arch.pixels)
-        ctx.set(dut.raster, fields)
         ctx.set(dut.in_stride, 3)
         for name, value in loops.items():
             ctx.set(getattr(dut, name), value)
-        await ctx.tick()
+        # Another raster's settings stand there until the start.
+        ctx.set(dut.raster, raster_fields(before, arch.pixels))
+        for _ in range(3):
+            await ctx.tick()
         cycle = 0
         for repeat in range(2):
+            ctx.set(dut.raster, fields | {"placed": repeat})
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)
@@ -59,7 +64,6 @@ def run_raster(dut, geometry, loops, *, stall, rng):
                 assert cycle < 100 + 40 * expected, "no beat left"
                 await ctx.tick()
             # Where the lanes stand is known the second time.
-            ctx.set(dut.raster, fields | {"placed": 1})
             ctx.set(dut.o.ready, 1)
             for _ in range(5):
                 assert not ctx.get(dut.o.valid)
