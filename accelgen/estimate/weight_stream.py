@@ -15,7 +15,7 @@ __all__ = ["Group", "WeightStream"]
 
 #: Commands accepted, and beats of parameters queued, ahead (rtl/control/weight_loader.py).
 COMMANDS_AHEAD = 4
-SIDE_BEATS = 64
+SIDE_BEATS = 32
 #: Groups of parameters in the requantizer: in use, and coming.
 GROUPS_HELD = 2
 TABLE_BYTES = 256

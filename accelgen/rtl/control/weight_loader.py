@@ -18,7 +18,7 @@ __all__ = ["WeightLoader"]
 #: Commands whose beats may be requested before the first's have been routed.
 AHEAD = 4
 #: Beats of parameters, and of taps, that may wait for their engine while weights go past.
-SIDE_BEATS = 64
+SIDE_BEATS = 32
 
 
 class WeightLoader(wiring.Component):
