@@ -101,9 +101,9 @@ def _compiled(layer: Layer, hardware: Target) -> Compiled:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / f"layer_{layer.key}.onnx"
         file.write_bytes(layer.model().SerializeToString())
-        duplex = hardware.memory.duplex and hardware.arch.row_beats > 1
-        ddr = Ddr(hardware.memory.bytes_per_cycle, duplex=duplex)
-        return pipeline.compile_model(file, arch=hardware.arch, ddr=(ddr,))
+        arch, memory = hardware.arch, hardware.memory
+        ddr = Ddr(memory.bytes_per_cycle, duplex=memory.is_duplex_for(arch))
+        return pipeline.compile_model(file, arch=arch, ddr=(ddr,))
 
 
 def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bool]:

@@ -44,6 +44,11 @@ class Memory:
     write_latency_cycles: int = 20
     stalls: float = 0.0
 
+    def is_duplex_for(self, arch: ArchParams) -> bool:
+        """Whether reads and writes do not share: rows of one beat leave the feature memory's row
+        port no room for both."""
+        return self.duplex and arch.row_beats > 1
+
 
 @dataclass(kw_only=True)
 class Span:
@@ -111,8 +116,7 @@ class _Run:
         self.arch: ArchParams = program.arch
         self.memory = memory
         port_bytes = ArchParams.BUS_BYTES * (1 - memory.stalls)
-        # Rows of a beat leave the feature memory's row port no room for both.
-        apart = {"store"} if memory.duplex and self.arch.row_beats > 1 else set()
+        apart = {"store"} if memory.is_duplex_for(self.arch) else set()
         self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
         self.commands = [
             (c.opcode, _complete(c.opcode, c.fields)) for c in program.commands if c.opcode

@@ -52,6 +52,8 @@ class _Feed(wiring.Component):
             "credit": In(1),
             "idle": Out(1),
             "past": Out(1),
+            "begin": Out(1),
+            "take": Out(1),
             **{name: Out(1) for name in STROBES},
         })
 
@@ -75,6 +77,8 @@ class _Feed(wiring.Component):
             reader.credit.eq(self.credit),
             self.idle.eq(reader.idle),
             self.past.eq(reader.past),
+            self.begin.eq(reader.weights.begin),
+            self.take.eq(reader.weights.take),
             *(getattr(self, name).eq(getattr(reader, name)) for name in STROBES),
         ]
         return m
@@ -203,6 +207,43 @@ async def the_next_walk_begins_while_this_one_is_read(dut):
     assert bench.operands == expected
     gaps = [b - a - 1 for a, b in pairwise(bench.cycles) if b - a > 1]
     assert gaps == [timing.RASTER_SWITCH] * 3
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def padding_follows_its_step(dut):
+    bench = await Bench.on(dut, stall=1e-9)
+    geometry = Geometry(height=4, width=8, kernel=(3, 3), pads=(1, 1, 1, 1), pad_value=11)
+    expected = []
+    for number in range(3):
+        geometry = replace(geometry, pad_value=11 - 30 * number)
+        await bench.start(
+            geometry, groups=1, in_groups=1, keep_operands=bool(number), placed=bool(number)
+        )
+        expected += bench.expected(geometry, walk(geometry, bench.arch.pixels, **bench.loops))
+        await bench.until_idle()
+    await bench.finish(0)
+
+    assert bench.operands == expected
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def beats_that_wait_are_issued_when_their_turn_has_begun(dut):
+    """The next step's are queued while the first one's wait for credits."""
+    bench = await Bench.on(dut, stall=1e-9)
+    bench.gives_credit = False
+    geometry = Geometry(height=bench.arch.acc_depth + 6, width=bench.arch.pixels, joined=True)
+    expected = []
+    for number in range(2):
+        await bench.start(geometry, groups=1, in_groups=1, keep_operands=bool(number))
+        expected += bench.expected(geometry, walk(geometry, bench.arch.pixels, **bench.loops))
+        if not number:
+            await bench.until_idle()
+    for _ in range(40):
+        await bench.cycle()
+    bench.gives_credit = True
+    await bench.finish(0)
+
+    assert bench.operands == expected
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -366,6 +407,9 @@ class Bench:
             self.strobes[name] += int(getattr(dut, name).value)
         self.now = getattr(self, "now", 0) + 1
         idle = bool(dut.idle.value)
+        # The ring's contract.
+        self.begun = 0 if dut.begin.value else getattr(self, "begun", 3) + 1
+        assert not dut.take.value or self.begun >= 3
         await FallingEdge(dut.clk)
         return idle
 
