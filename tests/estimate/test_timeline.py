@@ -6,7 +6,10 @@ from itertools import pairwise
 import pytest
 
 from accelgen.arch import ArchParams
+from accelgen.arch.isa import FETCH_BYTES
+from accelgen.arch.timing import RASTER_SWITCH
 from accelgen.estimate import Memory
+from accelgen.estimate import timeline as timeline_module
 from accelgen.estimate.timeline import timeline
 from accelgen.schedule import schedule
 from tests.helpers.int8_nets import Int8Net
@@ -35,10 +38,43 @@ def test_it_ends_however_little_is_in_flight(graph, outstanding, stalls):
     assert cycles[0] > 1000
 
 
-def test_what_may_begin_early_or_finds_its_lanes_placed_takes_less():
+def pointwise():
+    """A layer whose EXECs follow one another closely."""
     net = Int8Net((28, 28, 64))
     net.conv(net.x, 128)
+    return schedule(net.graph(), ArchParams(acc_bits=32))
+
+
+def test_the_array_begins_a_step_closely_behind_the_one_before():
+    spans = timeline(pointwise(), Memory()).spans
+    gaps = [b.start - a.front_end for a, b in pairwise(spans) if b.early and not b.time.residual]
+
+    assert min(gaps) == pytest.approx(RASTER_SWITCH)
+
+
+def test_commands_that_many_wait_before_are_not_fetched(monkeypatch):
+    """The first EXEC's end finds what was fetched at the start, and a burst or two."""
+    net = Int8Net((8, 8, 16))
+    x = net.x
+    for _ in range(30):
+        x = net.conv(x, 16)
     program = schedule(net.graph(), ArchParams(acc_bits=32))
+    run = timeline_module._Run(program, Memory())
+    fetched = []
+    take = run.take
+
+    def watched(index):
+        fetched.append(run.fetched)
+        return take(index)
+
+    monkeypatch.setattr(run, "take", watched)
+    assert run.simulation.run(*run.processes())
+
+    assert fetched[1] < (timeline_module.FETCH_AHEAD + 2) * FETCH_BYTES < fetched[-1]
+
+
+def test_what_may_begin_early_or_finds_its_lanes_placed_takes_less():
+    program = pointwise()
 
     def late(_, command):
         return replace(command, fields={k: v for k, v in command.fields.items() if k != "early"})

@@ -228,19 +228,21 @@ async def padding_follows_its_step(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def beats_that_wait_are_issued_when_their_turn_has_begun(dut):
-    """The next step's are queued while the first one's wait for credits."""
+    """All of the next step's are queued while the first one's wait for credits."""
     bench = await Bench.on(dut, stall=1e-9)
     bench.gives_credit = False
-    geometry = Geometry(height=bench.arch.acc_depth + 6, width=bench.arch.pixels, joined=True)
+    height, width = 2 * (bench.arch.acc_depth + 6), 2 * bench.arch.pixels
+    first = Geometry(height=height, width=width, stride=(2, 2), phases=True)
+    short = Geometry(height=2, width=8, joined=True)
     expected = []
-    for number in range(2):
+    for number, geometry in enumerate((first, short, first)):
         await bench.start(geometry, groups=1, in_groups=1, keep_operands=bool(number))
         expected += bench.expected(geometry, walk(geometry, bench.arch.pixels, **bench.loops))
-        if not number:
-            await bench.until_idle()
-    for _ in range(40):
-        await bench.cycle()
-    bench.gives_credit = True
+        if number == 1:
+            for _ in range(60):
+                assert not await bench.cycle()  # no third step
+            bench.gives_credit = True
+        await bench.until_idle()
     await bench.finish(0)
 
     assert bench.operands == expected

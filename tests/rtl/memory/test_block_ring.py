@@ -138,6 +138,7 @@ def test_kept_blocks_are_read_again_and_then_freed():
             ctx.set(dut.read.begin, 1)
             await tick(ctx)
             ctx.set(dut.read.begin, 0)
+            ctx.set(dut.read.keep, 1 - keep)  # the next sequence's, for all the ring cares
             await tick(ctx)
             await tick(ctx)
             for block in range(blocks):
