@@ -1,4 +1,4 @@
-"""The whole default design keeps the rules of accelgen.synthesis.timing, and the part's limits.
+"""The whole design keeps the rules of accelgen.synthesis.timing, and the part's limits.
 
 Mapped blocks come from the cache of :func:`accelgen.synthesis.mapped_modules`, which everything
 that looks at this configuration shares: only a block that changed is mapped again.
@@ -21,7 +21,10 @@ def modules():
 
 
 @pytest.mark.slow
-def test_no_rule_of_the_clocks_is_broken(modules):
+@pytest.mark.parametrize("preset", ["ultra96", "ultra96_double"])
+def test_no_rule_of_the_clocks_is_broken(preset):
+    modules = mapped_modules(target("ultra96v2", preset=preset))
+
     found = violations(flatten(modules, TOP))
 
     assert not found, "\n".join(f"{v.rule} {v.value} {' > '.join(v.where)}" for v in found)

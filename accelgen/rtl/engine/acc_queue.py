@@ -85,8 +85,12 @@ class AccQueue(wiring.Component):
         ]
 
         # The vector whose beats are leaving: its row, lanes to keep, beats not yet sent, and the
-        # lowest of those.
-        row = Signal.like(write_row)
+        # lowest of those. Memories per W lanes have row registers of their own, to share the loads.
+        memories = 1 if self.arch.pe_mode == "double" else beats
+        rows = [
+            Signal(range(self.arch.acc_depth), name=f"row{n}", attrs={"keep": 1})
+            for n in range(memories)
+        ]
         keep = Signal(self.arch.pixels, reset_less=True)
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
@@ -113,11 +117,13 @@ class AccQueue(wiring.Component):
             with m.If(pending_next[beat]):
                 m.d.sync += select.eq(beat)
         with m.If(begin):
-            m.d.sync += [row.eq(following), keep.eq(next_keep), held.eq(1)]
+            m.d.sync += [
+                *(row.eq(following) for row in rows), keep.eq(next_keep), held.eq(1),
+            ]  # fmt: skip
         with m.Elif(finished):
             m.d.sync += held.eq(0)
 
-        row_out, beat_out = Signal.like(row), Signal.like(select)
+        row_out, beat_out = Signal.like(write_row), Signal.like(select)
         keep_out = Signal(parts * width, reset_less=True)
         coming = Cat(
             keep.word_select(select | part, width) & (self.wide if part else C(1)).replicate(width)
@@ -132,13 +138,13 @@ class AccQueue(wiring.Component):
                 ends.eq(held & ~rest.any()),
                 keep_out.eq(coming),
                 kept.eq(sum(coming[n] for n in range(parts * width))),
-                row_out.eq(row),
+                row_out.eq(rows[0]),
                 beat_out.eq(select),
             ]
         if self.arch.pe_mode == "double":
             self._columns(m, write_row, row_out, beat_out)
         else:
-            self._words(m, write_row, row, select, advance)
+            self._words(m, write_row, rows, select, advance)
 
         return m
 
@@ -153,12 +159,12 @@ class AccQueue(wiring.Component):
         )
         return Mux(self.wide, Cat(*first), wanted)
 
-    def _words(self, m, write_row, row, select, advance):
+    def _words(self, m, write_row, rows, select, advance):
         """Accumulators in a memory per W lanes: a vector is written at once and read through a
         multiplexer of P / W."""
         width = self.arch.chain_pixels
         read = []
-        for beat in range(self.arch.pixels // width):
+        for beat, row in enumerate(rows):
             lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
             read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
         parts = self.arch.array_side.chain_pixels // width

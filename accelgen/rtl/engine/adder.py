@@ -78,7 +78,10 @@ class Adder(wiring.Component):
             self.i.ready.eq(queue.room & ((self.residual.valid & ~busy) | ~self.step.add)),
             accept.eq(self.i.valid & self.i.ready),
             queue.reserve.eq(accept),
-            self.residual.ready.eq(accept & self.step.add & counter.row_ends),
+            # Whatever its `valid`: that is a level less on the way to a row's queue.
+            self.residual.ready.eq(
+                self.i.valid & queue.room & ~busy & self.step.add & counter.row_ends
+            ),
             residual.eq(
                 Value.cast(self.residual.payload).word_select(
                     counter.slot, len(residual.as_value())

@@ -115,22 +115,25 @@ class ArrayReader(wiring.Component):
 
         # Cycle 0: issue a beat.
         beat = raster.o.p
-        has_word, has_room, issue = Signal(), Signal(), Signal()
+        has_word, has_room = Signal(), Signal()
+        issue, to_multiply, to_copy = Signal(), Signal(), Signal()
         now, array, copy = self._turns(m, raster, issue & beat.end)
         m.d.comb += [
             has_word.eq(self.weights.available),
             has_room.eq(~beat.first | room.some),
+            to_multiply.eq(raster.o.valid & array & has_word & has_room),
+            to_copy.eq(raster.o.valid & copy & copy_room.some),
+            issue.eq(to_multiply | to_copy),
             raster.o.ready.eq((array & has_word & has_room) | (copy & copy_room.some)),
-            issue.eq(raster.o.valid & raster.o.ready),
-            self.weights.take.eq(issue & now.array),
+            self.weights.take.eq(to_multiply),
             self.weights.last_use.eq(beat.last_vector),
-            room.take.eq(issue & now.array & beat.first),
+            room.take.eq(to_multiply & beat.first),
             room.give.eq(self.credit),
-            copy_room.take.eq(issue & ~now.array),
+            copy_room.take.eq(to_copy),
             copy_room.give.eq(self.copy.valid & self.copy.ready),
         ]
         m.d.sync += [
-            self.busy.eq(issue & now.array),
+            self.busy.eq(to_multiply),
             self.wait_weights.eq(raster.o.valid & array & ~has_word),
             self.wait_drain.eq(raster.o.valid & array & has_word & ~has_room),
         ]
@@ -140,7 +143,7 @@ class ArrayReader(wiring.Component):
         in_flight, to_array = Signal(latency), Signal(latency)
         m.d.sync += [
             in_flight.eq(Cat(issue, in_flight)),
-            to_array.eq(Cat(issue & now.array, to_array)),
+            to_array.eq(Cat(to_multiply, to_array)),
         ]
 
         # Cycles 1 and 2: the row. A negative address is above the map's first row.

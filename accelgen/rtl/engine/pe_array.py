@@ -9,6 +9,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fast
 from accelgen.rtl.engine.packed import pack
 from accelgen.rtl.engine.pe_chain import FIELD_BITS, PeChain, operand_shape
+from accelgen.rtl.streams.copies import copies
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["PeArray"]
@@ -63,7 +64,10 @@ class PeArray(wiring.Component):
             m.d.comb += skew.i.eq(self.i.p.weights[oc])
             weights.append(skew.o)
 
-        valid, first = Signal(), Signal()
+        # A beat's marks travel beside it: valid is reset, the others matter only with it.
+        valid = Signal()
+        first = delay(m, self.i.valid & self.i.p.first, self.latency - 2, reset=True)
+        firsts = copies(m, first, lanes, name="first")
         for oc in range(lanes):
             for j in range(self.arch.pixels // step):
                 m.submodules[f"chain{oc}_{j}"] = chain = PeChain(self.arch)
@@ -71,17 +75,15 @@ class PeArray(wiring.Component):
                     chain.activations.eq(operands[j]),
                     chain.weights.eq(weights[oc]),
                     chain.valid.eq(valid),
-                    chain.first.eq(first),
+                    chain.first.eq(firsts[oc]),
                     *(
                         self.o.p.acc[j * len(chain.acc) + p][oc].eq(acc)
                         for p, acc in enumerate(chain.acc)
                     ),
                 ]
 
-        # A beat's marks travel beside it: valid is reset, the others matter only with it.
         m.d.comb += [
             valid.eq(delay(m, self.i.valid, self.latency - 2, reset=True)),
-            first.eq(delay(m, self.i.valid & self.i.p.first, self.latency - 1, reset=True)),
             self.o.valid.eq(delay(m, self.i.valid & self.i.p.last, self.latency, reset=True)),
             Cat(self.o.p.keep, self.o.p.tag).eq(
                 delay(m, Cat(self.i.p.keep, self.i.p.tag), self.latency)

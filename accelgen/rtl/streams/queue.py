@@ -47,24 +47,27 @@ class StreamQueue(wiring.Component):
         m = Module()
 
         level = Signal(range(self.depth + 1))
-        full, some = Signal(), Signal()
+        full, some, fills = Signal(), Signal(), Signal()  # fills: some, and nothing at the output
         put, get = Signal(), Signal()
         payload = Signal(self._width, reset_less=True)
+        # `o.ready` may come from afar: few levels behind it.
         m.d.comb += [
             self.i.ready.eq(~full),
             put.eq(self.i.valid & self.i.ready),
-            get.eq(some & (~self.o.valid | self.o.ready)),
+            get.eq(fills | (some & self.o.ready)),
             self.o.payload.eq(payload),
         ]
         coming = self._memories(m, put, get)
-        with m.If(put & ~get):
-            m.d.sync += [level.eq(level + 1), full.eq(level == self.depth - 1), some.eq(1)]
-        with m.If(get & ~put):
-            m.d.sync += [level.eq(level - 1), full.eq(0), some.eq(level != 1)]
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += self.o.valid.eq(some)
+        m.d.sync += [
+            self.o.valid.eq(some | (self.o.valid & ~self.o.ready)),
+            fills.eq(put & ~some & ~(self.o.valid & ~self.o.ready)),
+        ]
         with m.If(get):
             m.d.sync += payload.eq(coming)
+            with m.If(~put):
+                m.d.sync += [level.eq(level - 1), full.eq(0), some.eq(level != 1)]
+        with m.Elif(put):
+            m.d.sync += [level.eq(level + 1), full.eq(level == self.depth - 1), some.eq(1)]
 
         return m
 
@@ -83,7 +86,8 @@ class StreamQueue(wiring.Component):
             m.submodules[f"memory{at // _BITS_PER_ADDRESS}"] = memory
             write, read = memory.write_port(), memory.read_port(domain="comb")
             read_addr = Signal(range(self.depth), attrs={"keep": 1})
-            m.d.sync += read_addr.eq(read_addr + get)
+            with m.If(get):
+                m.d.sync += read_addr.eq(read_addr + 1)
             m.d.comb += [
                 write.en.eq(put),
                 write.addr.eq(write_addr),
