@@ -26,7 +26,9 @@ def cocotb_environment(
     libpython = find_libpython.find_libpython()
     if libpython is None:
         raise ToolError("accelgen simulate needs libpython3 for cocotb: apt install libpython3-dev")
+    libraries = [str(cocotb_tools.config.libs_dir), os.environ.get("LD_LIBRARY_PATH", "")]
     return os.environ | {
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
         "PYTHONPATH": os.pathsep.join([

@@ -169,7 +169,8 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
         [
             tools.compiler, "-o", str(where / top), *objects,
             *map(str, sorted(runtime.glob("*.o"))),
-            f"-L{libraries}", f"-Wl,-rpath,{libraries}", "-lcocotbvpi_verilator", "-pthread",
+            # No path to it inside: the cache outlives the environment that built a model.
+            f"-L{libraries}", "-lcocotbvpi_verilator", "-pthread",
             *(["-llz4", "-lz"] if flags.trace and has_fst() else []),
         ],
         where / "link.log",

@@ -1,11 +1,13 @@
 """Builds: cached by everything that matters, errors in a sentence, interruption harmless."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import cocotb_tools.config
 import pytest
 
 from accelgen.errors import ToolError
@@ -37,6 +39,22 @@ def test_same_model_is_built_once(sources):
     assert first == second
     assert second.stat().st_mtime_ns == built
     assert [p.name for p in first.parent.iterdir()] == ["counter"]
+
+
+def test_a_model_runs_when_the_environment_that_built_it_is_gone(sources, tmp_path, monkeypatch):
+    """Clones share the cache, and each has cocotb's libraries in a place of its own."""
+    gone = tmp_path / "other" / "libs"
+    shutil.copytree(cocotb_tools.config.libs_dir, gone)
+    with monkeypatch.context() as other:
+        other.setattr(cocotb_tools.config, "libs_dir", gone)
+        executable = build(sources, "counter", cache_dir=tmp_path / "cache")
+    shutil.rmtree(gone)
+
+    failures = run_cocotb(
+        executable, "tests.simulation.counter_bench", tmp_path, environment={"STEP": "1"}
+    )
+
+    assert failures == []
 
 
 def test_everything_that_matters_is_in_the_key(sources):
