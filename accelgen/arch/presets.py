@@ -31,6 +31,4 @@ PRESETS: dict[str, ArchParams] = {
         acc_bits=32,
         feature_rows=32768,
     ),
-    # 1,024 MAC/cycle without double pumping, for parts with more than 512 DSPs.
-    "zu7": replace(_ULTRA96, pixels=16, chain_pixels=2),
 }
