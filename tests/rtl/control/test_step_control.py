@@ -1,21 +1,17 @@
 """StepControl: what the array's reader is given, and when it may read."""
 
-from amaranth.sim import Simulator
-
 from accelgen.rtl.control.step_control import StepControl
+from tests.helpers.testbench import run_testbenches
 
 
 def run(bench):
     dut = StepControl()
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
 
     async def body(ctx):
         ctx.set(dut.o.front_idle, 1)
         await bench(ctx, dut)
 
-    sim.add_testbench(body)
-    sim.run()
+    run_testbenches(dut, body)
 
 
 def offer(ctx, dut, row, *, early=0, over=1):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl.engine.raster import Raster
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
+from tests.helpers.testbench import run_testbenches
 
 CORNERS = [
     Geometry(height=1, width=1),
@@ -70,10 +70,7 @@ def run_raster(dut, geometry, loops, *, stall, rng):
                 await ctx.tick()
             assert ctx.get(dut.idle)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    run_testbenches(dut, bench)
     return beats, cycles
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from accelgen.rtl.memory.block_ring import BlockRing
+from tests.helpers.testbench import run_testbenches
 
 DEPTH = 16
 
@@ -61,11 +61,7 @@ def run_blocks(blocks, *, latency, stall, write_stall=None, seed=0):
             cycle += 1
             assert cycle < 200 + 30 * len(expected), "the ring is stuck"
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(write)
-    sim.add_testbench(read)
-    sim.run()
+    run_testbenches(dut, write, read)
     return got, expected, cycles
 
 
@@ -159,9 +155,5 @@ def test_kept_blocks_are_read_again_and_then_freed():
         for _ in range(5):
             await tick(ctx)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(write)
-    sim.add_testbench(read)
-    sim.run_until(2e-3)
+    run_testbenches(dut, write, read, until=2e-3)
     assert got == expected

@@ -1,10 +1,10 @@
 """FeatureMemory's arbiter: priorities, order and latency of answers, nothing lost."""
 
 import numpy as np
-from amaranth.sim import Simulator
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl.memory.feature_memory import FeatureMemory
+from tests.helpers.testbench import run_testbenches
 
 ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single", feature_rows=24)
 CLIENTS = ("write", "residual_read", "load", "store_read")
@@ -60,8 +60,5 @@ def test_clients_by_priority_and_answers_on_time():
                     assert got == expected[name].pop(cycle)
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    run_testbenches(dut, bench)
     assert min(accepted.values()) > 20

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl.memory.pixel_memory import PixelMemory
+from tests.helpers.testbench import run_testbenches
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,5 @@ def test_runs_and_rows(pixels, depth):
                     compared.append(cycle)
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    run_testbenches(dut, bench)
     assert len(compared) > 200

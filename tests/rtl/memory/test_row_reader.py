@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl.memory.row_reader import RowReader
+from tests.helpers.testbench import run_testbenches
 
 ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single")
 MAPS = [
@@ -55,10 +55,7 @@ def run_maps(*, grant, accept, seed=0):
                 assert cycle < 5000, "not idle"
             rows.append(left)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    run_testbenches(dut, bench)
     return rows, cycles
 
 

@@ -4,9 +4,9 @@ import random
 from collections import deque
 
 import pytest
-from amaranth.sim import Simulator
 
 from accelgen.rtl.streams.queue import StreamQueue
+from tests.helpers.testbench import run_testbenches
 
 
 def run(*, depth, bits, offer, take, cycles=600):
@@ -39,10 +39,7 @@ def run(*, depth, bits, offer, take, cycles=600):
                 held.append(payload)
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
+    run_testbenches(dut, process)
     return shown, expected
 
 

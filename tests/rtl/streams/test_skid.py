@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from accelgen.rtl.streams.register import StreamRegister
 from accelgen.rtl.streams.skid import Skid
+from tests.helpers.testbench import run_testbenches
 
 
 def run(dut, *, offer, take, cycles=400):
@@ -34,10 +34,7 @@ def run(dut, *, offer, take, cycles=400):
                 sent, valid = sent + 1, False
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
+    run_testbenches(dut, process)
     return taken, ready
 
 

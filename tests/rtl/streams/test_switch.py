@@ -3,17 +3,9 @@
 from itertools import product
 
 import numpy as np
-from amaranth.sim import Simulator
 
 from accelgen.rtl.streams.switch import StreamJoin, StreamShare
-
-
-def run(dut, process, *, clock=False):
-    simulator = Simulator(dut)
-    if clock:
-        simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
+from tests.helpers.testbench import run_testbenches
 
 
 def test_whoever_is_wanted_takes_what_is_shared():
@@ -37,7 +29,7 @@ def test_whoever_is_wanted_takes_what_is_shared():
             assert ctx.get(dut.i.ready) == (taker is not None and ready >> taker & 1)
             checked += 1
 
-    run(dut, process)
+    run_testbenches(dut, process, clock=False)
     assert checked == 64
 
 
@@ -61,5 +53,5 @@ def test_join_takes_from_the_selected_input_only():
             assert ctx.get(dut.i1.ready if select else dut.i0.ready) == ready
             checked += 1
 
-    run(dut, process, clock=True)
+    run_testbenches(dut, process)
     assert checked == 16
