@@ -1,7 +1,7 @@
-"""The whole design keeps the rules of accelgen.synthesis.timing, and the part's limits.
+"""The whole design keeps the rules of accelgen.synthesis.timing; the default one the part's limits.
 
 Mapped blocks come from the cache of :func:`accelgen.synthesis.mapped_modules`, which everything
-that looks at this configuration shares: only a block that changed is mapped again.
+that looks at a configuration shares: only a block that changed is mapped again.
 """
 
 import pytest
@@ -15,11 +15,6 @@ from accelgen.synthesis.timing import violations
 pytest.importorskip("pyosys")
 
 
-@pytest.fixture(scope="module")
-def modules():
-    return mapped_modules(target("ultra96v2", preset="ultra96_double"))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["ultra96", "ultra96_double"])
 def test_no_rule_of_the_clocks_is_broken(preset):
@@ -31,7 +26,9 @@ def test_no_rule_of_the_clocks_is_broken(preset):
 
 
 @pytest.mark.slow
-def test_it_leaves_room_on_the_part(modules):
+def test_it_leaves_room_on_the_part():
+    modules = mapped_modules(target("ultra96v2", preset="ultra96_double"))
+
     used = count_blocks(modules, TOP)[TOP]
 
     assert used.dsp <= 360

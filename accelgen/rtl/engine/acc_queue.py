@@ -84,13 +84,8 @@ class AccQueue(wiring.Component):
             count.eq(count + self.i.valid - begin),
         ]
 
-        # The vector whose beats are leaving: its row, lanes to keep, beats not yet sent, and the
-        # lowest of those. Memories per W lanes have row registers of their own, to share the loads.
-        memories = 1 if self.arch.pe_mode == "double" else beats
-        rows = [
-            Signal(range(self.arch.acc_depth), name=f"row{n}", attrs={"keep": 1})
-            for n in range(memories)
-        ]
+        # The vector whose beats are leaving: its lanes to keep, beats not yet sent, and the lowest
+        # of those.
         keep = Signal(self.arch.pixels, reset_less=True)
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
@@ -117,13 +112,10 @@ class AccQueue(wiring.Component):
             with m.If(pending_next[beat]):
                 m.d.sync += select.eq(beat)
         with m.If(begin):
-            m.d.sync += [
-                *(row.eq(following) for row in rows), keep.eq(next_keep), held.eq(1),
-            ]  # fmt: skip
+            m.d.sync += [keep.eq(next_keep), held.eq(1)]
         with m.Elif(finished):
             m.d.sync += held.eq(0)
 
-        row_out, beat_out = Signal.like(write_row), Signal.like(select)
         keep_out = Signal(parts * width, reset_less=True)
         coming = Cat(
             keep.word_select(select | part, width) & (self.wide if part else C(1)).replicate(width)
@@ -138,13 +130,9 @@ class AccQueue(wiring.Component):
                 ends.eq(held & ~rest.any()),
                 keep_out.eq(coming),
                 kept.eq(sum(coming[n] for n in range(parts * width))),
-                row_out.eq(rows[0]),
-                beat_out.eq(select),
             ]
-        if self.arch.pe_mode == "double":
-            self._columns(m, write_row, row_out, beat_out)
-        else:
-            self._words(m, write_row, rows, select, advance)
+        read = self._columns if self.arch.pe_mode == "double" else self._words
+        read(m, write_row, following, begin, select, advance)
 
         return m
 
@@ -159,12 +147,16 @@ class AccQueue(wiring.Component):
         )
         return Mux(self.wide, Cat(*first), wanted)
 
-    def _words(self, m, write_row, rows, select, advance):
+    def _words(self, m, write_row, following, begin, select, advance):
         """Accumulators in a memory per W lanes: a vector is written at once and read through a
         multiplexer of P / W."""
         width = self.arch.chain_pixels
         read = []
-        for beat, row in enumerate(rows):
+        for beat in range(self.arch.pixels // width):
+            # A row register for each: one would have too many loads.
+            row = Signal.like(write_row, name=f"row{beat}", attrs={"keep": 1})
+            with m.If(begin):
+                m.d.sync += row.eq(following)
             lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
             read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
         parts = self.arch.array_side.chain_pixels // width
@@ -175,8 +167,16 @@ class AccQueue(wiring.Component):
                 out.eq(pick_part(read, select, part, parts)) for part, out in enumerate(held)
             ]
 
-    def _columns(self, m, write_row, read_row, read_beat):
+    def _columns(self, m, write_row, following, begin, select, advance):
         """Accumulators in a memory per channel, whose output follows what is at ``o``."""
+        row, read_row, read_beat = (
+            Signal.like(x, name=name)
+            for x, name in ((write_row, "row"), (write_row, "row_out"), (select, "beat_out"))
+        )
+        with m.If(begin):
+            m.d.sync += row.eq(following)
+        with m.If(advance):
+            m.d.sync += [read_row.eq(row), read_beat.eq(select)]
         for c in range(self.arch.lanes):
             m.submodules[f"column{c}"] = column = AccColumn(self.arch)
             m.d.comb += [

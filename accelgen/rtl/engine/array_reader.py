@@ -115,16 +115,18 @@ class ArrayReader(wiring.Component):
 
         # Cycle 0: issue a beat.
         beat = raster.o.p
-        has_word, has_room = Signal(), Signal()
-        issue, to_multiply, to_copy = Signal(), Signal(), Signal()
+        has_word, has_room, issue = Signal(), Signal(), Signal()
+        may_multiply, may_copy, to_multiply, to_copy = Signal(), Signal(), Signal(), Signal()
         now, array, copy = self._turns(m, raster, issue & beat.end)
         m.d.comb += [
             has_word.eq(self.weights.available),
             has_room.eq(~beat.first | room.some),
-            to_multiply.eq(raster.o.valid & array & has_word & has_room),
-            to_copy.eq(raster.o.valid & copy & copy_room.some),
+            may_multiply.eq(array & has_word & has_room),
+            may_copy.eq(copy & copy_room.some),
+            raster.o.ready.eq(may_multiply | may_copy),
+            to_multiply.eq(raster.o.valid & may_multiply),
+            to_copy.eq(raster.o.valid & may_copy),
             issue.eq(to_multiply | to_copy),
-            raster.o.ready.eq((array & has_word & has_room) | (copy & copy_room.some)),
             self.weights.take.eq(to_multiply),
             self.weights.last_use.eq(beat.last_vector),
             room.take.eq(to_multiply & beat.first),

@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams, isa, timing
-from accelgen.rtl.engine.adder import Adder
+from accelgen.rtl.engine.adder import QUEUE_DEPTH, Adder
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -65,6 +65,37 @@ async def groups_of_any_size_step_after_step(dut):
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
+async def a_full_queue_lets_no_residual_in(dut):
+    """The beat that finds the queue full is the last of its row."""
+    beats = 3
+    assert QUEUE_DEPTH % beats == beats - 1
+    await begin(dut)
+
+    await run_step(
+        dut, groups=20, pixels=beats * bench_arch().chain_pixels, hold=200,
+        multiplier_a=90, multiplier_b=170, **PLAIN,
+    )  # fmt: skip
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
+async def a_step_that_passes_takes_no_residual(dut):
+    await begin(dut)
+    dut.residual__valid.value = 1
+    passing = cocotb.start_soon(residual_is_left(dut))
+
+    await run_step(dut, groups=2, pixels=5 * bench_arch().pixels, add=0)
+
+    passing.cancel()
+    dut.residual__valid.value = 0
+
+
+async def residual_is_left(dut):
+    while True:
+        await FallingEdge(dut.clk)
+        assert not dut.residual__ready.value
+
+
+@cocotb.test(timeout_time=300, timeout_unit="us")
 async def extremes_saturate_at_both_ends(dut):
     await begin(dut)
     most = (1 << 17) - 1
@@ -92,8 +123,11 @@ async def begin(dut):
     await start_clock(dut, zero=zero)
 
 
-async def run_step(dut, *, groups, pixels, add=1, stall=0.0, **fields):
-    """Returns cycles from the first beat offered to the last one delivered."""
+async def run_step(dut, *, groups, pixels, add=1, stall=0.0, hold=0, **fields):
+    """Returns cycles from the first beat offered to the last one delivered.
+
+    Nothing is taken for the first ``hold`` of them.
+    """
     arch = bench_arch()
     rng = np.random.default_rng(pixels)
     width = arch.chain_pixels
@@ -119,6 +153,8 @@ async def run_step(dut, *, groups, pixels, add=1, stall=0.0, **fields):
     if add:
         cocotb.start_soon(StreamSource(dut, "residual", stall=stall).send(*residual))
     cocotb.start_soon(StreamSource(dut, "i", stall=stall).send(*stimulus))
+    for _ in range(hold):
+        await FallingEdge(dut.clk)
     received = await StreamSink(dut, "o", stall=stall).receive(groups * beats)
     cycles = round((get_sim_time("ns") - began) / CLOCK_NS)
 
@@ -127,5 +163,5 @@ async def run_step(dut, *, groups, pixels, add=1, stall=0.0, **fields):
         got = np.concatenate([split(beat, 8, (width, arch.lanes)) for beat in group])
         np.testing.assert_array_equal(got[:pixels], expected[g], f"group {g}, {fields}")
     # Every residual row was taken, also one that was not used up.
-    assert not dut.residual__valid.value
+    assert not add or not dut.residual__valid.value
     return cycles

@@ -303,6 +303,20 @@ async def copies_rows_under_stalls(dut):
         await bench.copy_map(geometry, groups=2)
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_copy_takes_no_credits(dut):
+    bench = await Bench.on(dut)
+    rows = await bench.copy_map(Geometry(height=9, width=16, joined=True), groups=3)
+    assert rows > bench.arch.acc_depth
+    bench.gives_credit = False
+
+    await bench.start(Geometry(height=30, width=8, joined=True), groups=1, in_groups=1)
+    for _ in range(200):
+        await bench.cycle()
+
+    assert len(bench.operands) == bench.arch.acc_depth
+
+
 class Bench:
     """Drives a _Feed cycle by cycle and keeps what leaves it."""
 
