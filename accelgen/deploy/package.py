@@ -10,18 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from accelgen.arch import registers
-from accelgen.assets import asset
 from accelgen.boards import Board
 from accelgen.deploy import driver
 from accelgen.deploy.manifest import ACCELERATOR_ID, FORMAT, program_manifest, versions
 from accelgen.deploy.output import GENERATOR
+from accelgen.deploy.templates import render
 from accelgen.errors import ModelError
 from accelgen.schedule.program import Program
 
-__all__ = ["TOP", "Package", "read_package", "render", "write_package"]
+__all__ = ["TOP", "Package", "read_package", "write_package"]
 
 #: Name of the Verilog top module.
 TOP = "accelgen_top"
@@ -94,19 +92,6 @@ def read_package(where: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     return manifest, files
 
 
-def render(template: str, values: Mapping[str, Any]) -> str:
-    """A template of rtl_templates/ filled in. A name without a value is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(asset("rtl_templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template(template).render(values)
-
-
 def _values(package: Package) -> dict[str, Any]:
     program = package.program
     _, height, width, channels = program.graph.tensors[program.input.tensor].shape
@@ -114,7 +99,7 @@ def _values(package: Package) -> dict[str, Any]:
     shape = (1, channels, height, width) if nchw else (1, height, width, channels)
     return {
         "version": versions()["accelgen"],
-        "ip_version": "1.0",
+        "ip_version": 1.0,
         "model": package.model,
         "top": TOP,
         "board": package.board,
@@ -125,7 +110,7 @@ def _values(package: Package) -> dict[str, Any]:
         "resources": package.estimate["resources"],
         "input_shape": shape,
         "id": ACCELERATOR_ID,
-        "config_crc": f"0x{program.arch.crc:08X}",
+        "config_crc": program.arch.crc,
         "program_offset": program.program_offset,
         "image_bytes": program.image_bytes,
         "window_bytes": registers.WINDOW_BYTES,

@@ -12,7 +12,8 @@ import pytest
 
 from accelgen.arch.registers import REGISTERS
 from accelgen.boards import board_names, load_board
-from accelgen.deploy.package import TOP, Package, render, write_package
+from accelgen.deploy.package import TOP, Package, write_package
+from accelgen.deploy.templates import render
 
 STUB = Path(__file__).with_name("vivado_stub.tcl")
 ESTIMATE = {
