@@ -34,7 +34,7 @@ from accelgen.ir.imported import Imported
 from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
-from accelgen.samples import load_samples, random_samples
+from accelgen.samples import Calibration, random_samples
 from accelgen.schedule import schedule_parts
 from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.program import Program
@@ -71,6 +71,9 @@ __all__ = [
     "simulate",
     "target",
 ]
+
+#: Calibration data as callers give it: a file or directory, or with words on pictures.
+Given = str | Path | Calibration | None
 
 RANDOM_CALIBRATION = (
     "no calibration data: quantized on seeded random input, fine for cycles, not for accuracy "
@@ -205,20 +208,19 @@ def zoo_model(name: str) -> Any:
 
 
 def quantized(
-    loaded: Loaded, *, calib: Path | None = None, method: str = "mse", seed: int = 0
+    loaded: Loaded, *, calib: Given = None, method: str = "mse", seed: int = 0
 ) -> tuple[QuantizedModel, tuple[str, ...]]:
     """The int8 network, and warnings.
 
     A QDQ model keeps its own scales. A float model is calibrated on ``calib``, or on random input.
     """
     imported = loaded.imported
-    if loaded.is_quantized:
-        samples = load_samples(calib, layout=imported.input_layout) if calib else None
-        return quantize_imported(imported, samples), ()
-    if calib:
-        samples = load_samples(calib, layout=imported.input_layout)
-        return quantize_graph(imported.graph, samples, method), ()
     shape = imported.graph.tensors[imported.graph.input].shape
+    samples = Calibration.of(calib).samples(shape, imported.input_layout)
+    if loaded.is_quantized:
+        return quantize_imported(imported, samples), ()
+    if samples is not None:
+        return quantize_graph(imported.graph, samples, method), ()
     samples = random_samples(shape, seed)
     return quantize_graph(imported.graph, samples, method), (RANDOM_CALIBRATION,)
 
@@ -227,7 +229,7 @@ def compile_model(
     model: str | Path,
     *,
     arch: ArchParams,
-    calib: Path | None = None,
+    calib: Given = None,
     method: str = "mse",
     seed: int = 0,
     keep_all: bool = False,
@@ -274,7 +276,7 @@ def check(model: str | Path, offload: Offload | None = None) -> list[NodeReport]
 
 
 def quantize(
-    model: str | Path, out: Path, *, calib: Path | None = None, method: str = "mse", seed: int = 0
+    model: str | Path, out: Path, *, calib: Given = None, method: str = "mse", seed: int = 0
 ) -> tuple[QuantizedModel, tuple[str, ...]]:
     """Write ``model`` as QDQ ONNX to ``out``; returns the int8 network and warnings."""
     loaded = load(model)

@@ -9,7 +9,7 @@ from accelgen import pipeline
 from accelgen.errors import ConfigError, ScheduleError
 from accelgen.estimate import Estimate
 from accelgen.ir.offload import tail_nodes
-from accelgen.pipeline import Compiled, Loaded, Offload, Target
+from accelgen.pipeline import Compiled, Given, Loaded, Offload, Target
 from accelgen.quant import QuantizedModel
 
 __all__ = ["FC_ON", "Placed", "compile_for_package", "compile_placed", "place"]
@@ -36,7 +36,7 @@ def compile_placed(
     *,
     fc_on: str = "auto",
     se_on: str = "pl",
-    calib: Path | None = None,
+    calib: Given = None,
     seed: int = 0,
 ) -> Placed:
     """As :func:`pipeline.compile_model`; under "auto" the estimate places the last fully connected
@@ -62,7 +62,7 @@ def compile_for_package(
     hardware: Target,
     *,
     fc_on: str = "auto",
-    calib: Path | None = None,
+    calib: Given = None,
     seed: int = 0,
 ) -> Placed:
     """As :func:`compile_placed` for what :func:`pipeline.build` takes: its driver computes no fully

@@ -17,25 +17,31 @@ from rich.console import Console
 from accelgen import __version__
 from accelgen.cli import tables
 from accelgen.cli.options import (
+    Bgr,
     BoardName,
     Calib,
     ClockMhz,
     Config,
+    Crop,
     DdrBytes,
     DdrLatency,
     FcOn,
     FcPlace,
     Force,
     Json,
+    Mean,
     Method,
     Model,
     ModelOrDir,
     Preset,
     Processor,
     PsThreads,
+    Resize,
     Seed,
     SeOn,
     Stalls,
+    Std,
+    calibration,
 )
 from accelgen.cli.outcome import log, verb
 from accelgen.errors import ConfigError
@@ -125,6 +131,11 @@ def quantize(
     model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="Q", help="QDQ ONNX file to write.")],
     calib: Calib = None,
+    resize: Resize = None,
+    crop: Crop = None,
+    mean: Mean = None,
+    std: Std = None,
+    bgr: Bgr = False,
     method: Method = "mse",
     seed: Seed = 0,
     json: Json = False,
@@ -132,7 +143,8 @@ def quantize(
     """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise."""
     from accelgen import pipeline
 
-    int8, warnings = pipeline.quantize(model, out, calib=calib, method=method, seed=seed)
+    samples = calibration(calib, resize, crop, mean, std, bgr)
+    int8, warnings = pipeline.quantize(model, out, calib=samples, method=method, seed=seed)
     _warn(warnings)
     if json:
         _print_json({
@@ -156,6 +168,11 @@ def estimate(
     ddr_latency: DdrLatency = None,
     stalls: Stalls = 0.0,
     calib: Calib = None,
+    resize: Resize = None,
+    crop: Crop = None,
+    mean: Mean = None,
+    std: Std = None,
+    bgr: Bgr = False,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
@@ -170,8 +187,9 @@ def estimate(
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
         ps_threads=ps_threads,
     )  # fmt: skip
+    samples = calibration(calib, resize, crop, mean, std, bgr)
     placed = placement.compile_placed(
-        model, hardware, fc_on=fc_on, se_on=se_on, calib=calib, seed=seed
+        model, hardware, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
     )  # fmt: skip
     compiled = _said(placed)
     numbers = pipeline.estimate(compiled, hardware)
@@ -199,6 +217,11 @@ def build(
     ddr_bytes_per_cycle: DdrBytes = None,
     ddr_latency: DdrLatency = None,
     calib: Calib = None,
+    resize: Resize = None,
+    crop: Crop = None,
+    mean: Mean = None,
+    std: Std = None,
+    bgr: Bgr = False,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     force: Force = False,
@@ -211,8 +234,9 @@ def build(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency,
     )  # fmt: skip
+    samples = calibration(calib, resize, crop, mean, std, bgr)
     compiled = _said(
-        placement.compile_for_package(model, hardware, fc_on=fc_on, calib=calib, seed=seed)
+        placement.compile_for_package(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
     )
     numbers = pipeline.build(compiled, hardware, out, force=force)
     if json:
@@ -243,6 +267,11 @@ def simulate(
     ddr_latency: DdrLatency = None,
     stalls: Stalls = 0.0,
     calib: Calib = None,
+    resize: Resize = None,
+    crop: Crop = None,
+    mean: Mean = None,
+    std: Std = None,
+    bgr: Bgr = False,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
@@ -258,11 +287,13 @@ def simulate(
             ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
         )  # fmt: skip
 
+    samples = calibration(calib, resize, crop, mean, std, bgr)
     verilog = sample = None
     elsewhere = fc_on != "auto" or se_on != "pl"
     if Path(model).suffix == pipeline.REPRODUCER_SUFFIX:
         given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
-        if any(x is not None for x in given) or stalls or seed or elsewhere:
+        set_some = stalls or seed or elsewhere or samples.pictures.given
+        if set_some or any(x is not None for x in given):
             raise ConfigError(f"{model} is a saved run with its own options: give it none")
         compiled, hardware, run = pipeline.open_reproducer(Path(model))
         sample, seed = run.sample, run.seed
@@ -276,7 +307,7 @@ def simulate(
         hardware = hardware_of(board, clock_mhz)
         compiled = _said(
             placement.compile_placed(
-                model, hardware, fc_on=fc_on, se_on=se_on, calib=calib, seed=seed
+                model, hardware, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
             )
         )
     result = pipeline.simulate(

@@ -7,26 +7,35 @@ from typing import Annotated
 
 import typer
 
+from accelgen.pictures import Pictures
+from accelgen.samples import Calibration
+
 __all__ = [
+    "Bgr",
     "BoardName",
     "Calib",
     "ClockMhz",
     "Config",
+    "Crop",
     "DdrBytes",
     "DdrLatency",
     "FcOn",
     "FcPlace",
     "Force",
     "Json",
+    "Mean",
     "Method",
     "Model",
     "ModelOrDir",
     "Preset",
     "Processor",
     "PsThreads",
+    "Resize",
     "SeOn",
     "Seed",
     "Stalls",
+    "Std",
+    "calibration",
 ]
 
 Model = Annotated[
@@ -73,7 +82,26 @@ Stalls = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 Calib = Annotated[
     Path | None,
-    typer.Option("--calib", metavar="DIR|NPZ", help="Calibration samples for a float model."),
+    typer.Option(
+        "--calib",
+        metavar="DIR|FILE",
+        help="Calibration samples for a float model: pictures (png, jpg), .npz or .npy.",
+    ),
+]
+Resize = Annotated[
+    str | None,
+    typer.Option("--resize", metavar="N|HxW", help="Pictures: new short side, or new size."),
+]
+Crop = Annotated[
+    str | None, typer.Option("--crop", metavar="N|HxW", help="Pictures: keep this centre.")
+]
+Mean = Annotated[
+    str | None,
+    typer.Option("--mean", metavar="M,M,M", help="Pictures: (v / 255 - mean) / std, per channel."),
+]
+Std = Annotated[str | None, typer.Option("--std", metavar="S,S,S", help="Pictures: see --mean.")]
+Bgr = Annotated[
+    bool, typer.Option("--bgr/--rgb", help="Pictures: the network's order of channels.")
 ]
 Method = Annotated[
     str, typer.Option("--method", metavar="M", help="Calibration: mse, percentile or minmax.")
@@ -105,3 +133,12 @@ Processor = Annotated[
     str,
     typer.Option("--ps", metavar="twin|qemu", help="PS steps: portable C, or NEON under qemu."),
 ]
+
+
+def calibration(
+    calib: Path | None, resize: str | None, crop: str | None, mean: str | None, std: str | None,
+    bgr: bool,
+) -> Calibration:  # fmt: skip
+    """What the options on samples and pictures say together."""
+    pictures = Pictures(resize=resize, crop=crop, mean=mean, std=std, bgr=bgr)
+    return Calibration(where=calib, pictures=pictures)

@@ -18,6 +18,6 @@ MODELS = Path(__file__).parents[1] / "models"
 def digits():
     """(QuantizedModel, Program, samples NHWC) of trained_digits_tiny on the small configuration."""
     imported = load_onnx(MODELS / "trained_digits_tiny.onnx")
-    samples = load_samples(MODELS / "trained_digits_tiny_test.npz")
+    samples = load_samples(MODELS / "trained_digits_tiny_test.npz", shape=(1, 8, 8, 1))
     model = quantize(run_passes(imported.graph), samples[:32])
     return model, schedule(model.graph, PRESETS["small"]), samples

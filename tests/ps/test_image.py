@@ -4,7 +4,8 @@ import numpy as np
 
 from accelgen.golden.arith import quantize_array
 from accelgen.ir import Quantization
-from accelgen.ps import golden, kernels
+from accelgen.ps import kernels
+from accelgen.ps import picture as golden
 from tests.ps.judge import check
 
 

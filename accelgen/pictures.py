@@ -1,0 +1,132 @@
+"""Pictures on the command line: what the options say of them, and folders of them as samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import QuantizationError
+from accelgen.ps.picture import (
+    SUFFIXES,
+    PictureError,
+    Preprocess,
+    normalized,
+    read_picture,
+)
+
+__all__ = ["NO_OPTIONS", "Pictures", "load_pictures", "picture_files"]
+
+Floats = npt.NDArray[np.float32]
+
+HOW = (
+    "say how the network was trained: --mean and --std (of bytes / 255, one number or one per "
+    "channel; for ImageNet mostly --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The options --resize, --crop, --mean, --std and --bgr as they were given.
+
+    ``resize`` is "N" (short side) or "HxW", ``crop`` "N" or "HxW", ``mean`` and ``std`` are numbers
+    with commas between.
+    """
+
+    resize: str | None = None
+    crop: str | None = None
+    mean: str | None = None
+    std: str | None = None
+    bgr: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Any of the options was."""
+        return any(getattr(self, f.name) for f in fields(self))
+
+    def preprocess(self, shape: tuple[int, ...], layout: str) -> Preprocess:
+        """How pictures become the input (1, h, w, c) ``shape`` of a model in ``layout``.
+
+        Raises QuantizationError for options that do not lead there, or that are missing.
+        """
+        _, height, width, channels = shape
+        if channels not in (1, 3):
+            raise QuantizationError(
+                f"the network's input has {channels} channels; pictures have 1 or 3: save samples "
+                "with numpy.savez(..., x=samples)"
+            )
+        if self.mean is None or self.std is None:
+            raise QuantizationError(f"pictures need normalising; {HOW}")
+        if self.bgr and channels == 1:
+            raise QuantizationError("--bgr is for three channels, the network's input has one")
+        crop = _size("--crop", self.crop)
+        try:
+            return Preprocess(
+                size=(height, width),
+                mean=_numbers("--mean", self.mean, channels),
+                std=_numbers("--std", self.std, channels),
+                resize=_size("--resize", self.resize),
+                crop=(crop, crop) if isinstance(crop, int) else crop,
+                order="gray" if channels == 1 else "bgr" if self.bgr else "rgb",
+                layout=layout,
+            )
+        except PictureError as error:
+            raise QuantizationError(f"{error}; --resize and --crop say how") from error
+
+
+#: Nothing was said about pictures.
+NO_OPTIONS = Pictures()
+
+
+def picture_files(where: Path) -> list[Path]:
+    """The pictures of a directory, by name; or ``where`` itself if it is one."""
+    if where.is_dir():
+        return sorted(p for p in where.iterdir() if p.suffix.lower() in SUFFIXES)
+    return [where] if where.suffix.lower() in SUFFIXES else []
+
+
+def load_pictures(files: list[Path], preprocess: Preprocess) -> Floats:
+    """Normalised samples (n, h, w, c).
+
+    Raises QuantizationError naming the file that cannot be read or does not come out right.
+    """
+    samples = []
+    for file in files:
+        try:
+            samples.append(normalized(read_picture(file, preprocess.order), preprocess))
+        except PictureError as error:
+            hint = ""
+            if "becomes" in str(error):
+                height, width = preprocess.size
+                hint = (
+                    f"; give --resize {height}x{width}, or --resize N and --crop {height}x{width}"
+                )
+            name = "" if str(file) in str(error) else f"{file}: "
+            raise QuantizationError(f"{name}{error}{hint}") from error
+    return np.concatenate(samples)
+
+
+def _numbers(option: str, text: str, channels: int) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise QuantizationError(f"{option} takes numbers with commas, not {text!r}") from None
+    if len(values) == 1:
+        return values * channels
+    if len(values) != channels:
+        raise QuantizationError(
+            f"{option} takes one number or {channels}, as the network has channels, not {text!r}"
+        )
+    return values
+
+
+def _size(option: str, text: str | None) -> int | tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.split("x")
+    if len(parts) > 2 or not all(p.isdecimal() and 0 < int(p) <= 32768 for p in parts):
+        raise QuantizationError(f"{option} takes N or HxW, like 256 or 224x224, not {text!r}")
+    sides = tuple(int(p) for p in parts)
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
