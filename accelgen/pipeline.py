@@ -34,6 +34,7 @@ from accelgen.ir.imported import Imported
 from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
+from accelgen.rtl.design import described, design_verilog
 from accelgen.samples import Calibration, random_samples
 from accelgen.schedule import schedule_parts
 from accelgen.schedule.overlap import DDR, Ddr
@@ -46,7 +47,7 @@ from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_l
 from accelgen.simulation.processor import processor
 from accelgen.simulation.reproducer import SUFFIX as REPRODUCER_SUFFIX
 from accelgen.simulation.reproducer import Reproducer, load_reproducer
-from accelgen.simulation.verilated import VerilatedSimulator, accelerator_verilog
+from accelgen.simulation.verilated import VerilatedSimulator
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "check",
     "compile_model",
     "ddr_settings",
+    "described",
     "estimate",
     "export_zoo",
     "load",
@@ -104,6 +106,11 @@ class Target:
     clock_mhz: float
     memory: Memory
     ps_threads: int = 1
+
+    @property
+    def family(self) -> str:
+        """Family of the part: decides which cells the Verilog names."""
+        return self.board.yosys_family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,7 +324,7 @@ def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = Fals
             board=hardware.board,
             clock_mhz=hardware.clock_mhz,
             program=program,
-            verilog=accelerator_verilog(hardware.arch),
+            verilog=design_verilog(hardware.arch, hardware.family),
             listing=program_text(program),
             network=network,
             estimate=numbers.to_dict(compiled.name),
@@ -365,7 +372,7 @@ def simulate(
     quantization = graph.tensors[graph.input].quantization
     assert quantization is not None
     x = quantize_array(sample[:1], quantization)
-    simulator = VerilatedSimulator(hardware.arch, verilog=verilog)
+    simulator = VerilatedSimulator(hardware.arch, family=hardware.family, verilog=verilog)
     numbers = estimate(compiled, hardware)
     settings = ddr_settings(hardware.memory, seed, numbers.competing_bytes_per_cycle)
     result = Simulated(board=hardware.board.name, config=hardware.arch.to_dict())

@@ -9,7 +9,10 @@ from typing import Any
 
 from accelgen.errors import ConfigError
 
-__all__ = ["ArchParams"]
+__all__ = ["DSP_ACC_BITS", "ArchParams"]
+
+#: Widest accumulator that one DSP48E2 requantizes: its wider operand.
+DSP_ACC_BITS = 27
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,9 @@ class ArchParams:
         multipliers run at twice the fabric's clock, so that four pixels share one
         (``pixels`` and ``chain_pixels`` at least 4, ``lanes`` 4 or 8).
     acc_bits : int
-        Width of accumulators, 27 to 32. 27 lets one DSP48E2 requantize; the compiler proves
-        that a layer fits or refuses it.
+        Width of accumulators, 27 to 32. At 27 a DSP48E2 requantizes; wider ones need two, which
+        are described and not instantiated (``rtl.design.described`` says so). The compiler
+        proves that a layer fits or refuses it.
     feature_rows : int
         Depth of the feature memory, in rows of ``pixels`` words of ``lanes`` bytes.
     ring_rows : int

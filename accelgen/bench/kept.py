@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from accelgen.simulation.cache import cache_directory, cached, hash_of
+from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.simulation.toolchain import sim_directory
 
 __all__ = ["kept", "kept_estimate"]

@@ -17,12 +17,13 @@ from accelgen.estimate import Memory
 from accelgen.estimate.timeline import Timeline, timeline
 from accelgen.golden.arith import quantize_array
 from accelgen.pipeline import Compiled, Target
+from accelgen.rtl.design import design_verilog
 from accelgen.samples import random_samples
 from accelgen.schedule.overlap import Ddr
 from accelgen.schedule.program import Program
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import simulate_frame
-from accelgen.simulation.verilated import VerilatedSimulator, accelerator_verilog
+from accelgen.simulation.verilated import VerilatedSimulator
 
 __all__ = ["MEMORY", "LayerResult", "layer_target", "run_layers"]
 
@@ -113,13 +114,14 @@ def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bo
     assert quantization is not None
     x = quantize_array(random_samples(graph.tensors[graph.input].shape, 0)[:1], quantization)
     settings = replace(pipeline.ddr_settings(hardware.memory), refresh_interval=0)
-    verilog = accelerator_verilog(hardware.arch)
+    verilog = design_verilog(hardware.arch, hardware.family)
     parts: list[str | bytes] = [verilog, program.image, x.tobytes(), repr(settings)]
     return kept(parts, partial(_run, program, x, settings, hardware))
 
 
 def _run(program: Program, x: Any, settings: DdrSettings, hardware: Target) -> dict[str, Any]:
-    report = simulate_frame(program, x, VerilatedSimulator(hardware.arch), settings=settings)
+    simulator = VerilatedSimulator(hardware.arch, family=hardware.family)
+    report = simulate_frame(program, x, simulator, settings=settings)
     return {
         "cycles": report.result.cycles,
         "match": report.match,

@@ -14,8 +14,8 @@ from accelgen.estimate import Estimate
 from accelgen.pipeline import Compiled, Target
 from accelgen.placement import compile_placed, place
 from accelgen.quant import quantize
+from accelgen.rtl.design import design_verilog
 from accelgen.samples import random_samples
-from accelgen.simulation.verilated import accelerator_verilog
 
 __all__ = ["NetworkResult", "run_networks"]
 
@@ -103,7 +103,7 @@ def _simulated(
 ) -> tuple[dict[str, Any], bool]:
     competing = numbers.competing_bytes_per_cycle
     settings = pipeline.ddr_settings(hardware.memory, 0, competing)
-    parts: list[str | bytes] = [accelerator_verilog(hardware.arch), repr(settings)]
+    parts: list[str | bytes] = [design_verilog(hardware.arch, hardware.family), repr(settings)]
     parts += [part.image for part in compiled.parts]
     # The processor's steps are in no image.
     parts += [repr(step) for part in compiled.parts for step in part.ps_steps]

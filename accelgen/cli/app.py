@@ -238,6 +238,7 @@ def build(
     compiled = _said(
         placement.compile_for_package(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
     )
+    _warn(pipeline.described(hardware.arch, hardware.family))
     numbers = pipeline.build(compiled, hardware, out, force=force)
     if json:
         _print_json({"out": str(out), **numbers.to_dict(model)})

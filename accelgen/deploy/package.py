@@ -17,12 +17,10 @@ from accelgen.deploy.manifest import ACCELERATOR_ID, FORMAT, program_manifest, v
 from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.errors import ModelError
+from accelgen.rtl.design import TOP, cells_sentence
 from accelgen.schedule.program import Program
 
 __all__ = ["TOP", "Package", "read_package", "write_package"]
-
-#: Name of the Verilog top module.
-TOP = "accelgen_top"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +102,7 @@ def _values(package: Package) -> dict[str, Any]:
         "top": TOP,
         "board": package.board,
         "clock_mhz": package.clock_mhz,
+        "cells": cells_sentence(package.verilog),
         "double_pumped": program.arch.pe_mode == "double",
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import DSP_ACC_BITS, ArchParams, timing
 from accelgen.arch.registers import LOG_WORDS
 
 __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
@@ -68,7 +68,7 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     """
     c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
     macs, chain, drain = c * c * p, w * c, arch.array_side.chain_pixels * c
-    scale_dsp = 1 if arch.acc_bits <= 27 else 2
+    scale_dsp = 1 if arch.acc_bits <= DSP_ACC_BITS else 2
     # Two products of the chain share a multiplier where the fabric's clock is doubled.
     pumped = 2 if arch.pe_mode == "double" else 1
     adding = pumped * timing.add_interval(arch.pe_mode)

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Primitives"]
+__all__ = ["CELLS", "Primitives"]
+
+#: Cells that are ever named; each has a twin in sim/tb, a file called as the cell in small letters.
+CELLS = ("DSP48E2",)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from accelgen.errors import ConfigError, ToolError
+from accelgen.rtl.design import vendor_cells
 from accelgen.simulation.launch import run_cocotb
 from accelgen.simulation.toolchain import has_fst, sim_directory
 from accelgen.simulation.verilator import BuildFlags, build
@@ -150,7 +151,8 @@ def build_bench(
 ) -> Path:
     """Executable of the bench around module ``accelgen_top`` in ``verilog``. Cached.
 
-    ``where`` takes the Verilog file. ``speed``: see :class:`~.verilator.BuildFlags`.
+    Cells of the vendor's library that it names come from their twins in ``sim/tb``. ``where``
+    takes the Verilog file. ``speed``: see :class:`~.verilator.BuildFlags`.
     """
     sim = sim_directory()
     dut = where / "accelgen_top.v"
@@ -160,10 +162,11 @@ def build_bench(
         "ddr", "tb",
     )  # fmt: skip
     sources = [sim / "tb" / f"{name}.sv" for name in names]
+    twins = [sim / "tb" / f"{cell.lower()}.v" for cell in vendor_cells(verilog)]
     waves = [f'-DWAVES="{wave_file()}"'] if trace else []
     flags = BuildFlags(speed=speed, timing=True, trace=trace, verilator=tuple(waves))
     return build(
-        [*sources[:-1], dut, sources[-1], sim / "verilator" / "public.vlt"],
+        [*sources[:-1], *twins, dut, sources[-1], sim / "verilator" / "public.vlt"],
         "tb",
         flags=flags,
         parameters={"DDR_BYTES": ddr_bytes},

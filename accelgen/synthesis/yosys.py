@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ToolError
-from accelgen.simulation.cache import cache_directory, cached, hash_of
 from accelgen.synthesis.blocks import own_blocks, read_hierarchy
 
 __all__ = ["map_modules"]

@@ -106,7 +106,7 @@ def test_networks_done_before_are_not_simulated_again(monkeypatch):
         return Simulated(board="b", config={}, frame=frame)
 
     monkeypatch.setattr(pipeline, "simulate", simulate)
-    monkeypatch.setattr(networks_module, "accelerator_verilog", repr)
+    monkeypatch.setattr(networks_module, "design_verilog", lambda *of: repr(of))
     hardware = pipeline.target(preset="ultra96")
 
     def run(hardware):

@@ -22,7 +22,6 @@ from accelgen.simulation.verilated import (
     Task,
     VerilatedResult,
     VerilatedSimulator,
-    accelerator_verilog,
     run_ps_steps,
 )
 from tests.helpers.int8_nets import Int8Net, random_net
@@ -283,25 +282,6 @@ def test_missing_input_is_named(network):
 
     with pytest.raises(ConfigError, match=rf"input '{program.input.tensor}' is missing"):
         VerilatedSimulator(program.arch).run(program, {})
-
-
-def test_verilog_of_a_configuration_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("ACCELGEN_CACHE", str(tmp_path))
-    made = []
-
-    def emit(component, **options):
-        made.append(options)
-        return "module accelgen_top; endmodule"
-
-    monkeypatch.setattr("accelgen.simulation.verilated.emit_verilog", emit)
-    monkeypatch.setattr("accelgen.simulation.verilated.Accelerator", lambda arch: arch)
-
-    first = accelerator_verilog(SMALL)
-    again = accelerator_verilog(SMALL)
-    other = accelerator_verilog(replace(SMALL, acc_depth=32))
-
-    assert first == again == other
-    assert made == [{"name": "accelgen_top", "separator": "_"}] * 2
 
 
 def test_ps_steps_run_on_what_the_hardware_left():

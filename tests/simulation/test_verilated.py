@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from accelgen.arch.isa import Opcode
+from accelgen.rtl.design import design_verilog
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_layers
 from accelgen.simulation.compare import find_divergences
 from accelgen.simulation.toolchain import has_fst
-from accelgen.simulation.verilated import Task, VerilatedSimulator, accelerator_verilog
+from accelgen.simulation.verilated import Task, VerilatedSimulator
 from tests.helpers.int8_nets import Int8Net, random_net
 from tests.helpers.programs import SMALL, park_everything, with_commands
 
@@ -199,7 +200,7 @@ def test_a_program_that_waits_for_ever_is_a_fault(simulator, network):
 def test_other_hardware_is_noticed(network):
     program, x = network
     other = replace(SMALL, acc_depth=32)
-    verilog = accelerator_verilog(SMALL)
+    verilog = design_verilog(SMALL)
     simulator = VerilatedSimulator(other, verilog=verilog, speed=False)
     claimed = replace(program, arch=other)
     result = simulator.run(claimed, {program.input.tensor: np.zeros_like(x)})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from accelgen.cache import KEEP_SECONDS, cache_directory, cached, hash_of
 from accelgen.errors import ToolError
-from accelgen.simulation.cache import KEEP_SECONDS, cache_directory, cached, hash_of
 
 
 def test_entry_is_made_once(tmp_path):
