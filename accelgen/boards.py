@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
@@ -40,22 +41,34 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """Fabric clock the board's default configuration is meant for."""
+    """Fabric clock the board's default configuration is meant for.
+
+    ``limit_mhz`` is what the part allows any clock, that of double-pumped multipliers included.
+    """
 
     mhz: float
+    limit_mhz: float
     source: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ddr:
-    """Memory as seen from the PL. ``efficiency`` is the share of the peak that streams reach."""
+    """Memory as seen from the PL: ``mts`` million transfers per second of ``width_bits``.
+
+    ``efficiency`` is the share of that peak that streams reach.
+    """
 
     kind: str
+    mts: int
     width_bits: int
-    peak_gbs: float
     efficiency: float
     latency_ns: float
     source: str
+
+    @property
+    def peak_gbs(self) -> float:
+        """Gigabytes per second."""
+        return self.mts * self.width_bits / 8000
 
     def bytes_per_cycle(self, clock_mhz: float) -> float:
         """Bytes that all masters together move per fabric cycle."""
@@ -68,9 +81,8 @@ class Ddr:
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """High-performance AXI ports from the PL to DDR."""
+    """High-performance AXI ports from the PL to DDR; the design uses two."""
 
-    count: int
     width_bits: int
     source: str
 
@@ -89,7 +101,8 @@ class Ps:
 class Board:
     """One board. Every table carries the source of its numbers.
 
-    ``arch`` is the default configuration; ``vivado_board`` the board file's name, without version.
+    ``arch`` is the default configuration; ``vivado_board`` the board file's name, without vendor
+    and version.
     """
 
     name: str
@@ -105,6 +118,14 @@ class Board:
     ports: Ports
     ps: Ps
     arch: ArchParams
+
+    def clock_faults(self, clock_mhz: float, arch: ArchParams) -> list[str]:
+        """A sentence when ``clock_mhz``, or twice that where ``arch`` needs it, is beyond the
+        part."""
+        fastest = clock_mhz * (2 if arch.pe_mode == "double" else 1)
+        if fastest <= self.clock.limit_mhz:
+            return []
+        return [f"needs a clock of {fastest:g} MHz, the part allows {self.clock.limit_mhz:g}"]
 
 
 def board_names() -> tuple[str, ...]:
@@ -151,6 +172,15 @@ _TABLES: dict[str, type[Any]] = {
     "budget": Budget, "clock": Clock, "ddr": Ddr, "ports": Ports, "ps": Ps,
 }  # fmt: skip
 
+#: What may stand in names that end up in scripts, and what a script knows how to build.
+_ALLOWED = {
+    "name": r"[a-z0-9][a-z0-9-]*",
+    "part": r"[a-z0-9]+(-[A-Za-z0-9]+)*",
+    "vivado_board": r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
+    "processing_system": "zynq_ultra_ps_e|processing_system7",
+    "yosys_family": "xcup|xc7",
+}
+
 _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
 
 
@@ -189,4 +219,8 @@ def _record_values(
             raise _FaultError(f"{where}{name} must be a {kind}, not {value!r}")
         if isinstance(value, int | float) and not value >= 0:
             raise _FaultError(f"{where}{name} must not be negative, not {value!r}")
+        if isinstance(value, float) and math.isinf(value):
+            raise _FaultError(f"{where}{name} must be finite, not {value!r}")
+        if name in _ALLOWED and not re.fullmatch(_ALLOWED[name], str(value)):
+            raise _FaultError(f"{where}{name} must be like {_ALLOWED[name]}, not {value!r}")
     return dict(values)

@@ -25,7 +25,7 @@ from accelgen.deploy.package import Package, read_package, write_package
 from accelgen.errors import ConfigError, ModelError
 from accelgen.estimate import Estimate, Memory
 from accelgen.estimate import estimate as estimate_program
-from accelgen.estimate.report import ps_model
+from accelgen.estimate.report import board_memory, ps_model
 from accelgen.estimate.timeline import timeline
 from accelgen.frontend import load_onnx
 from accelgen.golden.arith import quantize_array
@@ -178,9 +178,13 @@ def target(
     """
     chosen = load_board(board)
     clock = clock_mhz or chosen.clock.mhz
-    memory = Memory(
-        bytes_per_cycle=ddr_bytes_per_cycle or chosen.ddr.bytes_per_cycle(clock),
-        latency_cycles=ddr_latency or chosen.ddr.latency_cycles(clock),
+    if ps_threads > chosen.ps.cores:
+        raise ConfigError(f"--ps-threads {ps_threads}: {chosen.name} has {chosen.ps.cores} cores")
+    memory = board_memory(chosen, clock)
+    memory = replace(
+        memory,
+        bytes_per_cycle=ddr_bytes_per_cycle or memory.bytes_per_cycle,
+        latency_cycles=ddr_latency or memory.latency_cycles,
         stalls=stalls,
     )
     arch = _configuration(chosen, preset, config)
@@ -452,7 +456,8 @@ def ddr_settings(memory: Memory, seed: int = 0, competing: float = 0.0) -> DdrSe
         duplex=memory.duplex,
         latency=memory.latency_cycles,
         write_latency=memory.write_latency_cycles,
-        stalls=memory.stalls,
+        # The bench's channels are as wide as the design's: one that is narrower pauses as often.
+        stalls=1 - (1 - memory.stalls) * memory.port_bytes / ArchParams.BUS_BYTES,
         competing_bytes_per_cycle=competing,
         seed=seed + 1,
     )

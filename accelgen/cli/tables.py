@@ -219,12 +219,21 @@ def boards_table(boards: Sequence[Board]) -> Table:
     """``accelgen boards``: what each has."""
     return rows_table(
         "boards",
-        ("board", "part", "DSP", "BRAM36", "LUT", "FF", "MHz", "DDR", "GB/s", "MAC/cycle"),
+        (
+            *("board", "part", "DSP", "BRAM36", "LUT", "FF"),
+            "URAM",
+            "MHz",
+            "DDR",
+            "GB/s",
+            "PS",
+            "MAC/cycle",
+        ),
         (
             (
                 *(b.name, b.part, b.budget.dsp, b.budget.bram36, b.budget.lut, b.budget.ff),
-                *(b.clock.mhz, b.ddr.kind, f"{b.ddr.peak_gbs:g} x {b.ddr.efficiency:g}"),
-                b.arch.macs_per_cycle,
+                *(b.budget.uram, b.clock.mhz, f"{b.ddr.kind}-{b.ddr.mts} x{b.ddr.width_bits}"),
+                f"{b.ddr.peak_gbs:g} x {b.ddr.efficiency:g}",
+                *(f"{b.ps.cores} x {b.ps.core} {b.ps.mhz:g}", b.arch.macs_per_cycle),
             )
             for b in boards
         ),

@@ -1,8 +1,8 @@
 """render(): a template of rtl_templates/ filled in, each value through the filter of its language.
 
 The language follows from the template's name: ``build.tcl.j2`` is Tcl. A ``{{ value }}`` that did
-not go through one of that language's filters (``deploy/escape.py``) is an error, whatever the value:
-a number wants ``number``.
+not go through one of that language's filters (``deploy/escape.py``) is an error, whatever the
+value: a number wants ``number``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.boards import Board
 from accelgen.estimate.efficiency import ArrayUse, array_use, total_losses
@@ -139,10 +140,7 @@ def estimate(
     """
     parts = (program,) if isinstance(program, Program) else tuple(program)
     clock_mhz = clock_mhz or board.clock.mhz
-    memory = memory or Memory(
-        bytes_per_cycle=board.ddr.bytes_per_cycle(clock_mhz),
-        latency_cycles=board.ddr.latency_cycles(clock_mhz),
-    )
+    memory = memory or board_memory(board, clock_mhz)
     ps = ps or ps_model(board)
     lines = [timeline(part, memory) for part in parts]
     beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
@@ -165,9 +163,21 @@ def estimate(
         fps_pl=1 / beside.pl_seconds,
         fps_ps=1 / beside.ps_seconds,
         resources=used,
-        exceeded=tuple(exceeded(used, asdict(board.budget))),
+        exceeded=(
+            *exceeded(used, asdict(board.budget)),
+            *board.clock_faults(clock_mhz, parts[0].arch),
+        ),
         ps=beside,
         competing_bytes_per_cycle=competing,
+    )
+
+
+def board_memory(board: Board, clock_mhz: float) -> Memory:
+    """The board's DDR, and its ports, in cycles of ``clock_mhz``."""
+    return Memory(
+        bytes_per_cycle=board.ddr.bytes_per_cycle(clock_mhz),
+        latency_cycles=board.ddr.latency_cycles(clock_mhz),
+        port_bytes=min(board.ports.width_bits // 8, ArchParams.BUS_BYTES),
     )
 
 

@@ -35,6 +35,7 @@ class Memory:
 
     ``latency_cycles`` from a read's address to its first beat, ``write_latency_cycles`` from the
     last beat written to its response. ``duplex``: reads and writes move ``bytes_per_cycle`` each.
+    ``port_bytes``: what a channel of an AXI port moves per cycle.
     ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
     """
 
@@ -43,6 +44,7 @@ class Memory:
     latency_cycles: int = 60
     write_latency_cycles: int = 20
     stalls: float = 0.0
+    port_bytes: float = ArchParams.BUS_BYTES
 
     def is_duplex_for(self, arch: ArchParams) -> bool:
         """Whether reads and writes do not share: rows of one beat leave the feature memory's row
@@ -115,7 +117,7 @@ class _Run:
     def __init__(self, program: Program, memory: Memory):
         self.arch: ArchParams = program.arch
         self.memory = memory
-        port_bytes = ArchParams.BUS_BYTES * (1 - memory.stalls)
+        port_bytes = memory.port_bytes * (1 - memory.stalls)
         apart = {"store"} if memory.is_duplex_for(self.arch) else set()
         self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
         self.commands = [

@@ -7,14 +7,18 @@ import pytest
 from accelgen.arch import PRESETS
 from accelgen.assets import asset
 from accelgen.boards import board_names, load_board, read_board
-from accelgen.errors import BoardError
+from accelgen.errors import BoardError, ConfigError
+from accelgen.estimate.report import board_memory
 from accelgen.estimate.resources import exceeded, total_resources
+from accelgen.pipeline import target
 
 GOOD = (asset("boards") / "ultra96v2" / "board.toml").read_text()
 
 
-def test_the_five_boards_are_there():
-    assert board_names() == ("kv260", "pynq-z2", "ultra96v1", "ultra96v2", "zcu104")
+def test_the_six_boards_are_there():
+    names = ("aup-zu3", "kv260", "pynq-z2", "ultra96v1", "ultra96v2", "zcu104")
+
+    assert board_names() == names
 
 
 @pytest.mark.parametrize("name", board_names())
@@ -50,7 +54,7 @@ def test_ultra96_is_what_the_design_was_made_for():
 
 
 def test_unknown_board_names_the_known_ones():
-    with pytest.raises(BoardError, match="unknown board 'ultra97'; known: kv260, pynq-z2"):
+    with pytest.raises(BoardError, match="unknown board 'ultra97'; known: aup-zu3, kv260, pynq-z2"):
         load_board("ultra97")
 
 
@@ -74,6 +78,14 @@ def test_a_file_is_a_board_too(tmp_path):
         (("[arch]", "[arch]\nlanes = 3"), "lanes must be a power of two"),
         (("[arch]", "[arch]\nlane = 4"), "unknown knob 'lane'"),
         (("name = ", "name == "), "is not TOML"),
+        (("mhz = 300.0", "mhz = inf"), "[clock] mhz must be finite, not inf"),
+        (('"xczu3eg-sbva484-1-i"', '"x; exec rm"'), "part must be like"),
+        (('"xczu3eg-sbva484-1-i"', '"x]"'), "part must be like"),
+        (('"xczu3eg-sbva484-1-i"', '"x\\n"'), "part must be like"),
+        (('"ultra96v2"', '"../x"'), "name must be like"),
+        (('vivado_board = "ultra96v2"', 'vivado_board = "avnet.com:*"'), "vivado_board must be"),
+        (("zynq_ultra_ps_e", "versal"), "processing_system must be like zynq_ultra_ps_e|"),
+        (("xcup", "xcup; delete"), "yosys_family must be like xcup|xc7"),
     ],
 )
 def test_a_fault_is_named(tmp_path, change, message):
@@ -88,3 +100,33 @@ def test_a_fault_is_named(tmp_path, change, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BoardError, match="cannot read board file"):
         read_board(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_the_clocks_of_the_default_configuration_are_within_the_part(name):
+    board = load_board(name)
+
+    assert board.clock_faults(board.clock.mhz, board.arch) == []
+    # The limits of DS925 and DS187 for the part's speed grade.
+    grade = re.search(r"-?(\d\w*)(-[eic])?$", board.part)[1]
+    limits = {"1": 645, "2": 775, "2LV": 644} if board.yosys_family == "xcup" else {"1": 464}
+    assert board.clock.limit_mhz == limits[grade]
+
+
+def test_a_clock_beyond_the_part_is_named():
+    board = load_board("ultra96v2")
+
+    assert board.clock_faults(330, PRESETS["ultra96"]) == []
+    assert board.clock_faults(330, PRESETS["ultra96_double"]) == [
+        "needs a clock of 660 MHz, the part allows 645"
+    ]
+
+
+def test_a_narrow_port_is_what_the_accelerator_gets():
+    assert board_memory(load_board("pynq-z2"), 100).port_bytes == 8
+    assert board_memory(load_board("zcu104"), 300).port_bytes == 16
+
+
+def test_more_threads_than_cores_are_refused():
+    with pytest.raises(ConfigError, match="--ps-threads 4: pynq-z2 has 2 cores"):
+        target("pynq-z2", ps_threads=4)
