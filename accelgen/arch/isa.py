@@ -45,11 +45,11 @@ _BEAT_BITS = 128
 class Opcode(IntEnum):
     """First field of every command."""
 
-    END = 0
     EXEC = 1
     WEIGHTS = 2
     LOAD = 3
     STORE = 4
+    END = 5  #: not 0: zeros behind a program that was cut are no end
 
 
 class WindowOp(IntEnum):

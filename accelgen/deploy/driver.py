@@ -86,7 +86,8 @@ class Accelerator:
         self.memory.write(0, image)
         self.write("base_low", self.memory.address)
         self.write("base_high", self.memory.address >> 32)
-        self.write("program_offset", self.manifest["program_offset"])
+        for name in ("image_bytes", "program_offset", "program_bytes"):
+            self.write(name, self.manifest[name])
 
     def run(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """One frame: floats in the model's own order in, the model's outputs (floats) out."""
@@ -128,8 +129,8 @@ class Accelerator:
         return bool(status >> self._status["done"] & 1)
 
     def clear(self) -> None:
-        """Take the interrupt back."""
-        self.write("status", 0)
+        """Take status and interrupt back."""
+        self.write("status", sum(1 << bit for bit in self._status.values()))
 
     def outputs(self) -> dict[str, np.ndarray]:
         """int8 maps (NHWC) the program left in memory, by tensor."""

@@ -7,16 +7,24 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from accelgen.arch.registers import CONTROL, LOG_BASE, LOG_WORDS, REGISTERS, STATUS, offset_of
-from accelgen.schedule.encode import command_bytes
+from accelgen.arch.registers import (
+    CAUSES,
+    CONTROL,
+    IDENTITY,
+    LOG_BASE,
+    LOG_WORDS,
+    MASTER_BIT,
+    MASTERS,
+    REGISTERS,
+    STATUS,
+    offset_of,
+)
 from accelgen.schedule.program import Placement, Program
 
-__all__ = ["ACCELERATOR_ID", "FORMAT", "program_manifest", "versions"]
+__all__ = ["FORMAT", "program_manifest", "versions"]
 
 #: Number of the manifest's format; a reader refuses what it does not know.
 FORMAT = 1
-#: What the ``id`` register reads: 'ACG1'.
-ACCELERATOR_ID = 0x41434731
 
 
 def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[str, Any]:
@@ -26,12 +34,12 @@ def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[st
     """
     return {
         "format": FORMAT,
-        "id": ACCELERATOR_ID,
+        "id": IDENTITY,
         "config": program.arch.to_dict(),
         "config_crc": program.arch.crc,
         "lanes": program.arch.lanes,
         "program_offset": program.program_offset,
-        "program_bytes": sum(command_bytes(c.opcode) for c in program.commands),
+        "program_bytes": program.program_bytes,
         "image_bytes": program.image_bytes,
         "input_layout": input_layout,
         "input": _place(program.input, program),
@@ -47,6 +55,9 @@ def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[st
         "counters": [r.name for r in REGISTERS if r.offset >= offset_of("cycles")],
         "control_bits": dict(CONTROL),
         "status_bits": dict(STATUS),
+        "causes": {name: number for name, (number, _) in CAUSES.items()},
+        "masters": dict(MASTERS),
+        "master_bit": MASTER_BIT,
         "log_base": LOG_BASE,
         "log_words": LOG_WORDS,
     }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 from accelgen.arch import registers
 from accelgen.boards import Board
 from accelgen.deploy import driver
-from accelgen.deploy.manifest import ACCELERATOR_ID, FORMAT, program_manifest, versions
+from accelgen.deploy.manifest import FORMAT, program_manifest, versions
 from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.errors import ModelError
@@ -108,14 +108,18 @@ def _values(package: Package) -> dict[str, Any]:
         "fps": package.estimate["fps"],
         "resources": package.estimate["resources"],
         "input_shape": shape,
-        "id": ACCELERATOR_ID,
+        "id": registers.IDENTITY,
         "config_crc": program.arch.crc,
         "program_offset": program.program_offset,
+        "program_bytes": program.program_bytes,
         "image_bytes": program.image_bytes,
         "window_bytes": registers.WINDOW_BYTES,
         "registers": registers.REGISTERS,
         "control": list(registers.CONTROL.items()),
         "status": list(registers.STATUS.items()),
+        "causes": registers.CAUSES,
+        "masters": registers.MASTERS,
+        "master_bit": registers.MASTER_BIT,
         "log_base": registers.LOG_BASE,
         "log_words": registers.LOG_WORDS,
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import FETCH_BYTES, Opcode
+from accelgen.arch.registers import PAGE_BYTES
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.ir.macs import count_macs
@@ -27,8 +28,6 @@ from accelgen.schedule.storage import Storages, lay_out
 from accelgen.schedule.work import Work, make_work
 
 __all__ = ["compile_graph", "schedule"]
-
-_PAGE = 4096
 
 
 def schedule(
@@ -134,10 +133,10 @@ def _assemble(
     emitter: Emitter, arch: ArchParams, keep_all: bool,
 ) -> Program:  # fmt: skip
     """Addresses of everything in DDR, the image, and the records of steps."""
-    program_offset = -(-len(emitter.streams) // FETCH_BYTES) * FETCH_BYTES
+    program_offset = _whole(len(emitter.streams), FETCH_BYTES)
     pending = emitter.list.with_early_weights()
     program_bytes = sum(map(command_bytes, (*(p.opcode for p in pending), Opcode.END)))
-    tensors_at = -(-(program_offset + program_bytes) // _PAGE) * _PAGE
+    tensors_at = _whole(program_offset + program_bytes, PAGE_BYTES)
     commands = [_finish(p, tensors_at, works) for p in pending]
     commands.append(Command(opcode=Opcode.END, fields={"header": {"opcode": Opcode.END}}))
     image = bytearray(program_offset)
@@ -150,6 +149,8 @@ def _assemble(
             raise ScheduleError(
                 f"node '{name}' is beyond what a command can say: {error}; make the map smaller"
             ) from error
+
+    image += bytes(-len(image) % FETCH_BYTES)  # zeros are no command
 
     def place(tensor: str) -> Placement:
         spot = storages.places[tensor]
@@ -176,13 +177,18 @@ def _assemble(
         commands=tuple(commands),
         image=bytes(image),
         program_offset=program_offset,
-        image_bytes=tensors_at + emitter.ddr_total * arch.row_bytes,
+        image_bytes=_whole(tensors_at + emitter.ddr_total * arch.row_bytes, PAGE_BYTES),
         input=inputs[0],
         inputs=inputs,
         outputs=tuple(place(t) for t in prepared.outputs),
         kept={t: place(t) for t in kept},
         feature_rows_used=plan.rows_used,
     )
+
+
+def _whole(size: int, unit: int) -> int:
+    """``size``, up to a multiple of ``unit``."""
+    return -(-size // unit) * unit
 
 
 def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
+from accelgen.arch.registers import PAGE_BYTES
 from accelgen.ir.ops import Pair
 from accelgen.schedule.commands import CommandList, Rows
 from accelgen.schedule.lower import exec_fields, weights_fields
@@ -18,7 +19,6 @@ from accelgen.schedule.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
 __all__ = ["Emitter"]
 
-_PAGE = 4096
 #: About what DDR moves in its latency.
 _BEHIND_BYTES = 1024
 
@@ -95,7 +95,7 @@ class Emitter:
     def _lay_out_ddr(self) -> tuple[dict[str, int], int]:
         """Every storage that is ever in DDR, page after page."""
         at, rows = 0, {}
-        page = _PAGE // self.arch.row_bytes
+        page = PAGE_BYTES // self.arch.row_bytes
         staged = {
             self.storages.places[work.tensors[role]].storage
             for work, tiling in zip(self.works, self.plan.tilings, strict=True)

@@ -99,9 +99,14 @@ class Program:
     commands: tuple[Command, ...]
     image: bytes
     program_offset: int
-    image_bytes: int  # DDR taken in all, image and tensors
+    image_bytes: int  # DDR taken in all, image and tensors: a multiple of 4,096
     input: Placement
     outputs: tuple[Placement, ...]  # what the PL leaves in DDR for the host, graph outputs first
     kept: Mapping[str, Placement] = field(default_factory=dict)  # tensor: where it lies at the end
     feature_rows_used: int = 0
     inputs: tuple[Placement, ...] = ()  # ``input`` first; more only in programs cut from a network
+
+    @property
+    def program_bytes(self) -> int:
+        """Of the commands, up to a multiple of FETCH_BYTES: zeros behind END."""
+        return len(self.image) - self.program_offset

@@ -19,8 +19,6 @@ __all__ = ["DDR_BYTES", "DdrSettings", "Job", "JobResult", "build_bench", "run_j
 #: Memory of the bench: one model's image must fit.
 DDR_BYTES = 256 << 20
 FRACTION = 1 << 16
-#: What the accelerator's identification register holds: 'ACG1'.
-REGISTER_ID = 0x41434731
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,8 @@ class Job:
     """One run of one program.
 
     ``image`` are the first bytes of DDR (program, weights, input, and whatever the tensors'
-    places shall hold before); ``base`` its address, ``dumps`` the (offset, size) read back.
+    places shall hold before); ``base`` its address, ``image_bytes`` what the accelerator may access
+    from there on, ``dumps`` the (offset, size) read back.
     ``waves`` is a window of cycles after the start to write to a wave file; the job, which must be
     the last of its process, ends with it.
     """
@@ -108,8 +107,10 @@ class Job:
     name: str
     image: bytes
     program_offset: int
+    program_bytes: int
     config_crc: int
     base: int = 0x1000_0000
+    image_bytes: int = DDR_BYTES
     dumps: tuple[tuple[int, int], ...] = ()
     max_cycles: int = 100_000_000
     settings: DdrSettings = field(default_factory=DdrSettings)
@@ -205,8 +206,9 @@ def run_jobs(
         image = where / f"image{number}.bin"
         image.write_bytes(job.image)
         descriptions.append({
-            "id": REGISTER_ID, "config_crc": job.config_crc, "base": job.base,
-            "program_offset": job.program_offset, "image": str(image.resolve()),
+            "config_crc": job.config_crc, "base": job.base,
+            "program_offset": job.program_offset, "program_bytes": job.program_bytes,
+            "image_bytes": job.image_bytes, "image": str(image.resolve()),
             "max_cycles": job.max_cycles, "settings": job.settings.inputs(), "waves": job.waves,
             "dumps": [
                 (offset, size, f"dump{number}_{i}.bin")

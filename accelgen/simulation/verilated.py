@@ -157,6 +157,8 @@ class VerilatedSimulator:
             name=task.name,
             image=_memory_image(task),
             program_offset=program.program_offset,
+            program_bytes=program.program_bytes,
+            image_bytes=program.image_bytes,
             config_crc=program.arch.crc,
             base=task.base,
             dumps=tuple((p.offset, p.size_bytes) for p in _read_back(program).values()),

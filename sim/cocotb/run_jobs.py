@@ -15,7 +15,7 @@ import cocotb
 from cocotb.task import bridge, resume
 from host import Bus, BusError, Host, Memory, remove
 
-from accelgen.arch.registers import CONTROL, LOG_BASE, LOG_WORDS, REGISTERS, STATUS
+from accelgen.arch.registers import CONTROL, IDENTITY, LOG_BASE, LOG_WORDS, REGISTERS, STATUS
 from accelgen.deploy.driver import Accelerator, DriverError
 
 #: How often progress is reported and the step log saved before it wraps, in cycles.
@@ -53,8 +53,9 @@ class _Job:
         offsets = {r.name: r.offset for r in REGISTERS}
         counters = [r.name for r in REGISTERS if r.offset >= offsets["cycles"]]
         manifest = {
-            "id": int(job["id"]), "config_crc": job["config_crc"], "config": "",
-            "program_offset": job["program_offset"], "registers": offsets, "counters": counters,
+            "id": IDENTITY, "config_crc": job["config_crc"], "config": "",
+            "program_offset": job["program_offset"], "program_bytes": job["program_bytes"],
+            "image_bytes": job["image_bytes"], "registers": offsets, "counters": counters,
             "control_bits": CONTROL, "status_bits": STATUS,
             "log_base": LOG_BASE, "log_words": LOG_WORDS,
         }  # fmt: skip

@@ -67,13 +67,13 @@ module accelgen_top (
     function automatic logic [31:0] register(input logic [13:0] address);
         if (address >= 8192) return log[address[12:2]];
         case (address / 4)
-            0: return 32'h41434731;
+            0: return 32'h41434732;
             1: return CRC;
             3: return {29'b0, error, done, busy};
-            7: return error_address;
-            8: return cycles;
-            9: return execs;
-            10: return latency;
+            10: return error_address;
+            11: return cycles;
+            12: return execs;
+            13: return latency;
             default: return 0;
         endcase
     endfunction
@@ -85,10 +85,10 @@ module accelgen_top (
             s_axil_bvalid <= 1;
             case (s_axil_awaddr / 4)
                 2: {irq_enable, start} <= s_axil_wdata[1:0];
-                3: done <= 0;
+                3: {error, done} <= {error, done} & ~s_axil_wdata[2:1];
                 4: base_low <= s_axil_wdata;
                 5: base_high <= s_axil_wdata;
-                6: program_offset <= s_axil_wdata;
+                7: program_offset <= s_axil_wdata;
                 default: ;
             endcase
         end

@@ -29,6 +29,7 @@ def job(*commands: bytes, name: str = "traffic", dumps=(), base=0x4_0000_0000, *
         name=name,
         image=program.ljust(SOURCE, b"\0") + BODY,
         program_offset=0,
+        program_bytes=SOURCE,
         config_crc=CRC,
         base=base,
         dumps=tuple(dumps),

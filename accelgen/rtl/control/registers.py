@@ -3,15 +3,21 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams
-from accelgen.arch.registers import CONTROL, REGISTERS, STATUS, offset_of
+from accelgen.arch.isa import FETCH_BYTES
+from accelgen.arch.registers import (
+    CONTROL,
+    IDENTITY,
+    PAGE_BYTES,
+    REGISTERS,
+    STATUS,
+    offset_of,
+)
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4lite
 from accelgen.rtl.control.step_log import StepLog
-
-#: What the id register reads: "ACG1".
-IDENTITY = 0x41434731
 
 __all__ = ["COUNTERS", "Registers", "events"]
 
@@ -39,8 +45,10 @@ class Registers(wiring.Component):
     -------
     axil : In(axi4lite.Signature)
         The host.
-    base, program_offset : Out(40), Out(32)
-        Where the image and the program are.
+    base, image_bytes : Out(40), Out(32)
+        Where the image is; multiples of PAGE_BYTES.
+    program_offset, program_bytes : Out(32), Out(32)
+        Where in it the program is; multiples of FETCH_BYTES.
     start : Out(1)
         Pulse: run. Not given while a program runs.
     done : In(1)
@@ -62,7 +70,9 @@ class Registers(wiring.Component):
         super().__init__({
             "axil": In(axi4lite.Signature()),
             "base": Out(40),
+            "image_bytes": Out(32),
             "program_offset": Out(32),
+            "program_bytes": Out(32),
             "start": Out(1),
             "done": In(1),
             "events": In(events()),
@@ -123,19 +133,23 @@ class Registers(wiring.Component):
             reset.eq(0),
             self.irq.eq((done | error) & irq_enable),
         ]
+        idle = ~self.busy & ~self.start
         stored = (
-            ("base_low", base[:32]),
-            ("base_high", base[32:40]),
-            ("program_offset", self.program_offset),
+            ("base_low", base[:32], PAGE_BYTES),
+            ("base_high", base[32:40], 1),
+            ("image_bytes", self.image_bytes, PAGE_BYTES),
+            ("program_offset", self.program_offset, FETCH_BYTES),
+            ("program_bytes", self.program_bytes, FETCH_BYTES),
         )
-        for name, register in stored:
-            with m.If(written(name)):
-                m.d.sync += register.eq((host.write_data & host.mask) | (register & ~host.mask))
+        for name, register, unit in stored:
+            low = exact_log2(unit)
+            coming = (host.write_data & host.mask) | (register & ~host.mask)
+            with m.If(written(name) & idle):
+                m.d.sync += register[low:].eq(coming[low:])
             values[name] = register
 
         bits = host.write_data & host.mask
         with m.If(written("control")):
-            idle = ~self.busy & ~self.start
             m.d.sync += [
                 self.start.eq(bits[CONTROL["start"]] & idle),
                 reset.eq(bits[CONTROL["reset"]] & idle),
@@ -144,21 +158,22 @@ class Registers(wiring.Component):
                 m.d.sync += irq_enable.eq(bits[CONTROL["irq_enable"]])
 
         # Later lines win: an event in the cycle of a clearing write is not lost.
-        with m.If(written("status") | clear):
+        with m.If((written("status") & bits[STATUS["done"]]) | clear):
             m.d.sync += done.eq(0)
         with m.If(self.done):
             m.d.sync += [done.eq(1), self.busy.eq(0)]
         with m.If(self.start):
             m.d.sync += self.busy.eq(1)
-        with m.If(reset):
+        with m.If((written("status") & bits[STATUS["error"]]) | reset):
             m.d.sync += error.eq(0)
         for fault in self.faults:
-            with m.If(fault.valid & (~error | reset)):
+            with m.If(fault.valid & ~error):
                 m.d.sync += [error.eq(1), error_address.eq(fault.address)]
 
-        status = {"busy": self.busy | self.start, "done": done, "error": error}
+        status = {"busy": self.busy | self.start, "done": done, "error": error, "aborted": 0}
         values["control"] = irq_enable << CONTROL["irq_enable"]
         values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.get))
+        values["cause"] = 0
         values["error_address"] = error_address
         return clear
 

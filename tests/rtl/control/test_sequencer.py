@@ -308,7 +308,7 @@ async def run(dut, commands, *, pace, stall=0.0, seed=0, load_pace=None):
     image = bytearray(random.Random(seed).randbytes(PROGRAM))
     for code, fields in commands:
         image += isa.FORMATS[code].pack(fields).to_bytes(16 * command_beats(code), "little")
-    image += bytes(16)
+    image += Opcode.END.to_bytes(16, "little")
     # What stands behind END must not matter: commands that would do harm.
     trap = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}})
     image += trap.to_bytes(16 * command_beats(Opcode.EXEC), "little") * 8
