@@ -121,7 +121,9 @@ class _Run:
         apart = {"store"} if memory.is_duplex_for(self.arch) else set()
         self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
         self.commands = [
-            (c.opcode, _complete(c.opcode, c.fields)) for c in program.commands if c.opcode
+            (c.opcode, _complete(c.opcode, c.fields))
+            for c in program.commands
+            if c.opcode in FORMATS
         ]
         self.queues: dict[str, list[dict[str, Any]]] = {u: [] for u in _UNITS.values()}
         self.total = {u: sum(_UNITS[o] == u for o, _ in self.commands) for u in _UNITS.values()}
