@@ -1,6 +1,7 @@
 """From a trained CNN (ONNX) to a bit-exact simulated INT8 FPGA accelerator.
 
-The verbs of the command line are functions of the same names in :mod:`accelgen.pipeline`.
+The verbs of the command line are functions of the same names in :mod:`accelgen.pipeline`, ``build``
+in :mod:`accelgen.packages`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_VERBS = {"build", "check", "compile_model", "estimate", "quantize", "simulate"}
+_VERBS = {"check", "compile_model", "estimate", "quantize", "simulate"}
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: reading the treaty (accelgen.arch) must not cost ONNX and Amaranth.
+    if name == "build":
+        from accelgen import packages
+
+        return packages.build
     if name in _VERBS:
         from accelgen import pipeline
 

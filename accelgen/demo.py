@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from accelgen import pipeline
+from accelgen import packages, pipeline
 from accelgen.cli import tables
 from accelgen.errors import AccelgenError, ModelError
 from accelgen.pipeline import Compiled
@@ -54,14 +54,14 @@ def main(out: Path = ROOT / "build" / "demo") -> int:
 
     _title("build: Verilog, program, Vivado project, driver")
     package = out / "package"
-    pipeline.build(compiled, hardware, package)
+    packages.build(compiled, hardware, package)
     lines = (package / "rtl" / "accelgen_top.v").read_text().count("\n")
     _console.print(f"  written: {package.relative_to(ROOT)} ({lines:,} lines of Verilog)")
 
     _title(
         "simulate: that Verilog, one frame of a test image (building the simulator takes a while)"
     )
-    built, target, verilog = pipeline.open_package(package)
+    built, target, verilog = packages.open_package(package)
     result = pipeline.simulate(built, target, sample=_images()[:1], verilog=verilog)
     _console.print(tables.simulated_table(built.name, result))
     for line in (f"{time.monotonic() - began:.0f} s in all", *tables.simulated_lines(result)):

@@ -1,6 +1,6 @@
 """The walk: every verb of the command line as one readable function.
 
-load -> quantized -> compile_model -> estimate | build | simulate
+load -> quantized -> compile_model -> estimate | packages.build | simulate
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import numpy.typing as npt
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.boards import Board, load_board
 from accelgen.check import NodeReport, check_model
-from accelgen.deploy.output import new_directory, new_file
-from accelgen.deploy.package import Package, read_package, write_package
+from accelgen.deploy.output import new_file
 from accelgen.errors import ConfigError, ModelError
 from accelgen.estimate import Estimate, Memory
 from accelgen.estimate import estimate as estimate_program
@@ -34,13 +33,12 @@ from accelgen.ir.imported import Imported
 from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
-from accelgen.rtl.design import described, design_verilog
+from accelgen.rtl.design import described
 from accelgen.samples import Calibration, random_samples
 from accelgen.schedule import schedule_parts
 from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.program import Program
 from accelgen.schedule.single import single_step
-from accelgen.schedule.text import program_text
 from accelgen.simulated import Simulated, add_frame, add_layers, choose_steps
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_layers
@@ -56,7 +54,6 @@ __all__ = [
     "Loaded",
     "Offload",
     "Target",
-    "build",
     "check",
     "compile_model",
     "ddr_settings",
@@ -64,7 +61,6 @@ __all__ = [
     "estimate",
     "export_zoo",
     "load",
-    "open_package",
     "open_reproducer",
     "quantize",
     "quantized",
@@ -312,32 +308,6 @@ def export_zoo(name: str, out: Path) -> None:
         scratch.write_bytes(proto.SerializeToString())
 
 
-def build(compiled: Compiled, hardware: Target, out: Path, *, force: bool = False) -> Estimate:
-    """Write the package directory ``out``; returns the estimate that its README quotes."""
-    if compiled.offload.fc:
-        raise ConfigError(
-            "the package's driver computes no fully connected layers: build with --fc-on pl, or "
-            "link the library of docs/ps.md into a driver of your own"
-        )
-    program, numbers = compiled.program, estimate(compiled, hardware)
-    with new_directory(out, force=force) as scratch, tempfile.TemporaryDirectory() as temporary:
-        network = Path(temporary) / "network.onnx"
-        write_qdq(compiled.model, network)
-        package = Package(
-            model=compiled.name,
-            board=hardware.board,
-            clock_mhz=hardware.clock_mhz,
-            program=program,
-            verilog=design_verilog(hardware.arch, hardware.family),
-            listing=program_text(program),
-            network=network,
-            estimate=numbers.to_dict(compiled.name),
-            input_layout=compiled.input_layout,
-        )
-        write_package(package, scratch)
-    return numbers
-
-
 def simulate(
     compiled: Compiled,
     hardware: Target,
@@ -402,25 +372,6 @@ def simulate(
         pairs = zip(reports, guesses, strict=True)
         result = add_layers(result, program, numbers, dict(zip(chosen, pairs, strict=True)))
     return result
-
-
-def open_package(where: Path) -> tuple[Compiled, Target, str]:
-    """A directory made by :func:`build`: network and target compiled again, and its Verilog.
-
-    Raises ModelError when it is not one, was changed, or compiles to something else now.
-    """
-    manifest, files = read_package(where)
-    arch = ArchParams.from_dict(manifest["config"])
-    hardware = target(manifest["board"], clock_mhz=manifest["clock_mhz"])
-    hardware = replace(hardware, arch=arch)
-    compiled = compile_model(files["network.onnx"], arch=arch)
-    compiled = replace(compiled, name=manifest["model"])
-    if compiled.program.image != files["program.bin"].read_bytes():
-        raise ModelError(
-            f"{where} was built by accelgen {manifest['versions']['accelgen']}, this one compiles "
-            "its network to another program: build it again"
-        )
-    return compiled, hardware, files[f"rtl/{manifest['top']}.v"].read_text()
 
 
 def open_reproducer(where: Path) -> tuple[Compiled, Target, Reproducer]:

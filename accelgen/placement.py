@@ -65,7 +65,7 @@ def compile_for_package(
     calib: Given = None,
     seed: int = 0,
 ) -> Placed:
-    """As :func:`compile_placed` for what :func:`pipeline.build` takes: its driver computes no fully
+    """As :func:`compile_placed` for what :func:`packages.build` takes: its driver computes no fully
     connected layers, so "auto" is "pl"; ``reason`` says so where the PS would be faster."""
     placed = compile_placed(model, hardware, fc_on=fc_on, calib=calib, seed=seed)
     if fc_on != "auto" or not placed.compiled.offload.fc:

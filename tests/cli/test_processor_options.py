@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import pipeline, placement
+from accelgen import packages, pipeline, placement
 from accelgen.errors import ConfigError
 from tests.helpers.cli import run
 from tests.helpers.nets import make_net, node, weights
@@ -145,7 +145,7 @@ def test_what_the_driver_cannot_run_is_not_built(tmp_path, offload, sentence):
     hardware, network = compiled(**offload)
 
     with pytest.raises(ConfigError, match=sentence):
-        pipeline.build(network, hardware, tmp_path / "out")
+        packages.build(network, hardware, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,135 @@
+"""Packages: a compiled network becomes a directory, and a directory a compiled network again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accelgen import pipeline
+from accelgen.arch import ArchParams
+from accelgen.deploy.keep import Existing, existing
+from accelgen.deploy.output import new_directory
+from accelgen.deploy.package import Package, hardware_of, read_package, write_package
+from accelgen.errors import ConfigError, ModelError, OutputError
+from accelgen.estimate import Estimate
+from accelgen.pipeline import Compiled, Target
+from accelgen.quant import write_qdq
+from accelgen.rtl.design import design_verilog
+from accelgen.schedule.text import program_text
+
+__all__ = ["build", "open_package"]
+
+
+def build(
+    compiled: Compiled,
+    hardware: Target,
+    out: Path,
+    *,
+    force: bool = False,
+    program_only: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Estimate:
+    """Write the package directory ``out``; returns the estimate that its README quotes.
+
+    What is in a package besides accelgen's own files (bitstream, Vivado's project, reports, notes)
+    stays, if the hardware is the same: the text of the Verilog, the configuration, part and clock.
+
+    Parameters
+    ----------
+    force : bool
+        Replace what would otherwise make this an OutputError, after ``say`` has listed it.
+    program_only : bool
+        Neither Verilog nor Vivado scripts: program, weights and driver, for a bitstream that is
+        there. Those of a package at ``out`` stay.
+
+    Raises
+    ------
+    OutputError
+        ``out`` holds what would be lost, or cannot be written.
+    """
+    if compiled.offload.fc:
+        raise ConfigError(
+            "the package's driver computes no fully connected layers: build with --fc-on pl, or "
+            "link the library of docs/ps.md into a driver of your own"
+        )
+    program, numbers = compiled.program, pipeline.estimate(compiled, hardware)
+    old = existing(out)
+    target = hardware_of(program, hardware.board, hardware.clock_mhz) | {"files": {}}
+    hardware_part = old.hardware_part if program_only else {}
+    if program_only:
+        _refuse_other_hardware(old, target)
+    _lost(old, target, hardware_part, force=force)  # before the Verilog, which takes a while
+    with new_directory(out, force=force) as scratch, tempfile.TemporaryDirectory() as temporary:
+        network = Path(temporary) / "network.onnx"
+        write_qdq(compiled.model, network)
+        package = Package(
+            model=compiled.name,
+            board=hardware.board,
+            clock_mhz=hardware.clock_mhz,
+            program=program,
+            verilog=None if program_only else design_verilog(hardware.arch, hardware.family),
+            listing=program_text(program),
+            network=network,
+            estimate=numbers.to_dict(compiled.name),
+            input_layout=compiled.input_layout,
+        )
+        old.carry_over(scratch, hardware_part)
+        manifest = write_package(package, scratch, hardware_part)
+        lost = _lost(old, manifest, hardware_part, force=force)
+        old.carry_over(scratch, [n for n in old.own if n not in lost])
+        for sentence in _said(old, lost):
+            say(sentence)
+    return numbers
+
+
+def _lost(
+    old: Existing, manifest: Mapping[str, Any], hardware_part: Mapping[str, str], *, force: bool
+) -> set[str]:
+    """Files of the user's that are not in the new package. Raises OutputError unless ``force``."""
+    changed = tuple(n for n in old.changed if n not in hardware_part)
+    if not force:
+        replace(old, changed=changed).refuse_unless_same(manifest)
+    other = old.own if old.difference(manifest) else ()
+    return {*changed, *other, *(n for n in old.own if n in manifest["files"])}
+
+
+def _said(old: Existing, lost: set[str]) -> Iterator[str]:
+    """What becomes of ``lost``, for people."""
+    if lost & set(old.own):
+        gone = replace(old, own=tuple(n for n in old.own if n in lost)).shown
+        yield f"deleted from {old.where}: {', '.join(gone)}"
+    if edited := [n for n in old.changed if n in lost]:
+        yield f"replaced in {old.where}: {', '.join(edited)}"
+
+
+def _refuse_other_hardware(old: Existing, target: dict[str, object]) -> None:
+    why = old.difference(target) if old.manifest else ""
+    if why:
+        raise OutputError(
+            f"{old.where} is a package of other hardware ({why}): its bitstream cannot run this "
+            "program; name another directory, or give the options it was built with"
+        )
+
+
+def open_package(where: Path) -> tuple[Compiled, Target, str | None]:
+    """A directory made by :func:`build`: network and target compiled again, and its Verilog (None
+    if it has a program only).
+
+    Raises ModelError when it is not one, was changed, or compiles to something else now.
+    """
+    manifest, files = read_package(where)
+    arch = ArchParams.from_dict(manifest["config"])
+    hardware = pipeline.target(manifest["board"], clock_mhz=manifest["clock_mhz"])
+    hardware = replace(hardware, arch=arch)
+    compiled = pipeline.compile_model(files["network.onnx"], arch=arch)
+    compiled = replace(compiled, name=manifest["model"])
+    if compiled.program.image != files["program.bin"].read_bytes():
+        raise ModelError(
+            f"{where} was built by accelgen {manifest['versions']['accelgen']}, this one compiles "
+            "its network to another program: build it again"
+        )
+    verilog = files.get(f"rtl/{manifest['top']}.v")
+    return compiled, hardware, verilog.read_text() if verilog else None

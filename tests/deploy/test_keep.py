@@ -1,0 +1,176 @@
+"""Building into a package keeps what the user has there, or refuses, and is whole or not there."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from accelgen import packages, pipeline
+from accelgen.deploy.keep import Existing
+from accelgen.errors import OutputError
+
+MODELS = Path(__file__).parents[1] / "models"
+DIGITS = MODELS / "trained_digits_tiny.onnx"
+#: What a user has after a day: bitstream, hand-over, project, reports, notes.
+MINE = (
+    "accelgen.bit", "accelgen.hwh", "accelgen.xsa", "vivado/project/system/system.xpr",
+    "vivado/timing.rpt", "results/run.json", "notes.txt",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Two networks for one configuration, and their hardware."""
+    hardware = pipeline.target(preset="small")
+    first, second = (
+        pipeline.compile_model(DIGITS, arch=hardware.arch, seed=seed) for seed in (0, 1)
+    )
+    return first, second, hardware
+
+
+@pytest.fixture(autouse=True)
+def quick_verilog(monkeypatch):
+    """Text in place of half a minute of elaboration."""
+    state = {"text": "module accelgen_top; endmodule\n"}
+    monkeypatch.setattr(packages, "design_verilog", lambda *of: state["text"])
+    return state
+
+
+@pytest.fixture
+def mine(tmp_path, network):
+    """A package with a day's work in it."""
+    first, _, hardware = network
+    where = tmp_path / "package"
+    packages.build(first, hardware, where)
+    for name in MINE:
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_text(f"my {name}")
+    (where / "latest").symlink_to("results")
+    (where / "__pycache__").mkdir()
+    (where / "__pycache__" / "driver.pyc").write_text("made by running")
+    return where
+
+
+def content(where):
+    return {
+        p.relative_to(where).as_posix(): p.read_bytes() for p in where.rglob("*") if p.is_file()
+    }
+
+
+def test_new_weights_keep_all_that_is_the_users(mine, network):
+    _, second, hardware = network
+    before = content(mine)
+
+    packages.build(second, hardware, mine)
+
+    after = content(mine)
+    for name in MINE:
+        assert after[name] == f"my {name}".encode()
+    assert (mine / "latest").is_symlink()
+    assert after["program.bin"] == second.program.image != before["program.bin"]
+    assert "__pycache__/driver.pyc" not in after
+    files = json.loads(after["manifest.json"])["files"]
+    assert not set(files) & set(MINE)
+    assert os.listdir(mine.parent) == ["package"]
+
+
+@pytest.mark.parametrize("change", ["configuration", "clock", "board", "verilog"])
+def test_other_hardware_is_refused_and_forced_only_by_name(mine, network, quick_verilog, change):
+    first, _, hardware = network
+    if change == "configuration":
+        hardware = replace(hardware, arch=replace(hardware.arch, acc_depth=32))
+        first = pipeline.compile_model(DIGITS, arch=hardware.arch)
+    elif change == "clock":
+        hardware = replace(hardware, clock_mhz=250.0)
+    elif change == "board":
+        hardware = pipeline.target("kv260", preset="small")
+    else:
+        quick_verilog["text"] += "// another accelgen\n"
+    before = content(mine)
+
+    with pytest.raises(OutputError, match=r"holds accelgen\.bit, .* and 4 more, made for other"):
+        packages.build(first, hardware, mine)
+    assert content(mine) == before
+
+    said = []
+    packages.build(first, hardware, mine, force=True, say=said.append)
+    gone = "accelgen.bit, accelgen.hwh, accelgen.xsa, latest/, notes.txt, results/, "
+    assert said == [f"deleted from {mine}: {gone}vivado/project/, vivado/timing.rpt"]
+    assert not set(content(mine)) & set(MINE)
+
+
+def test_force_deletes_nothing_that_still_fits(mine, network):
+    _, second, hardware = network
+    (mine / "example.py").write_text("my own loop")
+    said = []
+
+    with pytest.raises(OutputError, match=r"example\.py in .* changed since it was built"):
+        packages.build(second, hardware, mine)
+    packages.build(second, hardware, mine, force=True, say=said.append)
+
+    assert set(MINE) <= set(content(mine))
+    assert said == [f"replaced in {mine}: example.py"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_interrupt_leaves_the_old_package(mine, network, monkeypatch, error):
+    _, second, hardware = network
+    before = content(mine)
+    whole = Existing.carry_over
+
+    def half(self, into, names):
+        whole(self, into, list(names)[:2])
+        raise error("in the middle")
+
+    monkeypatch.setattr(Existing, "carry_over", half)
+    with pytest.raises((KeyboardInterrupt, OutputError)):
+        packages.build(second, hardware, mine)
+
+    assert content(mine) == before
+    assert os.listdir(mine.parent) == ["package"]
+
+
+def test_a_program_for_a_bitstream_that_is_there(mine, network):
+    _, second, hardware = network
+    before = content(mine)
+    (mine / "vivado" / "build.tcl").write_text("my own strategy")
+
+    packages.build(second, hardware, mine, program_only=True)
+
+    after = content(mine)
+    assert set(MINE) <= set(after)
+    assert after["program.bin"] == second.program.image
+    assert after["rtl/accelgen_top.v"] == before["rtl/accelgen_top.v"]
+    assert after["vivado/build.tcl"] == b"my own strategy"
+    assert "rtl/accelgen_top.v" in json.loads(after["manifest.json"])["files"]
+
+
+def test_a_program_for_other_hardware_is_refused(mine, network):
+    first, _, hardware = network
+    hardware = replace(hardware, arch=replace(hardware.arch, acc_depth=32))
+    first = pipeline.compile_model(DIGITS, arch=hardware.arch)
+    before = content(mine)
+
+    with pytest.raises(OutputError, match=r"package of other hardware \(its config_crc is 0x"):
+        packages.build(first, hardware, mine, program_only=True)
+    assert content(mine) == before
+
+
+def test_program_only_needs_no_amaranth(tmp_path):
+    out = tmp_path / "program"
+    code = (
+        "import sys; from accelgen.cli.app import app; "
+        f"app(['build', {str(DIGITS)!r}, '--preset', 'small', '--program-only', '-o', {str(out)!r}]"
+        ", standalone_mode=False); sys.exit('amaranth' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    names = set(content(out))
+    assert {"program.bin", "manifest.json", "driver.py", "network.onnx", "README.md"} <= names
+    assert not any(n.startswith(("rtl/", "vivado/")) for n in names)
