@@ -10,7 +10,7 @@ from typing import Any
 
 from accelgen import pipeline
 from accelgen.arch import ArchParams
-from accelgen.deploy.keep import Existing, existing
+from accelgen.deploy.keep import Existing, existing, verilog_hash
 from accelgen.deploy.output import new_directory
 from accelgen.deploy.package import Package, hardware_of, read_package, write_package
 from accelgen.errors import ConfigError, ModelError, OutputError
@@ -65,12 +65,14 @@ def build(
     with new_directory(out, force=force) as scratch, tempfile.TemporaryDirectory() as temporary:
         network = Path(temporary) / "network.onnx"
         write_qdq(compiled.model, network)
+        verilog = None if program_only else design_verilog(hardware.arch, hardware.family)
         package = Package(
             model=compiled.name,
             board=hardware.board,
             clock_mhz=hardware.clock_mhz,
             program=program,
-            verilog=None if program_only else design_verilog(hardware.arch, hardware.family),
+            verilog=verilog,
+            verilog_hash=verilog_hash(verilog) if verilog else old.manifest.get("verilog"),
             listing=program_text(program),
             network=network,
             estimate=numbers.to_dict(compiled.name),

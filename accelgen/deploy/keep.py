@@ -19,7 +19,7 @@ from typing import Any
 from accelgen.deploy.output import GENERATOR
 from accelgen.errors import OutputError
 
-__all__ = ["HARDWARE", "SIMULATED", "Existing", "existing", "file_hash", "hardware_files"]
+__all__ = ["HARDWARE", "SIMULATED", "Existing", "existing", "file_hash", "verilog_hash"]
 
 #: Cycles of a simulated frame, put into a package by ``accelgen simulate``.
 SIMULATED = "simulated.json"
@@ -58,7 +58,7 @@ class Existing:
                 if key.endswith("_crc"):
                     before, after = (f"{x:#010x}" if x else "none" for x in (before, after))
                 return f"its {key} is {before}, not {after}"
-        before, after = (hardware_files(m["files"]) for m in (self.manifest, new))
+        before, after = self.manifest.get("verilog"), new.get("verilog")
         if before and after and before != after:
             return "its Verilog is another one"
         return ""
@@ -115,9 +115,10 @@ def existing(where: Path) -> Existing:
     return Existing(where, manifest, own, tuple(changed))
 
 
-def hardware_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Of a manifest's files those that a bitstream is made of, with their checksums."""
-    return {name: digest for name, digest in files.items() if name.startswith("rtl/")}
+def verilog_hash(verilog: str) -> str:
+    """SHA-256 of a Verilog text without its lines of comment, which name accelgen's version."""
+    lines = (line for line in verilog.splitlines() if not line.startswith("//"))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def file_hash(path: Path) -> str:

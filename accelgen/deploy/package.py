@@ -30,7 +30,8 @@ class Package:
     """What goes into a package, all made already.
 
     ``estimate`` is the JSON object of ``accelgen estimate``; ``network`` the quantized network's
-    file, copied; ``listing`` the schedule's text. ``verilog`` is None where the bitstream is there.
+    file, copied; ``listing`` the schedule's text. ``verilog`` is None where the bitstream is there;
+    ``verilog_hash`` is then what is known of its text (``keep.verilog_hash``).
     """
 
     model: str
@@ -38,6 +39,7 @@ class Package:
     clock_mhz: float
     program: Program
     verilog: str | None
+    verilog_hash: str | None
     listing: str
     network: Path
     estimate: Mapping[str, Any]
@@ -154,6 +156,7 @@ def _manifest(
         "model": package.model,
         **hardware_of(package.program, package.board, package.clock_mhz),
         "top": TOP,
+        "verilog": package.verilog_hash,
         "versions": dict(versions()),
         **program_manifest(package.program, input_layout=package.input_layout),
         "budget": asdict(package.board.budget),

@@ -61,9 +61,10 @@ def content(where):
     }
 
 
-def test_new_weights_keep_all_that_is_the_users(mine, network):
+def test_new_weights_keep_all_that_is_the_users(mine, network, quick_verilog):
     _, second, hardware = network
     before = content(mine)
+    quick_verilog["text"] = "// made by another accelgen\n" + quick_verilog["text"]
 
     packages.build(second, hardware, mine)
 
@@ -89,7 +90,7 @@ def test_other_hardware_is_refused_and_forced_only_by_name(mine, network, quick_
     elif change == "board":
         hardware = pipeline.target("kv260", preset="small")
     else:
-        quick_verilog["text"] += "// another accelgen\n"
+        quick_verilog["text"] += "module more; endmodule\n"
     before = content(mine)
 
     with pytest.raises(OutputError, match=r"holds accelgen\.bit, .* and 4 more, made for other"):
