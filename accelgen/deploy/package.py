@@ -16,6 +16,7 @@ from accelgen.deploy.keep import file_hash
 from accelgen.deploy.manifest import FORMAT, interface_crc, program_manifest, versions
 from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
+from accelgen.deploy.vivado import write_scripts
 from accelgen.errors import ModelError
 from accelgen.rtl.design import TOP, cells_sentence
 from accelgen.schedule.program import Program
@@ -58,8 +59,7 @@ def write_package(
         (where / "rtl").mkdir()
         (where / "vivado").mkdir()
         (where / "rtl" / f"{TOP}.v").write_text(package.verilog)
-        for name in ("build.tcl", "package_ip.tcl", "clocks.xdc"):
-            (where / "vivado" / name).write_text(render(f"{name}.j2", values))
+        write_scripts(where / "vivado", values)
     (where / "program.bin").write_bytes(package.program.image)
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
