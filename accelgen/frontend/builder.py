@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from accelgen.frontend.values import (
     NCHW,
     Constant,
     Dims,
+    JoinedView,
     QuantizedView,
     SplitView,
     Unknown,
     View,
 )
 from accelgen.ir.graph import Node
+from accelgen.ir.names import Names
 from accelgen.ir.ops import Activation, Conv2d, Op, Pads
 from accelgen.ir.shapes import infer_shape
 from accelgen.ir.types import Quantization, TensorType
@@ -27,7 +30,8 @@ from accelgen.ir.types import Quantization, TensorType
 __all__ = ["GraphBuilder", "UnknownInputError", "Value", "as_floats"]
 
 Array = npt.NDArray[Any]
-Value = View | SplitView | QuantizedView | Constant | Unknown
+AnyView = View | SplitView | JoinedView
+Value = View | SplitView | JoinedView | QuantizedView | Constant | Unknown
 
 
 class UnknownInputError(ModelError):
@@ -41,9 +45,13 @@ class GraphBuilder:
     ----------
     opset : int
         Version of the ai.onnx operators.
+    tensor_names, node_names : iterable of str
+        Names the model gives: each goes to what it names, and to nothing that is made here.
     """
 
-    def __init__(self, opset: int):
+    def __init__(
+        self, opset: int, tensor_names: Iterable[str] = (), node_names: Iterable[str] = ()
+    ) -> None:
         self.opset = opset
         self.input = ""
         self.values: dict[str, Value] = {}
@@ -56,9 +64,12 @@ class GraphBuilder:
         self.weight_scales: dict[str, npt.NDArray[np.float32]] = {}
         self.integer_weights: dict[str, npt.NDArray[np.int8]] = {}
         self.integer_biases: dict[str, npt.NDArray[np.int32]] = {}
+        self.bias_scales: dict[str, npt.NDArray[np.float64]] = {}
         self.warnings: list[str] = []
-        self._names: set[str] = set()
-        self._node_names: set[str] = set()
+        self._unclaimed = set(tensor_names) - {""}
+        self._names = Names(self._unclaimed)
+        self._unclaimed_nodes = set(node_names)
+        self._node_names = Names(self._unclaimed_nodes)
 
     # Reading.
 
@@ -98,11 +109,27 @@ class GraphBuilder:
         if isinstance(value, SplitView):
             raise node.rejected(
                 f"reads '{name}' of shape {value.shape}, whose channels a Reshape has split",
-                "only a Transpose and a Reshape that joins them may follow (a channel shuffle)",
+                "only a Transpose and a Reshape that joins them may follow (a channel shuffle), or"
+                " the end of the model: cut it off there",
+            )
+        if isinstance(value, JoinedView):
+            raise node.rejected(
+                f"reads '{name}' of shape {value.shape}, joined from maps that lie apart",
+                "only the end of the model may follow: cut it off there",
             )
         raise node.rejected(
             f"takes its input '{name}' from a constant", "only activations are computed on there"
         )
+
+    def layout(self, node: OnnxNode, index: int = 0) -> View | SplitView:
+        """Input ``index`` as an activation whose channels may be split."""
+        value = self.value(node, index)
+        return value if isinstance(value, SplitView) else self.view(node, index)
+
+    def any_view(self, node: OnnxNode, index: int = 0) -> View | SplitView | JoinedView:
+        """Input ``index`` as an activation, in whatever pieces."""
+        value = self.value(node, index)
+        return value if isinstance(value, JoinedView) else self.layout(node, index)
 
     def map(self, node: OnnxNode, index: int = 0) -> View:
         """Input ``index`` as an activation in NCHW order."""
@@ -140,18 +167,23 @@ class GraphBuilder:
 
     # Writing.
 
-    def fresh(self, name: str) -> str:
-        """``name``, or ``name`` with a number when it is taken."""
-        return _unique(name, self._names)
-
     def add_tensor(self, name: str, shape: tuple[int, ...]) -> str:
-        """A new float32 tensor; returns its name."""
-        name = self.fresh(name)
+        """A new float32 tensor, called ``name`` if that is the model's and still free; returns
+        its name."""
+        if name in self._unclaimed:
+            self._unclaimed.discard(name)
+        else:
+            name = self._names.fresh(name)
         self.tensors[name] = TensorType(shape, "float32")
         return name
 
+    def add_made_constant(self, name: str, array: Array) -> str:
+        """A constant that the model has no name for; returns its name."""
+        return self.add_constant(self._names.fresh(name), array)
+
     def add_constant(self, name: str, array: Array) -> str:
-        """A constant; the same array under the same name is stored once. Returns its name."""
+        """A constant of the model; the same array under the same name is stored once. Returns its
+        name."""
         array = np.ascontiguousarray(array, np.float32)
         stored = self.constants.get(name)
         if stored is not None and stored.shape == array.shape and np.array_equal(stored, array):
@@ -173,14 +205,20 @@ class GraphBuilder:
         ``output`` is which of the node's outputs it is.
         """
         names = tuple(i.tensor if isinstance(i, View) else i for i in inputs)
-        name = _unique(node.name, self._node_names)
+        name = self._node_name(node.name)
         draft = Node(name=name, op=op, inputs=names, output="", sources=(node.name,))
         shape = infer_shape(draft, self.tensors)
-        made = self.add_tensor(node.outputs[output], shape)
+        made = self.add_tensor(node.outputs[output] or f"{node.name}.out", shape)
         self.nodes.append(Node(name=name, op=op, inputs=names, output=made, sources=(node.name,)))
         if dims is None:
             dims = inputs[0].dims if isinstance(inputs[0], View) else NCHW
         return View(made, (shape[1], shape[2], shape[3]), dims)
+
+    def _node_name(self, name: str) -> str:
+        if name not in self._unclaimed_nodes:
+            return self._node_names.fresh(name)
+        self._unclaimed_nodes.discard(name)
+        return name
 
     def emit_affine(
         self,
@@ -198,8 +236,8 @@ class GraphBuilder:
             node,
             Conv2d(kernel=(1, 1), groups=c, pads=pads),
             x,
-            self.add_constant(f"{node.name}.scale", weight),
-            self.add_constant(f"{node.name}.shift", shift),
+            self.add_made_constant(f"{node.name}.scale", weight),
+            self.add_made_constant(f"{node.name}.shift", shift),
             dims=NCHW if any(pads) else x.dims,
         )
 
@@ -227,6 +265,11 @@ class GraphBuilder:
             )
             return self.add_constant(constant.name, array)
         values = arrange(ints.values)
+        if values.min(initial=0) < -128 or values.max(initial=0) > 127:
+            raise node.rejected(
+                f"has an asymmetric zero point for '{constant.name}'",
+                "quantize weights symmetrically (int8)",
+            )
         if (low := int(values.min(initial=0))) < -127:
             count = int((values < -127).sum())
             self.warnings.append(
@@ -244,23 +287,24 @@ class GraphBuilder:
         self.integer_weights[name] = values.astype(np.int8)
         return name
 
-    def note_quantization(self, node: OnnxNode, view: View, quantization: Quantization) -> View:
+    def note_quantization(
+        self, node: OnnxNode, view: AnyView, quantization: Quantization
+    ) -> AnyView:
         """Record that ``view`` passed Q/DQ; a tensor that did with other numbers is copied."""
+        if isinstance(view, JoinedView):
+            parts = (self._noted(node, part, quantization) for part in view.parts)
+            return replace(view, parts=tuple(parts))
+        return self._noted(node, view, quantization)
+
+    def _noted(
+        self, node: OnnxNode, view: View | SplitView, quantization: Quantization
+    ) -> View | SplitView:
         known = self.quantization.setdefault(view.tensor, quantization)
-        return view if known == quantization else self._requantized(node, view, quantization)
-
-    def _requantized(self, node: OnnxNode, view: View, quantization: Quantization) -> View:
-        copy = self.emit(node, Activation(kind="identity"), view)
+        if known == quantization:
+            return view
+        copy = self.emit(node, Activation(kind="identity"), view.tensor)
         self.quantization[copy.tensor] = quantization
-        return copy
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 2
-    while candidate in taken:
-        candidate, count = f"{name}_{count}", count + 1
-    taken.add(candidate)
-    return candidate
+        return replace(view, tensor=copy.tensor)
 
 
 def as_floats(node: OnnxNode, constant: Constant) -> npt.NDArray[np.float32]:

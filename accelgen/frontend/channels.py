@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import SplitView, View, regroup
+from accelgen.frontend.values import SplitView, View
 from accelgen.ir.ops import Select
 
-__all__ = ["import_gather", "import_slice", "import_split", "rejoined", "split_channels"]
+__all__ = ["import_gather", "import_slice", "import_split", "reshaped"]
 
 
 def import_split(graph: GraphBuilder, node: OnnxNode) -> list[View]:
@@ -101,58 +99,71 @@ def _only_channels(node: OnnxNode, x: View, axis: int) -> None:
 # Channel shuffle: Reshape to groups, Transpose, Reshape.
 
 
-def split_channels(x: View, shape: tuple[int, ...]) -> SplitView | None:
-    """``x`` reshaped to ``shape``, which cuts its channels; None if it cuts something else."""
-    axes = [axis for dim in x.dims for axis in dim]
-    dims: list[tuple[str, ...]] = []
-    parts: list[int] = []
-    rest = 1  # of the channels, still to be cut
+def reshaped(
+    graph: GraphBuilder, node: OnnxNode, x: View | SplitView, shape: tuple[int, ...]
+) -> View | SplitView | None:
+    """``x`` as ``shape``, its channels split where need be; None if another axis would have to be.
+
+    Channels whose parts come together again in another order are selected so (a channel shuffle).
+    """
+    parts = list(x.parts) if isinstance(x, SplitView) else [x.sizes[2]]
+    names = list(range(len(parts)))  # of the parts, in memory order; never used again
+    sizes: dict[object, int] = dict(zip(names, parts, strict=True))
+    axes: list[object] = [_name(axis) for dim in x.dims for axis in dim]
+    dims: list[list[object]] = []
     for wanted in shape:
-        if rest == 1 and not parts and axes[:1] == ["c"] and 1 < wanted < x.sizes[2]:
-            axes.pop(0)
-            rest = x.sizes[2]
-        if rest > 1:
-            if rest % wanted:
-                return None
-            rest //= wanted
-            dims.append((f"c{len(parts)}",) if wanted > 1 else ())
-            parts += [wanted] if wanted > 1 else []
-            continue
-        taken: list[str] = []
-        while axes and prod(map(x.size_of, taken)) < wanted:
-            taken.append(axes.pop(0))
-        if prod(map(x.size_of, taken)) != wanted:
-            return None
-        dims.append(tuple(taken))
-    if axes or rest > 1 or not parts:
-        return None
-    return SplitView(x.tensor, x.sizes, tuple(dims), tuple(parts))
+        taken: list[object] = []
+        while wanted > 1:
+            axis = axes.pop(0) if axes else None
+            size = sizes[axis] if isinstance(axis, int) else x.size_of(str(axis))
+            if wanted % size:
+                if not isinstance(axis, int) or size % wanted:
+                    return None
+                first, second = len(sizes), len(sizes) + 1
+                sizes |= {first: wanted, second: size // wanted}
+                at = names.index(axis)
+                names[at : at + 1] = [first, second]
+                axes.insert(0, second)
+                axis, size = first, wanted
+            taken.append(axis)
+            wanted //= size
+        dims.append(taken)
+    return None if axes else _seen(graph, node, x, dims, [(n, sizes[n]) for n in names])
 
 
-def rejoined(
-    graph: GraphBuilder, node: OnnxNode, x: SplitView, shape: tuple[int, ...]
+def _name(axis: str) -> object:
+    """The number of a part of the channels, the name of another axis."""
+    return int(axis[1:] or 0) if axis[0] == "c" else axis
+
+
+def _seen(
+    graph: GraphBuilder,
+    node: OnnxNode,
+    x: View | SplitView,
+    dims: list[list[object]],
+    parts: list[tuple[int, int]],
 ) -> View | SplitView:
-    """``x`` reshaped: channels whose parts come together in another order are selected so."""
-    dims = regroup(x, shape)
-    if dims is None:
-        raise _not_joined(node, x, shape)
-    names = [f"c{i}" for i in range(len(x.parts))]
-    holding = [dim for dim in dims if set(dim) & set(names)]
-    if all(len(dim) == 1 for dim in holding):
-        return SplitView(x.tensor, x.sizes, dims, x.parts)
-    if len(holding) != 1 or sorted(holding[0]) != names:
-        raise _not_joined(node, x, shape)
-    order = [names.index(name) for name in holding[0]]
-    channels = np.arange(x.sizes[2]).reshape(x.parts).transpose(order).ravel().tolist()
-    plain = tuple(("c",) if dim == holding[0] else dim for dim in dims)
-    view = View(x.tensor, x.sizes, plain)
-    if channels == sorted(channels):
-        return view
-    return graph.emit(node, Select(channels=tuple(channels)), view)
-
-
-def _not_joined(node: OnnxNode, x: SplitView, shape: tuple[int, ...]) -> Exception:
-    return node.rejected(
-        f"reshapes {x.shape}, whose channels are split, to {shape}",
-        "behind a Reshape that splits channels, all parts must come together in one dimension",
-    )
+    """``x`` with ``dims``, in as few parts of channels as these allow."""
+    at = 0
+    while at + 1 < len(parts):
+        (one, size), (two, other) = parts[at : at + 2]
+        dim = next((d for d in dims if one in d), [])
+        if two not in dim or dim.index(two) != dim.index(one) + 1:
+            at += 1
+            continue
+        dim.remove(two)
+        parts[at : at + 2] = [(one, size * other)]
+    names = [name for name, _ in parts]
+    sizes = tuple(size for _, size in parts)
+    holding = next((d for d in dims if names and set(names) <= set(d)), None)
+    if len(parts) > 1 and holding is not None and len(holding) == len(names):
+        order = [names.index(name) for name in holding if isinstance(name, int)]
+        channels = np.arange(x.sizes[2]).reshape(sizes).transpose(order).ravel().tolist()
+        plain = tuple(("c",) if dim is holding else tuple(map(str, dim)) for dim in dims)
+        view = View(x.tensor, x.sizes, plain)
+        return graph.emit(node, Select(channels=tuple(channels)), view)
+    shown: dict[object, str] = {n: "c" if len(parts) == 1 else f"c{i}" for i, n in enumerate(names)}
+    new = tuple(tuple(shown.get(axis, str(axis)) for axis in dim) for dim in dims)
+    if len(parts) == 1:
+        return View(x.tensor, x.sizes, new)
+    return SplitView(x.tensor, x.sizes, new, sizes)

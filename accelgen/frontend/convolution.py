@@ -59,7 +59,7 @@ def import_conv(graph: GraphBuilder, node: OnnxNode) -> View:
 def _bias(graph: GraphBuilder, node: OnnxNode, channels: int, factor: float = 1.0) -> str:
     """Input 2 as a bias per channel, broadcast where ONNX would; zeros when it is missing."""
     if not node.has_input(2):
-        return graph.add_constant(f"{node.name}.bias", np.zeros(channels, np.float32))
+        return graph.add_made_constant(f"{node.name}.bias", np.zeros(channels, np.float32))
     constant = graph.constant(node, 2)
     array = graph.floats(node, 2)
     if array.size not in (1, channels) or (array.ndim and array.shape[-1] != array.size):
@@ -72,6 +72,8 @@ def _bias(graph: GraphBuilder, node: OnnxNode, channels: int, factor: float = 1.
     )
     if constant.integers is not None and factor == 1.0 and array.size == channels:
         graph.integer_biases[name] = constant.integers.values.reshape(-1).astype(np.int32)
+        scale = constant.integers.scale.reshape(-1).astype(np.float64)
+        graph.bias_scales[name] = np.broadcast_to(scale, (channels,))
     return name
 
 

@@ -12,7 +12,7 @@ from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
 __all__ = ["add_input"]
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-_BYTES = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+_BYTES = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
 #: Operators a preprocessing in NHWC may have before its Transpose.
 _IN_PLACE = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div")
 
@@ -56,7 +56,7 @@ def add_input(model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode]
         sizes, dims = (shape[2], shape[3], shape[1]), NCHW
     graph.input = graph.add_tensor(value.name, (1, *sizes))
     view = View(graph.input, sizes, dims)
-    graph.values[value.name] = QuantizedView(view, None) if kind in _BYTES else view
+    graph.values[value.name] = view if kind in _FLOATS else QuantizedView(view, None, _BYTES[kind])
     return layout
 
 

@@ -13,14 +13,17 @@ from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
 from accelgen.frontend.inputs import add_input
 from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.quantized import import_on_integers
 from accelgen.frontend.read_model import read_model, read_opset
 from accelgen.frontend.registry import find_importer
-from accelgen.frontend.values import QuantizedView, SplitView, View
+from accelgen.frontend.values import JoinedView, QuantizedView, SplitView, View, pieces_of
 from accelgen.ir.graph import Graph
 from accelgen.ir.imported import Imported
+from accelgen.ir.names import Names
 from accelgen.ir.spec import check_float
+from accelgen.ir.views import OutputView
 
-__all__ = ["load_onnx", "name_nodes", "walk"]
+__all__ = ["load_onnx", "name_nodes", "new_builder", "output_view", "walk"]
 
 
 def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
@@ -36,8 +39,8 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
         An operator, attribute or shape that is not built; names node, attribute and the way out.
     """
     model = read_model(source)
-    graph = GraphBuilder(read_opset(model))
     nodes = name_nodes(model)
+    graph = new_builder(model, nodes)
     layout = walk(model, graph, nodes)
     default = Path(source).stem if isinstance(source, str | Path) else "model"
     result = _finish(model, graph, default)
@@ -48,6 +51,7 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
         weight_scales=graph.weight_scales,
         integer_weights=graph.integer_weights,
         integer_biases=graph.integer_biases,
+        bias_scales=graph.bias_scales,
         input_layout=layout,
         warnings=tuple(graph.warnings),
     )
@@ -55,15 +59,24 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
 
 def name_nodes(model: onnx.ModelProto) -> list[OnnxNode]:
     """All nodes in order, under unique names: their own, or operator and position."""
-    taken: set[str] = set()
+    names = Names(proto.name for proto in model.graph.node)
+    own: set[str] = {""}
     nodes = []
     for index, proto in enumerate(model.graph.node):
-        name = proto.name or f"{proto.op_type}_{index}"
-        if name in taken:
-            name = f"{name}_{index}"
-        taken.add(name)
+        name = proto.name
+        if name in own:
+            name = names.fresh(f"{name or proto.op_type}_{index}")
+        own.add(name)
         nodes.append(OnnxNode.read(proto, name))
     return nodes
+
+
+def new_builder(model: onnx.ModelProto, nodes: list[OnnxNode]) -> GraphBuilder:
+    """A builder that knows every name of the model."""
+    graph = model.graph
+    tensors = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
+    tensors |= {name for node in nodes for name in (*node.inputs, *node.outputs)}
+    return GraphBuilder(read_opset(model), tensors, [node.name for node in nodes])
 
 
 def walk(
@@ -105,24 +118,26 @@ def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
         raise ModelError(f"{node.label} has no output")
     if is_constant_node(graph, node):
         return list(fold_node(graph, node))
-    result = find_importer(node)(graph, node)
+    result = import_on_integers(graph, node, find_importer(node))
     return list(result) if isinstance(result, Sequence) else [result]
 
 
 def _finish(model: onnx.ModelProto, graph: GraphBuilder, name: str) -> Graph:
     """The graph, its outputs under the names the model gives them."""
+    views = _views(model, graph)
+    kept = {view.name for view in views} & set(graph.tensors)
     renamed: dict[str, str] = {}
-    outputs = []
-    for output in model.graph.output:
-        tensor = _output_tensor(graph, output.name)
-        if tensor not in renamed and tensor != graph.input and output.name not in graph.tensors:
-            renamed[tensor] = output.name
-        outputs.append(tensor)
-    if not outputs:
-        raise ModelError("the model has no outputs")
+    for view in views:
+        tensor = view.pieces[0].tensor
+        if len(view.pieces) == 1 and tensor not in kept and view.name not in graph.tensors:
+            renamed.setdefault(tensor, view.name)
 
     def new(tensor: str) -> str:
         return renamed.get(tensor, tensor)
+
+    views = [
+        replace(v, pieces=tuple(replace(p, tensor=new(p.tensor)) for p in v.pieces)) for v in views
+    ]
 
     graph.quantization = {new(t): q for t, q in graph.quantization.items()}
     nodes = tuple(
@@ -134,22 +149,43 @@ def _finish(model: onnx.ModelProto, graph: GraphBuilder, name: str) -> Graph:
         tensors={new(t): kind for t, kind in graph.tensors.items()},
         constants=graph.constants,
         input=graph.input,
-        outputs=tuple(dict.fromkeys(new(t) for t in outputs)),
+        outputs=tuple(dict.fromkeys(piece.tensor for view in views for piece in view.pieces)),
         name=model.graph.name or name,
+        views=tuple(views),
     )
     return bare.with_nodes(nodes, tensors=bare.tensors)
 
 
-def _output_tensor(graph: GraphBuilder, name: str) -> str:
+def _views(model: onnx.ModelProto, graph: GraphBuilder) -> list[OutputView]:
+    """The model's outputs in its order."""
+    names = [output.name for output in model.graph.output]
+    if not names:
+        raise ModelError("the model has no outputs")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"the model has two outputs '{twice}'")
+    return [output_view(graph, name) for name in names]
+
+
+def output_view(graph: GraphBuilder, name: str) -> OutputView:
+    """Output ``name`` of the model. Raises ModelError when nothing computes it."""
     value = graph.values.get(name)
     if value is None:
         raise ModelError(f"nothing in the model makes its output '{name}'")
+    dtype = value.dtype if isinstance(value, QuantizedView) else "float32"
     if isinstance(value, QuantizedView):
-        if value.quantization is not None:
-            graph.quantization.setdefault(value.view.tensor, value.quantization)
-        value = value.view
-    if isinstance(value, SplitView):
-        raise ModelError(f"the channels of output '{name}' are split by a Reshape; join them")
-    if not isinstance(value, View) or value.tensor == graph.input:
+        value = _noted(graph, value)
+    if not isinstance(value, View | SplitView | JoinedView):
         raise ModelError(f"output '{name}' does not depend on a computed activation")
-    return value.tensor
+    pieces = pieces_of(value)
+    if any(piece.tensor == graph.input for piece in pieces):
+        raise ModelError(f"output '{name}' does not depend on a computed activation")
+    axis = value.axis if isinstance(value, JoinedView) else 0
+    return OutputView(name=name, pieces=pieces, axis=axis, dtype=dtype)
+
+
+def _noted(graph: GraphBuilder, x: QuantizedView) -> View | SplitView | JoinedView:
+    """What an integer output is, its scale noted."""
+    if x.quantization is None:
+        return x.view
+    end = OnnxNode("output", "QuantizeLinear", "", (), ("",), {}, onnx.NodeProto())
+    return graph.note_quantization(end, x.view, x.quantization)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,18 @@ import numpy.typing as npt
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import Constant, Integers, QuantizedView, View
+from accelgen.frontend.values import (
+    Constant,
+    Integers,
+    JoinedView,
+    QuantizedView,
+    SplitView,
+    View,
+)
+from accelgen.ir.ops import Activation
 from accelgen.ir.types import Quantization
 
-__all__ = ["import_dequantize", "import_quantize"]
+__all__ = ["import_dequantize", "import_on_integers", "import_quantize"]
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +32,8 @@ def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Cons
     x = graph.value(node, 0)
     scale, zero = _parameters(graph, node, np.dtype(np.uint8))
     if not isinstance(x, Constant):
-        return QuantizedView(graph.view(node), _per_tensor(node, scale, zero))
+        quantization = _per_tensor(node, scale, zero)
+        return QuantizedView(graph.any_view(node), quantization, str(zero.dtype))
     limits = np.iinfo(zero.dtype)
     array = as_floats(node, x)
     axis = _axis(node, array, scale)
@@ -33,7 +43,9 @@ def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Cons
     return Constant(x.name, np.clip(steps, limits.min, limits.max).astype(zero.dtype))
 
 
-def import_dequantize(graph: GraphBuilder, node: OnnxNode) -> View | Constant:
+def import_dequantize(
+    graph: GraphBuilder, node: OnnxNode
+) -> View | SplitView | JoinedView | Constant:
     """DequantizeLinear of what a QuantizeLinear made, of an integer input, or of a constant."""
     x = graph.value(node, 0)
     if isinstance(x, Constant):
@@ -42,7 +54,9 @@ def import_dequantize(graph: GraphBuilder, node: OnnxNode) -> View | Constant:
         raise node.rejected(
             f"reads the float tensor '{node.inputs[0]}'", "it must follow a QuantizeLinear"
         )
-    scale, zero = _parameters(graph, node, np.dtype(np.uint8))
+    scale, zero = _parameters(graph, node, np.dtype(x.dtype))
+    if str(zero.dtype) != x.dtype:
+        raise ModelError(f"{node.label}: its input is {x.dtype}, its zero point {zero.dtype}")
     quantization = _per_tensor(node, scale, zero)
     if x.quantization not in (None, quantization):
         raise node.rejected(
@@ -65,10 +79,6 @@ def _dequantize_constant(graph: GraphBuilder, node: OnnxNode, x: Constant) -> Co
     values = array.astype(np.int64) - _along(zero.astype(np.int64), array, axis)
     if array.dtype == np.int32 and np.abs(values).max(initial=0) >= 2**31:
         raise ModelError(f"{node.label}: '{x.name}' minus its zero point leaves 32 bits")
-    if array.dtype != np.int32 and (values.min(initial=0) < -128 or values.max(initial=0) > 127):
-        raise node.rejected(
-            f"has an asymmetric zero point for '{x.name}'", "quantize weights symmetrically (int8)"
-        )
     floats = (values * _along(scale.astype(np.float64), array, axis)).astype(np.float32)
     return Constant(x.name, floats, Integers(values.astype(np.int32), scale, axis))
 
@@ -121,3 +131,66 @@ def _per_tensor(node: OnnxNode, scale: Array, zero: Array) -> Quantization:
     if zero.dtype == np.int32:
         raise node.rejected("quantizes an activation to int32", "only int8 and uint8 are built")
     return Quantization(float(scale), int(zero) - (128 if zero.dtype == np.uint8 else 0))
+
+
+#: Operators that give numbers of their input and nothing else: they commute with the scale.
+_KEEPING = (
+    "Concat", "Dropout", "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool", "Reshape",
+    "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+
+
+def import_on_integers(
+    graph: GraphBuilder, node: OnnxNode, read: Callable[[GraphBuilder, OnnxNode], Any]
+) -> Any:
+    """What ``read`` makes of ``node``, which may work on integers between Q and DQ.
+
+    Operators that keep numbers are read as if they stood behind the DequantizeLinear, and a Clip
+    of the integers (Brevitas' narrow range) as one before the QuantizeLinear.
+    """
+    inputs = {name: graph.values.get(name) for name in node.inputs}
+    integers = {n: v for n, v in inputs.items() if isinstance(v, QuantizedView)}
+    if not integers or node.op_type not in (*_KEEPING, "Clip"):
+        return read(graph, node)
+    kinds = {(v.quantization, v.dtype) for v in integers.values()}
+    mixed = node.op_type == "Concat" and len(integers) < len(inputs)
+    if len(kinds) > 1 or mixed:
+        raise node.rejected("joins integers of different scales", "put DequantizeLinear before it")
+    quantization, dtype = kinds.pop()
+    if node.op_type == "Clip":
+        return _clip_integers(graph, node, next(iter(integers.values())))
+    # Read as floats, and what comes out is integers of the same scale again.
+    for name, value in integers.items():
+        view = value.view
+        graph.values[name] = (
+            view if quantization is None else graph.note_quantization(node, view, quantization)
+        )
+    try:
+        made = read(graph, node)
+    finally:
+        graph.values |= integers
+    several = made if isinstance(made, list) else [made]
+    wrapped = [
+        v if isinstance(v, Constant) else QuantizedView(v, quantization, dtype) for v in several
+    ]
+    return wrapped if isinstance(made, list) else wrapped[0]
+
+
+def _clip_integers(graph: GraphBuilder, node: OnnxNode, x: QuantizedView) -> QuantizedView:
+    """A Clip of integers, as one of the numbers they stand for."""
+    if x.quantization is None:
+        raise node.rejected("clips an integer input", "put DequantizeLinear before it")
+    offset = 128 if x.dtype == "uint8" else 0
+    limits = []
+    for index, default in ((1, -128), (2, 127)):
+        given = graph.numbers(node, index) if node.has_input(index) else (default + offset,)
+        if len(given) != 1:
+            raise ModelError(f"{node.label}: its limit '{node.inputs[index]}' must be one number")
+        limits.append(min(max(given[0] - offset, -128), 127))
+    if limits == [-128, 127]:
+        return x
+    if limits[0] > limits[1] or not isinstance(x.view, View):
+        raise node.rejected(f"clips integers to {limits[0]} to {limits[1]}", "use a narrow range")
+    low, high = ((v - x.quantization.zero_point) * x.quantization.scale for v in limits)
+    clip = Activation(kind="clip", params=(low, high))
+    return QuantizedView(graph.emit(node, clip, x.view), x.quantization, x.dtype)

@@ -10,9 +10,9 @@ import onnx
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
-from accelgen.frontend.channels import rejoined, split_channels
+from accelgen.frontend.channels import reshaped
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import Constant, Dims, SplitView, View, regroup
+from accelgen.frontend.values import Constant, JoinedView, SplitView, View
 from accelgen.ir.ops import Concat
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "import_unsqueeze",
 ]
 
+AnyView = View | SplitView | JoinedView
+
 _FLOAT_TYPES = (
     onnx.TensorProto.FLOAT,
     onnx.TensorProto.FLOAT16,
@@ -35,23 +37,19 @@ _FLOAT_TYPES = (
 )
 
 
-def _seen_as(x: View, dims: Dims) -> View:
-    return View(x.tensor, x.sizes, dims)
-
-
-def import_identity(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_identity(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     """Identity."""
-    return graph.view(node)
+    return graph.any_view(node)
 
 
-def import_dropout(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_dropout(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     """Dropout in inference."""
     if node.has_input(2) and bool(np.any(graph.constant(node, 2).array)):
         raise node.rejected("runs in training mode", "export the model in inference mode")
-    return graph.view(node)
+    return graph.any_view(node)
 
 
-def import_cast(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_cast(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     """Cast between float types: the graph is float32 throughout."""
     to = node.get("to", 0)
     if to not in _FLOAT_TYPES:
@@ -59,26 +57,23 @@ def import_cast(graph: GraphBuilder, node: OnnxNode) -> View:
             onnx.TensorProto.DataType.Name(to) if to in onnx.TensorProto.DataType.values() else to
         )
         raise node.unsupported("to", name, "activations are only cast between float types")
-    return graph.view(node)
+    return graph.any_view(node)
 
 
-def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     """Flatten to two dimensions at ``axis``."""
-    x = graph.view(node)
+    x = graph.layout(node)
     axis, rank = int(node.get("axis", 1)), len(x.dims)
     if not -rank <= axis <= rank:
         raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
     cut = axis + rank if axis < 0 else axis
-    head = tuple(a for dim in x.dims[:cut] for a in dim)
-    tail = tuple(a for dim in x.dims[cut:] for a in dim)
-    return _seen_as(x, (head, tail))
+    return _reshaped(graph, node, x, (prod(x.shape[:cut]), prod(x.shape[cut:])))
 
 
 def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     """Reshape to a constant shape that merges whole axes, adds and removes ones, or splits channels
     and joins them again."""
-    value = graph.value(node, 0)
-    x = value if isinstance(value, SplitView) else graph.view(node)
+    x = graph.layout(node)
     wanted = list(graph.numbers(node, 1))
     if not node.get("allowzero", 0):
         if any(size == 0 and i >= len(x.shape) for i, size in enumerate(wanted)):
@@ -96,19 +91,14 @@ def _reshaped(
 ) -> View | SplitView:
     if prod(shape) != prod(x.shape) or min(shape, default=1) < 1:
         raise ModelError(f"{node.label} reshapes {x.shape} to {shape}, which has another size")
-    if isinstance(x, SplitView):
-        return rejoined(graph, node, x, shape)
-    dims = regroup(x, shape)
-    if dims is not None:
-        return _seen_as(x, dims)
-    split = split_channels(x, shape)
-    if split is None:
+    seen = reshaped(graph, node, x, shape)
+    if seen is None:
         raise node.rejected(
             f"reshapes {x.shape} to {shape}, which splits an axis",
             "only Reshapes that flatten a map, add and remove axes of size 1, or split channels for"
             " a shuffle, are built",
         )
-    return split
+    return seen
 
 
 def _read_axes(graph: GraphBuilder, node: OnnxNode) -> tuple[int, ...] | None:
@@ -118,9 +108,9 @@ def _read_axes(graph: GraphBuilder, node: OnnxNode) -> tuple[int, ...] | None:
     return graph.numbers(node, 1) if node.has_input(1) else None
 
 
-def import_squeeze(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_squeeze(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     """Squeeze dimensions of size 1."""
-    x = graph.view(node)
+    x = graph.layout(node)
     axes = _read_axes(graph, node)
     rank = len(x.dims)
     if axes is None:
@@ -128,57 +118,74 @@ def import_squeeze(graph: GraphBuilder, node: OnnxNode) -> View:
     gone = {axis % rank for axis in axes if -rank <= axis < rank}
     if len(gone) != len(axes) or any(x.shape[i] != 1 for i in gone):
         raise ModelError(f"{node.label}: axes={axes} of shape {x.shape} are not all of size 1")
-    return _seen_as(x, tuple(dim for i, dim in enumerate(x.dims) if i not in gone))
+    return replace(x, dims=tuple(dim for i, dim in enumerate(x.dims) if i not in gone))
 
 
-def import_unsqueeze(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_unsqueeze(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     """Unsqueeze: insert dimensions of size 1."""
-    x = graph.view(node)
+    x = graph.layout(node)
     axes = _read_axes(graph, node) or ()
     rank = len(x.dims) + len(axes)
     new = {axis % rank for axis in axes if -rank <= axis < rank}
     if len(new) != len(axes):
         raise ModelError(f"{node.label}: axes={axes} are not distinct and within rank {rank}")
     old = iter(x.dims)
-    return _seen_as(x, tuple(() if i in new else next(old) for i in range(rank)))
+    return replace(x, dims=tuple(() if i in new else next(old) for i in range(rank)))
 
 
-def import_transpose(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
+def import_transpose(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     """Transpose: only how later operators see the axes changes."""
-    value = graph.value(node, 0)
-    x = value if isinstance(value, SplitView) else graph.view(node)
-    rank = len(x.dims)
+    x = graph.any_view(node)
+    rank = len(x.shape)
     perm = tuple(node.get("perm", range(rank)[::-1]))
     if sorted(perm) != list(range(rank)):
         raise ModelError(f"{node.label}: perm={perm} does not permute {rank} dimensions")
+    if isinstance(x, JoinedView):
+        parts = tuple(replace(p, dims=tuple(p.dims[i] for i in perm)) for p in x.parts)
+        return JoinedView(parts, perm.index(x.axis))
     return replace(x, dims=tuple(x.dims[i] for i in perm))
 
 
 def import_shape(graph: GraphBuilder, node: OnnxNode) -> Constant:
     """Shape of an activation: all shapes are known."""
-    shape = np.array(graph.view(node).shape, np.int64)
+    shape = np.array(graph.any_view(node).shape, np.int64)
     start, end = node.get("start", 0), node.get("end", None)
     return Constant(node.outputs[0], shape[start:end])
 
 
-def import_concat(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Concat along channels."""
-    views = [graph.view(node, i) for i in range(len(node.inputs))]
-    rank = len(views[0].dims)
+def import_concat(graph: GraphBuilder, node: OnnxNode) -> View | JoinedView:
+    """Concat along channels; along anything else only at the end of the model, by the host."""
+    views = [graph.any_view(node, i) for i in range(len(node.inputs))]
+    rank = len(views[0].shape)
     axis = node.get("axis", None)
     if axis is None or not -rank <= axis < rank:
         raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
     at = axis % rank
-    # The other dimensions must agree, and the joined one must be channels and nothing else.
+    rests = {(*v.shape[:at], *v.shape[at + 1 :]) for v in views}
+    if len({len(v.shape) for v in views}) != 1 or len(rests) != 1:
+        shapes = ", ".join(str(v.shape) for v in views[:4]) + (", ..." if views[4:] else "")
+        raise ModelError(f"{node.label}: {shapes} cannot be joined along axis={axis}")
+    plain = [v for v in views if isinstance(v, View)]
+    if len(plain) == len(views) and _joins_channels(plain, at):
+        dims = tuple(("c",) if i == at else dim for i, dim in enumerate(plain[0].dims))
+        return graph.emit(node, Concat(), *plain, dims=dims)
+    parts: list[View | SplitView] = []
+    for view in views:
+        if isinstance(view, JoinedView) and view.axis != at:
+            raise node.rejected("joins what is joined already, along another axis", _CUT)
+        parts += view.parts if isinstance(view, JoinedView) else (view,)
+    return JoinedView(tuple(parts), at)
+
+
+_CUT = "join them outside the accelerator: make each an output of the model"
+
+
+def _joins_channels(views: list[View], at: int) -> bool:
+    """Whether maps of one size and order are joined along channels and nothing else."""
     rests = {tuple(dim for i, dim in enumerate(v.dims) if i != at) for v in views}
     maps = {v.sizes[:2] for v in views}
-    joined = {v.dims[at] for v in views}
-    if len({len(v.dims) for v in views}) != 1 or len(maps) != 1 or len(rests) != 1:
-        raise node.rejected(
-            f"joins {', '.join(str(v.shape) for v in views)} along axis={axis}",
-            "only maps of the same height and width are joined, along channels",
-        )
-    if not joined <= {(), ("c",)} or any("c" in dim for dim in next(iter(rests))):
-        raise node.unsupported("axis", axis, "only joining along channels is built")
-    dims = tuple(("c",) if i == at else dim for i, dim in enumerate(views[0].dims))
-    return graph.emit(node, Concat(), *views, dims=dims)
+    return (
+        len(maps) == len(rests) == 1
+        and {v.dims[at] for v in views} <= {(), ("c",)}
+        and not any("c" in dim for dim in next(iter(rests)))
+    )

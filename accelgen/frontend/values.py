@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.ir.types import Quantization
+from accelgen.ir.views import Piece
 
 __all__ = [
     "NCHW",
     "NHWC",
     "Constant",
     "Integers",
+    "JoinedView",
     "QuantizedView",
     "SplitView",
     "Unknown",
     "View",
-    "regroup",
+    "pieces_of",
 ]
 
 Array = npt.NDArray[Any]
@@ -67,7 +69,7 @@ class View:
 @dataclass(frozen=True)
 class SplitView:
     """A View whose channels a Reshape has split: axes "c0", "c1", ... of sizes ``parts``, slowest
-    first. Only Transpose and Reshape may read it (a channel shuffle)."""
+    first. Only what moves no data may read it (a channel shuffle), and it may be an output."""
 
     tensor: str
     sizes: tuple[int, int, int]
@@ -85,14 +87,32 @@ class SplitView:
 
 
 @dataclass(frozen=True)
+class JoinedView:
+    """Views joined along dimension ``axis``, not the channels of equal maps. Nothing moves, so only
+    an output of the model can be one: the host joins it."""
+
+    parts: tuple[View | SplitView, ...]
+    axis: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as ONNX sees it."""
+        sizes = list(self.parts[0].shape)
+        sizes[self.axis] = sum(part.shape[self.axis] for part in self.parts)
+        return tuple(sizes)
+
+
+@dataclass(frozen=True)
 class QuantizedView:
-    """What QuantizeLinear makes of a View; only DequantizeLinear may read it.
+    """What QuantizeLinear makes of a View.
 
     ``quantization`` is None for an integer input of the model: its DequantizeLinear says it.
+    ``dtype`` is how the model stores it, "int8" or "uint8".
     """
 
-    view: View
+    view: View | SplitView | JoinedView
     quantization: Quantization | None
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -120,17 +140,15 @@ class Unknown:
     source: str
 
 
-def regroup(view: View | SplitView, shape: tuple[int, ...]) -> Dims | None:
-    """Dims of ``view`` reshaped to ``shape``; None when an axis would have to be split."""
-    axes = [axis for dim in view.dims for axis in dim]
-    dims: list[tuple[str, ...]] = []
-    for wanted in shape:
-        taken: list[str] = []
-        size = 1
-        while axes and size < wanted:
-            taken.append(axes.pop(0))
-            size *= view.size_of(taken[-1])
-        if size != wanted:
-            return None
-        dims.append(tuple(taken))
-    return None if axes else tuple(dims)
+def pieces_of(view: View | SplitView | JoinedView) -> tuple[Piece, ...]:
+    """How to make ``view`` of tensors as they lie in memory."""
+    if isinstance(view, JoinedView):
+        return tuple(piece for part in view.parts for piece in pieces_of(part))
+    parts = view.parts if isinstance(view, SplitView) else (view.sizes[2],)
+    names = [f"c{i}" for i in range(len(parts))] if isinstance(view, SplitView) else ["c"]
+    memory = ["h", "w", *names]
+    seen = [axis for dim in view.dims for axis in dim]
+    # Axes of size 1 are in no dimension: wherever they go, nothing moves.
+    order = [memory.index(axis) for axis in (*seen, *(a for a in memory if a not in seen))]
+    split = (*view.sizes[:2], *parts)
+    return (Piece(tensor=view.tensor, split=split, order=tuple(order), shape=view.shape),)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from accelgen.ir.ops import Op
 from accelgen.ir.types import TensorType
+from accelgen.ir.views import OutputView, plain_view
 
 __all__ = ["Graph", "Node"]
 
@@ -34,6 +35,7 @@ class Graph:
     """A network from one input tensor to one or more outputs.
 
     ``tensors`` holds the types of activations and of constants; ``constants`` the arrays.
+    ``outputs`` are tensors, each once; ``views`` the model's outputs, in its order, made of them.
     """
 
     nodes: tuple[Node, ...]
@@ -42,6 +44,13 @@ class Graph:
     input: str
     outputs: tuple[str, ...]
     name: str = "model"
+    views: tuple[OutputView, ...] = ()
+
+    def model_outputs(self) -> tuple[OutputView, ...]:
+        """The model's outputs; of a graph made without a model: maps in NCHW, vectors (1, c)."""
+        return self.views or tuple(
+            plain_view(name, name, self.tensors[name].shape) for name in self.outputs
+        )
 
     def producer(self, tensor: str) -> Node | None:
         """The node that makes ``tensor``; None for the input and constants."""

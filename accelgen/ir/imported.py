@@ -36,7 +36,9 @@ class Imported:
         ``constants[name] == integer_weights[name] * weight_scales[name]`` per output channel, to
         the bit of a float32 product; in [-127, 127].
     integer_biases : mapping of constant to int32 array (o,)
-        Biases as the file had them, in steps of input scale times weight scale.
+        Biases as the file had them, in steps of ``bias_scales``.
+    bias_scales : mapping of constant to float64 array (o,)
+        Usually input scale times weight scale; where not, the bias is rounded to that.
     input_layout : str
         ``"nchw"`` or ``"nhwc"``: the order in which the ONNX model takes its input; ``graph``
         always takes NHWC.
@@ -49,5 +51,6 @@ class Imported:
     weight_scales: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     integer_weights: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     integer_biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    bias_scales: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     input_layout: str = "nchw"
     warnings: tuple[str, ...] = ()

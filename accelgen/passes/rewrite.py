@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.ir.graph import Graph, Node
+from accelgen.ir.names import Names
 from accelgen.ir.ops import Conv2d, Pads
 from accelgen.ir.types import TensorType
 
@@ -133,11 +134,12 @@ def rewrite(graph: Graph, match: Callable[[Lookup, Node], Rewrite | None]) -> Gr
 
 def _apply(graph: Graph, found: list[Rewrite]) -> Graph:
     tensors, constants = dict(graph.tensors), dict(graph.constants)
+    fresh = Names.of(graph)
     replaced: dict[str, Node | None] = {}
     for change in found:
         names = {}
         for wanted, array in change.constants.items():
-            names[wanted] = _unused(wanted, tensors)
+            names[wanted] = fresh.fresh(wanted)
             constants[names[wanted]] = np.ascontiguousarray(array, np.float32)
             tensors[names[wanted]] = TensorType(array.shape, "float32")
         first, *rest = change.by.inputs
@@ -147,10 +149,3 @@ def _apply(graph: Graph, found: list[Rewrite]) -> Graph:
     nodes = [replaced.get(node.name, node) for node in graph.nodes]
     kept = tuple(node for node in nodes if node is not None)
     return graph.with_nodes(kept, tensors=tensors, constants=constants)
-
-
-def _unused(wanted: str, taken: Mapping[str, object]) -> str:
-    name, count = wanted, 2
-    while name in taken:
-        name, count = f"{wanted}_{count}", count + 1
-    return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import QTable
 from accelgen.quant.tables import compose
 
@@ -17,6 +17,7 @@ def compose_tables(graph: Graph) -> Graph:
     reads = Counter(name for n in graph.nodes for name in n.inputs) + Counter(graph.outputs)
     constants, tensors = dict(graph.constants), dict(graph.tensors)
     kept: dict[str, Node] = {}
+    names = Names.of(graph)
     for node in graph.nodes:
         before = kept.get(node.inputs[0])
         if (
@@ -26,7 +27,7 @@ def compose_tables(graph: Graph) -> Graph:
             and reads[before.output] == 1
         ):
             del kept[before.output]
-            name = f"{node.name}/table"
+            name = names.fresh(f"{node.name}/table")
             constants[name] = compose(constants[before.inputs[1]], constants[node.inputs[1]])
             tensors[name] = TensorType((256,), "int8")
             sources = tuple(dict.fromkeys((*before.sources, *node.sources)))

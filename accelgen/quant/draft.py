@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import QuantizationError, UnsupportedOpError
-from accelgen.ir import Graph, Node, Quantization, TensorType, ops
+from accelgen.ir import Graph, Names, Node, Quantization, TensorType, ops
 from accelgen.quant.elementwise import Curve
 from accelgen.quant.tables import ALL_INT8
 from accelgen.quant.weights import Integers
@@ -25,6 +25,7 @@ class Given:
     weight_scales: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     weights: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    bias_scales: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
 class Draft:
@@ -41,6 +42,7 @@ class Draft:
         self.tensors: dict[str, TensorType] = {}
         self.constants: dict[str, npt.NDArray[Any]] = {}
         self.integers: dict[str, Integers] = {}
+        self.names = Names.of(graph, constants=False)
         # What each tensor is an elementwise function of, by the name of the tensor it starts from.
         self.roots: dict[str, dict[str, Curve]] = {}
 
@@ -67,7 +69,8 @@ class Draft:
         self.roots[tensor] = {tensor: Curve(ALL_INT8, quantization, ())}
 
     def constant(self, name: str, array: npt.NDArray[Any]) -> str:
-        """Add a constant."""
+        """Add a constant, called ``name`` where that is free."""
+        name = self.names.fresh(name)
         self.constants[name] = array
         self.tensors[name] = TensorType(array.shape, str(array.dtype))
         return name

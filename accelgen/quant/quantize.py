@@ -93,6 +93,7 @@ def quantize_imported(
         weight_scales=imported.weight_scales,
         weights=imported.integer_weights,
         biases=imported.integer_biases,
+        bias_scales=imported.bias_scales,
     )
     int8, integers = rewrite(graph, imported.quantization, given)
     chosen: npt.NDArray[np.float32] | None = None

@@ -13,7 +13,14 @@ from accelgen.quant.elementwise import Curve, function_of, is_uniform
 from accelgen.quant.fusion import complete, fused_clips
 from accelgen.quant.scales import add_factors, fixed_point
 from accelgen.quant.tables import clip_limits, rescale_table
-from accelgen.quant.weights import ACC_BITS, Integers, fold, given_integers, integers_of
+from accelgen.quant.weights import (
+    ACC_BITS,
+    Integers,
+    Steps,
+    fold,
+    given_integers,
+    integers_of,
+)
 
 __all__ = ["rewrite", "to_int8"]
 
@@ -131,13 +138,20 @@ def _integers(draft: Draft, node: Node) -> Integers:
     weight, bias = draft.graph.constants[w_name], draft.graph.constants[b_name]
     if w_name in given.weights:
         integers = given_integers(
-            given.weights[w_name], given.weight_scales[w_name], bias, given.biases.get(b_name),
+            given.weights[w_name], given.weight_scales[w_name], bias, _bias_steps(given, b_name),
             x, where,
         )  # fmt: skip
     else:
         integers = integers_of(weight, bias, x, where, draft.acc_bits)
     draft.integers[node.name] = integers
     return integers
+
+
+def _bias_steps(given: Given, name: str) -> Steps | None:
+    """Bias ``name`` as the file has it, with its scale."""
+    if name not in given.biases:
+        return None
+    return Steps(given.biases[name], given.bias_scales.get(name))
 
 
 def _conv2d(draft: Draft, node: Node, clip: Node | None) -> None:
@@ -196,10 +210,10 @@ def _keeping_scale(draft: Draft, node: Node, op: ops.Op, suffix: str) -> None:
     if x == y:
         draft.add(node, op, node.inputs)
         return
-    before = f"{node.output}/{suffix}"
+    before = draft.names.fresh(f"{node.output}/{suffix}")
     draft.type_of(before, node.output, x)
     draft.nodes.append(replace(node, op=op, output=before, sources=sources_of(node)))
-    draft.add_table(node, before, rescale_table(x, y), f"{node.name}/rescale")
+    draft.add_table(node, before, rescale_table(x, y), draft.names.fresh(f"{node.name}/rescale"))
 
 
 def _average(draft: Draft, node: Node, count: int) -> dict[str, int]:
@@ -231,7 +245,7 @@ def _concat(draft: Draft, node: Node, clip: Node | None) -> None:
     y = draft.scale(node.output)
     inputs = []
     for name in node.inputs:
-        x, moved = draft.scale(name), f"{name}/for/{node.name}"
+        x, moved = draft.scale(name), draft.names.of_part(name, f"/for/{node.name}")
         if x == y:
             inputs.append(name)
             continue

@@ -12,7 +12,15 @@ from accelgen.errors import QuantizationError
 from accelgen.ir import Quantization
 from accelgen.quant.scales import fixed_point
 
-__all__ = ["ACC_BITS", "Integers", "fold", "given_integers", "integers_of", "quantize_weight"]
+__all__ = [
+    "ACC_BITS",
+    "Integers",
+    "Steps",
+    "fold",
+    "given_integers",
+    "integers_of",
+    "quantize_weight",
+]
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,6 +29,17 @@ ACC_BITS = 27
 
 _INT32_MAX = (1 << 31) - 1
 _FITTING_ROUNDS = 20
+
+#: A product of two float32 scales, rounded to float32 by whoever wrote the file, is that close.
+_SAME_SCALE = 1e-6
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A bias of a QDQ file: ``values * scale``; no scale: that of the layer's sums."""
+
+    values: npt.NDArray[Any]
+    scale: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,17 +108,21 @@ def given_integers(
     weight: npt.NDArray[np.int8],
     scale: Floats,
     bias: Floats,
-    steps: npt.NDArray[Any] | None,
+    steps: Steps | None,
     x: Quantization,
     where: str,
 ) -> Integers:
-    """Integers that a QDQ file gave: used as they are. ``steps`` are its integer biases, if any."""
-    if steps is None:
-        real = _bias_steps(bias, x, scale)
-        if (np.abs(real) > _INT32_MAX).any():
-            raise QuantizationError(f"{where}: the bias does not fit int32; quantize it anew")
-        steps = real
-    return Integers(weight, scale, np.asarray(steps).astype(np.int32), _bias_scale(x, scale))
+    """Integers that a QDQ file gave: used as they are. ``steps`` are its integer biases, if any;
+    those of another scale than the layer's sums are rounded to that."""
+    sums = _bias_scale(x, scale)
+    if steps is not None and (
+        steps.scale is None or np.allclose(steps.scale, sums, rtol=_SAME_SCALE, atol=0)
+    ):
+        return Integers(weight, scale, np.asarray(steps.values).astype(np.int32), sums)
+    real = _bias_steps(bias, x, scale)
+    if (np.abs(real) > _INT32_MAX).any():
+        raise QuantizationError(f"{where}: the bias does not fit int32; quantize it anew")
+    return Integers(weight, scale, real.astype(np.int32), sums)
 
 
 def fold(

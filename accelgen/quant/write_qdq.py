@@ -14,10 +14,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from accelgen.errors import OutputError
-from accelgen.ir import Graph, Node, Quantization, ops
+from accelgen.ir import Graph, Names, Node, Quantization, ops
+from accelgen.ir.views import OutputView, Piece, plain_view
 from accelgen.quant.quantize import QuantizedModel
 
-__all__ = ["integer_name", "to_qdq", "write_qdq"]
+__all__ = ["to_qdq", "write_qdq"]
 
 _OPSET = 17
 _OPSET_OF_MISH = 18
@@ -36,6 +37,8 @@ _ACTIVATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "identity": ("Identity", ()),
 }
 _HARD_SIGMOID = (1 / 6, 0.5)
+#: A tensor (h, w, c) in the order of ONNX.
+_NCHW = (2, 0, 1)
 
 
 def write_qdq(model: QuantizedModel, path: str | Path) -> None:
@@ -55,10 +58,9 @@ def write_qdq(model: QuantizedModel, path: str | Path) -> None:
 def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
     """ONNX opset 17 (18 with Mish): float operators between QuantizeLinear and DequantizeLinear.
 
-    NCHW, batch 1, whatever the order of the original's input; outputs of one pixel become (1, c).
+    NCHW, batch 1, whatever the order of the original's input; outputs as the original has them.
     Activations int8 per tensor, weights int8 per output channel, biases int32. Node names and the
-    names of input and outputs are kept; tensor ``t`` has its integers under
-    :func:`integer_name`. Reading the file back gives the same int8 graph.
+    names of input and outputs are kept. Reading the file back gives the same int8 graph.
     """
     writer = _Writer(model)
     graph = model.float_graph
@@ -66,13 +68,15 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
     for node in graph.nodes:
         _write_node(writer, node)
         writer.leave(node.output)
+    for view in graph.model_outputs():
+        writer.show(view)
     kinds = {op.kind for op in (n.op for n in graph.nodes) if isinstance(op, ops.Activation)}
     proto = helper.make_model(
         helper.make_graph(
             writer.nodes,
             graph.name,
-            [_value(graph, graph.input, flat=False)],
-            [_value(graph, name, flat=_is_vector(graph, name)) for name in graph.outputs],
+            [_input(graph)],
+            [_output(view) for view in graph.model_outputs()],
             writer.initializers,
         ),
         opset_imports=[helper.make_opsetid("", _OPSET_OF_MISH if "mish" in kinds else _OPSET)],
@@ -83,19 +87,14 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
     return proto
 
 
-def integer_name(tensor: str) -> str:
-    """What QuantizeLinear makes of ``tensor`` in a file of ours."""
-    return f"{tensor}/int8"
+def _input(graph: Graph) -> onnx.ValueInfoProto:
+    _, h, w, c = graph.tensors[graph.input].shape
+    return helper.make_tensor_value_info(graph.input, TensorProto.FLOAT, [1, c, h, w])
 
 
-def _is_vector(graph: Graph, tensor: str) -> bool:
-    return graph.tensors[tensor].shape[:3] == (1, 1, 1)
-
-
-def _value(graph: Graph, tensor: str, *, flat: bool) -> onnx.ValueInfoProto:
-    _, h, w, c = graph.tensors[tensor].shape
-    shape = [1, c] if flat else [1, c, h, w]
-    return helper.make_tensor_value_info(tensor, TensorProto.FLOAT, shape)
+def _output(view: OutputView) -> onnx.ValueInfoProto:
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(view.dtype))
+    return helper.make_tensor_value_info(view.name, kind, view.shape)
 
 
 class _Writer:
@@ -106,26 +105,29 @@ class _Writer:
         self.graph = model.float_graph
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
-        self._names: set[str] = set()
+        self.names = Names.of(self.graph, constants=False)
+        self._shown = {view.name for view in self.graph.model_outputs()}
+        self._written: set[str] = set()
 
     def raw(self, tensor: str) -> str:
         """The name under which an operator's result is written, before its scale."""
-        return f"{tensor}/float" if tensor in self.graph.outputs else tensor
+        return self.names.of_part(tensor, "/float") if tensor in self._shown else tensor
 
     def real(self, tensor: str) -> str:
         """The name under which operators read ``tensor``, rounded to its scale."""
         if tensor not in self.model.quantization:
             return self.raw(tensor)
-        return f"{tensor}/real"
+        return self.names.of_part(tensor, "/real")
 
     def node(self, kind: str, name: str, inputs: list[str], output: str, **fields: Any) -> None:
-        """Append one ONNX node."""
+        """Append one ONNX node; of ``inputs`` that are left out the name is empty."""
         self.nodes.append(helper.make_node(kind, inputs, [output], name=name, **fields))
 
-    def constant(self, name: str, array: npt.NDArray[Any]) -> str:
-        """Add an initializer once; returns its name."""
-        if name not in self._names:
-            self._names.add(name)
+    def constant(self, base: str, suffix: str, array: npt.NDArray[Any]) -> str:
+        """Add an initializer for ``base`` once; returns its name."""
+        name = self.names.of_part(base, suffix)
+        if name not in self._written:
+            self._written.add(name)
             self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
@@ -134,37 +136,77 @@ class _Writer:
         self._round(self.graph.input, self.graph.input)
 
     def leave(self, tensor: str) -> None:
-        """Quantize an operator's result; give outputs their name and shape."""
+        """Quantize an operator's result."""
         self._round(tensor, self.raw(tensor))
-        if tensor in self.graph.outputs:
-            flat = _is_vector(self.graph, tensor)
-            kind, fields = ("Flatten", {"axis": 1}) if flat else ("Identity", {})
-            self.node(kind, f"{tensor}/output", [self.real(tensor)], tensor, **fields)
+
+    def show(self, view: OutputView) -> None:
+        """Make one of the model's outputs."""
+        parts = [self._piece(view, i, piece) for i, piece in enumerate(view.pieces)]
+        joined = parts[0]
+        if len(parts) > 1:
+            joined = self.names.of_part(view.name, "/joined")
+            self.node("Concat", joined, parts, joined, axis=view.axis)
+        if view.dtype == "float32":
+            self.node("Identity", self.names.of_part(view.name, "/output"), [joined], view.name)
+            return
+        # One scale for all pieces: the model rounded the joined output.
+        of = self.model.quantization[view.pieces[0].tensor]
+        scale = self._scale(self.names.of_part(view.name, "/integers"), of, view.dtype)
+        name = self.names.of_part(view.name, "/output")
+        self.node("QuantizeLinear", name, [joined, *scale], view.name)
+
+    def _piece(self, view: OutputView, index: int, piece: Piece) -> str:
+        """One tensor (1, c, h, w) as the model sees it; returns the name of that."""
+        _, h, w, c = self.graph.tensors[piece.tensor].shape
+        seen, base = self.real(piece.tensor), f"{view.name}/{index}"
+        if piece == plain_view("", piece.tensor, (1, h, w, c)).pieces[0] and (h, w) != (1, 1):
+            return seen
+        flat = piece.shape == (1, c * h * w) and piece.order == _NCHW and len(piece.split) == 3
+        if flat:
+            name = self.names.of_part(base, "/flat")
+            self.node("Flatten", name, [seen], name, axis=1)
+            return name
+        steps: list[tuple[str, tuple[int, ...]]] = [("Transpose", (0, 2, 3, 1))]
+        steps += [("Reshape", piece.split), ("Transpose", piece.order), ("Reshape", piece.shape)]
+        for number, (kind, numbers) in enumerate(steps):
+            name = self.names.of_part(base, f"/{number}")
+            if kind == "Transpose":
+                self.node(kind, name, [seen], name, perm=numbers)
+            else:
+                shape = self.constant(base, f"/{number}.shape", np.array(numbers, np.int64))
+                self.node(kind, name, [seen, shape], name)
+            seen = name
+        return seen
 
     def _round(self, tensor: str, source: str) -> None:
         if tensor not in self.model.quantization:
             return
         scale = self._scale(tensor, self.model.quantization[tensor])
-        q = integer_name(tensor)
-        self.node("QuantizeLinear", f"{tensor}/quantize", [source, *scale], q)
-        self.node("DequantizeLinear", f"{tensor}/dequantize", [q, *scale], self.real(tensor))
+        q, quantize, dequantize = (
+            self.names.of_part(tensor, s) for s in ("/int8", "/quantize", "/dequantize")
+        )
+        self.node("QuantizeLinear", quantize, [source, *scale], q)
+        self.node("DequantizeLinear", dequantize, [q, *scale], self.real(tensor))
 
-    def _scale(self, tensor: str, of: Quantization) -> list[str]:
+    def _scale(self, tensor: str, of: Quantization, dtype: str = "int8") -> list[str]:
+        zero = of.zero_point + (128 if dtype == "uint8" else 0)
         return [
-            self.constant(f"{tensor}/scale", np.array(of.scale, np.float32)),
-            self.constant(f"{tensor}/zero_point", np.array(of.zero_point, np.int8)),
+            self.constant(tensor, "/scale", np.array(of.scale, np.float32)),
+            self.constant(tensor, "/zero_point", np.array(zero, dtype)),
         ]
 
-    def dequantized(self, name: str, array: npt.NDArray[Any], scale: npt.NDArray[Any]) -> str:
+    def dequantized(
+        self, base: str, suffix: str, array: npt.NDArray[Any], scale: npt.NDArray[Any]
+    ) -> str:
         """A constant as integers with a scale along axis 0; returns the name of its floats."""
-        self.constant(name, array)
         parts = [
-            name,
-            self.constant(f"{name}/scale", scale.astype(np.float32)),
-            self.constant(f"{name}/zero_point", np.zeros(scale.shape, array.dtype)),
+            self.constant(base, suffix, array),
+            self.constant(base, f"{suffix}/scale", scale.astype(np.float32)),
+            self.constant(base, f"{suffix}/zero_point", np.zeros(scale.shape, array.dtype)),
         ]
-        self.node("DequantizeLinear", f"{name}/dequantize", parts, f"{name}/real", axis=0)
-        return f"{name}/real"
+        name, real = (self.names.of_part(base, suffix + s) for s in ("/dequantize", "/real"))
+        self.node("DequantizeLinear", name, parts, real, axis=0)
+        return real
 
 
 def _write_node(writer: _Writer, node: Node) -> None:
@@ -175,11 +217,11 @@ def _write_node(writer: _Writer, node: Node) -> None:
         return
     inputs = [writer.real(name) for name in node.inputs]
     if isinstance(op, ops.Select):
-        channels = writer.constant(f"{node.name}/channels", np.array(op.channels, np.int64))
+        channels = writer.constant(node.name, "/channels", np.array(op.channels, np.int64))
         writer.node("Gather", node.name, [*inputs, channels], out, axis=1)
         return
     if isinstance(op, ops.Upsample):
-        scales = writer.constant(f"{node.name}/scales", np.array([1, 1, 2, 2], np.float32))
+        scales = writer.constant(node.name, "/scales", np.array([1, 1, 2, 2], np.float32))
         writer.node(
             "Resize", node.name, [*inputs, "", scales], out, mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor",
@@ -207,13 +249,16 @@ def _plain(op: ops.Op) -> tuple[str, dict[str, Any]]:
 
 def _write_conv(writer: _Writer, node: Node, op: ops.Conv2d, out: str) -> None:
     integers = writer.model.integers.get(node.name)
-    w_name, b_name = f"{node.name}/weight", f"{node.name}/bias"
+    weight_of, bias_of = (node.name, "/weight"), (node.name, "/bias")
     if integers is None:  # part of an elementwise function between two scales
         w, b = (writer.graph.constants[name] for name in node.inputs[1:])
-        weight, bias = writer.constant(w_name, w.transpose(0, 3, 1, 2)), writer.constant(b_name, b)
+        weight = writer.constant(*weight_of, w.transpose(0, 3, 1, 2))
+        bias = writer.constant(*bias_of, b)
     else:
-        weight = writer.dequantized(w_name, integers.weight.transpose(0, 3, 1, 2), integers.scale)
-        bias = writer.dequantized(b_name, integers.bias, integers.bias_scale)
+        weight = writer.dequantized(
+            *weight_of, integers.weight.transpose(0, 3, 1, 2), integers.scale
+        )
+        bias = writer.dequantized(*bias_of, integers.bias, integers.bias_scale)
     writer.node(
         "Conv", node.name, [writer.real(node.inputs[0]), weight, bias], out,
         kernel_shape=op.kernel, strides=op.stride, dilations=op.dilation, pads=op.pads,
@@ -228,15 +273,16 @@ def _write_activation(writer: _Writer, name: str, op: ops.Activation, x: str, ou
             writer.node("Relu", name, [x], out)
             return
         limits = [
-            writer.constant(f"{name}/{end}", np.array(limit, np.float32))
+            writer.constant(name, f"/{end}", np.array(limit, np.float32))
             if np.isfinite(limit)
             else ""
             for end, limit in (("min", low), ("max", high))
         ]
         writer.node("Clip", name, [x, *limits], out)
     elif op.kind == "swish":
-        writer.node("Sigmoid", f"{name}/sigmoid", [x], f"{out}/sigmoid")
-        writer.node("Mul", name, [x, f"{out}/sigmoid"], out)
+        gate = writer.names.of_part(out, "/sigmoid")
+        writer.node("Sigmoid", writer.names.of_part(name, "/sigmoid"), [x], gate)
+        writer.node("Mul", name, [x, gate], out)
     else:
         kind, attributes = _ACTIVATIONS[op.kind]
         params = op.params or (_HARD_SIGMOID if op.kind == "hard_sigmoid" else ())

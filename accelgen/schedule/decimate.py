@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelgen.arch import ArchParams
-from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import QConv2d, QMaxPool
 from accelgen.ir.shapes import infer_shape
 from accelgen.schedule.fuse import Chain
@@ -31,11 +31,12 @@ def decimate(graph: Graph, arch: ArchParams, in_phases: frozenset[str] = frozens
     ``in_phases``: the tensors that would be stored in phases if nothing was dropped.
     """
     tensors = dict(graph.tensors)
+    names = Names.of(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.inputs[0] != graph.input and _pays(node, graph, arch, in_phases):
             assert isinstance(node.op, QConv2d)
-            source, name = node.inputs[0], f"{node.name}.decimated"
+            source, name = node.inputs[0], names.fresh(f"{node.name}.decimated")
             op = QMaxPool(kernel=(1, 1), stride=node.op.stride)
             fewer = replace(node, name=name, op=op, inputs=(source,), output=name)
             kind = tensors[source]

@@ -82,5 +82,9 @@ def _subgraph(graph: Graph, names: set[str], several: bool, part: int) -> Graph:
     outputs += [n.output for n in nodes if n.output in later and n.output not in outputs]
     first = graph.input if graph.input in inputs else inputs[0]
     return graph.with_nodes(
-        nodes, input=first, outputs=tuple(outputs), name=f"{graph.name}.part{part}"
+        nodes,
+        input=first,
+        outputs=tuple(outputs),
+        name=f"{graph.name}.part{part}",
+        views=(),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from accelgen.errors import ScheduleError
-from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.offload import tail_nodes
 from accelgen.ir.ops import QConcat, QTable
 from accelgen.schedule.upsample import lower_upsamples
@@ -103,7 +103,7 @@ def _share_prefixes(graph: Graph) -> Graph:
 
 def _copy_concat_members(graph: Graph, inputs: tuple[str, ...]) -> Graph:
     """Copy members that cannot live inside a concat's storage: inputs, and members elsewhere."""
-    taken = set(inputs)
+    taken, names = set(inputs), Names.of(graph)
     tensors, constants = dict(graph.tensors), dict(graph.constants)
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -111,11 +111,12 @@ def _copy_concat_members(graph: Graph, inputs: tuple[str, ...]) -> Graph:
             members = []
             for i, member in enumerate(node.inputs):
                 if member in taken:
-                    name = f"{node.name}.copy{i}"
+                    name = names.of_part(node.name, f".copy{i}")
                     tensors[name] = tensors[member]
-                    constants[IDENTITY_TABLE] = np.arange(-128, 128).astype(np.int8)
-                    tensors[IDENTITY_TABLE] = TensorType((256,), "int8")
-                    inputs_ = (member, IDENTITY_TABLE)
+                    table = names.of_part(IDENTITY_TABLE, "")
+                    constants[table] = np.arange(-128, 128).astype(np.int8)
+                    tensors[table] = TensorType((256,), "int8")
+                    inputs_ = (member, table)
                     nodes.append(Node(name=name, op=QTable(), inputs=inputs_, output=name))
                     member = name
                 taken.add(member)

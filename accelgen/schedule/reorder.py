@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import QConcat, QConv2d, QSelect
 from accelgen.schedule.select import Parts, Source, find_parts, is_lane_by_lane, takes_any_order
 
@@ -44,6 +44,7 @@ class _Reordering:
         self.nodes: list[Node] = []
         self.tensors = dict(graph.tensors)
         self.constants = dict(graph.constants)
+        self.names = Names.of(graph)
         self.gathered: dict[str, _Ordered] = {}
         self.parts: dict[Source, _Ordered] = {}  # (tensor, number of its part)
         self.orders: dict[str, tuple[int, ...]] = {}  # of reordered tensors: channel of each lane
@@ -85,12 +86,13 @@ class _Reordering:
             new = self._gather(source)
             order = tuple(at[c] for c in new.channels)
             self.orders[node.output] = order
-            self._type(f"{node.output}.ordered", node.output, len(order))
-            return self._taking(node, new.tensor, f"{node.output}.ordered", node.name, order)
+            ordered = self.names.of_part(node.output, ".ordered")
+            self._type(ordered, node.output, len(order))
+            return self._taking(node, new.tensor, ordered, node.name, order)
         if takes_any_order(node):
             new = self._gather(source)
             weight = self.constants[node.inputs[1]][..., [at[c] for c in new.channels]]
-            name = self._constant(f"{node.name}/weight.ordered", weight)
+            name = self._constant(node.name, "/weight.ordered", weight)
             return replace(node, inputs=(new.tensor, name, *node.inputs[2:]))
         return self._with_copies(node)
 
@@ -111,7 +113,7 @@ class _Reordering:
         name = members[0].tensor
         joined = tuple(c for m in members for c in m.channels)
         if len(members) > 1:
-            name = f"{tensor}.gathered"
+            name = self.names.of_part(tensor, ".gathered")
             self._type(name, tensor, len(joined))
             inputs = tuple(m.tensor for m in members)
             self.nodes.append(Node(name=name, op=QConcat(), inputs=inputs, output=name))
@@ -124,9 +126,9 @@ class _Reordering:
             return self.parts[source, number]
         channels = self.found.parts[source][number]
         order = self.orders.get(source, tuple(range(self.graph.tensors[source].shape[3])))
-        name = f"{source}.ordered" if source in self.orders else source
+        name = self.names.of_part(source, ".ordered") if source in self.orders else source
         if len(channels) < len(order):
-            whole, name = name, f"{source}.part{number}"
+            whole, name = name, self.names.of_part(source, f".part{number}")
             self._type(name, source, len(channels))
             self._copy(whole, name, [order.index(c) for c in channels], len(order))
             order = channels
@@ -137,13 +139,15 @@ class _Reordering:
         """``node`` once for each part of its output."""
         source = node.inputs[0]
         for number, channels in enumerate(self.found.parts[node.output]):
-            output = f"{node.output}.part{number}"
+            part = f".part{number}"
+            output = self.names.of_part(node.output, part)
             self._type(output, node.output, len(channels))
             self.parts[node.output, number] = _Ordered(
                 output, tuple((node.output, c) for c in channels)
             )
-            made_of = source if takes_any_order(node) else f"{source}.part{number}"
-            yield self._taking(node, made_of, output, f"{node.name}.part{number}", channels)
+            made_of = source if takes_any_order(node) else self.names.of_part(source, part)
+            name = self.names.of_part(node.name, part)
+            yield self._taking(node, made_of, output, name, channels)
 
     def _taking(
         self, node: Node, source: str, output: str, name: str, channels: Sequence[int]
@@ -154,7 +158,7 @@ class _Reordering:
         if isinstance(op, QConv2d):
             for i, suffix in enumerate(("weight", "bias", "multiplier", "shift"), start=1):
                 values = self.constants[node.inputs[i]][list(channels)]
-                inputs[i] = self._constant(f"{name}/{suffix}.ordered", values)
+                inputs[i] = self._constant(name, f"/{suffix}.ordered", values)
             if op.groups > 1:
                 op = replace(op, groups=len(channels))
         else:
@@ -180,11 +184,13 @@ class _Reordering:
             "multiplier": np.full(len(lanes), _MULTIPLIER, np.int32),
             "shift": np.full(len(lanes), _SHIFT, np.int32),
         }
-        inputs = (source, *(self._constant(f"{name}/{k}.copy", v) for k, v in values.items()))
+        inputs = (source, *(self._constant(name, f"/{k}.copy", v) for k, v in values.items()))
         op = QConv2d(kernel=(1, 1), input_zero=0, output_zero=0)
-        self.nodes.append(Node(name=f"{name}.copy", op=op, inputs=inputs, output=name))
+        copy = self.names.of_part(name, ".copy")
+        self.nodes.append(Node(name=copy, op=op, inputs=inputs, output=name))
 
-    def _constant(self, name: str, array: npt.NDArray[Any]) -> str:
+    def _constant(self, base: str, suffix: str, array: npt.NDArray[Any]) -> str:
+        name = self.names.of_part(base, suffix)
         self.constants[name] = np.ascontiguousarray(array)
         self.tensors[name] = TensorType(array.shape, str(array.dtype))
         return name

@@ -27,6 +27,7 @@ def single_step(program: Program, step: int) -> Program:
         input=chosen.inputs[0],
         outputs=tuple(t for t in (chosen.output, chosen.squeezed) if t),
         name=f"{whole.name}.step{step}",
+        views=(),
     )
     # An input that the network folds is folded here too; a tensor made in between never is.
     folded = frozenset(

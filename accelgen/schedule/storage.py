@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import ArchParams
-from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import (
     QAdd,
     QAvgPool,
@@ -144,14 +144,16 @@ def _concat_slots(node: Node, slots: dict[str, Slots], graph: Graph) -> Slots:
 def _repack(prepared: Prepared, tensor: str) -> Prepared:
     """Insert an identity 1x1 convolution between ``tensor`` and its lane-by-lane readers."""
     graph = prepared.graph
-    name = f"{tensor}.repacked"
+    names = Names.of(graph)
+    name = names.fresh(f"{tensor}.repacked")
     channels = graph.tensors[tensor].shape[3]
-    values: dict[str, npt.NDArray[Any]] = {
-        f"{name}.weight": np.eye(channels, dtype=np.int8).reshape(channels, 1, 1, channels),
-        f"{name}.bias": np.zeros(channels, np.int32),
-        f"{name}.multiplier": np.full(channels, 1 << 16, np.int32),
-        f"{name}.shift": np.full(channels, 16, np.int32),
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "weight": np.eye(channels, dtype=np.int8).reshape(channels, 1, 1, channels),
+        "bias": np.zeros(channels, np.int32),
+        "multiplier": np.full(channels, 1 << 16, np.int32),
+        "shift": np.full(channels, 16, np.int32),
     }
+    values = {names.fresh(f"{name}.{kind}"): array for kind, array in arrays.items()}
     op = QConv2d(kernel=(1, 1), input_zero=0, output_zero=0)
     node = Node(name=name, op=op, inputs=(tensor, *values), output=name)
     types = {k: TensorType(v.shape, str(v.dtype)) for k, v in values.items()}

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelgen.ir import Graph, Node, TensorType
+from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import Op, QMaxPool, QStretch, QUpsample
 from accelgen.ir.shapes import infer_shape
 
@@ -33,6 +33,7 @@ _STAGES: tuple[tuple[str, Op], ...] = (
 def lower_upsamples(graph: Graph) -> Graph:
     """``graph`` with four nodes in the place of each QUpsample; the last makes its output."""
     tensors = dict(graph.tensors)
+    names = Names.of(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
         if not isinstance(node.op, QUpsample):
@@ -40,8 +41,8 @@ def lower_upsamples(graph: Graph) -> Graph:
             continue
         source = node.inputs[0]
         for suffix, op in _STAGES:
-            name = f"{node.name}.{suffix}" if suffix else node.name
-            output = f"{node.output}.{suffix}" if suffix else node.output
+            name = names.of_part(node.name, f".{suffix}") if suffix else node.name
+            output = names.of_part(node.output, f".{suffix}") if suffix else node.output
             stage = replace(node, name=name, op=op, inputs=(source,), output=output)
             kind = graph.tensors[node.output]
             tensors[output] = TensorType(infer_shape(stage, tensors), "int8", kind.quantization)

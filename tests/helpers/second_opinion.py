@@ -1,0 +1,88 @@
+"""A model by onnxruntime beside the golden model: float, int8, and the QDQ file we write."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+
+from accelgen.frontend import load_onnx
+from accelgen.golden.interpret import interpret
+from accelgen.golden.outputs import model_outputs
+from accelgen.passes import run_passes
+from accelgen.quant import quantize, quantize_imported
+from accelgen.quant.write_qdq import to_qdq
+
+__all__ = ["assert_int8_agrees", "assert_outputs_agree", "loaded", "ort_outputs"]
+
+
+def loaded(model):
+    """As the verbs read it: imported, passes run."""
+    imported = load_onnx(model)
+    return replace(imported, graph=run_passes(imported.graph))
+
+
+def ort_outputs(model, x):
+    """All outputs by name, by onnxruntime without its optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+
+
+def _as_ours(imported, x):
+    """The model's own input as the graph takes it."""
+    shape = imported.graph.tensors[imported.graph.input].shape
+    if x.ndim == 4 and imported.input_layout == "nhwc":
+        return x
+    _, h, w, c = shape
+    return np.ascontiguousarray(x.reshape(1, c, h, w).transpose(0, 2, 3, 1))
+
+
+def assert_outputs_agree(model, *, seed=0):
+    """Names, order, shapes and values of the outputs, float and int8, and of the file we write."""
+    imported = loaded(model)
+    dims = [d.dim_value or 1 for d in model.graph.input[0].type.tensor_type.shape.dim]
+    x = np.random.default_rng(seed).standard_normal(dims).astype(np.float32)
+    wanted = ort_outputs(model, x)
+
+    got = model_outputs(imported.graph, interpret(imported.graph, _as_ours(imported, x)))
+
+    assert list(got) == list(wanted)
+    for name, array in wanted.items():
+        assert got[name].shape == array.shape, name
+        np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-4)
+    assert_int8_agrees(imported, x)
+
+
+def assert_int8_agrees(imported, x):
+    """The int8 golden model gives what onnxruntime gives of the QDQ file we write, to a step."""
+    ours = _as_ours(imported, x)
+    model = (
+        quantize_imported(imported, ours)
+        if imported.quantization
+        else quantize(imported.graph, ours)
+    )
+    file = to_qdq(model)
+    made = ort_outputs(file, ours.transpose(0, 3, 1, 2))
+    golden = model_outputs(model.graph, interpret(model.graph, ours))
+    assert list(made) == list(golden)
+    for view in model.graph.model_outputs():
+        one, two = (values[view.name].astype(np.float64) for values in (made, golden))
+        assert one.shape == two.shape, view.name
+        steps = [model.graph.tensors[p.tensor].quantization for p in view.pieces]
+        step = max((q.scale for q in steps if q and view.dtype == "float32"), default=1.0)
+        assert np.abs(one - two).max() <= 1.01 * step, view.name
+    # What is read back is the same network.
+    again = quantize_imported(loaded(file))
+    assert [_shape_of(v) for v in again.graph.views] == [
+        _shape_of(v) for v in model.graph.model_outputs()
+    ]
+    assert [n.op for n in again.graph.nodes] == [n.op for n in model.graph.nodes]
+
+
+def _shape_of(view):
+    return view.name, view.axis, view.dtype, [(p.split, p.order, p.shape) for p in view.pieces]
