@@ -119,6 +119,12 @@ class Board:
     ps: Ps
     arch: ArchParams
 
+    @property
+    def direct_ports(self) -> bool:
+        """The design's masters fit the memory ports as they are: AXI4 of 128 bits."""
+        axi4 = self.processing_system == "zynq_ultra_ps_e"
+        return axi4 and self.ports.width_bits == 8 * ArchParams.BUS_BYTES
+
     def clock_faults(self, clock_mhz: float, arch: ArchParams) -> list[str]:
         """A sentence when ``clock_mhz``, or twice that where ``arch`` needs it, is beyond the
         part."""

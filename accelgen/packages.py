@@ -10,17 +10,21 @@ from typing import Any
 
 from accelgen import pipeline
 from accelgen.arch import ArchParams
+from accelgen.boards import load_board
 from accelgen.deploy.keep import Existing, existing, verilog_hash
 from accelgen.deploy.output import new_directory
 from accelgen.deploy.package import Package, hardware_of, read_package, write_package
+from accelgen.deploy.results import Estimated, Results, read_results
 from accelgen.errors import ConfigError, ModelError, OutputError
 from accelgen.estimate import Estimate
+from accelgen.estimate.board_design import board_design
+from accelgen.estimate.resources import total_resources
 from accelgen.pipeline import Compiled, Target
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
 from accelgen.schedule.text import program_text
 
-__all__ = ["build", "open_package"]
+__all__ = ["build", "open_package", "results"]
 
 
 def build(
@@ -135,3 +139,23 @@ def open_package(where: Path) -> tuple[Compiled, Target, str | None]:
         )
     verilog = files.get(f"rtl/{manifest['top']}.v")
     return compiled, hardware, verilog.read_text() if verilog else None
+
+
+def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimated]:
+    """What Vivado's reports in package ``where``, or in ``reports``, say; and what was estimated.
+
+    Raises ModelError when ``where`` is no package, ToolError when there are no reports.
+    """
+    manifest = existing(where).manifest
+    if not manifest:
+        raise ModelError(f"{where} is not a package made by accelgen build")
+    board = load_board(manifest["board"])
+    used = total_resources(ArchParams.from_dict(manifest["config"])) + board_design(board)
+    estimated = Estimated(
+        model=manifest["model"],
+        board=board.name,
+        clock_mhz=manifest["clock_mhz"],
+        resources=used.to_dict(),
+        budget=manifest["budget"],
+    )
+    return read_results(reports or where), estimated

@@ -332,6 +332,34 @@ def simulate(
 
 @app.command()
 @verb
+def results(
+    where: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Package in which vivado/build.tcl has run.")
+    ],
+    reports: Annotated[
+        Path | None,
+        typer.Option(
+            "--reports",
+            metavar="DIR",
+            help="utilization.rpt, timing.rpt, power.rpt that lie elsewhere.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read Vivado's reports back: what it made, beside the estimate, and whether timing is met."""
+    from accelgen import packages
+
+    made, estimated = packages.results(where, reports)
+    if json:
+        _print_json({"made": made.to_dict(), "estimated": asdict(estimated)})
+    else:
+        _print(tables.results_table(made, estimated), *tables.results_lines(made, estimated))
+    if not made.timing_met:
+        raise typer.Exit(1)
+
+
+@app.command()
+@verb
 def boards(json: Json = False) -> None:
     """What is known of each board, with sources."""
     from accelgen.boards import board_names, load_board

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from accelgen.boards import Board
+from accelgen.deploy.results import Estimated, Results
 from accelgen.estimate import Estimate, LayerEstimate
 from accelgen.quant import QuantizedModel
 from accelgen.simulated import Simulated
@@ -22,6 +23,8 @@ __all__ = [
     "percent",
     "ps_table",
     "quantize_table",
+    "results_lines",
+    "results_table",
     "rows_table",
     "simulated_lines",
     "simulated_table",
@@ -138,8 +141,55 @@ def estimate_summary(numbers: Estimate, board: Board) -> Table:
         (name.upper(), f"{count:,} of {getattr(board.budget, name):,}")
         for name, count in used.items()
     ]
+    around = numbers.board_design.to_dict()
+    rows.append((
+        "of these around it",
+        ", ".join(f"{count:,} {name.upper()}" for name, count in around.items() if count)
+        + " (interconnect and resets of the block design, assumed)",
+    ))
     rows.append(("fits", "yes" if numbers.fits else "no: " + "; ".join(numbers.exceeded)))
     return rows_table("", ("estimated", ""), rows)
+
+
+def results_table(results: Results, estimated: Estimated) -> Table:
+    """``accelgen results``: what Vivado made, beside what was estimated."""
+    made = results.to_dict()
+    rows: list[tuple[str, Any, Any, Any]] = [
+        (name.upper(), count, made[name], estimated.budget[name])
+        for name, count in estimated.resources.items()
+    ]
+    rows += [
+        ("clock, MHz", estimated.clock_mhz, results.clock_mhz, None),
+        ("power, W", None, results.power_w, None),
+    ]
+    return rows_table(
+        f"{estimated.model} on {estimated.board}, Vivado {results.vivado or '(unknown)'}",
+        ("", "estimated", "Vivado", "part has"),
+        ((name, *(number(v) for v in values)) for name, *values in rows),
+    )
+
+
+def results_lines(results: Results, estimated: Estimated) -> list[str]:
+    """``accelgen results``: timing, in words."""
+
+    def ns(slack: float | None) -> str:
+        return "unknown" if slack is None else f"{slack:.3f} ns"
+
+    lines = [
+        f"slack: setup {ns(results.wns)}, hold {ns(results.whs)}, pulses {ns(results.tpws)}",
+        "timing is met"
+        if results.timing_met
+        else "timing is NOT met: do not use a bitstream of it",
+    ]
+    if not results.timing_met and results.reachable_mhz:
+        lines.append(f"it would pass at about {results.reachable_mhz:g} MHz")
+    if results.clock_mhz and results.clock_mhz != estimated.clock_mhz:
+        share = results.clock_mhz / estimated.clock_mhz
+        lines.append(
+            f"the package's frames per second are for {estimated.clock_mhz:g} MHz: a fabric of "
+            f"{results.clock_mhz:g} MHz gives at least {100 * share:.0f} % of them"
+        )
+    return lines
 
 
 def ps_table(numbers: Estimate) -> Table:

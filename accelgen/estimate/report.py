@@ -10,6 +10,7 @@ from typing import Any
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.boards import Board
+from accelgen.estimate.board_design import board_design
 from accelgen.estimate.efficiency import ArrayUse, array_use, total_losses
 from accelgen.estimate.ps import PsEstimate, estimate_ps
 from accelgen.estimate.resources import Resources, exceeded, total_resources
@@ -67,6 +68,7 @@ class Estimate:
     fps_pl: float
     fps_ps: float
     resources: Resources
+    board_design: Resources
     exceeded: tuple[str, ...]
     ps: PsEstimate
     competing_bytes_per_cycle: float = 0.0
@@ -116,6 +118,7 @@ class Estimate:
             "fps_ps": self.fps_ps,
             "ddr_bytes": self.ddr_bytes,
             "resources": self.resources.to_dict(),
+            "board_design": self.board_design.to_dict(),
             "fits": self.fits,
             "ps": self.ps.to_dict(),
         }
@@ -152,7 +155,8 @@ def estimate(
         left = replace(memory, bytes_per_cycle=memory.bytes_per_cycle - competing)
         lines = [timeline(part, left) for part in parts]
         beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
-    used = total_resources(parts[0].arch)
+    around = board_design(board)
+    used = total_resources(parts[0].arch) + around
     return Estimate(
         board=board.name,
         clock_mhz=clock_mhz,
@@ -163,6 +167,7 @@ def estimate(
         fps_pl=1 / beside.pl_seconds,
         fps_ps=1 / beside.ps_seconds,
         resources=used,
+        board_design=around,
         exceeded=(
             *exceeded(used, asdict(board.budget)),
             *board.clock_faults(clock_mhz, parts[0].arch),

@@ -27,7 +27,7 @@ def test_estimate_json_has_exactly_the_contracts_keys():
 
     assert list(result) == [
         "model", "board", "config", "clock_mhz", "layers", "cycles", "efficiency", "losses", "fps",
-        "fps_pl", "fps_ps", "ddr_bytes", "resources", "fits", "ps",
+        "fps_pl", "fps_ps", "ddr_bytes", "resources", "board_design", "fits", "ps",
     ]  # fmt: skip  # beyond the contract: efficiency, losses (docs/performance.md), ps (docs/ps.md)
     assert set(result["layers"][0]) == {
         "name", "op", "engine", "macs", "cycles", "ddr_bytes", "bound", "step", "efficiency",
