@@ -3,6 +3,7 @@
 # make venv    set-up only; both of the above do it by themselves
 # make lint    what is quick: ruff, formatting, types, house rules
 # make bench   layers and networks simulated, beside what others published (some minutes; results are kept)
+# make prove   what is proved of the hardware, and how (some minutes)
 # make synth   Yosys on the Ultra96's default configuration, beside the estimate (some minutes)
 
 SHELL := bash
@@ -12,7 +13,7 @@ PY := .venv/bin/python
 # Tests run side by side on this many processes.
 WORKERS ?= 2
 
-.PHONY: demo test lint bench synth format venv docs clean
+.PHONY: demo test lint bench prove synth format venv docs clean
 
 demo: venv
 	$(PY) -m accelgen.demo
@@ -29,6 +30,9 @@ lint: venv
 # ARGS=--estimate prints the same table in seconds.
 bench: venv
 	$(PY) -m accelgen.bench $(ARGS)
+
+prove: venv
+	$(PY) -m tests.formal
 
 synth: venv
 	$(PY) -m accelgen.synthesis --board ultra96v2

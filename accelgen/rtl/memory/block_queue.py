@@ -42,7 +42,8 @@ class BlockQueue(wiring.Component):
         m = Module()
 
         m.submodules.memory = memory = Memory(shape=self._width, depth=self.depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        write = memory.write_port()
+        read = memory.read_port()
         m.d.comb += [
             write.en.eq(self.i.valid),
             write.data.eq(self.i.payload),

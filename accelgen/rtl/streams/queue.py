@@ -47,7 +47,8 @@ class StreamQueue(wiring.Component):
         m = Module()
 
         level = Signal(range(self.depth + 1))
-        full, some, fills = Signal(), Signal(), Signal()  # fills: some, and nothing at the output
+        full, some = Signal(name="full"), Signal(name="some")
+        fills = Signal()  # some, and nothing at the output
         put, get = Signal(), Signal()
         payload = Signal(self._width, reset_less=True)
         # `o.ready` may come from afar: few levels behind it.

@@ -1,0 +1,29 @@
+"""All proofs, and how the pages speak of them."""
+
+from itertools import groupby
+
+from tests.formal import streams
+
+__all__ = ["PROOFS", "extent", "markdown"]
+
+PROOFS = [*streams.PROOFS]
+
+
+def extent(block: str) -> str:
+    """For how long what was proved of a block holds; ``no`` when nothing was."""
+    proofs = [proof for proof in PROOFS if proof.block == block]
+    if not proofs:
+        return "no"
+    bounds = sorted({proof.cycles for proof in proofs if proof.cycles is not None})
+    ever = ["unbounded"] if any(proof.cycles is None for proof in proofs) else []
+    return "; ".join(ever + [f"{bound} cycles" for bound in bounds])
+
+
+def markdown() -> str:
+    """The table of docs/verification.md."""
+    lines = ["| block | holds | settings | bound |", "|---|---|---|---|"]
+    for (block, says, cycles), proofs in groupby(PROOFS, lambda p: (p.block, p.says, p.cycles)):
+        settings = "; ".join(proof.setting for proof in proofs)
+        bound = "none" if cycles is None else f"{cycles} cycles"
+        lines.append(f"| {block} | {says} | {settings} | {bound} |")
+    return "\n".join(lines)
