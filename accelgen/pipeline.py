@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.arch import PRESETS, ArchParams
+from accelgen.arch import PRESETS, ArchParams, single_clock
 from accelgen.boards import Board, load_board
 from accelgen.check import NodeReport, check_model
 from accelgen.deploy.output import new_file
@@ -426,9 +426,10 @@ def _parts(
 
 
 def _configuration(board: Board, preset: str | None, config: Path | None) -> ArchParams:
-    if preset is not None and preset not in PRESETS:
-        raise ConfigError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
-    arch = PRESETS[preset] if preset else board.arch
+    known = {**PRESETS, "single-clock": single_clock(board.arch)}
+    if preset is not None and preset not in known:
+        raise ConfigError(f"unknown preset {preset!r}; known: {', '.join(known)}")
+    arch = known[preset] if preset else board.arch
     if config is None:
         return arch
     try:

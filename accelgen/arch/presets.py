@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from accelgen.arch.params import ArchParams
 
-__all__ = ["PRESETS"]
+__all__ = ["PRESETS", "single_clock"]
 
 _ULTRA96 = ArchParams()
 
@@ -32,3 +32,19 @@ PRESETS: dict[str, ArchParams] = {
         feature_rows=32768,
     ),
 }
+
+
+def single_clock(arch: ArchParams) -> ArchParams:
+    """``arch`` without double-pumped multipliers: as many of them, and the same memories, behind
+    half the pixels. Itself when it has one clock already."""
+    if arch.pe_mode != "double":
+        return arch
+    return replace(
+        arch,
+        pe_mode="packed",
+        pixels=arch.pixels // 2,
+        chain_pixels=arch.chain_pixels // 2,
+        drain_pixels=0,
+        feature_rows=2 * arch.feature_rows,
+        ring_rows=2 * arch.ring_rows,
+    )

@@ -54,7 +54,11 @@ BoardName = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", metavar="NAME", help="Configuration instead of the board's."),
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="Configuration instead of the board's; single-clock: its own, not double-pumped.",
+    ),
 ]
 Config = Annotated[
     Path | None,

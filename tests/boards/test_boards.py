@@ -8,6 +8,7 @@ from accelgen.arch import PRESETS
 from accelgen.assets import asset
 from accelgen.boards import board_names, load_board, read_board
 from accelgen.errors import BoardError, ConfigError
+from accelgen.estimate.board_design import board_design
 from accelgen.estimate.report import board_memory
 from accelgen.estimate.resources import exceeded, total_resources
 from accelgen.pipeline import target
@@ -130,3 +131,18 @@ def test_a_narrow_port_is_what_the_accelerator_gets():
 def test_more_threads_than_cores_are_refused():
     with pytest.raises(ConfigError, match="--ps-threads 4: pynq-z2 has 2 cores"):
         target("pynq-z2", ps_threads=4)
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_the_single_clock_configuration_of_a_board_fits_it(name):
+    board = load_board(name)
+    arch = target(name, preset="single-clock").arch
+    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff")}
+
+    assert arch.pe_mode != "double"
+    assert exceeded(total_resources(arch) + board_design(board), budget) == []
+    assert total_resources(arch).bram36 == pytest.approx(total_resources(board.arch).bram36, abs=4)
+
+
+def test_the_single_clock_ultra96_is_the_preset_of_old():
+    assert target("ultra96v2", preset="single-clock").arch == PRESETS["ultra96"]
