@@ -6,6 +6,7 @@ from amaranth import Cat, Value, signed, unsigned
 from amaranth.lib import data
 
 from accelgen.arch import ArchParams, isa
+from accelgen.arch.registers import CAUSES
 
 __all__ = [
     "TAG_BITS", "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param",
@@ -65,8 +66,9 @@ def beat() -> data.ArrayLayout:
 
 
 def dma_request() -> data.StructLayout:
-    """A contiguous run of ``beats`` bus beats from byte ``address`` on, a multiple of 16."""
-    return data.StructLayout({"address": 40, "beats": 24})
+    """A contiguous run of ``beats`` bus beats from byte ``offset`` of the image on, a multiple of
+    16."""
+    return data.StructLayout({"offset": 32, "beats": 24})
 
 
 def image_address(base: Value, offset: Value) -> Value:
@@ -75,8 +77,9 @@ def image_address(base: Value, offset: Value) -> Value:
 
 
 def fault() -> data.StructLayout:
-    """One-cycle report of an AXI response that was not OKAY, and the address it answered."""
-    return data.StructLayout({"valid": 1, "address": 40})
+    """Report of a fault of an AXI master: its number in CAUSES, and where in the image it was."""
+    numbers = [number for number, _ in CAUSES.values()]
+    return data.StructLayout({"valid": 1, "cause": range(max(numbers) + 1), "offset": 32})
 
 
 def weight_word(arch: ArchParams) -> data.ArrayLayout:

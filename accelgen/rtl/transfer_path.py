@@ -25,8 +25,10 @@ class TransferPath(wiring.Component):
 
     Members
     -------
-    base : In(40)
-        Address of the image.
+    base, image_bytes : In(40), In(32)
+        Address and size of the image.
+    stop : In(1)
+        Level: both DMAs end (memory/dma_read.py, dma_write.py).
     load, store : In(stream of fields(LOAD), fields(STORE))
         Commands whose waits are over.
     load_done, store_done : Out(1)
@@ -39,7 +41,9 @@ class TransferPath(wiring.Component):
     axi : Out(axi4.Signature)
         Master.
     faults : Out(ArrayLayout(fault, 2))
-        Error responses to reads and writes.
+        Of LOAD and of STORE.
+    axi_idle : Out(1)
+        Every burst has been answered.
     load_beat, store_beat, idle : Out(1)
         Events to count; no command is in work.
     """
@@ -48,6 +52,8 @@ class TransferPath(wiring.Component):
         self.arch = arch
         super().__init__({
             "base": In(40),
+            "image_bytes": In(32),
+            "stop": In(1),
             "load": In(stream.Signature(layouts.fields(isa.LOAD))),
             "store": In(stream.Signature(layouts.fields(isa.STORE))),
             "load_done": Out(1),
@@ -58,6 +64,7 @@ class TransferPath(wiring.Component):
             "parked": Out(stream.Signature(layouts.beat())),
             "axi": Out(axi4.Signature()),
             "faults": Out(data.ArrayLayout(layouts.fault(), 2)),
+            "axi_idle": Out(1),
             "load_beat": Out(1),
             "store_beat": Out(1),
             "idle": Out(1),
@@ -98,15 +105,16 @@ class TransferPath(wiring.Component):
             for name, member in dma.axi.signature.members.items():
                 outer, inner = getattr(self.axi, name), getattr(dma.axi, name)
                 m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
+            for name in ("base", "image_bytes", "stop"):
+                m.d.comb += getattr(dma, name).eq(getattr(self, name))
 
         # Settings and events
         m.d.comb += [
-            load_unit.base.eq(self.base),
-            store_unit.base.eq(self.base),
             self.load_done.eq(load_unit.done),
             self.store_done.eq(store_unit.done),
             self.faults[0].eq(dma_read.fault),
             self.faults[1].eq(dma_write.fault),
+            self.axi_idle.eq(dma_read.idle & dma_write.idle),
             self.load_beat.eq(self.axi.rvalid & self.axi.rready),
             self.store_beat.eq(self.axi.wvalid & self.axi.wready),
             self.idle.eq(load_unit.idle & store_unit.idle),

@@ -44,8 +44,10 @@ class AxiSlave:
         self._random = random.Random(f"{prefix}/{seed}")
         self.burst_bytes = burst_beats * BEAT_BYTES
         self._held = {}
-        self._cycle = 0
+        self.cycle = 0
         self.reads, self.writes = [], []  # (address, beats) of every burst
+        self.may_drop = False  # beats may come with all strobes low
+        self.dropped = 0  # beats that did
         self.responses = 0  # bursts whose write was answered
         self.most_reads = self.most_writes = 0  # in flight at once
         self._r = deque()  # (due cycle, address, last)
@@ -73,7 +75,7 @@ class AxiSlave:
             self._set("bvalid", 0)
         while True:
             await FallingEdge(self._dut.clk)
-            self._cycle += 1
+            self.cycle += 1
             if "ar" in directions:
                 self._offer_read()
             if "aw" in directions:
@@ -112,7 +114,7 @@ class AxiSlave:
         self._set("arready", not self._stalls())
         if self._get("rvalid") and not self._r_taken:
             return
-        due = bool(self._r) and self._r[0][0] <= self._cycle and not self._stalls()
+        due = bool(self._r) and self._r[0][0] <= self.cycle and not self._stalls()
         self._set("rvalid", due)
         if due:
             _, address, last = self._r.popleft()
@@ -131,7 +133,7 @@ class AxiSlave:
             self._r_bursts += 1
             self.most_reads = max(self.most_reads, self._r_bursts)
             for i in range(beats):
-                due = self._cycle + self._latency
+                due = self.cycle + self._latency
                 self._r.append((due, address + i * BEAT_BYTES, i == beats - 1))
 
     # Writes.
@@ -142,7 +144,7 @@ class AxiSlave:
         self._set("awready", bool(offered) and not self._stalls())
         if self._get("bvalid") and not self._b_taken:
             return
-        due = bool(self._b) and self._b[0][0] <= self._cycle and not self._stalls()
+        due = bool(self._b) and self._b[0][0] <= self.cycle and not self._stalls()
         self._set("bvalid", due)
         if due:
             _, address = self._b.popleft()
@@ -157,13 +159,17 @@ class AxiSlave:
             self.writes.append(burst)
             self.most_writes = max(self.most_writes, len(self._aw) + len(self._b))
         if self._transfers("w", ("wdata", "wstrb", "wlast")):
-            assert self._get("wstrb") == 0xFFFF
-            self._w.append((self._get("wdata"), self._get("wlast")))
+            strobes = self._get("wstrb")
+            assert strobes == 0xFFFF or (self.may_drop and strobes == 0)
+            self._w.append((self._get("wdata") if strobes else None, self._get("wlast")))
         while self._aw and len(self._w) >= self._aw[0][1]:
             address, beats = self._aw.popleft()
             data = [self._w.popleft() for _ in range(beats)]
             assert [last for _, last in data] == [0] * (beats - 1) + [1]
             for i, (beat, _) in enumerate(data):
                 at = address - self.base + i * BEAT_BYTES
+                if beat is None:
+                    self.dropped += 1
+                    continue
                 self.memory[at : at + BEAT_BYTES] = beat.to_bytes(BEAT_BYTES, "little")
-            self._b.append((self._cycle + self._latency, address))
+            self._b.append((self.cycle + self._latency, address))

@@ -16,7 +16,8 @@ OPCODE_BITS = isa.HEADER.fields[0].width
 
 
 class Dispatch(wiring.Component):
-    """Splits the command stream. A full queue holds up all that follow.
+    """Splits the command stream. A full queue holds up all that follow, and so does an opcode that
+    nobody knows, for ever. A command goes to its unit when all of it has come.
 
     Parameters
     ----------
@@ -28,12 +29,13 @@ class Dispatch(wiring.Component):
     start : In(1)
         Pulse: a new program.
     i : In(stream of beat)
-        Commands, each of its command_beats. What follows END is dropped; of an unknown opcode, a
-        beat.
+        Commands, each of its command_beats. What follows END is dropped.
     exec, weights, load, store : Out(stream of fields of isa.EXEC, WEIGHTS, LOAD, STORE)
         Commands of each unit.
     ended : Out(1)
         END was seen. Level until ``start``.
+    unknown : Out(1)
+        A command has an unknown opcode.
     empty : Out(1)
         All queues are empty.
     ahead : Out(1)
@@ -53,6 +55,7 @@ class Dispatch(wiring.Component):
             "load": Out(stream.Signature(layouts.fields(isa.LOAD))),
             "store": Out(stream.Signature(layouts.fields(isa.STORE))),
             "ended": Out(1),
+            "unknown": Out(1),
             "empty": Out(1),
             "ahead": Out(1),
         })
@@ -64,7 +67,7 @@ class Dispatch(wiring.Component):
         at = Signal(range(MOST_BEATS))
         kept = Signal(OPCODE_BITS)
         opcode = Signal(OPCODE_BITS)
-        taken, last = Signal(), Signal()
+        taken, last, known = Signal(), Signal(), Signal()
         m.d.comb += [
             opcode.eq(Mux(at == 0, self.i.payload.as_value()[:OPCODE_BITS], kept)),
             last.eq(1),
@@ -85,14 +88,18 @@ class Dispatch(wiring.Component):
             ]
 
         m.d.comb += [
-            self.i.ready.eq(1),
+            # Of an opcode without a queue: END, or unknown.
+            self.i.ready.eq(self.ended | (opcode == Opcode.END)),
+            self.unknown.eq(self.i.valid & ~self.ended & ~known),
             self.empty.eq(~Cat(queue.o.valid for queue in queues.values()).any()),
             self.ahead.eq(queues[Opcode.EXEC].level >= self.EXECS_AHEAD),
         ]
         with m.Switch(opcode):
+            with m.Case(Opcode.END):
+                m.d.comb += known.eq(1)
             for code, queue in queues.items():
                 with m.Case(code):
-                    m.d.comb += self.i.ready.eq(queue.i.ready | self.ended)
+                    m.d.comb += [known.eq(1), self.i.ready.eq(queue.i.ready | self.ended)]
                     m.d.comb += last.eq(at == command_beats(code) - 1)
         with m.If(self.start):
             m.d.sync += [self.ended.eq(0), at.eq(0)]

@@ -3,6 +3,7 @@
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import FETCH_BYTES
@@ -13,11 +14,10 @@ __all__ = ["Fetch"]
 
 
 class Fetch(wiring.Component):
-    """Reads from ``base + program_offset`` on in bursts of FETCH_BYTES, up to ``AHEAD`` of them
-    ahead.
+    """Reads the program in bursts of FETCH_BYTES, up to ``AHEAD`` of them ahead.
 
-    A burst is requested only when there is a place for all of it. Up to ``AHEAD`` bursts behind
-    END are read and dropped.
+    A burst is requested only when there is a place for all of it, and none behind the program's
+    last. Up to ``AHEAD`` bursts behind END are read and dropped.
 
     Parameters
     ----------
@@ -28,10 +28,9 @@ class Fetch(wiring.Component):
     -------
     start : In(1)
         Pulse: begin to read. Only when idle.
-    base : In(40)
-        Address of the image; static while busy.
-    program_offset : In(32)
-        Bytes from it to the first command, a multiple of FETCH_BYTES.
+    program_offset, program_bytes : In(32), In(32)
+        Bytes from the image's begin to the first command, and of all commands: multiples of
+        FETCH_BYTES. Static while busy.
     pause : In(1)
         Request nothing now.
     stop : In(1)
@@ -44,6 +43,8 @@ class Fetch(wiring.Component):
         Commands, beat by beat.
     idle : Out(1)
         Nothing is requested and nothing held.
+    dry : Out(1)
+        The whole program has been given, and END was not seen.
     """
 
     AHEAD = 4
@@ -52,14 +53,15 @@ class Fetch(wiring.Component):
         self.arch = arch
         super().__init__({
             "start": In(1),
-            "base": In(40),
             "program_offset": In(32),
+            "program_bytes": In(32),
             "pause": In(1),
             "stop": In(1),
             "request": Out(stream.Signature(layouts.dma_request())),
             "i": In(stream.Signature(layouts.beat())),
             "o": Out(stream.Signature(layouts.beat())),
             "idle": Out(1),
+            "dry": Out(1),
         })
 
     def elaborate(self, platform):
@@ -80,9 +82,10 @@ class Fetch(wiring.Component):
         m.d.sync += places.eq(places + freed - taken)
 
         # Once valid, a request stays, even when stop comes meanwhile.
-        running, first = Signal(), Signal()
+        running, first, more = Signal(), Signal(), Signal()
+        may_request = running & ~first & more & ~self.request.valid
         m.d.comb += [
-            taken.eq(running & ~first & ~self.request.valid & (places != 0) & ~self.pause),
+            taken.eq(may_request & (places != 0) & ~self.pause),
             self.request.p.beats.eq(beats),
             self.idle.eq(~running & (places == self.AHEAD)),
         ]
@@ -90,14 +93,23 @@ class Fetch(wiring.Component):
             m.d.sync += self.request.valid.eq(0)
         with m.If(taken):
             m.d.sync += self.request.valid.eq(1)
-        m.d.sync += first.eq(self.start)
-        offset = Signal(32, reset_less=True)
-        low = FETCH_BYTES.bit_length() - 1
-        m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
+        m.d.sync += [
+            first.eq(self.start),
+            self.dry.eq(running & ~first & ~more & (places == self.AHEAD)),
+        ]
+        low = exact_log2(FETCH_BYTES)
+        offset, left = Signal(32, reset_less=True), Signal(32 - low, reset_less=True)
+        m.d.comb += self.request.p.offset.eq(offset)
         with m.If(first):
-            m.d.sync += offset.eq(self.program_offset)
+            m.d.sync += [
+                offset.eq(self.program_offset),
+                left.eq(self.program_bytes[low:]),
+                more.eq(self.program_bytes[low:] != 0),
+            ]
         with m.Elif(self.request.valid & self.request.ready):
             m.d.sync += offset[low:].eq(offset[low:] + 1)
+        with m.If(taken):
+            m.d.sync += [left.eq(left - 1), more.eq(left != 1)]
         with m.If(self.start):
             m.d.sync += running.eq(1)
         with m.Elif(self.stop & ~first):

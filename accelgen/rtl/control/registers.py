@@ -15,7 +15,6 @@ from accelgen.arch.registers import (
     STATUS,
     offset_of,
 )
-from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4lite
 from accelgen.rtl.control.step_log import StepLog
 
@@ -55,15 +54,15 @@ class Registers(wiring.Component):
         Pulse: the program has completed.
     events : In(events())
         Strobes to count, by register name. ``execs`` also writes the step log.
-    faults : In(ArrayLayout(layouts.fault(), FAULTS))
-        Error reports of the AXI masters.
-    busy : Out(1)
-        A program runs.
+    abort : Out(1)
+        Pulse: end what runs.
+    ending, finished, aborted, cause, master, error_address
+        Of control/abort_control.py. ``ending`` ends a program: its ``done`` counts no more.
+    clear : Out(1)
+        Pulse: the host has taken note of an error or an abort.
     irq : Out(1)
-        Level: ``(done | error) & irq_enable``.
+        Level: ``(done | error | aborted) & irq_enable``.
     """
-
-    FAULTS = 3
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -76,8 +75,14 @@ class Registers(wiring.Component):
             "start": Out(1),
             "done": In(1),
             "events": In(events()),
-            "faults": In(data.ArrayLayout(layouts.fault(), self.FAULTS)),
-            "busy": Out(1),
+            "abort": Out(1),
+            "ending": In(1),
+            "finished": In(1),
+            "aborted": In(1),
+            "cause": In(8),
+            "master": In(8),
+            "error_address": In(32),
+            "clear": Out(1),
             "irq": Out(1),
         })
 
@@ -89,8 +94,8 @@ class Registers(wiring.Component):
         connect(m, flipped(self.axil), host.axil)
 
         values = {"id": IDENTITY, "config": self.arch.crc}
-        clear = self._control(m, host, values)
-        self._count(m, clear, values)
+        running, clear = self._control(m, host, values)
+        self._count(m, running, clear, values)
         # The cycle counter is two registers behind, so the log waits as long: a step that
         # completes together with the program is logged with the count that ``cycles`` stops at.
         late = Signal(2)
@@ -115,25 +120,58 @@ class Registers(wiring.Component):
         return m
 
     def _control(self, m, host, values):
-        """The registers the host writes, and status. Returns the pulse that clears counters."""
-        done, error, irq_enable = Signal(), Signal(), Signal()
-        error_address = Signal(32)
-        base = Signal(64)
-        clear, reset = Signal(), Signal()
-
-        def written(name):
-            return host.write & (host.write_word == offset_of(name) // 4)
-
+        """What the host writes, and status. Returns "a program runs", and the pulse that clears
+        counters."""
+        running, idle, clear, reset = Signal(), Signal(), Signal(), Signal()
+        irq_enable = Signal()
+        bits = host.write_data & host.mask
         m.d.comb += [
-            self.base.eq(base),
+            idle.eq(~running & ~self.start & ~self.ending),
             clear.eq(self.start | reset),
         ]
-        m.d.sync += [
-            self.start.eq(0),
-            reset.eq(0),
-            self.irq.eq((done | error) & irq_enable),
-        ]
-        idle = ~self.busy & ~self.start
+        self._settings(m, host, idle, values)
+        m.d.sync += [self.start.eq(0), self.abort.eq(0), reset.eq(0)]
+        with m.If(_written(host, "control")):
+            abort = bits[CONTROL["abort"]]
+            m.d.sync += [
+                self.start.eq(bits[CONTROL["start"]] & ~abort & idle),
+                self.abort.eq(abort),
+                reset.eq(bits[CONTROL["reset"]] & idle),
+            ]
+            with m.If(host.mask[CONTROL["irq_enable"]]):
+                m.d.sync += irq_enable.eq(bits[CONTROL["irq_enable"]])
+        values["control"] = irq_enable << CONTROL["irq_enable"]
+
+        # Later lines win: an event in the cycle of a clearing write is not lost, and what ends
+        # hides a done of the same cycle.
+        flags = {name: Signal(name=name) for name in ("done", "error", "aborted")}
+        for name, flag in flags.items():
+            with m.If((_written(host, "status") & bits[STATUS[name]]) | reset):
+                m.d.sync += flag.eq(0)
+                if name != "done":
+                    m.d.comb += self.clear.eq(~self.ending)
+        with m.If(self.start):
+            m.d.sync += [running.eq(1), flags["done"].eq(0)]
+        with m.If(self.done):
+            m.d.sync += [running.eq(0), flags["done"].eq(1)]
+        with m.If(self.ending):
+            m.d.sync += [running.eq(0), flags["done"].eq(0)]
+        with m.If(self.finished):
+            m.d.sync += [
+                flags["aborted"].eq(flags["aborted"] | self.aborted),
+                flags["error"].eq(flags["error"] | ~self.aborted),
+            ]
+        m.d.sync += self.irq.eq(Cat(flags.values()).any() & irq_enable)
+        status = {"busy": ~idle, **flags}
+        values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.get))
+        values["cause"] = Cat(self.cause, self.master)
+        values["error_address"] = self.error_address
+        return running, clear
+
+    def _settings(self, m, host, idle, values):
+        """Where the image and the program are: whole pages and fetches; written only when idle."""
+        base = Signal(64)
+        m.d.comb += self.base.eq(base)
         stored = (
             ("base_low", base[:32], PAGE_BYTES),
             ("base_high", base[32:40], 1),
@@ -144,42 +182,13 @@ class Registers(wiring.Component):
         for name, register, unit in stored:
             low = exact_log2(unit)
             coming = (host.write_data & host.mask) | (register & ~host.mask)
-            with m.If(written(name) & idle):
+            with m.If(_written(host, name) & idle):
                 m.d.sync += register[low:].eq(coming[low:])
             values[name] = register
 
-        bits = host.write_data & host.mask
-        with m.If(written("control")):
-            m.d.sync += [
-                self.start.eq(bits[CONTROL["start"]] & idle),
-                reset.eq(bits[CONTROL["reset"]] & idle),
-            ]
-            with m.If(host.mask[CONTROL["irq_enable"]]):
-                m.d.sync += irq_enable.eq(bits[CONTROL["irq_enable"]])
-
-        # Later lines win: an event in the cycle of a clearing write is not lost.
-        with m.If((written("status") & bits[STATUS["done"]]) | clear):
-            m.d.sync += done.eq(0)
-        with m.If(self.done):
-            m.d.sync += [done.eq(1), self.busy.eq(0)]
-        with m.If(self.start):
-            m.d.sync += self.busy.eq(1)
-        with m.If((written("status") & bits[STATUS["error"]]) | reset):
-            m.d.sync += error.eq(0)
-        for fault in self.faults:
-            with m.If(fault.valid & ~error):
-                m.d.sync += [error.eq(1), error_address.eq(fault.address)]
-
-        status = {"busy": self.busy | self.start, "done": done, "error": error, "aborted": 0}
-        values["control"] = irq_enable << CONTROL["irq_enable"]
-        values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.get))
-        values["cause"] = 0
-        values["error_address"] = error_address
-        return clear
-
-    def _count(self, m, clear, values):
+    def _count(self, m, running, clear, values):
         """Counters: each event is a cycle old when it counts."""
-        strobes = {"cycles": self.busy} | {name: self.events[name] for name in COUNTERS}
+        strobes = {"cycles": running} | {name: self.events[name] for name in COUNTERS}
         for name, strobe in strobes.items():
             counter = Signal(32, name=name)
             event = Signal(name=f"{name}_event")
@@ -189,6 +198,11 @@ class Registers(wiring.Component):
             with m.If(clear):
                 m.d.sync += [counter.eq(0), event.eq(0)]
             values[name] = counter
+
+
+def _written(host, name):
+    """The host writes register ``name`` in this cycle."""
+    return host.write & (host.write_word == offset_of(name) // 4)
 
 
 class _HostPort(wiring.Component):

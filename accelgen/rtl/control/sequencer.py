@@ -27,8 +27,8 @@ class Sequencer(wiring.Component):
     -------
     start : In(1)
         Pulse: run. Ignored while ``busy``.
-    base, program_offset : In(40), In(32)
-        Where the program is; static while ``busy``.
+    program_offset, program_bytes : In(32), In(32)
+        Where in the image the program is; static while ``busy``.
     request, i : Out(stream of dma_request), In(stream of beat)
         To and from the DMA reader; ``i`` is always ready.
     weights, load, store : Out(stream of fields of isa.WEIGHTS, LOAD, STORE)
@@ -47,6 +47,9 @@ class Sequencer(wiring.Component):
         A program runs.
     done : Out(1)
         Pulse: END was reached and everything before it has completed.
+    fault : Out(1)
+        Level: the next command has an unknown opcode, or does not fit into what is left of the
+        program. Neither it nor what follows is executed; only a reset ends that.
     exec_wait, fetch_wait : Out(1)
         No EXEC runs because the next one's waits are not over, or because there is none.
     """
@@ -55,8 +58,8 @@ class Sequencer(wiring.Component):
         self.arch = arch
         super().__init__({
             "start": In(1),
-            "base": In(40),
             "program_offset": In(32),
+            "program_bytes": In(32),
             "request": Out(stream.Signature(layouts.dma_request())),
             "i": In(stream.Signature(layouts.beat())),
             "weights": Out(stream.Signature(layouts.fields(isa.WEIGHTS))),
@@ -70,6 +73,7 @@ class Sequencer(wiring.Component):
             "completed": Out(1),
             "busy": Out(1),
             "done": Out(1),
+            "fault": Out(1),
             "exec_wait": Out(1),
             "fetch_wait": Out(1),
         })
@@ -105,11 +109,14 @@ class Sequencer(wiring.Component):
             steps.coming.eq(dispatch.exec.valid),
             # Data comes sooner if DDR does not read commands meanwhile that nothing needs yet.
             fetch.pause.eq((dispatch.exec.valid & steps.idle) | dispatch.ahead),
-            fetch.base.eq(self.base),
             fetch.program_offset.eq(self.program_offset),
+            fetch.program_bytes.eq(self.program_bytes),
             fetch.stop.eq(dispatch.ended),
             self.completed.eq(steps.completed),
         ]
+
+        cut = fetch.dry & ~skid.o.valid & ~dispatch.ended
+        m.d.sync += self.fault.eq(dispatch.unknown | cut)
 
         # Counts of what has completed.
         done = Signal(counts())

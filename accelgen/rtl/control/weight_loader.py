@@ -40,8 +40,6 @@ class WeightLoader(wiring.Component):
     -------
     command : In(stream of fields(isa.WEIGHTS))
         Runs to read. ``header`` is not looked at.
-    base : In(40)
-        Address of the image; static while busy.
     start : In(1)
         Pulse: WEIGHTS number 0 comes next. Only when idle.
     execs_done : In(16)
@@ -68,7 +66,6 @@ class WeightLoader(wiring.Component):
         self.arch = arch
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.WEIGHTS))),
-            "base": In(40),
             "start": In(1),
             "execs_done": In(16),
             "request": Out(stream.Signature(layouts.dma_request())),
@@ -117,14 +114,14 @@ class WeightLoader(wiring.Component):
             # Each command goes two ways, at once; a parked one asks for nothing.
             commands.i.payload.eq(self.command.payload),
             commands.i.valid.eq(self.command.valid & may_request),
-            bursts.request.p.address.eq(layouts.image_address(self.base, self.command.p.offset)),
+            bursts.request.p.offset.eq(self.command.p.offset),
             bursts.request.p.beats.eq(self.command.p.beats),
             may_request.eq(bursts.request.ready | self.command.p.parked),
             bursts.request.valid.eq(self.command.valid & commands.i.ready & ~self.command.p.parked),
             self.command.ready.eq(may_request & commands.i.ready),
             # Out to the DMA reader, back into the room that was reserved.
             self.request.valid.eq(bursts.o.valid),
-            self.request.p.address.eq(bursts.o.p.address),
+            self.request.p.offset.eq(bursts.o.p.offset),
             self.request.p.beats.eq(bursts.o.p.length + 1),
             bursts.o.ready.eq(self.request.ready),
             self.i.ready.eq(1),

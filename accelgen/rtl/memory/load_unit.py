@@ -23,7 +23,7 @@ def _walk() -> data.StructLayout:
 class LoadUnit(wiring.Component):
     """Copies ``groups`` runs of ``rows`` rows.
 
-    Group g is read from byte ``base + offset + g * stride`` on and written to rows
+    Group g is read from byte ``offset + g * stride`` of the image on and written to rows
     ``row + g * row_stride`` on. One beat per cycle. Runs of coming groups and commands are
     requested ahead.
 
@@ -36,8 +36,6 @@ class LoadUnit(wiring.Component):
     -------
     command : In(stream of fields(isa.LOAD))
         What to copy; ``groups`` and ``rows`` at least 1. ``header`` is not looked at.
-    base : In(40)
-        Address of the image; static while busy.
     request : Out(stream of dma_request)
         To the DMA reader.
     i : In(stream of beat)
@@ -54,7 +52,6 @@ class LoadUnit(wiring.Component):
         self.arch = arch
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.LOAD))),
-            "base": In(40),
             "request": Out(stream.Signature(layouts.dma_request())),
             "i": In(stream.Signature(layouts.beat())),
             "o": Out(stream.Signature(layouts.row_write(arch))),
@@ -85,7 +82,7 @@ class LoadUnit(wiring.Component):
         """One DMA request per group."""
         command = self.command.p
         offset, stride = Signal(32, reset_less=True), Signal(32, reset_less=True)
-        m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
+        m.d.comb += self.request.p.offset.eq(offset)
         left = Signal(12, reset_less=True)
         m.d.comb += [
             self.command.ready.eq(~self.request.valid & walks.i.ready),

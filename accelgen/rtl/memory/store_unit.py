@@ -20,9 +20,9 @@ class StoreUnit(wiring.Component):
     """Copies ``groups`` runs of ``rows`` rows.
 
     Group g is read from rows ``row + g * row_stride`` on and written to byte
-    ``base + offset + g * stride`` on. One beat per cycle. The next command's rows are read while
-    the responses of this one are awaited. With ``weights`` the beats go to ``parked`` instead; such
-    a command begins when those before it are done, and ends before the next begins.
+    ``offset + g * stride`` of the image on. One beat per cycle. The next command's rows are read
+    while the responses of this one are awaited. With ``weights`` the beats go to ``parked``
+    instead; such a command begins when those before it are done, and ends before the next begins.
 
     Parameters
     ----------
@@ -33,8 +33,6 @@ class StoreUnit(wiring.Component):
     -------
     command : In(stream of fields(isa.STORE))
         What to copy; ``groups`` and ``rows`` at least 1. ``header`` is not looked at.
-    base : In(40)
-        Address of the image; static while busy.
     row_request : Out(stream of 16)
         Row index, to the feature memory's ``store_read`` client.
     row_data : In(stream of row, always ready)
@@ -57,7 +55,6 @@ class StoreUnit(wiring.Component):
         self.arch = arch
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.STORE))),
-            "base": In(40),
             "row_request": Out(stream.Signature(16)),
             "row_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
             "request": Out(stream.Signature(layouts.dma_request())),
@@ -101,7 +98,7 @@ class StoreUnit(wiring.Component):
         """Starts the reader, and one DMA request per group unless the command is one of weights."""
         command = self.command.p
         offset, stride = Signal(32, reset_less=True), Signal(32, reset_less=True)
-        m.d.comb += self.request.p.address.eq(layouts.image_address(self.base, offset))
+        m.d.comb += self.request.p.offset.eq(offset)
         left = Signal(12, reset_less=True)
         begin = Signal()
         free = ~parking & (~command.weights | self.idle)

@@ -29,6 +29,8 @@ class StreamQueue(wiring.Component):
         Payloads in.
     o : Out(stream of shape)
         Payloads out, in order, two or more cycles later.
+    empty : Out(1)
+        Nothing is held. From the cycle after a payload came it is low.
     """
 
     LATENCY = 2
@@ -41,6 +43,7 @@ class StreamQueue(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
+            "empty": Out(1),
         })
 
     def elaborate(self, platform):
@@ -57,6 +60,7 @@ class StreamQueue(wiring.Component):
             put.eq(self.i.valid & self.i.ready),
             get.eq(fills | (some & self.o.ready)),
             self.o.payload.eq(payload),
+            self.empty.eq(~some & ~self.o.valid),
         ]
         coming = self._memories(m, put, get)
         m.d.sync += [

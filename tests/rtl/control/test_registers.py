@@ -9,10 +9,13 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from accelgen.arch import ArchParams
 from accelgen.arch.registers import (
+    CAUSES,
     CONTROL,
     IDENTITY,
     LOG_BASE,
     LOG_WORDS,
+    MASTER_BIT,
+    MASTERS,
     REGISTERS,
     STATUS,
     offset_of,
@@ -23,7 +26,7 @@ from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
 
 ARCH = ArchParams()
-INPUTS = ("done", "events", "faults")
+INPUTS = ("done", "events", "ending", "finished", "aborted", "cause", "master", "error_address")
 CHANNELS = {"aw": "write", "w": "write", "b": "write", "ar": "read", "r": "read"}
 
 
@@ -95,7 +98,6 @@ async def byte_strobes_are_obeyed(dut):
     await host.master.write(offset_of("control") + 1, b"\xff")
     await ticks(dut, 5)
     starts.cancel()
-    assert not dut.busy.value
     assert await host.status() == set()
 
 
@@ -208,24 +210,110 @@ async def counters_count_their_event_and_clear_at_start(dut):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def the_first_error_sticks(dut):
+async def a_fault_ends_the_program_without_a_done(dut):
     host = await begin(dut)
-    await host.control("irq_enable")
-    await fault(dut, 1, 0x12_8000_0010)
-    await fault(dut, 0, 0x12_9000_0000)
+    await host.control("start", "irq_enable")
+    # A done of the very cycle in which the fault shows does not count, nor one that comes later.
+    await FallingEdge(dut.clk)
+    dut.ending.value = dut.done.value = 1
+    dut.cause.value, dut.master.value = CAUSES["outside"][0], MASTERS["store"]
+    dut.error_address.value = 0x80000010
+    await ticks(dut, 1)
+    dut.done.value = 0
+    await ticks(dut, 5)
+    await pulse(dut, dut.done)
+    assert await host.status() == {"busy"}
+    assert not dut.irq.value
+    await finish(dut, aborted=False)
     assert dut.irq.value
     assert await host.status() == {"error"}
+    assert await host.read("cause") == CAUSES["outside"][0] | MASTERS["store"] << MASTER_BIT
     assert await host.read("error_address") == 0x80000010
-    await host.write("status", 1 << STATUS["done"])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_fault_after_done_is_not_lost(dut):
+    host = await begin(dut)
     await host.control("start", "irq_enable")
     await pulse(dut, dut.done)
-    assert await host.status() == {"error", "done"}
-    await host.control("reset", "irq_enable")
+    dut.ending.value = 1
     await ticks(dut, 2)
-    assert await host.status() == set()
+    assert await host.status() == {"busy"}
+    await finish(dut, aborted=False)
+    assert await host.status() == {"error"}
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def ones_clear_the_bits_they_stand_for(dut):
+    host = await begin(dut)
+    clears = []
+    cocotb.start_soon(count(dut, dut.clear, clears))
+    await host.control("irq_enable")
+    for aborted in (False, True):
+        dut.ending.value = 1
+        await ticks(dut, 3)
+        await finish(dut, aborted=aborted)
+    await host.control("start", "irq_enable")
+    await pulse(dut, dut.done)
+    await ticks(dut, 2)
+    left = ["done", "error", "aborted"]
+    assert await host.status() == set(left)
+    await host.write("status", 0)
+    await host.write("status", 1 << STATUS["busy"])
+    assert await host.status() == set(left)
+    assert clears == []
+    while left:
+        assert dut.irq.value
+        await host.write("status", 1 << STATUS[left.pop(0)])
+        await ticks(dut, 2)
+        assert await host.status() == set(left)
     assert not dut.irq.value
-    await fault(dut, 2, 0x40)
-    assert await host.read("error_address") == 0x40
+    assert len(clears) == 2
+    await host.control("start")
+    await pulse(dut, dut.done)
+    await host.write("status", 1 << STATUS["done"])
+    assert await host.status() == set()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def start_clears_done_alone(dut):
+    host = await begin(dut)
+    dut.ending.value = 1
+    await ticks(dut, 3)
+    await finish(dut, aborted=False)
+    await host.control("start")
+    await pulse(dut, dut.done)
+    assert await host.status() == {"done", "error"}
+    await host.control("start")
+    assert await host.status() == {"busy", "error"}
+    await pulse(dut, dut.done)
+    await host.control("reset")
+    assert await host.status() == set()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def an_abort_is_told_and_wins_over_a_start(dut):
+    host = await begin(dut)
+    aborts = []
+    cocotb.start_soon(count(dut, dut.abort, aborts))
+    starts = cocotb.start_soon(count(dut, dut.start))
+    await host.control("start", "abort")
+    await ticks(dut, 4)
+    starts.cancel()
+    assert len(aborts) == 1
+    await host.control("start")
+    await host.control("abort")
+    assert len(aborts) == 2
+    dut.ending.value = 1
+    # Nothing that addresses the image changes, and nothing starts or is cleared, until the end.
+    await host.control("start", "reset")
+    for name in ("base_low", "base_high", "image_bytes", "program_offset", "program_bytes"):
+        await host.write(name, 0xFFFFFFFF)
+        assert await host.read(name) == 0
+    await finish(dut, aborted=True)
+    assert await host.status() == {"aborted"}
+    await host.write("image_bytes", 0xFFFFFFFF)
+    assert await host.read("image_bytes") == 0xFFFFF000
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
@@ -262,12 +350,13 @@ async def pulse(dut, signal):
     signal.value = 0
 
 
-async def fault(dut, port, address):
+async def finish(dut, *, aborted):
+    """What AbortControl does at the end."""
     await FallingEdge(dut.clk)
-    dut.faults.value = (1 | address << 1) << 41 * port
-    await ticks(dut, 1)
-    dut.faults.value = 0
-    await ticks(dut, 3)
+    dut.aborted.value = aborted
+    await pulse(dut, dut.finished)
+    dut.ending.value = 0
+    await ticks(dut, 2)
 
 
 async def count(dut, signal, seen=None):

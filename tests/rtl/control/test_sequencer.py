@@ -1,4 +1,5 @@
-"""Sequencer and weight loader on one bus: programs from start to done, in order, by their waits."""
+"""Sequencer and weight loader on one bus: programs from start to done, in order, by their waits;
+wrong ones end in a fault, and nothing of what is wrong is executed."""
 
 import random
 
@@ -26,6 +27,7 @@ from tests.helpers.simulate import simulate
 ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single")
 BASE = 0x12_3456_0000
 PROGRAM = 0x8000  # program_offset; weights lie below
+TRAP = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}}).to_bytes(144, "little")
 INPUTS = (
     "start", "load__ready", "store__ready", "load_done", "store_done", "steps__done", "units_idle",
     "weights__ready", "axi__arready", "axi__rvalid",
@@ -41,6 +43,7 @@ class ControlPath(wiring.Component):
             "start": In(1),
             "base": In(40),
             "program_offset": In(32),
+            "program_bytes": In(32),
             "load": Out(stream.Signature(layouts.fields(isa.LOAD))),
             "store": Out(stream.Signature(layouts.fields(isa.STORE))),
             "load_done": In(1),
@@ -50,6 +53,7 @@ class ControlPath(wiring.Component):
             "weights": Out(stream.Signature(layouts.weight_word(arch))),
             "busy": Out(1),
             "done": Out(1),
+            "fault": Out(1),
             "exec_wait": Out(1),
             "fetch_wait": Out(1),
             "axi": Out(axi4.ReadSignature()),
@@ -76,12 +80,14 @@ class ControlPath(wiring.Component):
         for name in ("table1", "table2", "params1", "params2", "taps"):
             m.d.comb += getattr(loader, name).ready.eq(1)
         connect(m, sequencer.steps, flipped(self.steps))
-        for name in ("start", "base", "program_offset", "load_done", "store_done"):
+        settings = ("start", "program_offset", "program_bytes", "load_done", "store_done")
+        for name in settings:
             m.d.comb += getattr(sequencer, name).eq(getattr(self, name))
-        for name in ("busy", "done", "exec_wait", "fetch_wait"):
+        for name in ("busy", "done", "fault", "exec_wait", "fetch_wait"):
             m.d.comb += getattr(self, name).eq(getattr(sequencer, name))
         m.d.comb += [
-            loader.base.eq(self.base),
+            dma.base.eq(self.base),
+            dma.image_bytes.eq(~0),
             loader.start.eq(self.start),
             loader.execs_done.eq(sequencer.execs_done),
             sequencer.units_idle.eq(loader.idle & self.units_idle),
@@ -309,21 +315,17 @@ async def run(dut, commands, *, pace, stall=0.0, seed=0, load_pace=None):
     for code, fields in commands:
         image += isa.FORMATS[code].pack(fields).to_bytes(16 * command_beats(code), "little")
     image += Opcode.END.to_bytes(16, "little")
-    # What stands behind END must not matter: commands that would do harm.
-    trap = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}})
-    image += trap.to_bytes(16 * command_beats(Opcode.EXEC), "little") * 8
+    # What stands behind END must not matter: commands that would do harm. Nothing behind the
+    # program is read at all: the slave has no more.
+    image += TRAP * 8
+    del image[PROGRAM + (len(image) - PROGRAM) // isa.FETCH_BYTES * isa.FETCH_BYTES :]
     slave = AxiSlave(dut, "axi__", image, base=BASE, latency=20, stall=stall, seed=seed)
     units = Units(dut, commands, pace=pace, seed=seed).start()
     if load_pace:
         units.random = random.Random()
         units.random.randrange = lambda n: load_pace
     units.tasks.append(cocotb.start_soon(slave.run()))
-    dut.base.value, dut.program_offset.value = BASE, PROGRAM
-    await FallingEdge(dut.clk)
-    assert not dut.busy.value
-    dut.start.value = 1
-    await ticks(dut, 1)
-    dut.start.value = 0
+    await start(dut, len(image) - PROGRAM)
     await ReadOnly()
     assert dut.busy.value
     while not dut.done.value:
@@ -339,12 +341,63 @@ async def run(dut, commands, *, pace, stall=0.0, seed=0, load_pace=None):
     for _ in range(100):
         await ReadOnly()
         assert not dut.done.value
+        assert not dut.fault.value
         assert not dut.busy.value
         assert not dut.steps__start.value
         await FallingEdge(dut.clk)
     for task in units.tasks:
         task.cancel()
     return units, image
+
+
+async def start(dut, program_bytes):
+    dut.base.value, dut.program_offset.value = BASE, PROGRAM
+    dut.program_bytes.value = program_bytes
+    await FallingEdge(dut.clk)
+    assert not dut.busy.value
+    dut.start.value = 1
+    await ticks(dut, 1)
+    dut.start.value = 0
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def a_program_that_is_wrong_ends_in_a_fault(dut):
+    """Cut anywhere, or with an opcode that does not exist: what came before is executed, what is
+    wrong and what follows is not."""
+    loads = [{"header": {"opcode": Opcode.LOAD, "tag": i}, "rows": i} for i in range(60)]
+    whole = b"".join(isa.LOAD.pack(f).to_bytes(32, "little") for f in loads)
+    step = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}}).to_bytes(144, "little")
+    end = Opcode.END.to_bytes(16, "little")
+    wrong = {
+        "no end": (whole[: 256 * 4], 32),
+        "cut in a command": (whole[: 256 - 64] + step[:64], 6),
+        "cut before its last beat": (whole[:128] + step[:-16], 4),
+        "empty": (b"", 0),
+        "zeros": (whole[: 32 * 5], 5),
+        **{
+            f"opcode {code}": (whole[: 32 * 7] + bytes([code]) + bytes(15) + whole + end, 7)
+            for code in range(16)
+            if code not in [*Opcode]
+        },
+    }
+    for name, (program, good) in wrong.items():
+        await start_clock(dut, zero=INPUTS)
+        image = bytearray(PROGRAM) + program
+        size = (len(program) + 255) // 256 * 256
+        slave = AxiSlave(dut, "axi__", image.ljust(PROGRAM + size, b"\0"), base=BASE, latency=20)
+        units = Units(dut, [(Opcode.LOAD, f) for f in loads], pace=5).start()
+        task = cocotb.start_soon(slave.run())
+        await start(dut, size)
+        for _ in range(700):
+            await FallingEdge(dut.clk)
+            await ReadOnly()
+            assert not dut.done.value, name
+            assert not dut.steps__start.value, name
+        assert dut.fault.value, name
+        assert units.completed[Opcode.LOAD] == good, name
+        await FallingEdge(dut.clk)
+        for running in (*units.tasks, task):
+            running.cancel()
 
 
 async def bursts_until(dut, strobe):

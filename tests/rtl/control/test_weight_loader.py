@@ -66,7 +66,8 @@ class WeightPath(wiring.Component):
         connect(m, dma.o, loader.i)
         connect(m, dma.axi, flipped(self.axi))
         m.d.comb += [
-            loader.base.eq(self.base),
+            dma.base.eq(self.base),
+            dma.image_bytes.eq(~0),
             loader.start.eq(self.start),
             loader.execs_done.eq(self.execs_done),
             self.idle.eq(loader.idle),

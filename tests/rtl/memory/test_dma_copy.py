@@ -50,6 +50,8 @@ class Copier(wiring.Component):
                 outer, inner = getattr(self.axi, name), getattr(dma.axi, name)
                 m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
         m.d.comb += [
+            reader.image_bytes.eq(2 * HALF),
+            writer.image_bytes.eq(2 * HALF),
             self.axi.awid.eq(0),
             self.axi.arid.eq(0),
             self.done.eq(writer.done),
@@ -90,8 +92,8 @@ async def copy(dut, *, stall):
         beats = rng.choice([1, 2, 16, 17, rng.randrange(1, 150)])
         start = 16 * rng.randrange(HALF // 16 - beats)
         expected[at : at + 16 * beats] = expected[start : start + 16 * beats]
-        sources.append({"address": start, "beats": beats})
-        targets.append({"address": at, "beats": beats})
+        sources.append({"offset": start, "beats": beats})
+        targets.append({"offset": at, "beats": beats})
         at += 16 * (beats + rng.randrange(5))
     await start_clock(dut, zero=("source__valid", "target__valid"))
     for name, runs in (("source", sources), ("target", targets)):

@@ -1,4 +1,5 @@
-"""DmaWrite: every beat to its place, at full rate, under stalls, past errors, by AXI's rules."""
+"""DmaWrite: every beat to its place, at full rate, under stalls, by AXI's rules, none outside the
+image, and no byte after a stop."""
 
 import random
 
@@ -8,6 +9,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams
+from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
 from accelgen.rtl.memory.dma_write import DmaWrite
 from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave
@@ -19,7 +21,8 @@ from tests.helpers.streams import StreamSource
 
 BASE = 0x12_3456_0000
 LATENCY = 30
-INPUTS = ("request__valid", "i__valid", "axi__awready", "axi__wready", "axi__bvalid")
+INPUTS = ("request__valid", "i__valid", "axi__awready", "axi__wready", "axi__bvalid",
+          "stop")  # fmt: skip
 MEMORY_BYTES = 1 << 15
 
 
@@ -65,7 +68,7 @@ async def sends_addresses_ahead_of_the_data(dut):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def reports_the_address_of_an_error_and_goes_on(dut):
+async def reports_where_a_burst_with_an_error_begins(dut):
     await start_clock(dut, zero=INPUTS)
     size = settings()["burst"] * BEAT_BYTES
     bad = {BASE + 16, BASE + size}
@@ -73,7 +76,77 @@ async def reports_the_address_of_an_error_and_goes_on(dut):
     cocotb.start_soon(watch_faults(dut, faults))
     await write(dut, [(BASE + 16, 50), (BASE + 0x4000, 3)], bad=bad, stall=0.3)
 
-    assert faults == sorted(bad)
+    assert faults == [("write_response", at - BASE) for at in sorted(bad)]
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+async def stops_when_told_and_writes_not_a_byte_more(dut):
+    """Bursts announced are completed with all strobes low, also when no data comes any more."""
+    for stop_at in range(1, 90, 4):
+        await start_clock(dut, zero=INPUTS)
+        slave, sent = await stopped(dut, stop_at, data=stop_at % 3)
+        assert dut.idle.value
+        assert slave.responses == len(slave.writes) > 0
+        assert sum(beats for _, beats in slave.writes) == sent + slave.dropped
+        assert slave.memory[: 16 * sent] == b"\xab" * (16 * sent)
+        assert not any(slave.memory[16 * sent :])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def nothing_outside_the_image_is_announced(dut):
+    size = settings()["burst"] * BEAT_BYTES
+    for offset, beats, inside in (
+        (MEMORY_BYTES - size, size // 16, True), (MEMORY_BYTES - size, size // 16 + 1, False),
+        (MEMORY_BYTES, 1, False), (0xFFFF_FFF0, 5, False),
+    ):  # fmt: skip
+        await start_clock(dut, zero=INPUTS)
+        faults = []
+        watching = cocotb.start_soon(watch_faults(dut, faults))
+        slave = AxiSlave(dut, "axi__", bytearray(MEMORY_BYTES), base=BASE)
+        dut.base.value, dut.image_bytes.value = BASE, MEMORY_BYTES
+        task = cocotb.start_soon(slave.run())
+        cocotb.start_soon(StreamSource(dut, "request").send(*packed([(BASE + offset, beats)])))
+        dut.i__valid.value = 1
+        await ticks(dut, 100)
+        task.cancel()
+        watching.cancel()
+        outside = max(offset, MEMORY_BYTES)
+        assert set(faults) == (set() if inside else {("outside", outside)})
+
+
+async def stopped(dut, stop_at, *, data):
+    """Writes of 0xab with a stop; ``data`` 0: none ever comes. Returns slave, beats written."""
+    slave = AxiSlave(
+        dut, "axi__", bytearray(MEMORY_BYTES), base=BASE, latency=LATENCY, stall=0.4, seed=stop_at,
+        burst_beats=settings()["burst"],
+    )  # fmt: skip
+    dut.base.value, dut.image_bytes.value = BASE, MEMORY_BYTES
+    tasks = [cocotb.start_soon(slave.run())]
+    tasks.append(cocotb.start_soon(StreamSource(dut, "request").send(*packed([(BASE, 1000)]))))
+    dut.i__payload.value = int.from_bytes(b"\xab" * 16, "little")
+    dut.i__valid.value = bool(data)
+    while not (slave.writes and stop_at <= slave.cycle):
+        await ticks(dut, 1)
+    dut.stop.value = 1
+    slave.may_drop = True
+    # A beat that is valid keeps its strobes.
+    await ReadOnly()
+    announced = len(slave.writes) + int(dut.axi__awvalid.value)
+    for _ in range(400):
+        await ticks(dut, 1)
+        await ReadOnly()
+        if dut.axi__awvalid.value or slave.responses < len(slave.writes):
+            assert not dut.idle.value
+    await ticks(dut, 1)
+    assert len(slave.writes) == announced
+    for task in tasks:
+        task.cancel()
+    return slave, sum(beats for _, beats in slave.writes) - slave.dropped
+
+
+def packed(requests):
+    layout = layouts.dma_request()
+    return [pack(layout, {"offset": a - BASE, "beats": n}) for a, n in requests]
 
 
 async def write(dut, requests, *, stall=0.0, latency=LATENCY, seed=0, bad=(), hold=0, **slave):
@@ -95,11 +168,10 @@ async def write(dut, requests, *, stall=0.0, latency=LATENCY, seed=0, bad=(), ho
         ]
     requester = StreamSource(dut, "request", stall=stall, seed=seed)
     source = StreamSource(dut, "i", stall=stall, seed=seed)
+    dut.base.value, dut.image_bytes.value = BASE, MEMORY_BYTES
     task = cocotb.start_soon(slave.run())
-    layout = layouts.dma_request()
-    payloads = [pack(layout, {"address": a, "beats": n}) for a, n in requests]
     began = get_sim_time("ns")
-    cocotb.start_soon(requester.send(*payloads))
+    cocotb.start_soon(requester.send(*packed(requests)))
     await ticks(dut, hold)
     slave.writes_before_release = len(slave.writes)
     cocotb.start_soon(source.send(*beats))
@@ -130,4 +202,5 @@ async def watch_faults(dut, faults):
         await ReadOnly()
         fault = int(dut.fault.value)
         if fault & 1:
-            faults.append(fault >> 1)
+            names = {number: name for name, (number, _) in CAUSES.items()}
+            faults.append((names[fault >> 1 & 7], fault >> 4))

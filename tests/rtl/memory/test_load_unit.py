@@ -52,7 +52,8 @@ class LoadPath(wiring.Component):
         connect(m, unit.o, flipped(self.o))
         connect(m, dma.axi, flipped(self.axi))
         m.d.comb += [
-            unit.base.eq(self.base),
+            dma.base.eq(self.base),
+            dma.image_bytes.eq(~0),
             self.done.eq(unit.done),
             self.idle.eq(unit.idle),
         ]

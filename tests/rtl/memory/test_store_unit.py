@@ -63,7 +63,8 @@ class StorePath(wiring.Component):
         connect(m, unit.parked, flipped(self.parked))
         connect(m, dma.axi, flipped(self.axi))
         m.d.comb += [
-            unit.base.eq(self.base),
+            dma.base.eq(self.base),
+            dma.image_bytes.eq(~0),
             unit.written.eq(dma.done),
             self.done.eq(unit.done),
             self.idle.eq(unit.idle),
