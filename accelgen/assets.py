@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def asset(name: str) -> Path:
-    """Path of ``boards``, ``rtl_templates`` or ``sim``.
+    """Path of ``boards``, ``rtl_templates``, ``sim`` or ``LICENSE``.
 
     Raises FileNotFoundError when the installation is incomplete.
     """

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
-from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
+from accelgen.golden.outputs import model_outputs
 from accelgen.ps.picture import Preprocess, read_picture
 from accelgen.samples import Calibration, random_samples
 from accelgen.schedule.program import Program
@@ -28,7 +29,7 @@ class Expected:
 
     ``arrays``: ``input`` int8 (h, w, c); ``input_float`` in the model's own order; ``tensor_i``
     int8 (h, w, c) as ``order[i]`` (tensor, layers that make it) leaves it in memory; ``output_i``
-    float32, the model's outputs, (1, c) for vectors and (1, c, h, w) else. ``picture`` are the
+    the model's outputs, in its order and shapes. ``picture`` are the
     pixels of the file that ``input`` is of, uint8 (h, w, c), or None.
     """
 
@@ -59,10 +60,7 @@ def expected_frame(
         "input": x[0],
         "input_float": real.transpose(0, 3, 1, 2) if layout == "nchw" else real,
         **{f"tensor_{i}": values[name][0] for i, (name, _) in enumerate(order)},
-        **{
-            f"output_{i}": _model_order(values[name], program, name)
-            for i, name in enumerate(graph.outputs)
-        },
+        **{f"output_{i}": x for i, x in enumerate(model_outputs(graph, values).values())},
     }
     return Expected(arrays=arrays, order=order, preprocess=preprocess, picture=picture)
 
@@ -77,17 +75,8 @@ def read_labels(path: Path, program: Program) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"cannot read labels {path}: {error}") from error
     labels = [line.strip() for line in lines if line.strip()]
-    graph = program.graph
-    sizes = {name: int(np.prod(graph.tensors[name].shape)) for name in graph.outputs}
+    sizes = {view.name: int(np.prod(view.shape)) for view in program.graph.model_outputs()}
     if len(sizes) != 1 or len(labels) not in sizes.values():
         outputs = ", ".join(f"{name!r} with {size:,} values" for name, size in sizes.items())
         raise ModelError(f"{path} has {len(labels)} labels; the network has output {outputs}")
     return labels
-
-
-def _model_order(value: npt.NDArray[Any], program: Program, name: str) -> npt.NDArray[np.float32]:
-    quantization = program.graph.tensors[name].quantization
-    if quantization is not None:
-        value = dequantize_array(value, quantization)
-    nchw = value.transpose(0, 3, 1, 2).astype(np.float32)
-    return nchw.reshape(nchw.shape[:2]) if nchw.shape[2:] == (1, 1) else nchw

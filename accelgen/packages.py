@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -11,20 +12,24 @@ from typing import Any
 from accelgen import pipeline
 from accelgen.arch import ArchParams
 from accelgen.boards import load_board
-from accelgen.deploy.keep import Existing, existing, verilog_hash
-from accelgen.deploy.output import new_directory
+from accelgen.deploy.first_day import FirstDay
+from accelgen.deploy.keep import SIMULATED, Existing, existing, file_hash, verilog_hash
+from accelgen.deploy.output import new_directory, new_file
 from accelgen.deploy.package import Package, hardware_of, read_package, write_package
 from accelgen.deploy.results import Estimated, Results, read_results
 from accelgen.errors import ConfigError, ModelError, OutputError
 from accelgen.estimate import Estimate
 from accelgen.estimate.board_design import board_design
 from accelgen.estimate.resources import total_resources
-from accelgen.pipeline import Compiled, Target
+from accelgen.expected import expected_frame, read_labels
+from accelgen.pipeline import Compiled, Given, Target
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
+from accelgen.samples import Calibration
 from accelgen.schedule.text import program_text
+from accelgen.simulated import Simulated
 
-__all__ = ["build", "open_package", "results"]
+__all__ = ["build", "open_package", "results", "store_simulated"]
 
 
 def build(
@@ -32,6 +37,9 @@ def build(
     hardware: Target,
     out: Path,
     *,
+    calib: Given = None,
+    labels: Path | None = None,
+    seed: int = 0,
     force: bool = False,
     program_only: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
@@ -43,6 +51,11 @@ def build(
 
     Parameters
     ----------
+    calib : path or Calibration
+        What the network was calibrated on: its first sample is the package's, and what it says of
+        pictures goes with the package. Otherwise a random input (of ``seed``) is the sample.
+    labels : Path
+        Names of classes, one a line.
     force : bool
         Replace what would otherwise make this an OutputError, after ``say`` has listed it.
     program_only : bool
@@ -61,6 +74,7 @@ def build(
         )
     program, numbers = compiled.program, pipeline.estimate(compiled, hardware)
     old = existing(out)
+    day = _first_day(compiled, Calibration.of(calib), labels, seed)
     target = hardware_of(program, hardware.board, hardware.clock_mhz) | {"files": {}}
     hardware_part = old.hardware_part if program_only else {}
     if program_only:
@@ -81,6 +95,7 @@ def build(
             network=network,
             estimate=numbers.to_dict(compiled.name),
             input_layout=compiled.input_layout,
+            day=day,
         )
         old.carry_over(scratch, hardware_part)
         manifest = write_package(package, scratch, hardware_part)
@@ -89,6 +104,21 @@ def build(
         for sentence in _said(old, lost):
             say(sentence)
     return numbers
+
+
+def _first_day(
+    compiled: Compiled, calibration: Calibration, labels: Path | None, seed: int
+) -> FirstDay:
+    program = compiled.program
+    expected = expected_frame(program, calibration, layout=compiled.input_layout, seed=seed)
+    return FirstDay(
+        arrays=expected.arrays,
+        order=expected.order,
+        picture=expected.picture,
+        preprocess=expected.preprocess.to_dict() if expected.preprocess else None,
+        labels=read_labels(labels, program) if labels else None,
+        calibrated=pipeline.RANDOM_CALIBRATION not in compiled.warnings,
+    )
 
 
 def _lost(
@@ -132,6 +162,8 @@ def open_package(where: Path) -> tuple[Compiled, Target, str | None]:
     hardware = replace(hardware, arch=arch)
     compiled = pipeline.compile_model(files["network.onnx"], arch=arch)
     compiled = replace(compiled, name=manifest["model"])
+    if manifest["kept"]:
+        compiled = pipeline.keeping_all(compiled, hardware)
     if compiled.program.image != files["program.bin"].read_bytes():
         raise ModelError(
             f"{where} was built by accelgen {manifest['versions']['accelgen']}, this one compiles "
@@ -159,3 +191,18 @@ def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimate
         budget=manifest["budget"],
     )
     return read_results(reports or where), estimated
+
+
+def store_simulated(where: Path, result: Simulated) -> None:
+    """Put the cycles of a simulated frame beside the program of the package at ``where``: the
+    column of ``selftest.py``. Nothing is stored of a frame that did not match."""
+    if result.frame is None or not result.match:
+        return
+    cycles = {layer.name: layer.cycles for layer in result.layers if layer.cycles is not None}
+    content = {
+        "program": file_hash(where / "program.bin"),
+        "cycles": cycles,
+        "frame": result.frame.cycles,
+    }
+    with new_file(where / SIMULATED) as scratch:
+        scratch.write_text(json.dumps(content, indent=1) + "\n")

@@ -60,6 +60,7 @@ __all__ = [
     "described",
     "estimate",
     "export_zoo",
+    "keeping_all",
     "load",
     "open_reproducer",
     "quantize",
@@ -269,6 +270,12 @@ def scheduled(
         offload=offload,
         warnings=loaded.warnings,
     )
+
+
+def keeping_all(compiled: Compiled, hardware: Target) -> Compiled:
+    """The same, scheduled so that every tensor is stored: slower, for finding what is wrong."""
+    graph, offload = compiled.model.graph, compiled.offload
+    return replace(compiled, parts=_parts(graph, hardware.arch, offload, keep_all=True))
 
 
 # The verbs.

@@ -29,6 +29,8 @@ from accelgen.cli.options import (
     FcPlace,
     Force,
     Json,
+    KeepAll,
+    Labels,
     Mean,
     Method,
     Model,
@@ -40,6 +42,7 @@ from accelgen.cli.options import (
     Resize,
     Seed,
     SeOn,
+    SimulateToo,
     Stalls,
     Std,
     calibration,
@@ -225,6 +228,9 @@ def build(
     bgr: Bgr = False,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
+    labels: Labels = None,
+    keep_all: KeepAll = False,
+    simulated: SimulateToo = False,
     program_only: ProgramOnly = False,
     force: Force = False,
     json: Json = False,
@@ -241,15 +247,26 @@ def build(
         placement.compile_for_package(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
     )
     _warn(pipeline.described(hardware.arch, hardware.family))
+    if keep_all:
+        compiled = pipeline.keeping_all(compiled, hardware)
     numbers = packages.build(
-        compiled, hardware, out, force=force, program_only=program_only,
+        compiled, hardware, out, calib=samples, labels=labels, seed=seed, force=force,
+        program_only=program_only,
         say=lambda sentence: log.print(sentence, markup=False),
     )  # fmt: skip
     if json:
         _print_json({"out": str(out), **numbers.to_dict(model)})
     else:
         _print(tables.estimate_summary(numbers, hardware.board), f"written: {out}")
-    if not numbers.fits:
+    well = numbers.fits
+    if simulated:
+        built, with_memory, verilog = packages.open_package(out)
+        result = pipeline.simulate(built, with_memory, seed=seed, verilog=verilog)
+        packages.store_simulated(out, result)
+        for sentence in (*tables.simulated_lines(result), *result.faults):
+            log.print(sentence, markup=False)
+        well = well and result.match
+    if not well:
         raise typer.Exit(1)
 
 
@@ -320,6 +337,8 @@ def simulate(
         compiled, hardware, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
         verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,
     )  # fmt: skip
+    if Path(model).is_dir():
+        packages.store_simulated(Path(model), result)
     if json:
         _print_json(result.to_dict(model))
     else:

@@ -23,6 +23,8 @@ __all__ = [
     "FcPlace",
     "Force",
     "Json",
+    "KeepAll",
+    "Labels",
     "Mean",
     "Method",
     "Model",
@@ -34,6 +36,7 @@ __all__ = [
     "Resize",
     "SeOn",
     "Seed",
+    "SimulateToo",
     "Stalls",
     "Std",
     "calibration",
@@ -113,6 +116,15 @@ Method = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Delete what is in the way; it is listed.")]
+KeepAll = Annotated[
+    bool, typer.Option("--keep-all", help="Store every tensor: slower, and selftest.py sees more.")
+]
+SimulateToo = Annotated[
+    bool, typer.Option("--simulate", help="Then simulate a frame of the package.")
+]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", metavar="FILE", help="Names of classes, one a line.")
+]
 ProgramOnly = Annotated[
     bool,
     typer.Option(

@@ -12,6 +12,7 @@ from typing import Any
 from accelgen.arch import registers
 from accelgen.boards import Board
 from accelgen.deploy import driver
+from accelgen.deploy.first_day import FirstDay, first_day_manifest, write_first_day
 from accelgen.deploy.keep import file_hash
 from accelgen.deploy.manifest import FORMAT, interface_crc, program_manifest, versions
 from accelgen.deploy.output import GENERATOR
@@ -24,6 +25,9 @@ from accelgen.schedule.program import Program
 __all__ = ["TOP", "Package", "hardware_of", "read_package", "write_package"]
 
 NO_FILES: Mapping[str, str] = {}
+NOTHING_KNOWN = FirstDay()
+#: Of the board's clock: what a first bring-up should meet.
+SLOWER = 5 / 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,7 @@ class Package:
     network: Path
     estimate: Mapping[str, Any]
     input_layout: str = "nchw"
+    day: FirstDay = NOTHING_KNOWN
 
 
 def write_package(
@@ -66,10 +71,10 @@ def write_package(
     shutil.copyfile(driver.__file__, where / "driver.py")
     for template, name in (
         ("accelgen_regs.h", "accelgen_regs.h"),
-        ("example.py", "example.py"),
         ("package_readme.md", "README.md"),
     ):
         (where / name).write_text(render(f"{template}.j2", values))
+    write_first_day(package.day, package.model, where)
     manifest = _manifest(package, where, hardware_part)
     (where / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
@@ -113,9 +118,6 @@ def read_package(where: Path) -> tuple[dict[str, Any], dict[str, Path]]:
 
 def _values(package: Package) -> dict[str, Any]:
     program = package.program
-    _, height, width, channels = program.graph.tensors[program.input.tensor].shape
-    nchw = package.input_layout == "nchw"
-    shape = (1, channels, height, width) if nchw else (1, height, width, channels)
     return {
         "version": versions()["accelgen"],
         "ip_version": 1.0,
@@ -124,11 +126,16 @@ def _values(package: Package) -> dict[str, Any]:
         "board": package.board,
         "clock_mhz": package.clock_mhz,
         "cells": cells_sentence(package.verilog or ""),
+        "has_hardware": bool(package.verilog_hash),
+        "has_picture": package.day.picture is not None,
+        "calibrated": package.day.calibrated,
+        "preprocess_text": package.day.preprocess_text,
+        "slower_mhz": round(SLOWER * package.clock_mhz),
+        "ps": package.estimate["ps"],
         "double_pumped": program.arch.pe_mode == "double",
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],
         "resources": package.estimate["resources"],
-        "input_shape": shape,
         "id": registers.IDENTITY,
         "config_crc": program.arch.crc,
         "program_offset": program.program_offset,
@@ -159,6 +166,7 @@ def _manifest(
         "verilog": package.verilog_hash,
         "versions": dict(versions()),
         **program_manifest(package.program, input_layout=package.input_layout),
+        **first_day_manifest(package.day, package.program, package.estimate),
         "budget": asdict(package.board.budget),
         "files": dict(sorted((files | dict(hardware_part)).items())),
     }

@@ -15,7 +15,9 @@ from accelgen.deploy.package import TOP, Package, write_package
 from accelgen.deploy.templates import render
 
 ESTIMATE = {
-    "cycles": 1000, "fps": 1.5, "resources": {"lut": 1, "ff": 2, "bram36": 3, "dsp": 4},
+    "cycles": 1000, "fps": 1.5, "layers": [],
+    "ps": {"frame_ms": 667.0, "pl_ms": 1.0, "pl_waits_ms": 2.0, "ps_ms": 3.0, "crossing_ms": 4.0},
+    "resources": {"lut": 1, "ff": 2, "bram36": 3, "dsp": 4},
 }  # fmt: skip
 
 
@@ -53,7 +55,8 @@ def test_readme_says_that_no_bitstream_was_built(tmp_path, digits):
     text = (written(tmp_path, digits[1]) / "README.md").read_text()
 
     assert "No bitstream was built here" in text
-    assert "Estimated (not measured): 1,000 cycles" in text
+    assert "Estimated, not measured: 1.5 frames per second" in text
+    assert "1,000 cycles at 300 MHz" in text
 
 
 def test_c_header_has_every_register_and_compiles(tmp_path, digits):

@@ -14,8 +14,9 @@ import hashlib
 import json
 import sys
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,15 @@ PATTERNS = {
     "program_offset": (0x55555500, 0xAAAAAA00),
     "program_bytes": (0x55555500, 0xAAAAAA00),
 }
+
+
+class Row(NamedTuple):
+    """A step's cycles, None where nothing is known."""
+
+    name: str
+    estimated: int | None
+    simulated: int | None
+    board: int | None
 
 
 class Selftest:
@@ -49,7 +59,7 @@ class Selftest:
             ("picture", self.picture),
             ("frame", self.frame),
         ):
-            faults = []
+            faults: list[str] = []
             try:
                 told = test(faults.append)
             # Whatever stops a test is what the user has to see, not a traceback.
@@ -57,7 +67,9 @@ class Selftest:
                 told = ""
                 faults.append(f"{type(error).__name__}: {error}")
             if told or faults:
-                say(f"{name:10} {'WRONG' if faults else 'ok':6} {told if not faults else faults[0]}")
+                say(
+                    f"{name:10} {'WRONG' if faults else 'ok':6} {told if not faults else faults[0]}"
+                )
             for fault in faults[1:]:
                 say(f"{'':17} {fault}")
             well = well and not faults
@@ -142,7 +154,7 @@ class Selftest:
         for i, place in enumerate(self.manifest["expected"]):
             yield place["tensor"], place["nodes"], self.expected[f"tensor_{i}"]
 
-    def layers(self) -> list[tuple[str, int | None, int | None, int | None]]:
+    def layers(self) -> list[Row]:
         """Name and cycles of each step: estimated, simulated, on this board."""
         log = self.accelerator.step_log()
         first = self.accelerator.counters()["execs"] - len(log)
@@ -159,7 +171,8 @@ class Selftest:
                 else:
                     spent = None  # the log keeps the last 2,048
             name = step["nodes"][0]
-            rows.append((" + ".join(step["nodes"]), step["cycles"], simulated.get(name), spent))
+            title = " + ".join(step["nodes"])
+            rows.append(Row(title, step["cycles"], simulated.get(name), spent))
         return rows
 
     def simulated(self) -> dict[str, int]:
@@ -187,18 +200,18 @@ def difference(name: str, nodes: list[str], got: np.ndarray, want: np.ndarray) -
     )
 
 
-def table(
-    rows: list[tuple[str, int | None, int | None, int | None]], width: int = 48
-) -> Iterator[str]:
+def table(rows: list[Row], width: int = 48) -> Iterator[str]:
     """Lines of the table of cycles; "-" where nothing is known."""
-    columns = list(zip(*rows))[1:] if rows else []  # noqa: B905
-    totals = [sum(column) if None not in column else None for column in columns]
     head = ("estimated", "simulated", "board")
     yield f"{'layer':{width}} {head[0]:>12} {head[1]:>12} {head[2]:>12}   cycles"
-    for name, *numbers in [*rows, ("all", *totals)]:
-        short = name if len(name) <= width else name[: width - 3] + "..."
-        cells = " ".join(f"{'-' if n is None else format(n, ','):>12}" for n in numbers)
-        yield f"{short:{width}} {cells}"
+    for row in [*rows, Row("all", *(_total([row[i] for row in rows]) for i in (1, 2, 3)))]:
+        name = row.name if len(row.name) <= width else row.name[: width - 3] + "..."
+        cells = " ".join(f"{'-' if n is None else format(n, ','):>12}" for n in row[1:])
+        yield f"{name:{width}} {cells}"
+
+
+def _total(column: list[Any]) -> int | None:
+    return None if None in column else sum(column)
 
 
 def main(arguments: list[str] | None = None) -> int:
