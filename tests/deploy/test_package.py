@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import jinja2
 import pytest
@@ -21,20 +22,18 @@ ESTIMATE = {
 }  # fmt: skip
 
 
-def written(where, program, board="ultra96v2"):
+def written(where, program, board="ultra96v2", **changes):
+    """A package in ``where``; ``board`` by name or itself, ``changes`` of Package's fields."""
     network = where / "source.onnx"
     network.write_bytes(b"network")
     directory = where / "package"
     directory.mkdir()
-    write_package(
-        Package(
-            model="digits", board=load_board(board), clock_mhz=300.0, program=program,
-            verilog="module accelgen_top; endmodule\n",
-            verilog_hash="0" * 64, listing="listing\n", network=network,
-            estimate=ESTIMATE,
-        ),
-        directory,
+    package = Package(
+        model="digits", board=load_board(board) if isinstance(board, str) else board,
+        clock_mhz=300.0, program=program, verilog="module accelgen_top; endmodule\n",
+        verilog_hash="0" * 64, listing="listing\n", network=network, estimate=ESTIMATE,
     )  # fmt: skip
+    write_package(replace(package, **changes), directory)
     return directory
 
 
