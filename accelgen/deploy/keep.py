@@ -28,6 +28,8 @@ HARDWARE = ("config_crc", "interface_crc", "part", "board", "clock_mhz")
 # Made by running or looking at a package: worth nothing.
 _DROPPED = {"manifest.json", SIMULATED}
 _DROPPED_DIRECTORIES = {"__pycache__", ".ipynb_checkpoints"}
+# The library that the driver built: of sources that may be replaced.
+_BUILT = "ps/build"
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,12 @@ def _files(where: Path) -> Iterator[str]:
     """All files and links below ``where``, and directories that are empty."""
     for at, directories, names in os.walk(where):
         here = Path(at)
-        directories[:] = [d for d in directories if d not in _DROPPED_DIRECTORIES]
-        links = [d for d in directories if (here / d).is_symlink()]
         empty = here != where and not directories and not names
+        directories[:] = [
+            d for d in directories
+            if d not in _DROPPED_DIRECTORIES and (here / d).relative_to(where).as_posix() != _BUILT
+        ]  # fmt: skip
+        links = [d for d in directories if (here / d).is_symlink()]
         for path in (*(here / n for n in [*names, *links]), *([here] if empty else [])):
             yield path.relative_to(where).as_posix()
 

@@ -52,6 +52,8 @@ def mine(tmp_path, network):
     (where / "latest").symlink_to("results")
     (where / "__pycache__").mkdir()
     (where / "__pycache__" / "driver.pyc").write_text("made by running")
+    (where / "ps" / "build").mkdir(parents=True)
+    (where / "ps" / "build" / "libaccelgen_ps.so").write_text("made of the package's sources")
     return where
 
 
@@ -73,7 +75,7 @@ def test_new_weights_keep_all_that_is_the_users(mine, network, quick_verilog):
         assert after[name] == f"my {name}".encode()
     assert (mine / "latest").is_symlink()
     assert after["program.bin"] == second.program.image != before["program.bin"]
-    assert "__pycache__/driver.pyc" not in after
+    assert not {"__pycache__/driver.pyc", "ps/build/libaccelgen_ps.so"} & set(after)
     files = json.loads(after["manifest.json"])["files"]
     assert not set(files) & set(MINE)
     assert os.listdir(mine.parent) == ["package"]
