@@ -160,7 +160,7 @@ def target(
     board: str = "ultra96v2",
     *,
     preset: str | None = None,
-    config: Path | None = None,
+    config: str | Path | None = None,
     clock_mhz: float | None = None,
     ddr_bytes_per_cycle: float | None = None,
     ddr_latency: int | None = None,
@@ -184,7 +184,7 @@ def target(
         latency_cycles=ddr_latency or memory.latency_cycles,
         stalls=stalls,
     )
-    arch = _configuration(chosen, preset, config)
+    arch = _configuration(chosen, preset, Path(config) if config else None)
     return Target(
         board=chosen, arch=arch, clock_mhz=clock, memory=memory, ps_threads=ps_threads
     )  # fmt: skip
