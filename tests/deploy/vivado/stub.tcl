@@ -69,7 +69,7 @@ proc update_ip_catalog {args} { take $args -rebuild {} {0 0} }
 proc version {args} { take $args -short {} {0 0}; return 2022.2 }
 proc get_board_parts {args} {
     take $args -quiet -filter {0 0}
-    if {![regexp {^NAME =~ (\S+)$} $given(-filter) -> pattern]} { error "filter $given(-filter)" }
+    if {![regexp {^NAME =~ "(\S+)"$} $given(-filter) -> pattern]} { error "filter $given(-filter)" }
     set found {}
     foreach {name about} [array get ::board] {
         foreach file [lindex $about 3] {
@@ -184,10 +184,9 @@ proc get_runs {name} {
     return run:$name
 }
 proc set_run_properties {what pairs} {
-    set known [list strategy [expr {$what eq "synth_1" ?
-        "oneof Flow_PerfOptimized_high Flow_AlternateRoutability" :
-        "oneof Performance_ExtraTimingOpt Performance_Explore Performance_ExplorePostRoutePhysOpt"}]]
+    set known {STEPS.SYNTH_DESIGN.ARGS.KEEP_EQUIVALENT_REGISTERS {oneof true false}}
     if {$what eq "impl_1"} {
+        set known {strategy {oneof Performance_ExtraTimingOpt Performance_Explore Performance_ExplorePostRoutePhysOpt}}
         foreach step $::directives {
             lappend known STEPS.$step.IS_ENABLED {oneof true false} \
                 STEPS.$step.ARGS.DIRECTIVE {oneof Explore AggressiveExplore Default ExtraTimingOpt}
