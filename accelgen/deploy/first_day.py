@@ -18,6 +18,7 @@ from accelgen.deploy.board import bitstream, example, selftest
 from accelgen.deploy.notebook import notebook
 from accelgen.ps import picture as picture_module
 from accelgen.ps.picture import Preprocess
+from accelgen.schedule.loopback import loopback
 from accelgen.schedule.program import Program
 
 __all__ = ["FirstDay", "first_day_manifest", "write_first_day"]
@@ -71,13 +72,21 @@ def first_day_manifest(
 ) -> dict[str, Any]:
     """The manifest's keys ``preprocess``, ``labels``, ``calibrated``, ``expected`` (tensors of
     expected.npz in the order in which a frame makes them) and ``layers`` (steps: nodes, ordinal
-    numbers of EXECs, estimated cycles)."""
+    numbers of EXECs, estimated cycles), and ``loopback`` (``schedule.loopback``; the program as
+    hexadecimal digits)."""
+    there = loopback(program.arch, program.image_bytes)
     cycles = {layer["name"]: layer["cycles"] for layer in estimate["layers"]}
     return {
         "preprocess": day.preprocess and dict(day.preprocess),
         "labels": day.labels and list(day.labels),
         "calibrated": day.calibrated,
         "expected": [{"tensor": tensor, "nodes": list(nodes)} for tensor, nodes in day.order],
+        "loopback": {
+            "program": there.program.hex(),
+            "source": there.source,
+            "target": there.target,
+            "bytes": there.size,
+        },
         "layers": [
             {"nodes": list(s.nodes), "execs": list(s.execs), "cycles": cycles.get(s.nodes[0])}
             for s in program.steps

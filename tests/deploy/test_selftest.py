@@ -45,6 +45,21 @@ class StandIn:
         self.loads += 1
         self.array[: len(self.data)] = np.frombuffer(self.data, np.uint8)
 
+    def recover(self):
+        self.load()
+
+    def start(self, offset, size):
+        there = self.manifest["loopback"]
+        assert self.array[offset : offset + size].tobytes().hex() == there["program"]
+        source, target, count = there["source"], there["target"], there["bytes"]
+        self.array[target : target + count] = self.array[source : source + count]
+
+    def wait(self, seconds):
+        pass
+
+    def flush(self, offset, size):
+        assert offset + size <= len(self.array)
+
     def invalidate(self, offset, size):
         assert offset + size <= len(self.array)
 
@@ -103,7 +118,7 @@ def test_a_board_that_is_right_is_well(network, built, name, which):
     tensors = len(json.loads((built / name / "manifest.json").read_text())["expected"])
     assert f"4,321 cycles; {tensors} tensors in memory are right, and the outputs" in text
     assert "all well" in text
-    assert accelerator.loads == 1
+    assert accelerator.loads == 2
 
 
 def test_the_first_wrong_tensor_is_named_with_its_layer(network, built):
@@ -156,6 +171,25 @@ def test_a_stuck_register_and_a_dead_memory_are_named(network, built):
     well, text = run(dead, built / "plain")
     assert not well
     assert "byte 0x10 of the image is not what was written" in text
+
+
+def test_a_port_that_loses_bytes_is_named(network, built):
+    accelerator = StandIn(network[0], built / "plain")
+    there = accelerator.manifest["loopback"]
+    whole = accelerator.start
+
+    def lossy(offset, size):
+        whole(offset, size)
+        accelerator.array[there["target"] + 32 : there["target"] + 48] = 0
+
+    accelerator.start = lossy
+    well, text = run(accelerator, built / "plain")
+
+    assert not well
+    where = (there["target"] + 32, there["source"] + 32)
+    assert (
+        "transfer   WRONG  byte {:#x} of the image is not what lies at {:#x}".format(*where) in text
+    )
 
 
 def test_a_driver_that_raises_is_one_line(network, built):

@@ -56,6 +56,7 @@ class Selftest:
         for name, test in (
             ("registers", self.registers),
             ("memory", self.memory),
+            ("transfer", self.transfer),
             ("picture", self.picture),
             ("frame", self.frame),
         ):
@@ -112,6 +113,31 @@ class Selftest:
                 fault(f"byte {first + int(wrong[0]):#x} of the image is not what was written")
             at += size
         return f"{len(data):,} bytes at {memory.address:#x}, CRC-32 {zlib.crc32(data):#010x}"
+
+    def transfer(self, fault: Callable[[str], None]) -> str:
+        """The accelerator copies bytes from one place of the image to another, and computes
+        nothing: both memory ports work."""
+        accelerator, memory = self.accelerator, self.accelerator.memory
+        there = self.manifest["loopback"]
+        source, target, size = there["source"], there["target"], there["bytes"]
+        program = np.frombuffer(bytes.fromhex(there["program"]), np.uint8)
+        pattern = np.random.default_rng(1).integers(0, 256, size).astype(np.uint8)
+        for offset, data in ((0, program), (source, pattern), (target, ~pattern)):
+            memory.array[offset : offset + len(data)] = data
+            memory.flush(offset, len(data))
+        try:
+            accelerator.registers.start(0, len(program))
+            accelerator.registers.wait(10.0)
+            memory.invalidate(target, size)
+            wrong = np.flatnonzero(memory.array[target : target + size] != pattern)
+            if wrong.size:
+                fault(
+                    f"byte {target + int(wrong[0]):#x} of the image is not what lies at "
+                    f"{source + int(wrong[0]):#x}; {wrong.size:,} of {size:,} are wrong"
+                )
+        finally:
+            accelerator.recover()
+        return f"{size:,} bytes from memory to the accelerator and back"
 
     def picture(self, fault: Callable[[str], None]) -> str:
         """The sample picture becomes the expected input on this machine too."""
