@@ -17,7 +17,7 @@ from accelgen.deploy.keep import SIMULATED, Existing, existing, file_hash, veril
 from accelgen.deploy.output import new_directory, new_file
 from accelgen.deploy.package import Package, hardware_of, read_package, write_package
 from accelgen.deploy.results import Estimated, Results, read_results
-from accelgen.errors import ConfigError, ModelError, OutputError
+from accelgen.errors import ModelError, OutputError
 from accelgen.estimate import Estimate
 from accelgen.estimate.board_design import board_design
 from accelgen.estimate.resources import total_resources
@@ -26,6 +26,7 @@ from accelgen.pipeline import Compiled, Given, Target
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
 from accelgen.samples import Calibration
+from accelgen.schedule.places import two_places
 from accelgen.schedule.text import program_text
 from accelgen.simulated import Simulated
 
@@ -67,11 +68,6 @@ def build(
     OutputError
         ``out`` holds what would be lost, or cannot be written.
     """
-    if compiled.offload.fc:
-        raise ConfigError(
-            "the package's driver computes no fully connected layers: build with --fc-on pl, or "
-            "link the library of docs/ps.md into a driver of your own"
-        )
     program, numbers = compiled.program, pipeline.estimate(compiled, hardware)
     old = existing(out)
     day = _first_day(compiled, Calibration.of(calib), labels, seed)
@@ -96,6 +92,7 @@ def build(
             estimate=numbers.to_dict(compiled.name),
             input_layout=compiled.input_layout,
             day=day,
+            fc_on="ps" if compiled.offload.fc else "pl",
         )
         old.carry_over(scratch, hardware_part)
         manifest = write_package(package, scratch, hardware_part)
@@ -160,11 +157,12 @@ def open_package(where: Path) -> tuple[Compiled, Target, str | None]:
     arch = ArchParams.from_dict(manifest["config"])
     hardware = pipeline.target(manifest["board"], clock_mhz=manifest["clock_mhz"])
     hardware = replace(hardware, arch=arch)
-    compiled = pipeline.compile_model(files["network.onnx"], arch=arch)
+    offload = pipeline.Offload.of(manifest["fc_on"])
+    compiled = pipeline.compile_model(files["network.onnx"], arch=arch, offload=offload)
     compiled = replace(compiled, name=manifest["model"])
     if manifest["kept"]:
         compiled = pipeline.keeping_all(compiled, hardware)
-    if compiled.program.image != files["program.bin"].read_bytes():
+    if two_places(compiled.program).program_bin != files["program.bin"].read_bytes():
         raise ModelError(
             f"{where} was built by accelgen {manifest['versions']['accelgen']}, this one compiles "
             "its network to another program: build it again"

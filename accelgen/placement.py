@@ -12,7 +12,7 @@ from accelgen.ir.offload import tail_nodes
 from accelgen.pipeline import Compiled, Given, Loaded, Offload, Target
 from accelgen.quant import QuantizedModel
 
-__all__ = ["FC_ON", "Placed", "compile_for_package", "compile_placed", "place"]
+__all__ = ["FC_ON", "Placed", "compile_placed", "place"]
 
 #: What --fc-on takes.
 FC_ON = ("auto", "pl", "ps")
@@ -55,24 +55,6 @@ def compile_placed(
         compiled = pipeline.scheduled(loaded, int8, arch=hardware.arch, offload=offload)
         placed = Placed(compiled=compiled)
     return replace(placed, compiled=placed.compiled.warned(warnings))
-
-
-def compile_for_package(
-    model: str | Path,
-    hardware: Target,
-    *,
-    fc_on: str = "auto",
-    calib: Given = None,
-    seed: int = 0,
-) -> Placed:
-    """As :func:`compile_placed` for what :func:`packages.build` takes: its driver computes no fully
-    connected layers, so "auto" is "pl"; ``reason`` says so where the PS would be faster."""
-    placed = compile_placed(model, hardware, fc_on=fc_on, calib=calib, seed=seed)
-    if fc_on != "auto" or not placed.compiled.offload.fc:
-        return placed
-    reason = placed.reason.replace("go to the PS", "stay on the PL, though the PS would be faster")
-    compiled = compile_placed(model, hardware, fc_on="pl", calib=calib, seed=seed).compiled
-    return Placed(compiled=compiled, reason=f"{reason}; the package's driver computes none of them")
 
 
 def place(loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = False) -> Placed:

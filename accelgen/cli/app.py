@@ -244,7 +244,7 @@ def build(
     )  # fmt: skip
     samples = calibration(calib, resize, crop, mean, std, bgr)
     compiled = _said(
-        placement.compile_for_package(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
+        placement.compile_placed(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
     )
     _warn(pipeline.described(hardware.arch, hardware.family))
     if keep_all:

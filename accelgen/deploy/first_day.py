@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from accelgen.assets import asset
-from accelgen.deploy.board import bitstream, example, selftest
+from accelgen.deploy.board import example, selftest
 from accelgen.deploy.notebook import notebook
 from accelgen.ps import picture as picture_module
 from accelgen.ps.picture import Preprocess
@@ -24,7 +24,6 @@ from accelgen.schedule.program import Program
 __all__ = ["FirstDay", "first_day_manifest", "write_first_day"]
 
 _SCRIPTS = {
-    "bitstream.py": bitstream,
     "example.py": example,
     "picture.py": picture_module,
     "selftest.py": selftest,

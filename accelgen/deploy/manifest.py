@@ -21,38 +21,59 @@ from accelgen.arch.registers import (
     STATUS,
     offset_of,
 )
+from accelgen.ir import Quantization
+from accelgen.schedule.places import Places
 from accelgen.schedule.program import Placement, Program
 
-__all__ = ["FORMAT", "interface_crc", "program_manifest", "versions"]
+__all__ = ["FORMAT", "interface_crc", "program_manifest", "register_manifest", "versions"]
 
 #: Number of the manifest's format; a reader refuses what it does not know.
-FORMAT = 1
+FORMAT = 2
 
 
-def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[str, Any]:
-    """What the driver needs to run ``program``; the same in a package and in simulation.
+def program_manifest(
+    program: Program, places: Places, *, input_layout: str = "nchw"
+) -> dict[str, Any]:
+    """What the driver needs to run ``program`` at either of its ``places``.
 
-    ``input_layout`` is the order in which the ONNX model takes its input.
+    ``input_layout`` is the order in which the ONNX model takes its input. Offsets count from the
+    image's first byte; where there are two, they are those of place 0 and 1.
     """
+    graph = program.graph
     return {
         "format": FORMAT,
-        "id": IDENTITY,
         "config": program.arch.to_dict(),
         "config_crc": program.arch.crc,
         "lanes": program.arch.lanes,
-        "program_offset": program.program_offset,
-        "program_bytes": program.program_bytes,
-        "image_bytes": program.image_bytes,
-        "input_layout": input_layout,
-        "input": _place(program.input, program),
-        "outputs": [_place(place, program) for place in program.outputs],
-        "kept": [_place(place, program) for place in program.kept.values()],
-        "model_outputs": list(program.graph.outputs),
+        "program_offsets": [entry.offset for entry in places.programs],
+        "program_bytes": places.programs[0].size,
+        "program_crc": zlib.crc32(places.program_bin),
+        "sections": [{"offset": s.offset, "bytes": len(s.data)} for s in places.sections],
+        "image_bytes": places.image_bytes,
+        "input": {
+            **_place(program, *places.inputs),
+            "layout": input_layout,
+            "map": list(graph.tensors[program.input.tensor].shape[1:]),
+        },
+        "outputs": [_place(program, *both) for both in zip(*places.outputs, strict=True)],
+        "kept": [_place(program, place) for place in program.kept.values()],
+        "model_outputs": [
+            {"name": view.name, "shape": list(view.shape), "dtype": view.dtype}
+            for view in graph.model_outputs()
+        ],
         "ps_steps": [
             {"node": s.node, "op": _op_name(program, s.node), "inputs": list(s.inputs),
              "output": s.output}
             for s in program.ps_steps
         ],
+        **register_manifest(),
+    }  # fmt: skip
+
+
+def register_manifest() -> dict[str, Any]:
+    """Names of registers and of their bits: all that the driver's ``Registers`` needs."""
+    return {
+        "id": IDENTITY,
         "registers": {r.name: r.offset for r in REGISTERS},
         "counters": [r.name for r in REGISTERS if r.offset >= offset_of("cycles")],
         "control_bits": dict(CONTROL),
@@ -62,7 +83,7 @@ def program_manifest(program: Program, *, input_layout: str = "nchw") -> dict[st
         "master_bit": MASTER_BIT,
         "log_base": LOG_BASE,
         "log_words": LOG_WORDS,
-    }  # fmt: skip
+    }
 
 
 def interface_crc() -> int:
@@ -93,18 +114,24 @@ def _wire(shape: int | isa.Format | None) -> Any:
     return shape
 
 
-def _place(place: Placement, program: Program) -> dict[str, Any]:
-    quantization = program.graph.tensors[place.tensor].quantization
+def _place(program: Program, *at: Placement) -> dict[str, Any]:
+    place = at[0]
     return {
         "tensor": place.tensor,
         "shape": list(place.shape),
         "slots": list(place.slots),
-        "offset": place.offset,
+        "offsets": [p.offset for p in at],
         "stride": place.stride,
         "groups": place.groups,
-        "scale": quantization.scale if quantization else 1.0,
-        "zero_point": quantization.zero_point if quantization else 0,
+        "phases": place.phases,
+        **_scale(program.graph.tensors[place.tensor].quantization),
     }
+
+
+def _scale(quantization: Quantization | None) -> dict[str, Any]:
+    if quantization is None:
+        return {}
+    return {"scale": quantization.scale, "zero_point": quantization.zero_point}
 
 
 def _op_name(program: Program, name: str) -> str:

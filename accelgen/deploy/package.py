@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,16 @@ from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.deploy.vivado import write_scripts
 from accelgen.errors import ModelError
+from accelgen.ps.frame_file import frame_file
+from accelgen.ps.runner import SOURCES
 from accelgen.rtl.design import TOP, cells_sentence
+from accelgen.schedule.places import Places, two_places
 from accelgen.schedule.program import Program
 
 __all__ = ["TOP", "Package", "hardware_of", "read_package", "write_package"]
+
+#: C files that only tests run.
+TEST_SOURCES = ("run_cases",)
 
 NO_FILES: Mapping[str, str] = {}
 NOTHING_KNOWN = FirstDay()
@@ -36,7 +42,8 @@ class Package:
 
     ``estimate`` is the JSON object of ``accelgen estimate``; ``network`` the quantized network's
     file, copied; ``listing`` the schedule's text. ``verilog`` is None where the bitstream is there;
-    ``verilog_hash`` is then what is known of its text (``keep.verilog_hash``).
+    ``verilog_hash`` is then what is known of its text (``keep.verilog_hash``). ``fc_on``: where the
+    last fully connected layers run, "pl" or "ps".
     """
 
     model: str
@@ -50,6 +57,7 @@ class Package:
     estimate: Mapping[str, Any]
     input_layout: str = "nchw"
     day: FirstDay = NOTHING_KNOWN
+    fc_on: str = "pl"
 
 
 def write_package(
@@ -65,17 +73,22 @@ def write_package(
         (where / "vivado").mkdir()
         (where / "rtl" / f"{TOP}.v").write_text(package.verilog)
         write_scripts(where / "vivado", values)
-    (where / "program.bin").write_bytes(package.program.image)
+    places = two_places(package.program)
+    (where / "program.bin").write_bytes(places.program_bin)
+    (where / "frame.bin").write_bytes(
+        frame_file(package.program, places, input_layout=package.input_layout)
+    )
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
-    shutil.copyfile(driver.__file__, where / "driver.py")
+    _copy_sources(Path(driver.__file__).parent, where / "driver", ("*.py",))
+    _copy_sources(SOURCES, where / "ps", ("*.c", "*.h", "Makefile"))
     for template, name in (
         ("accelgen_regs.h", "accelgen_regs.h"),
         ("package_readme.md", "README.md"),
     ):
         (where / name).write_text(render(f"{template}.j2", values))
     write_first_day(package.day, package.model, where)
-    manifest = _manifest(package, where, hardware_part)
+    manifest = _manifest(package, places, where, hardware_part)
     (where / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
 
@@ -138,9 +151,6 @@ def _values(package: Package) -> dict[str, Any]:
         "resources": package.estimate["resources"],
         "id": registers.IDENTITY,
         "config_crc": program.arch.crc,
-        "program_offset": program.program_offset,
-        "program_bytes": program.program_bytes,
-        "image_bytes": program.image_bytes,
         "window_bytes": registers.WINDOW_BYTES,
         "registers": registers.REGISTERS,
         "control": list(registers.CONTROL.items()),
@@ -153,9 +163,17 @@ def _values(package: Package) -> dict[str, Any]:
     }
 
 
+def _copy_sources(source: Path, where: Path, patterns: Sequence[str]) -> None:
+    """Files of ``source`` that fit ``patterns``, but those of tests."""
+    where.mkdir()
+    for path in sorted(p for pattern in patterns for p in source.glob(pattern)):
+        if path.stem not in TEST_SOURCES:
+            shutil.copyfile(path, where / path.name)
+
+
 def _manifest(
-    package: Package, where: Path, hardware_part: Mapping[str, str]
-) -> dict[str, Any]:  # fmt: skip
+    package: Package, places: Places, where: Path, hardware_part: Mapping[str, str]
+) -> dict[str, Any]:
     found = (p for p in where.rglob("*") if p.is_file())
     files = {p.relative_to(where).as_posix(): file_hash(p) for p in found}
     return {
@@ -165,7 +183,8 @@ def _manifest(
         "top": TOP,
         "verilog": package.verilog_hash,
         "versions": dict(versions()),
-        **program_manifest(package.program, input_layout=package.input_layout),
+        "fc_on": package.fc_on,
+        **program_manifest(package.program, places, input_layout=package.input_layout),
         **first_day_manifest(package.day, package.program, package.estimate),
         "budget": asdict(package.board.budget),
         "files": dict(sorted((files | dict(hardware_part)).items())),

@@ -17,9 +17,31 @@ from accelgen.ir import Quantization
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale
 
 __all__ = [
-    "Answer", "Call", "Layout", "Output", "Requant", "add", "argmax", "average", "dense",
-    "from_feature_memory", "image_table", "job_file", "quantize_image", "read_answers",
-    "requantize", "resize", "scale", "softmax", "softmax_int8", "squeeze_excite", "table",
+    "Answer",
+    "Call",
+    "Layout",
+    "Output",
+    "Requant",
+    "add",
+    "argmax",
+    "average",
+    "dense",
+    "frame_finish",
+    "frame_input",
+    "from_feature_memory",
+    "image_table",
+    "job_file",
+    "quantize",
+    "quantize_image",
+    "quantize_planes",
+    "read_answers",
+    "requantize",
+    "resize",
+    "scale",
+    "softmax",
+    "softmax_int8",
+    "squeeze_excite",
+    "table",
     "to_feature_memory",
 ]  # fmt: skip
 
@@ -221,6 +243,35 @@ def quantize_image(
     output = Output((*crop[2:], x.shape[2]))
     integers = (*x.shape, *crop, int(reverse))
     return Call(kernel=16, integers=integers, buffers=(x, tables, output))
+
+
+def quantize(x: Array, of: Quantization) -> Call:
+    """``agps_quantize``: float32."""
+    integers = (x.size, _bits(of.scale), of.zero_point)
+    return Call(kernel=17, integers=integers, buffers=(x, Output(x.shape)))
+
+
+def quantize_planes(x: Array, of: Quantization) -> Call:
+    """``agps_quantize_planes``: float32 (c, pixels) to int8 (pixels, c)."""
+    channels, pixels = x.shape
+    integers = (pixels, channels, _bits(of.scale), of.zero_point)
+    return Call(kernel=18, integers=integers, buffers=(x, Output((pixels, channels))))
+
+
+def frame_input(file: bytes, image: Array, x: Array, place: int, *, planes: bool = False) -> Call:
+    """``agps_frame_input`` and ``agps_frame_hand_over``; the output is the image afterwards."""
+    what = 3 if x.dtype == np.int8 else 1 + planes
+    buffers = (np.frombuffer(file, np.uint8), image, x, Output(image.shape, np.uint8))
+    return Call(kernel=19, integers=(what, place, 1), buffers=buffers)
+
+
+def frame_finish(
+    file: bytes, image: Array, place: int, shapes: Sequence[tuple[int, ...]], threads: int = 1
+) -> Call:
+    """``agps_frame_finish``: float outputs of ``shapes``."""
+    outputs = (Output(shape, np.float32) for shape in shapes)
+    buffers: tuple[Array | Output | None, ...] = (np.frombuffer(file, np.uint8), image, *outputs)
+    return Call(kernel=19, integers=(0, place, threads), buffers=buffers)
 
 
 def _average(op: QGlobalAvgPool) -> tuple[int, ...]:

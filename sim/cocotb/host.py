@@ -1,6 +1,6 @@
 """The host's side of sim/tb/tb.sv: registers, memory, reset, interrupt.
 
-:class:`Bus` and :class:`Memory` are what ``accelgen.deploy.driver.Accelerator`` talks to, so the
+:class:`Bus` and :class:`Memory` are what ``accelgen.deploy.driver`` talks to, so the
 driver that runs on a board runs here. Both block, and are called from a thread
 (``cocotb.task.bridge``); nothing here wakes up between events.
 """
@@ -122,12 +122,23 @@ class Bus:
 
 
 class Memory:
-    """``address``, ``write(offset, data)`` and ``read(offset, size)`` for the driver's thread."""
+    """The driver's memory, in its thread: ``array`` is its cache, which nothing keeps coherent.
 
-    def __init__(self, host: Host, address: int):
+    What was not flushed the accelerator does not see, what was not invalidated the driver does not.
+    """
+
+    def __init__(self, host: Host, address: int, size: int):
         self.address = address
-        self.write = resume(host.load)
-        self.read = resume(host.dump)
+        self.array = np.random.default_rng(1).integers(0, 256, size, np.uint8)
+        self._load, self._dump = resume(host.load), resume(host.dump)
+
+    def flush(self, offset: int, size: int) -> None:
+        """The accelerator sees these bytes."""
+        self._load(offset, self.array[offset : offset + size].tobytes())
+
+    def invalidate(self, offset: int, size: int) -> None:
+        """The driver sees these bytes."""
+        self.array[offset : offset + size] = np.frombuffer(self._dump(offset, size), np.uint8)
 
 
 def _check_beat(offset: int) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import cocotb
 from cocotb.task import bridge, resume
-from host import Bus, BusError, Host, Memory, remove
+from host import Bus, BusError, Host, remove
 
-from accelgen.arch.registers import CONTROL, IDENTITY, LOG_BASE, LOG_WORDS, REGISTERS, STATUS
-from accelgen.deploy.driver import Accelerator, DriverError
+from accelgen.arch.registers import LOG_BASE, LOG_WORDS
+from accelgen.deploy.driver import DriverError, Registers
+from accelgen.deploy.manifest import register_manifest
 
 #: How often progress is reported and the step log saved before it wraps, in cycles.
 LOOK_CYCLES = 20_000
@@ -50,16 +51,8 @@ class _Job:
         self.events = events
         self.log: list[int] = []
         self.counters: dict[str, int] = {}
-        offsets = {r.name: r.offset for r in REGISTERS}
-        counters = [r.name for r in REGISTERS if r.offset >= offsets["cycles"]]
-        manifest = {
-            "id": IDENTITY, "config_crc": job["config_crc"], "config": "",
-            "program_offset": job["program_offset"], "program_bytes": job["program_bytes"],
-            "image_bytes": job["image_bytes"], "registers": offsets, "counters": counters,
-            "control_bits": CONTROL, "status_bits": STATUS,
-            "log_base": LOG_BASE, "log_words": LOG_WORDS,
-        }  # fmt: skip
-        self.driver = Accelerator(Bus(host), Memory(host, job["base"]), manifest)
+        manifest = register_manifest() | {"config_crc": job["config_crc"], "config": ""}
+        self.driver = Registers(Bus(host), manifest)
 
     async def run(self) -> dict:
         """Everything there is to know about the job afterwards."""
@@ -91,17 +84,19 @@ class _Job:
     def _work(self) -> None:
         """What a program on the board does; in a thread of its own."""
         driver = self.driver
-        driver.load(Path(self.job["image"]).read_bytes())
+        driver.check()
+        resume(self.host.load)(0, Path(self.job["image"]).read_bytes())
+        driver.set_image(self.job["base"], self.job["image_bytes"])
         if self.job["waves"]:
             first, _ = self.job["waves"]
             resume(self.host.write_waves)(resume(self.host.now)() + START_CYCLES + first)
-        driver.start(interrupt=True)
+        driver.start(self.job["program_offset"], self.job["program_bytes"], interrupt=True)
         try:
             self._wait()
         finally:
             self._save_log()
             self.counters = driver.counters()
-        driver.clear()
+        driver.acknowledge()
 
     def _wait(self) -> None:
         """Until the interrupt. Raises DriverError on an AXI error, or when time is up."""

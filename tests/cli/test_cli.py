@@ -161,7 +161,8 @@ def test_build_writes_a_package(tmp_path):
     names = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
     assert names >= {
         "rtl/accelgen_top.v", "program.bin", "program.txt", "manifest.json", "network.onnx",
-        "driver.py", "example.py", "accelgen_regs.h", "README.md", "vivado/build.tcl",
+        "driver/__init__.py", "ps/Makefile", "frame.bin", "example.py", "accelgen_regs.h",
+        "README.md", "vivado/build.tcl",
         "vivado/package_ip.tcl", "vivado/clocks.xdc",
     }  # fmt: skip
     assert "module accelgen_top" in (out / "rtl" / "accelgen_top.v").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import packages, pipeline, placement
+from accelgen import packages, pipeline
 from accelgen.errors import ConfigError
 from tests.helpers.cli import run
 from tests.helpers.nets import make_net, node, weights
@@ -115,14 +115,21 @@ def test_auto_leaves_the_pl_something_to_do(tmp_path):
     assert run("estimate", model, "--preset", "small").status == 0
 
 
-def test_build_keeps_them_on_the_pl_and_says_so(tmp_path):
-    hardware = pipeline.target(preset="ultra96")
+def test_build_places_them_as_estimate_does(tmp_path):
+    estimated = run("estimate", "zoo:mobilenet_v2@128", "--preset", "ultra96", "--json")
+    built = run(
+        "build", "zoo:mobilenet_v2@128", "--preset", "ultra96", "--program-only", "--json",
+        "-o", tmp_path / "out",
+    )  # fmt: skip
 
-    placed = placement.compile_for_package("zoo:mobilenet_v2", hardware)
-
-    assert not placed.compiled.offload.fc
-    assert "stay on the PL, though the PS would be faster" in placed.reason
-    assert "the package's driver computes none of them" in placed.reason
+    numbers = json.loads(built.out)
+    assert {k: v for k, v in numbers.items() if k != "out"} == json.loads(estimated.out)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["fc_on"] == "ps"
+    assert [s["op"] for s in manifest["ps_steps"]] == ["QConv2d"]
+    assert f"{numbers['fps']:.1f} frames per second" in (tmp_path / "out/README.md").read_text()
+    compiled, _, _ = packages.open_package(tmp_path / "out")
+    assert compiled.offload.fc
 
 
 def test_an_unknown_processor_is_refused():
@@ -136,15 +143,10 @@ def compiled(**offload):
     return hardware, pipeline.compile_model(EFFSE, arch=hardware.arch, offload=offload)
 
 
-@pytest.mark.parametrize(
-    ("offload", "sentence"),
-    [({"fc": True}, "build with --fc-on pl"), ({"se": True}, "leave --se-on at pl")],
-    ids=["fc", "se"],
-)
-def test_what_the_driver_cannot_run_is_not_built(tmp_path, offload, sentence):
-    hardware, network = compiled(**offload)
+def test_what_the_driver_cannot_run_is_not_built(tmp_path):
+    hardware, network = compiled(se=True)
 
-    with pytest.raises(ConfigError, match=sentence):
+    with pytest.raises(ConfigError, match="leave --se-on at pl"):
         packages.build(network, hardware, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

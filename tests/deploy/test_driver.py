@@ -1,164 +1,358 @@
-"""The host driver against an accelerator that is the golden model behind registers."""
+"""The package's driver against a board whose accelerator is the golden model."""
 
+import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from accelgen.arch.registers import CONTROL, LOG_BASE, STATUS, offset_of
 from accelgen.deploy import driver
-from accelgen.deploy.driver import Accelerator, DriverError, pack_map, unpack_map
-from accelgen.deploy.manifest import program_manifest
+from accelgen.deploy.driver import Accelerator, DriverError, InputError
+from accelgen.deploy.driver import library as driver_library
+from accelgen.deploy.driver.maps import unpack_map
 from accelgen.golden import interpret
+from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.schedule import pack_tensor, schedule
+from accelgen.schedule.places import two_places
+from tests.deploy.test_package import written
+from tests.helpers.fake_board import FakeBoard
 
 
-class FakeMemory:
-    """A bytearray at an address above 4 GiB."""
-
-    address = 0x8_0001_0000
-
-    def __init__(self, size):
-        self.bytes = bytearray(size)
-
-    def write(self, offset, data):
-        self.bytes[offset : offset + len(data)] = data
-
-    def read(self, offset, size):
-        return bytes(self.bytes[offset : offset + size])
-
-
-class FakeHardware:
-    """Registers that answer; start computes the frame with the golden model."""
-
-    def __init__(self, program, manifest, memory):
-        self.program, self.manifest, self.memory = program, manifest, memory
-        self.values = {
-            offset_of("id"): manifest["id"],
-            offset_of("config"): program.arch.crc,
-            offset_of("cycles"): 1234,
-            offset_of("execs"): 2,
-            LOG_BASE: 600,
-            LOG_BASE + 4: 1200,
-        }
-
-    def read(self, offset):
-        return self.values.get(offset, 0)
-
-    def write(self, offset, value):
-        assert 0 <= value < 1 << 32
-        self.values[offset] = value
-        if offset == offset_of("control") and value >> CONTROL["start"] & 1:
-            self.frame()
-
-    def frame(self):
-        base = self.read(offset_of("base_low")) | self.read(offset_of("base_high")) << 32
-        assert base == self.memory.address
-        assert self.read(offset_of("program_offset")) == self.program.program_offset
-        place, lanes = self.manifest["input"], self.manifest["lanes"]
-        raw = self.memory.read(place["offset"], place["groups"] * place["stride"])
-        tensors = interpret(self.program.graph, unpack_map(raw, place, lanes))
-        for place in self.manifest["outputs"]:
-            data = pack_map(tensors[place["tensor"]], place, lanes)
-            self.memory.write(place["offset"], data)
-        self.values[offset_of("status")] = 1 << STATUS["done"]
+@pytest.fixture(scope="module")
+def package(tmp_path_factory, digits):
+    """Program with its last layer on the PS, its places, and the package's directory."""
+    program = schedule(digits[0].graph, digits[1].arch, fc_on_ps=True)
+    assert program.ps_steps
+    return program, two_places(program), written(tmp_path_factory.mktemp("driver"), program)
 
 
 @pytest.fixture
-def accelerator(digits):
-    program = digits[1]
-    manifest = program_manifest(program)
-    memory = FakeMemory(program.image_bytes)
-    return Accelerator(FakeHardware(program, manifest, memory), memory, manifest)
+def board(package):
+    return FakeBoard(*package[:2])
 
 
-def test_a_frame_gives_the_golden_models_outputs(accelerator, digits):
-    model, program, samples = digits
-    accelerator.load(program.image)
-
-    got = accelerator.run(samples[:1].transpose(0, 3, 1, 2))
-
-    expected = interpret(model.graph, samples[:1])
-    for name in model.graph.outputs:
-        scale = model.graph.tensors[name].quantization
-        real = expected[name] if scale is None else (
-            (expected[name].astype(np.float32) - scale.zero_point) * np.float32(scale.scale)
-        )  # fmt: skip
-        np.testing.assert_allclose(got[name].reshape(-1), real.reshape(-1), rtol=1e-6)
+@pytest.fixture
+def accelerator(package, board):
+    with Accelerator(board, package[2]) as made:
+        made.load()
+        yield made
 
 
-def test_image_and_addresses_are_where_the_program_says(accelerator, digits):
-    program = digits[1]
-    accelerator.load(program.image)
-
-    assert accelerator.memory.read(0, len(program.image)) == program.image
-    assert accelerator.read("base_low") == 0x0001_0000
-    assert accelerator.read("base_high") == 0x8
+@pytest.fixture(scope="module")
+def pictures(digits):
+    """Float NCHW, as the model takes them."""
+    return digits[2][:7].transpose(0, 3, 1, 2)
 
 
-def test_counters_and_step_log_are_read(accelerator):
-    assert accelerator.counters()["cycles"] == 1234
-    assert accelerator.step_log() == [600, 1200]
+def expected(digits, x):
+    """The model's outputs of one NCHW picture, int8 and float."""
+    graph = digits[0].graph
+    q = quantize_array(x.transpose(1, 2, 0), graph.tensors[graph.input].quantization)
+    values = interpret(graph, q[None])
+    (name,) = graph.outputs
+    return name, values[name], dequantize_array(values[name], graph.tensors[name].quantization)
 
 
-def test_wrong_hardware_is_named(accelerator):
-    accelerator.bus.values[offset_of("config")] = 0xBAD
-    with pytest.raises(DriverError, match="the bitstream's configuration is 0x00000bad"):
-        accelerator.load(b"")
+def test_a_frame_from_pixels_to_logits(accelerator, digits, pictures):
+    for x in pictures:
+        name, q, real = expected(digits, x)
 
-    accelerator.bus.values[offset_of("id")] = 0
-    with pytest.raises(DriverError, match="no accelgen accelerator here: id is 0x0"):
-        accelerator.check()
+        got = accelerator.run(x[None])
+
+        assert got[name].dtype == np.float32
+        assert got[name].shape == (1, q.shape[3])
+        assert got[name].tobytes() == real.tobytes()
+        assert accelerator.collect(0)[name].tobytes() == real.tobytes()
 
 
-def test_bus_error_and_timeout_are_reported(accelerator):
-    accelerator.bus.values[offset_of("status")] = 1 << STATUS["error"]
-    accelerator.bus.values[offset_of("error_address")] = 0x1234
-    with pytest.raises(DriverError, match="AXI error at address 0x1234"):
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
+def test_many_frames_come_in_order_from_both_places(accelerator, digits, pictures, board, count):
+    results = list(accelerator.run_many(iter(pictures[:count])))
+
+    assert len(results) == count
+    for x, got in zip(pictures, results, strict=False):
+        name, _, real = expected(digits, x)
+        assert got[name].tobytes() == real.tobytes()
+    assert board.frames == [i % 2 for i in range(count)]
+
+
+def test_a_frame_runs_while_the_one_before_is_collected(accelerator, pictures, board):
+    board.looks = None  # a frame ends when the test says so
+    order = []
+    start, collect = accelerator.start, accelerator.collect
+    accelerator.start = lambda k: (order.append("start"), setattr(board, "looks", 1), start(k))
+    accelerator.collect = lambda k: (order.append("collect"), collect(k))[1]
+
+    list(accelerator.run_many(pictures[:4]))
+
+    assert order == ["start", "start", "collect", "start", "collect", "start", "collect", "collect"]
+
+
+def test_leaving_early_ends_what_runs(accelerator, digits, pictures):
+    frames = accelerator.run_many(pictures)
+    next(frames)
+    frames.close()
+
+    name, _, real = expected(digits, pictures[3])
+    assert accelerator.run(pictures[3])[name].tobytes() == real.tobytes()
+
+
+def test_every_order_and_type_of_an_input_gives_the_same(accelerator, digits, pictures):
+    x = pictures[1]
+    hwc = np.ascontiguousarray(x.transpose(1, 2, 0))
+    to = digits[0].graph.tensors[digits[0].graph.input].quantization
+    wanted = next(iter(accelerator.run(x).values()))
+
+    for given, layout in (
+        (x[None], None), (x.astype(np.float64), "chw"), (hwc, "hwc"), (hwc[None], "nhwc"),
+        (hwc[::-1][::-1], "HWC"), (quantize_array(hwc, to), None),
+        (quantize_array(x, to), "chw"), (quantize_array(hwc, to)[None], "nhwc"),
+    ):  # fmt: skip
+        got = next(iter(accelerator.run(given, layout=layout).values()))
+        assert got.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "layout", "sentence"),
+    [
+        (np.zeros((8, 8, 1), np.float32), None, r"takes \(1, 1, 8, 8\) in NCHW order, not \(8, 8"),
+        (np.zeros((1, 8, 8, 1), np.float32), None, "layout='hwc' or 'chw'"),
+        (np.zeros((1, 1, 4, 16), np.float32), None, r"not \(1, 1, 4, 16\)"),
+        (np.zeros((2, 1, 8, 8), np.float32), None, r"not \(2, 1, 8, 8\)"),
+        (np.zeros((1, 8, 8), np.uint8), None, "not uint8: pictures go through"),
+        (np.zeros((1, 8, 8), np.int64), None, "not int64"),
+        (np.zeros((1, 8, 8), np.int8), None, r"in NHWC order, not \(1, 8, 8\)"),
+        (np.zeros((1, 8, 8), np.float32), "cwh", "layout is nchw, chw, nhwc or hwc, not 'cwh'"),
+        ("cat.jpg", None, "takes normalized floats"),
+    ],
+)  # fmt: skip
+def test_a_wrong_input_is_one_sentence(accelerator, board, given, layout, sentence):
+    before = bytes(board.buffer.dram)
+    with pytest.raises(InputError, match=sentence):
+        accelerator.run(given, layout=layout)
+    with pytest.raises(ValueError, match=sentence):
+        list(accelerator.run_many([given], layout=layout))
+
+    assert bytes(board.buffer.dram) == before
+
+
+def test_caches_are_cleaned_where_data_is_and_nowhere_else(accelerator, package, board, pictures):
+    _, places, _ = package
+    board.buffer.log.clear()
+
+    list(accelerator.run_many(pictures[:2]))
+
+    flushed = {(o, n) for what, o, n in board.buffer.log if what == "flush"}
+    dropped = {(o, n) for what, o, n in board.buffer.log if what == "invalidate"}
+    assert flushed == {(p.offset, p.size_bytes) for p in places.inputs}
+    assert dropped == {(p.offset, p.size_bytes) for both in places.outputs for p in both}
+    assert len(board.buffer.log) == 4
+
+
+# Out of turn.
+
+
+def test_calls_out_of_turn_are_errors(accelerator, pictures, board):
+    board.looks = None
+    with pytest.raises(DriverError, match="no frame was started"):
         accelerator.wait()
+    accelerator.put(pictures[0], 1)
+    accelerator.start(1)
+    with pytest.raises(DriverError, match="is busy: wait for its frame"):
+        accelerator.start(0)
+    with pytest.raises(DriverError, match="the frame at place 1 is running"):
+        accelerator.collect(1)
+    assert not accelerator.done()
 
-    accelerator.bus.values[offset_of("status")] = 1 << STATUS["busy"]
-    with pytest.raises(DriverError, match="not done after"):
+
+def test_an_old_done_is_not_seen(accelerator, pictures, board):
+    accelerator.run(pictures[0])
+    board.looks = None
+    accelerator.start(0)
+
+    assert not accelerator.done()
+    with pytest.raises(DriverError, match=r"not done after 0\.01 s"):
         accelerator.wait(timeout_seconds=0.01)
 
 
-def test_what_the_driver_cannot_compute_is_refused(accelerator):
-    manifest = {**accelerator.manifest, "ps_steps": [
-        {"node": "fc", "op": "QConv2d", "inputs": [], "output": "y"}
-    ]}  # fmt: skip
-    with pytest.raises(DriverError, match="'fc': the driver does not compute QConv2d"):
-        Accelerator(accelerator.bus, accelerator.memory, manifest).finish({})
+# Faults.
 
 
-@pytest.mark.parametrize(("shape", "lanes"), [((1, 1, 3), 4), ((5, 7, 9), 4), ((3, 3, 16), 8)])
-def test_maps_go_there_and_back(shape, lanes):
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        ("read_response", "AXI error: a read was refused of the load master at address 0xc000"),
+        ("write_response", "AXI error: a write was refused"),
+        ("outside", "an access outside the image was stopped"),
+        ("command", "the program is damaged"),
+    ],
+)
+def test_a_fault_is_named_and_recovered_from(accelerator, digits, pictures, board, cause, sentence):
+    board.fault = cause
+    with pytest.raises(DriverError, match=sentence):
+        accelerator.run(pictures[0])
+    with pytest.raises(DriverError, match=rf"the last frame failed \(.*{cause}\).*recover\(\)"):
+        accelerator.run(pictures[0])
+    board.buffer.dram[:64] = bytes(64)
+
+    accelerator.recover()
+
+    name, _, real = expected(digits, pictures[0])
+    assert accelerator.run(pictures[0])[name].tobytes() == real.tobytes()
+
+
+def test_a_frame_that_hangs_is_aborted(accelerator, digits, pictures, board):
+    board.looks = None
+    accelerator.put(pictures[0])
+    accelerator.start(0)
+    with pytest.raises(DriverError, match="not done after"):
+        accelerator.wait(timeout_seconds=0.01)
+    board.looks = 1
+
+    accelerator.recover()
+
+    name, _, real = expected(digits, pictures[2])
+    assert accelerator.run(pictures[2])[name].tobytes() == real.tobytes()
+
+
+def test_a_fault_among_many_frames_ends_them(accelerator, pictures, board):
+    frames = accelerator.run_many(pictures)
+    next(frames)
+    board.fault = "read_response"
+    with pytest.raises(DriverError, match="AXI error"):
+        list(frames)
+
+    accelerator.recover()
+    assert len(list(accelerator.run_many(pictures))) == len(pictures)
+
+
+def test_hardware_that_stays_busy_is_said(accelerator, board, pictures, monkeypatch):
+    board.looks = None
+    accelerator.start(0)
+    write = board.write
+    monkeypatch.setattr(board, "write", lambda o, v: v & 8 or write(o, v))
+
+    with pytest.raises(DriverError, match=r"still busy .* after an abort"):
+        accelerator.registers.abort(timeout_seconds=0.01)
+
+
+def test_closing_ends_what_runs_and_frees_the_memory(package, board, pictures):
+    board.looks = None
+    with Accelerator(board, package[2]) as accelerator:
+        accelerator.load()
+        accelerator.put(pictures[0])
+        accelerator.start(0)
+
+    assert board.closed
+    assert not board.get("status")
+
+
+def test_an_interrupt_is_waited_for_and_taken_back(package, board, digits, pictures):
+    waited = []
+    board.wait_interrupt = waited.append
+    with Accelerator(board, package[2]) as accelerator:
+        accelerator.load()
+        name, _, real = expected(digits, pictures[0])
+
+        assert accelerator.run(pictures[0])[name].tobytes() == real.tobytes()
+
+    assert waited == [10.0]
+    assert not board.get("status")
+
+
+# The package.
+
+
+def test_wrong_hardware_is_named(accelerator, board):
+    board.set("config", 0xBAD)
+    with pytest.raises(DriverError, match="the bitstream's configuration is 0x00000bad"):
+        accelerator.load()
+    board.set("id", 0)
+    with pytest.raises(DriverError, match="no accelgen accelerator here: id is 0x0"):
+        accelerator.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("program.bin", b"\1" * 64, r"program\.bin is damaged"),
+        ("frame.bin", b"\1" * 64, r"frame\.bin is damaged"),
+        ("manifest.json", b"{}", "manifest format None, this driver reads 2"),
+        ("manifest.json", b"{", "not a package made by accelgen build"),
+    ],
+)
+def test_damaged_files_are_named(package, board, tmp_path, name, content, sentence):
+    where = tmp_path / "copy"
+    shutil.copytree(package[2], where)
+    (where / name).write_bytes(content)
+
+    with pytest.raises(DriverError, match=sentence):
+        Accelerator(board, where).load()
+
+
+def test_a_library_that_cannot_be_built_names_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver_library.shutil, "which", lambda tool: None)
+
+    with pytest.raises(DriverError, match=f"apt install gcc make, then make -C {tmp_path}"):
+        driver_library.load_library(tmp_path)
+
+
+def test_a_library_that_does_not_build_shows_why(tmp_path):
+    (tmp_path / "Makefile").write_text("all:\n\t@echo no such thing; false\n")
+
+    with pytest.raises(DriverError, match="no such thing"):
+        driver_library.load_library(tmp_path)
+
+
+def test_counters_step_log_and_tensors_are_read(accelerator, digits, pictures, package):
+    name = package[0].outputs[0].tensor
+    accelerator.run(pictures[0])
+    graph = digits[0].graph
+    q = quantize_array(pictures[0].transpose(1, 2, 0), graph.tensors[graph.input].quantization)
+
+    assert accelerator.counters()["cycles"] == 1234
+    assert accelerator.step_log() == [600, 1200]
+    assert accelerator.tensor(name).tobytes() == interpret(graph, q[None])[name].tobytes()
+    with pytest.raises(DriverError, match="does not keep 'nothing'; known: "):
+        accelerator.tensor("nothing")
+
+
+def test_a_kept_map_in_phases_is_read(digits):
+    """As the compiler's own unpacking has it."""
+    from dataclasses import replace
+
+    from accelgen.schedule.layout import in_phases
+
+    program = digits[1]
     rng = np.random.default_rng(3)
-    groups = -(-shape[2] // lanes) + 1
-    slots = np.full(groups * lanes, -1)
-    slots[rng.permutation(groups * lanes)[: shape[2]]] = rng.permutation(shape[2])
-    stride = -(-shape[0] * shape[1] * lanes // 32) * 32
-    place = {"shape": shape, "slots": slots.tolist(), "groups": groups, "stride": stride}
-    x = rng.integers(-128, 128, (1, *shape)).astype(np.int8)
+    lanes, pixels = program.arch.lanes, program.arch.pixels
+    place = replace(program.outputs[0], shape=(5, 8, 3), slots=(0, 1, 2, *[-1] * (lanes - 3)),
+                    groups=1, stride=2 * pixels * lanes * 10, phases=True)  # fmt: skip
+    x = rng.integers(-128, 128, place.shape).astype(np.int8)
+    plain = np.frombuffer(pack_tensor(x, place, program.arch), np.uint8).reshape(-1, lanes)
+    raw = np.zeros_like(plain)
+    raw[in_phases(np.arange(40), pixels)] = plain[:40]
 
-    raw = pack_map(x, place, lanes)
+    described = {"shape": place.shape, "slots": place.slots, "groups": 1, "stride": place.stride}
 
-    assert len(raw) == groups * stride
-    np.testing.assert_array_equal(unpack_map(raw, place, lanes), x)
-    at = int(np.flatnonzero(slots == 0)[0])
-    last = shape[0] * shape[1] - 1
-    byte = raw[at // lanes * stride + last * lanes + at % lanes]
-    assert np.int8(byte - 256 if byte > 127 else byte) == x[0, -1, -1, 0]
+    got = unpack_map(raw.reshape(-1), {**described, "phases": True}, lanes, pixels)
+    np.testing.assert_array_equal(got, x)
+    np.testing.assert_array_equal(unpack_map(plain.reshape(-1), described, lanes, pixels), x)
 
 
-def test_driver_needs_nothing_of_accelgen(tmp_path):
+def test_driver_needs_nothing_of_accelgen(package):
     """It is copied into packages and runs on boards that have numpy only."""
-    shutil.copy(driver.__file__, tmp_path / "driver.py")
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import driver; "
+        f"import sys; sys.path.insert(0, {str(package[2])!r}); import driver; "
         "sys.exit(any(m.startswith('accelgen') for m in sys.modules))"
     )
-
     done = subprocess.run([sys.executable, "-I", "-c", code], check=False)
 
     assert done.returncode == 0
+    here = Path(driver.__file__).parent
+    for file in here.glob("*.py"):
+        assert (package[2] / "driver" / file.name).read_text() == file.read_text()
+    assert json.loads((package[2] / "manifest.json").read_text())["format"] == 2

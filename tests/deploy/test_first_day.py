@@ -13,7 +13,7 @@ from PIL import Image
 
 from accelgen import packages, pipeline
 from accelgen.deploy.board import example
-from accelgen.deploy.board.bitstream import BitstreamError, find_bitstream
+from accelgen.deploy.driver.bitstream import BitstreamError, find_bitstream
 from accelgen.deploy.notebook import notebook
 from accelgen.errors import ModelError
 from accelgen.golden import interpret
@@ -147,7 +147,7 @@ def test_scripts_need_nothing_of_accelgen(package):
     where, _, _ = package
     code = (
         f"import sys; sys.path.insert(0, {str(where)!r}); "
-        "import bitstream, example, picture, selftest; "
+        "import driver, example, picture, selftest; "
         "sys.exit(any(m.startswith(('accelgen', 'pynq')) for m in sys.modules))"
     )
 

@@ -12,6 +12,7 @@ import pytest
 from accelgen import packages, pipeline
 from accelgen.deploy.keep import Existing
 from accelgen.errors import OutputError
+from accelgen.schedule.places import two_places
 
 MODELS = Path(__file__).parents[1] / "models"
 DIGITS = MODELS / "trained_digits_tiny.onnx"
@@ -74,7 +75,7 @@ def test_new_weights_keep_all_that_is_the_users(mine, network, quick_verilog):
     for name in MINE:
         assert after[name] == f"my {name}".encode()
     assert (mine / "latest").is_symlink()
-    assert after["program.bin"] == second.program.image != before["program.bin"]
+    assert after["program.bin"] == two_places(second.program).program_bin != before["program.bin"]
     assert not {"__pycache__/driver.pyc", "ps/build/libaccelgen_ps.so"} & set(after)
     files = json.loads(after["manifest.json"])["files"]
     assert not set(files) & set(MINE)
@@ -146,7 +147,7 @@ def test_a_program_for_a_bitstream_that_is_there(mine, network):
 
     after = content(mine)
     assert set(MINE) <= set(after)
-    assert after["program.bin"] == second.program.image
+    assert after["program.bin"] == two_places(second.program).program_bin
     assert after["rtl/accelgen_top.v"] == before["rtl/accelgen_top.v"]
     assert after["vivado/build.tcl"] == b"my own strategy"
     assert "rtl/accelgen_top.v" in json.loads(after["manifest.json"])["files"]
@@ -175,5 +176,13 @@ def test_program_only_needs_no_amaranth(tmp_path):
 
     assert done.returncode == 0, done.stderr
     names = set(content(out))
-    assert {"program.bin", "manifest.json", "driver.py", "network.onnx", "README.md"} <= names
+    assert {
+        "program.bin",
+        "manifest.json",
+        "driver/__init__.py",
+        "ps/Makefile",
+        "frame.bin",
+        "network.onnx",
+        "README.md",
+    } <= names
     assert not any(n.startswith(("rtl/", "vivado/")) for n in names)

@@ -201,7 +201,9 @@ class Int8Net:
         return self._node(QSelect(channels=channels), [x], (1, h, w, len(channels)))
 
     def softmax(self, x):
-        return self._node(Softmax(), [x], (1, *self.dims(x)))
+        made = self._node(Softmax(), [x], (1, *self.dims(x)))
+        self.tensors[made] = TensorType((1, *self.dims(x)), "float32")
+        return made
 
     # Larger pieces.
 

@@ -150,6 +150,65 @@ int agps_quantize_image(
     const uint8_t *x, int height, int width, int channels, int top, int left, int out_height,
     int out_width, const int8_t *tables, int reverse, int8_t *y);
 
+/* y[i] = clamp(round_half_even(x[i] / scale) + zero), division in float32; x finite or infinite. */
+int agps_quantize(const float *x, size_t count, float scale, int zero, int8_t *y);
+/* The same from planes to pixels: y[p * channels + c] of x[c * pixels + p]. */
+int agps_quantize_planes(
+    const float *x, int pixels, int channels, float scale, int zero, int8_t *y);
+
+/* A frame: the input's way into the image, and all that is left to do behind the accelerator.
+ *
+ * Made from a package's frame.bin (docs/ps.md has its format). The image is the memory that
+ * accelerator and processor share; it has two places for the input and for each output.
+ * Input n + 1 may be made ready in one thread while frame n is finished in another: what is ready
+ * waits outside the image, so that nobody has to think of caches meanwhile. */
+typedef struct agps_frame agps_frame;
+
+/* `file` is not needed afterwards. AGPS_EINVAL: it is not a frame.bin that this library reads. */
+int agps_frame_create(const void *file, size_t bytes, int threads, agps_frame **frame);
+void agps_frame_destroy(agps_frame *frame);
+
+typedef struct {
+    uint64_t offset, bytes;
+} agps_span;
+
+/* What the frame's file says of the image. `sections` of program.bin lie one behind the other
+ * there, at their offsets in the image; `program`, `input` by place. */
+typedef struct {
+    uint32_t config_crc, program_crc;
+    uint64_t image_bytes;
+    size_t sections, outputs;
+    const agps_span *section;
+    agps_span program[2], input[2];
+    size_t input_pixels, input_channels;
+    int planes; /* the model takes its input channel after channel */
+} agps_facts;
+const agps_facts *agps_frame_facts(const agps_frame *frame);
+
+/* Maps that the accelerator leaves at `place`, one of them per index; 0 when there is none. */
+int agps_frame_map(const agps_frame *frame, size_t index, int place, agps_span *map);
+
+/* Makes the input of `place` ready: of floats, channel after channel if `planes`, else pixel after
+ * pixel; or of the quantized map, pixel after pixel. */
+int agps_frame_input(agps_frame *frame, const float *x, int planes, int place);
+int agps_frame_input_int8(agps_frame *frame, const int8_t *x, int place);
+/* What was made ready for `place` goes into the image. */
+int agps_frame_hand_over(const agps_frame *frame, void *image, int place);
+
+/* What the accelerator left at `place` through all steps to the model's outputs. */
+int agps_frame_finish(agps_frame *frame, const void *image, int place);
+
+/* The model's output `index`, in the model's order. Good until the next agps_frame_finish. NULL:
+ * there is no such output. */
+enum { AGPS_FLOAT32, AGPS_INT8, AGPS_UINT8 };
+typedef struct {
+    const char *name;
+    const void *values;
+    int type;
+    size_t count;
+} agps_output;
+const agps_output *agps_frame_output(const agps_frame *frame, size_t index);
+
 #ifdef __cplusplus
 }
 #endif

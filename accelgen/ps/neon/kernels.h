@@ -51,6 +51,11 @@ int8_t agps_largest_int8(const int8_t *x, size_t count);
 float agps_largest(const float *x, size_t count);
 void agps_dequantize(const int8_t *x, size_t count, int zero, float scale, float *y);
 
+/* y[i] = clamp(round_half_even(x[i] / scale) + zero, -128, 127); scale > 0. */
+void agps_quantize_row(const float *x, size_t count, float scale, int zero, int8_t *y);
+/* y[3 * i + c] = row c, element i. */
+void agps_interleave3(const int8_t *rows, size_t pitch, size_t count, int8_t *y);
+
 /* y[i] = exp(x[i] - largest); returns their sum, element i in lane i % 4, (0 + 1) + (2 + 3). */
 float agps_exponentials(const float *x, size_t count, float largest, float *y);
 void agps_divide(float *y, size_t count, float by);

@@ -88,6 +88,25 @@ float agps_largest(const float *x, size_t count)
     return largest;
 }
 
+void agps_quantize_row(const float *x, size_t count, float scale, int zero, int8_t *y)
+{
+    /* The limits are whole numbers, so clamping may come before rounding. NaN becomes the lower. */
+    const float low = (float)(-128 - zero), high = (float)(127 - zero);
+    for (size_t i = 0; i < count; i++) {
+        const float quotient = x[i] / scale;
+        const float above = quotient > low ? quotient : low;
+        const float steps = (above < high ? above : high) + AGPS_ROUND;
+        y[i] = (int8_t)((int32_t)(steps - AGPS_ROUND) + zero);
+    }
+}
+
+void agps_interleave3(const int8_t *rows, size_t pitch, size_t count, int8_t *y)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; c < 3; c++)
+            y[3 * i + c] = rows[c * pitch + i];
+}
+
 void agps_dequantize(const int8_t *x, size_t count, int zero, float scale, float *y)
 {
     for (size_t i = 0; i < count; i++)

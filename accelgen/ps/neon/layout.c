@@ -91,6 +91,29 @@ LOOP static void scatter(
     }
 }
 
+/* The last group's words of channels in order: what follows a pixel's last channel is masked. */
+LOOP static void fill_last(
+    const int8_t *nhwc, size_t channels, size_t words, size_t pixels, int8_t *map)
+{
+    const size_t rest = channels - 8 * words;
+    const uint8_t kept[8] = {255, rest > 1 ? 255 : 0, rest > 2 ? 255 : 0, rest > 3 ? 255 : 0,
+                             rest > 4 ? 255 : 0, rest > 5 ? 255 : 0, rest > 6 ? 255 : 0, 0};
+    /* So many pixels at the end have fewer than 8 bytes from their word to the map's end. */
+    const size_t near = (8 - rest + channels - 1) / channels;
+    const size_t whole = pixels > near ? pixels - near : 0;
+    uint64_t mask, word;
+    memcpy(&mask, kept, 8);
+    const int8_t *from = nhwc + 8 * words;
+    for (size_t p = 0; p < whole; p++, from += channels, map += 8) {
+        memcpy(&word, from, 8);
+        word &= mask;
+        memcpy(map, &word, 8);
+    }
+    for (size_t p = whole; p < pixels; p++, from += channels, map += 8)
+        for (size_t i = 0; i < rest; i++)
+            map[i] = from[i];
+}
+
 int agps_from_feature_memory(const int8_t *map, const agps_layout *l, int8_t *nhwc)
 {
     if (check(l) != AGPS_OK)
@@ -131,7 +154,12 @@ int agps_to_feature_memory(const int8_t *nhwc, const agps_layout *l, int8_t *map
                 nhwc + from * channels + g * 8, channels, words - g < FOUR ? words - g : FOUR,
                 stretch, map + g * l->stride + from * 8, l->stride);
     }
-    for (size_t slot = words * lanes; slot < (size_t)l->groups * lanes; slot++) {
+    size_t slot = words * lanes;
+    if (l->slots == NULL && lanes == 8 && channels % 8 != 0) {
+        fill_last(nhwc, channels, words, pixels, map + words * l->stride);
+        slot += lanes;
+    }
+    for (; slot < (size_t)l->groups * lanes; slot++) {
         const int channel = channel_at(l, slot);
         int8_t *to = map + slot / lanes * l->stride + slot % lanes;
         if (channel >= 0)

@@ -194,6 +194,35 @@ static int run_layout(const call *c, int back)
     return agps_to_feature_memory(P(int8_t, 0), &layout, P(int8_t, 2));
 }
 
+/* A frame's input into a copy of the image, or its outputs out of it. */
+static int run_frame(const call *c)
+{
+    /* n: what (0 finish, 1 pixels, 2 planes, 3 int8), place, threads;
+     * b: file, image, x and the image afterwards; or file, image and the outputs */
+    agps_frame *frame = NULL;
+    int status = agps_frame_create(c->b[0].data, c->b[0].size, I(2), &frame);
+    if (status == AGPS_OK && agps_frame_facts(frame)->image_bytes != c->b[1].size)
+        status = AGPS_EINVAL;
+    if (status == AGPS_OK && I(0) == 0) {
+        status = agps_frame_finish(frame, c->b[1].data, I(1));
+        for (size_t i = 0; i + 2 < (size_t)c->buffers && status == AGPS_OK; i++) {
+            const agps_output *output = agps_frame_output(frame, i);
+            if (output == NULL || output->count * (output->type == AGPS_FLOAT32 ? 4 : 1) != c->b[i + 2].size)
+                status = AGPS_EINVAL;
+            else
+                memcpy(c->b[i + 2].data, output->values, c->b[i + 2].size);
+        }
+    } else if (status == AGPS_OK) {
+        memcpy(c->b[3].data, c->b[1].data, c->b[1].size);
+        status = I(0) == 3 ? agps_frame_input_int8(frame, P(int8_t, 2), I(1))
+                           : agps_frame_input(frame, P(float, 2), I(0) == 2, I(1));
+        if (status == AGPS_OK)
+            status = agps_frame_hand_over(frame, c->b[3].data, I(1));
+    }
+    agps_frame_destroy(frame);
+    return status;
+}
+
 static int run(const call *c, agps_pool *pool)
 {
     int8_t *const y = P(int8_t, c->buffers - 1);
@@ -239,6 +268,12 @@ static int run(const call *c, agps_pool *pool)
     case 16:
         return agps_quantize_image(
             P(uint8_t, 0), I(0), I(1), I(2), I(3), I(4), I(5), I(6), P(int8_t, 1), I(7), y);
+    case 17:
+        return agps_quantize(P(float, 0), S(0), as_float(c->n[1]), I(2), y);
+    case 18:
+        return agps_quantize_planes(P(float, 0), I(0), I(1), as_float(c->n[2]), I(3), y);
+    case 19:
+        return run_frame(c);
     default:
         die("no such kernel");
     }

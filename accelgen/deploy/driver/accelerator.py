@@ -1,0 +1,297 @@
+"""One network on one accelerator: frames in, outputs out."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .bitstream import find_bitstream
+from .errors import DriverError, InputError
+from .library import Frame, load_library
+from .maps import unpack_map
+from .registers import Registers
+
+__all__ = ["Accelerator", "open_package"]
+
+TIMEOUT_SECONDS = 10.0
+FORMAT = 2
+
+
+class Accelerator:
+    """The accelerator with a package's program in its memory; see the package's README.
+
+    Input and outputs have two *places*, 0 and 1, so that one frame can run while another is
+    written or read: ``put(x, k)``, ``start(k)``, ``wait()``, ``collect(k)``. ``run`` and
+    ``run_many`` do that by themselves.
+
+    Parameters
+    ----------
+    board : object
+        ``read``, ``write`` and perhaps ``wait_interrupt`` of :class:`Registers`; ``memory(size)``,
+        a physically contiguous buffer with ``address`` (a multiple of 4096), ``array`` (uint8, as
+        this processor sees it), ``flush(offset, size)`` and ``invalidate(offset, size)``, which
+        clean and drop the cache's copy; ``close()``.
+    where : path
+        The package's directory.
+    threads : int
+        Cores for fully connected layers.
+
+    Raises
+    ------
+    DriverError
+        The package is incomplete or damaged.
+    """
+
+    def __init__(self, board: Any, where: Any = ".", threads: int = 1) -> None:
+        self.where = Path(where)
+        self.manifest = _read_manifest(self.where)
+        self.board = board
+        self.registers = Registers(board, self.manifest)
+        library = load_library(self.where / "ps")
+        self.memory = board.memory(self.manifest["image_bytes"])
+        self._frame = Frame(
+            library, (self.where / "frame.bin").read_bytes(), self.memory.array, threads
+        )
+        self._shapes = [tuple(o["shape"]) for o in self.manifest["model_outputs"]]
+        self._maps = [self._frame.maps(place) for place in (0, 1)]
+        self._running: int | None = None
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    # The image.
+
+    def load(self) -> None:
+        """Check hardware and program, write the image, tell the accelerator where it is.
+
+        Raises DriverError when the bitstream or ``program.bin`` is not the manifest's.
+        """
+        self.registers.check()
+        data = (self.where / "program.bin").read_bytes()
+        if zlib.crc32(data) != self.manifest["program_crc"]:
+            raise DriverError("program.bin is damaged: its checksum is not the manifest's")
+        at, content = 0, np.frombuffer(data, np.uint8)
+        for section in self.manifest["sections"]:
+            first, size = section["offset"], section["bytes"]
+            self.memory.array[first : first + size] = content[at : at + size]
+            self.memory.flush(first, size)
+            at += size
+        self.registers.set_image(self.memory.address, self.manifest["image_bytes"])
+
+    def recover(self) -> None:
+        """After an error, a time-out or an abort: idle, the image as new. The next frame is
+        right."""
+        self._running = None
+        self.registers.abort()
+        self.load()
+
+    def close(self) -> None:
+        """End whatever runs and free the memory."""
+        try:
+            if self._running is not None:
+                self._running = None
+                self.registers.abort()
+        finally:
+            self._frame.close()
+            self.board.close()
+
+    # Frames.
+
+    def run(self, x: Any, layout: str | None = None) -> dict[str, np.ndarray]:
+        """One frame: the model's input in, its outputs out, by name, as the model gives them.
+
+        ``x``: see :meth:`put`. Raises DriverError as :meth:`start` and :meth:`wait` do.
+        """
+        self.put(x, 0, layout)
+        self.start(0)
+        self.wait()
+        return self.collect(0)
+
+    def run_many(
+        self, images: Iterable[Any], layout: str | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """``run`` of each of ``images``, in order, as an iterator.
+
+        While the accelerator computes frame n + 1, this thread computes what is left of frame n
+        and another prepares frame n + 2.
+        """
+        source = iter(images)
+        with ThreadPoolExecutor(max_workers=1) as helper:
+            try:
+                place, before = 0, None
+                ready = self._prepare(helper, source, place, layout)
+                while ready is not None or before is not None:
+                    if before is not None:
+                        self.wait()
+                    if ready is not None:
+                        ready.result()
+                        self._hand_over(place)
+                        self.start(place)
+                    done, before = before, place if ready is not None else None
+                    place = 1 - place
+                    # The frame that was at this place is over: its input is not needed any more.
+                    ready = ready and self._prepare(helper, source, place, layout)
+                    if done is not None:
+                        yield self.collect(done)
+            finally:
+                # Left early: what runs must not end inside somebody's next frame.
+                if self._running is not None:
+                    self.wait()
+
+    def put(self, x: Any, place: int = 0, layout: str | None = None) -> None:
+        """Write the model's input into ``place``.
+
+        Parameters
+        ----------
+        x : array
+            Floats as the model takes them (normalized), or int8 pixels (h, w, c) already quantized
+            with the manifest's ``input`` scale and zero point. The batch's 1 may be left out.
+        layout : str
+            "nchw", "chw", "nhwc" or "hwc" where it is not the model's own.
+
+        Raises
+        ------
+        InputError
+            Shape, type or layout is not the model's.
+        """
+        x, planes = self._checked(x, layout)
+        self._frame.make_ready(x, planes, place)
+        self._hand_over(place)
+
+    def start(self, place: int) -> None:
+        """Start the frame of ``place``. Raises DriverError when one is running, or one failed."""
+        self.registers.start(
+            self.manifest["program_offsets"][place], self.manifest["program_bytes"]
+        )
+        self._running = place
+
+    def done(self) -> bool:
+        """The frame that was started is done. Raises DriverError when it failed."""
+        return self.registers.done()
+
+    def wait(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """Until the frame is done.
+
+        Raises DriverError when none was started, when it failed (naming the cause), or when time is
+        up; ``recover()`` makes the accelerator usable again.
+        """
+        if self._running is None:
+            raise DriverError("no frame was started")
+        self.registers.wait(timeout_seconds)
+        self._running = None
+
+    def collect(self, place: int) -> dict[str, np.ndarray]:
+        """The model's outputs of the frame at ``place``, what the processor has to add included."""
+        if self._running == place:
+            raise DriverError(f"the frame at place {place} is running: wait() first")
+        for offset, size in self._maps[place]:
+            self.memory.invalidate(offset, size)
+        self._frame.finish(place)
+        found = zip(self._shapes, self._frame.outputs)
+        return {name: values.reshape(shape).copy() for shape, (name, values) in found}
+
+    # After a frame.
+
+    def tensor(self, name: str) -> np.ndarray:
+        """int8 map (h, w, c) that the frame at place 0 left in memory.
+
+        Raises DriverError when the program keeps no tensor of that name.
+        """
+        places = {p["tensor"]: p for p in (*self.manifest["outputs"], *self.manifest["kept"])}
+        if name not in places:
+            raise DriverError(f"the program does not keep {name!r}; known: {', '.join(places)}")
+        place = places[name]
+        offset, size = place["offsets"][0], place["groups"] * place["stride"]
+        self.memory.invalidate(offset, size)
+        raw = np.array(self.memory.array[offset : offset + size])
+        config = self.manifest["config"]
+        return unpack_map(raw, place, self.manifest["lanes"], config["pixels"])
+
+    def counters(self) -> dict[str, int]:
+        """All registers that count."""
+        return self.registers.counters()
+
+    def step_log(self) -> list[int]:
+        """Cycle at which each EXEC of the frame completed (the last 2,048 of them)."""
+        return self.registers.step_log()
+
+    # The input's way.
+
+    def _prepare(
+        self, helper: ThreadPoolExecutor, source: Iterator[Any], place: int, layout: str | None
+    ) -> Future | None:
+        """The next image on its way to ``place``; None when there is none."""
+        for x in source:
+            array, planes = self._checked(x, layout)
+            return helper.submit(self._frame.make_ready, array, planes, place)
+        return None
+
+    def _checked(self, x: Any, layout: str | None) -> Any:
+        """Array in C order, and whether it is planes: floats or int8."""
+        x = np.asarray(x)
+        place = self.manifest["input"]
+        order = layout or place["layout"]
+        if x.dtype == np.int8:
+            order = layout or "nhwc"
+        elif x.dtype.kind != "f":
+            raise InputError(
+                f"the model takes normalized floats, or int8 that is quantized already, not "
+                f"{x.dtype}: pictures go through the manifest's preprocess block first"
+            )
+        if order.lower() not in ("nchw", "chw", "nhwc", "hwc"):
+            raise InputError(f"layout is nchw, chw, nhwc or hwc, not {layout!r}")
+        planes = order.lower().endswith("chw")
+        height, width, channels = place["map"]
+        shape = (channels, height, width) if planes else (height, width, channels)
+        if x.shape not in (shape, (1, *shape)):
+            raise InputError(
+                f"the model takes {(1, *shape)} in {'NCHW' if planes else 'NHWC'} order, not "
+                f"{x.shape}; say layout='hwc' or 'chw' if yours is another"
+            )
+        if x.dtype == np.int8 and planes:
+            x, planes = x.reshape(shape).transpose(1, 2, 0), False
+        kind = np.int8 if x.dtype == np.int8 else np.float32
+        return np.ascontiguousarray(x, kind), planes
+
+    def _hand_over(self, place: int) -> None:
+        """What was made ready goes into the image, and leaves the processor's cache."""
+        self._frame.hand_over(place)
+        its = self.manifest["input"]
+        self.memory.flush(its["offsets"][place], its["groups"] * its["stride"])
+
+
+def open_package(where: Any = ".", bitstream: str | None = None, threads: int = 1) -> Accelerator:
+    """The accelerator of a package directory on a PYNQ board, program loaded.
+
+    ``bitstream``: a file, or a directory to look for one; by default this package's own, which
+    Vivado makes, or that of a package beside it. One is enough for all networks of a configuration.
+    """
+    from .pynq_board import PynqBoard
+
+    manifest = _read_manifest(Path(where))
+    accelerator = Accelerator(
+        PynqBoard(str(find_bitstream(where, manifest, bitstream))), where, threads
+    )
+    accelerator.load()
+    return accelerator
+
+
+def _read_manifest(where: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((where / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
+        raise DriverError(f"{where} is not a package made by accelgen build: {error}") from error
+    if manifest.get("format") != FORMAT:
+        raise DriverError(
+            f"{where} has manifest format {manifest.get('format')}, this driver reads {FORMAT}"
+        )
+    return manifest

@@ -1,0 +1,201 @@
+"""frame.bin in the library: the input's way in, PS steps, outputs; and files that are no frames."""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from accelgen.arch import PRESETS
+from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import interpret
+from accelgen.golden.outputs import model_outputs
+from accelgen.ir import Quantization
+from accelgen.ir.views import OutputView, Piece
+from accelgen.ps import kernels
+from accelgen.ps.frame_file import frame_file
+from accelgen.ps.kernels import Output
+from accelgen.schedule import pack_tensor, schedule_parts
+from accelgen.schedule.places import two_places
+from tests.helpers.int8_nets import Int8Net
+from tests.ps.judge import check
+
+SMALL, WIDE = PRESETS["small"], PRESETS["ultra96"]
+
+
+def everything(seed):
+    """Every PS step that a tail can have, and outputs of each kind."""
+    net = Int8Net((5, 6, 20), seed=seed)
+    x = net.conv(net.x, 12)
+    y = net.fc(net.table(net.fc(net.conv(x, 30), 17)), 10)
+    return net, net.graph(net.softmax(y), y, x)
+
+
+def few_channels(seed):
+    """An input that the compiler folds: several pixels side by side."""
+    net = Int8Net((6, 8, 3), seed=seed)
+    return net, net.graph(net.softmax(net.conv(net.x, 21, kernel=(2, 2), stride=(2, 2))))
+
+
+NETS = {"everything": everything, "few channels": few_channels}
+
+
+def compiled(make, arch):
+    net, graph = make(3)
+    (program,) = schedule_parts(graph, arch, fc_on_ps=True)
+    return net, program, two_places(program)
+
+
+def real(net, program, rng):
+    """Floats (h, w, c) whose quantization is rounded and clamped somewhere."""
+    shape = program.graph.tensors[program.input.tensor].shape[1:]
+    return rng.normal(0, 4, shape).astype(np.float32)
+
+
+def image_after(program, places, place, tensors):
+    """The image once the PL is done."""
+    image = bytearray(np.random.default_rng(9).bytes(places.image_bytes))
+    for output in places.outputs[place]:
+        data = pack_tensor(tensors[output.tensor][0], output, program.arch)
+        image[output.offset : output.offset + len(data)] = data
+    return np.frombuffer(bytes(image), np.uint8)
+
+
+@pytest.mark.parametrize("arch", [SMALL, WIDE], ids=["small", "wide"])
+@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
+def test_a_frame_is_the_golden_models(runner, make, arch):
+    rng = np.random.default_rng(1)
+    net, program, places = compiled(make, arch)
+    x = real(net, program, rng)
+    quantization = program.graph.tensors[program.input.tensor].quantization
+    q = quantize_array(x, quantization)
+    want = interpret(program.graph, q[None])
+    file = frame_file(program, places)
+    before = np.frombuffer(rng.bytes(places.image_bytes), np.uint8)
+    for place in (0, 1):
+        spot = places.inputs[place]
+        expected = before.copy()
+        packed = pack_tensor(q.reshape(spot.shape), spot, program.arch)
+        expected[spot.offset : spot.offset + len(packed)] = np.frombuffer(packed, np.uint8)
+        inputs = [
+            kernels.frame_input(file, before, q, place),
+            kernels.frame_input(file, before, x, place),
+            kernels.frame_input(
+                file, before, np.ascontiguousarray(x.transpose(2, 0, 1)), place, planes=True
+            ),
+        ]
+        check(runner, inputs, [expected] * 3)
+
+        outputs = list(model_outputs(program.graph, want).values())
+        shapes = [o.shape for o in outputs]
+        after = image_after(program, places, place, want)
+        (answer,) = runner.run([kernels.frame_finish(file, after, place, shapes, 1 + 2 * place)])
+        assert (answer.status, answer.damaged) == (0, 0)
+        for got, expected in zip(answer.outputs, outputs, strict=True):
+            assert got.tobytes() == expected.tobytes()
+
+
+def test_outputs_are_pieces_of_tensors_and_integers(runner):
+    """Turned and joined, and where the model ends in QuantizeLinear its integers."""
+    net = Int8Net((4, 6, 8), seed=6)
+    a, b = net.conv(net.x, 6), net.conv(net.x, 3, kernel=(2, 2), stride=(2, 2))
+    pieces = (
+        Piece(tensor=a, split=(4, 6, 2, 3), order=(2, 0, 1, 3), shape=(1, 48, 3)),
+        Piece(tensor=b, split=(2, 3, 3), order=(1, 0, 2), shape=(1, 6, 3)),
+    )
+    views = tuple(
+        OutputView(name=t, pieces=pieces, axis=1, dtype=t) for t in ("float32", "int8", "uint8")
+    )
+    graph = replace(net.graph(a, b), views=views)
+    (program,) = schedule_parts(graph, SMALL)
+    places = two_places(program)
+    want = interpret(program.graph, net.input()[None])
+    expected = model_outputs(program.graph, want)
+
+    after = image_after(program, places, 1, want)
+    call = kernels.frame_finish(
+        frame_file(program, places), after, 1, [v.shape for v in expected.values()]
+    )
+    kinds = [Output((1, 54, 3), v.dtype.type) for v in expected.values()]
+    (answer,) = runner.run([replace(call, buffers=(*call.buffers[:2], *kinds))])
+
+    assert (answer.status, answer.damaged) == (0, 0)
+    for got, value in zip(answer.outputs, expected.values(), strict=True):
+        assert got.tobytes() == value.tobytes()
+
+
+def test_quantizing_is_its_definition(runner):
+    """Also where a quotient is in the middle of two numbers, or nearly."""
+    rng = np.random.default_rng(2)
+    calls, expected = [], []
+    for i in range(60):
+        scale = float(np.float32(10.0 ** rng.uniform(-6, 3)))
+        to = Quantization(scale, int(rng.integers(-128, 128)))
+        middles = (rng.integers(-300, 300, 400) + 0.5) * np.float32(scale)
+        steps = rng.integers(-2, 3, 400) * np.spacing(middles.astype(np.float32))
+        x = np.concatenate([
+            middles.astype(np.float32) + steps, rng.normal(0, 100 * scale, 400 + i),
+            [0, -0.0, np.inf, -np.inf, 3e38, -3e38, 1e-45],
+        ]).astype(np.float32)  # fmt: skip
+        calls.append(kernels.quantize(x, to))
+        expected.append(quantize_array(x, to))
+    tiny = Quantization(float(np.float32(1e-40)), 3)
+    calls.append(kernels.quantize(x, tiny))
+    expected.append(quantize_array(x, tiny))
+
+    check(runner, calls, expected, rng=rng)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
+def test_planes_become_pixels(runner, channels):
+    rng = np.random.default_rng(channels)
+    to = Quantization(0.02, -5)
+    planes = [rng.normal(0, 1, (channels, n)).astype(np.float32) for n in (1, 15, 16, 1023, 2500)]
+
+    expected = [np.ascontiguousarray(quantize_array(x, to).T) for x in planes]
+
+    check(runner, [kernels.quantize_planes(x, to) for x in planes], expected, rng=rng)
+
+
+def test_impossible_quantizations_are_refused(runner):
+    x = np.zeros(8, np.float32)
+    bad = [(0.0, 0), (-1.0, 0), (np.nan, 0), (np.inf, 0), (1.0, 128), (1.0, -129)]
+
+    calls = [kernels.quantize(x, Quantization(*b)) for b in bad]
+
+    assert [a.status for a in runner.run(calls)] == [-1] * len(bad)
+
+
+def test_the_file_says_what_the_hardware_must_be(runner):
+    _, program, places = compiled(everything, SMALL)
+    file = frame_file(program, places)
+    words = np.frombuffer(file, np.int64)
+
+    assert int(program.arch.crc) in words
+    assert zlib.crc32(places.program_bin) in words
+    assert places.image_bytes in words
+
+
+@pytest.mark.parametrize("kind", ["twin", "sanitized"])
+def test_damaged_files_are_refused_or_harmless(runner_of, kind):
+    """Cut, or with words and bytes changed: no crash, nothing written where it must not be."""
+    _, program, places = compiled(few_channels, SMALL)
+    file = frame_file(program, places)
+    image = np.zeros(places.image_bytes, np.uint8)
+    rng = np.random.default_rng(4)
+    damaged = [file[:n] for n in (0, 8, 12, 16, 64, len(file) - 8, len(file) - 1)]
+    damaged += [file + bytes(8)]
+    hostile = np.array([-1, 0, 1, 1 << 20, 1 << 31, 1 << 62, -(1 << 63), (1 << 63) - 1])
+    for _ in range(300):
+        words = np.frombuffer(file, np.int64).copy()
+        words[rng.integers(0, len(words), rng.integers(1, 3))] = rng.choice(hostile)
+        damaged.append(words.tobytes())
+    calls = [kernels.frame_finish(f, image, 0, [(9, 21)]) for f in damaged if f]
+    calls += [
+        kernels.frame_input(f, image, np.zeros((6, 8, 3), np.float32), 0) for f in damaged if f
+    ]
+
+    answers = runner_of(kind).run(calls)
+
+    assert all(a.status in (0, -1, -2) and not a.damaged for a in answers)
+    assert [a.status for a in answers[:7]] == [-1] * 7
