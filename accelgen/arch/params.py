@@ -43,6 +43,9 @@ class ArchParams:
         proves that a layer fits or refuses it.
     feature_rows : int
         Depth of the feature memory, in rows of ``pixels`` words of ``lanes`` bytes.
+    feature_ram : str
+        What the feature memory is made of: ``"block"`` RAM, or ``"ultra"`` RAM where the part has
+        some (4,096 rows of 72 bits each).
     ring_rows : int
         Depth of the window engine's ring, same rows. Power of two.
     weight_words : int
@@ -64,6 +67,7 @@ class ArchParams:
     pe_mode: str = "packed"
     acc_bits: int = 27
     feature_rows: int = 10240
+    feature_ram: str = "block"
     ring_rows: int = 1024
     weight_words: int = 1024
     tap_words: int = 256
@@ -126,6 +130,8 @@ class ArchParams:
             raise ConfigError(f"acc_bits must be 27 to 32, not {self.acc_bits}")
         if not 16 <= self.feature_rows <= 32768:
             raise ConfigError(f"feature_rows must be 16 to 32768, not {self.feature_rows}")
+        if self.feature_ram not in ("block", "ultra"):
+            raise ConfigError(f"feature_ram must be 'block' or 'ultra', not {self.feature_ram!r}")
         if self.burst_beats > 16:
             raise ConfigError(f"burst_beats must be at most 16, not {self.burst_beats}")
 

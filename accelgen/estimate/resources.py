@@ -20,12 +20,14 @@ _SCALE = {"single": (1.286, 1.634), "packed": (0.926, 0.910), "double": (0.677, 
 
 @dataclass(frozen=True)
 class Resources:
-    """Counts of one module or of the whole. ``bram36`` counts halves (RAMB18) as 0.5."""
+    """Counts of one module or of the whole. ``bram36`` counts halves (RAMB18) as 0.5; ``uram`` are
+    UltraRAMs, of 288 Kbit."""
 
     lut: float = 0
     ff: float = 0
     bram36: float = 0
     dsp: float = 0
+    uram: float = 0
 
     def __add__(self, other: Resources) -> Resources:
         return Resources(
@@ -33,6 +35,7 @@ class Resources:
             self.ff + other.ff,
             self.bram36 + other.bram36,
             self.dsp + other.dsp,
+            self.uram + other.uram,
         )
 
     def to_dict(self) -> dict[str, int]:
@@ -42,6 +45,7 @@ class Resources:
             "ff": round(self.ff),
             "bram36": math.ceil(self.bram36),
             "dsp": math.ceil(self.dsp),
+            "uram": math.ceil(self.uram),
         }
 
 
@@ -84,10 +88,10 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
             dsp=scale_dsp * (chain + drain) / pumped,
         ),
         "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain / adding),
-        "squeeze": Resources(lut=60 * chain + 300, ff=40 * chain + 300, dsp=2),
+        "squeeze": Resources(lut=60 * chain + 300, ff=40 * chain + 300, dsp=1),
         "feature_memory": Resources(
             lut=rotator + 3 * row_bits, ff=rotator + 4 * row_bits,
-            bram36=p * _true_dual_port(8 * c, arch.feature_rows),
+            **_feature_memory(arch),
         ),
         "window_ring": Resources(
             lut=rotator, ff=rotator, bram36=p * _simple_dual_port(8 * c, arch.ring_rows)
@@ -113,9 +117,13 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     return fitted
 
 
-def _true_dual_port(bits: int, depth: int) -> float:
-    """BRAM36 of a memory that both ports read and write: 36 bits x 1,024 each."""
-    return math.ceil(bits / 36) * math.ceil(depth / 1024)
+def _feature_memory(arch: ArchParams) -> dict[str, int]:
+    """Cells of the banks' true dual ports: 36 bits x 1,024 of block RAM (parity bits are not
+    used), or 72 x 4,096 of UltraRAM."""
+    bits = 8 * arch.lanes
+    if arch.feature_ram == "ultra":
+        return {"uram": arch.pixels * math.ceil(bits / 72) * math.ceil(arch.feature_rows / 4096)}
+    return {"bram36": arch.pixels * math.ceil(bits / 32) * math.ceil(arch.feature_rows / 1024)}
 
 
 def _simple_dual_port(bits: int, depth: int) -> float:

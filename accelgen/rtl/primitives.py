@@ -5,17 +5,12 @@ from dataclasses import dataclass
 __all__ = ["CELLS", "Primitives"]
 
 #: Cells that are ever named; each has a twin in sim/tb, a file called as the cell in small letters.
-CELLS = ("DSP48E2",)
+CELLS = ("DSP48E2", "RAMB36E2", "URAM288_BASE")
 
 
 @dataclass(frozen=True)
 class Primitives:
-    """Platform to elaborate for. Without one, everything is described (and can be simulated).
+    """Platform to elaborate for: UltraScale+. ``CELLS`` are named where the design has a use.
 
-    Parameters
-    ----------
-    dsp48e2 : bool
-        Instantiate DSP48E2 (UltraScale, UltraScale+) for each multiplication that fits one.
+    Without one, everything is described (and can be simulated without twins).
     """
-
-    dsp48e2: bool = True

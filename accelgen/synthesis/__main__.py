@@ -9,7 +9,7 @@ from accelgen.synthesis.count import count_blocks
 
 __all__: list[str] = []
 
-_KINDS = ("lut", "ff", "bram36", "dsp")
+_KINDS = ("lut", "ff", "bram36", "dsp", "uram")
 
 
 def _main() -> None:
@@ -21,7 +21,7 @@ def _main() -> None:
     options = parser.parse_args()
     hardware = target(options.board, preset=options.preset)
     modules = mapped_modules(hardware, flat=options.flatten)
-    print(f"{'':44}{'LUT':>9}{'FF':>9}{'BRAM36':>9}{'DSP':>9}")
+    print(f"{'':44}{'LUT':>9}{'FF':>9}{'BRAM36':>9}{'DSP':>9}{'URAM':>9}")
     for path, used in sorted(count_blocks(modules, TOP).items()):
         if path.count(".") <= options.depth:
             print(f"{path:44}" + "".join(f"{getattr(used, kind):9g}" for kind in _KINDS))

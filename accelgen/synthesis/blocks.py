@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Hierarchy", "own_blocks", "read_hierarchy"]
+__all__ = ["Hierarchy", "own_blocks", "read_hierarchy", "unrolled"]
 
 _MODULE = re.compile(r"^module (\S+) ?\(.*?^endmodule", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  (\S+) +\S+ +\(", re.MULTILINE)
+#: A cell of the vendor's library: it has parameters.
+_CELL = re.compile(r"^  (\w+) #\(", re.MULTILINE)
 
 #: Characters of Verilog from which a module is mapped on its own.
 _LARGE = 30_000
@@ -50,6 +52,17 @@ def read_hierarchy(verilog: str, top: str) -> Hierarchy:
         for name, text in texts.items()
     }  # fmt: skip
     return Hierarchy(top, {name: len(text) for name, text in texts.items()}, instances)
+
+
+def unrolled(verilog: str, top: str) -> Counter[str]:
+    """Cells of the vendor's library in a design, as often as the instances of what they are in."""
+    cells = {m[1].lstrip("\\"): Counter(_CELL.findall(m[0])) for m in _MODULE.finditer(verilog)}
+    hierarchy = read_hierarchy(verilog, top)
+    for name in hierarchy.order():
+        for child, count in hierarchy.instances[name].items():
+            for cell, inside in cells[child].items():
+                cells[name][cell] += count * inside
+    return cells[top]
 
 
 def own_blocks(hierarchy: Hierarchy) -> list[str]:

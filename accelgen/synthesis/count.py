@@ -21,6 +21,7 @@ _LUTS = {
 _FFS = {"FDRE": 1.0, "FDSE": 1.0, "FDCE": 1.0, "FDPE": 1.0}
 _BRAMS = {"RAMB36E2": 1.0, "RAMB18E2": 0.5, "RAMB36E1": 1.0, "RAMB18E1": 0.5}
 _DSPS = {"DSP48E2": 1.0, "DSP48E1": 1.0}
+_URAMS = {"URAM288": 1.0, "URAM288_BASE": 1.0}
 #: Cells that take nothing which is counted: they come with the LUTs.
 _FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "BUFG", "IBUF", "OBUF"}
 
@@ -47,7 +48,7 @@ def count_blocks(modules: Mapping[str, Mapping[str, Any]], top: str) -> dict[str
 
 
 def _resources(cells: Counter[str]) -> Resources:
-    known = {*_LUTS, *_FFS, *_BRAMS, *_DSPS, *_FREE}
+    known = {*_LUTS, *_FFS, *_BRAMS, *_DSPS, *_URAMS, *_FREE}
     for kind in cells:
         if kind not in known and not kind.startswith("$scopeinfo"):
             raise ValueError(f"it is not known what a {kind} takes")
@@ -55,4 +56,4 @@ def _resources(cells: Counter[str]) -> Resources:
     def sum_of(weights: Mapping[str, float]) -> float:
         return sum(weights.get(kind, 0.0) * number for kind, number in cells.items())
 
-    return Resources(sum_of(_LUTS), sum_of(_FFS), sum_of(_BRAMS), sum_of(_DSPS))
+    return Resources(*map(sum_of, (_LUTS, _FFS, _BRAMS, _DSPS, _URAMS)))

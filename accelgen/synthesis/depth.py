@@ -11,7 +11,7 @@ from accelgen.synthesis.netlist import Cell, Netlist
 
 __all__ = ["RAM", "Depths", "clock_of", "is_register"]
 
-#: Origin of what comes from a block RAM without a register of its own.
+#: Origin of what comes from a block RAM or UltraRAM without a register of its own.
 RAM = -1
 
 _CARRY = ("CARRY4", "CARRY8")
@@ -28,7 +28,7 @@ def clock_of(cell: Cell) -> int | None:
 
 def is_register(kind: str) -> bool:
     """Whether nothing goes through a cell but at a clock edge."""
-    return kind.startswith(("FD", "RAMB", "DSP48"))
+    return kind.startswith(("FD", "RAMB", "URAM", "DSP48"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Depths:
         for cell in cells:
             clock = clock_of(cell)
             if clock is not None:
-                ram = cell.kind.startswith("RAMB") and not _registered_ram(cell)
+                ram = cell.kind.startswith(("RAMB", "URAM")) and not _registered_ram(cell)
                 for nets in cell.outputs.values():
                     for net in nets:
                         self._arrivals[net] = {RAM if ram else clock: _Arrival(0, None)}
@@ -160,4 +160,6 @@ def _addresses(cell: Cell, output: str) -> list[int]:
 
 
 def _registered_ram(cell: Cell) -> bool:
+    if cell.kind.startswith("URAM"):
+        return all(cell.parameters.get(name) == "TRUE" for name in ("OREG_A", "OREG_B"))
     return all(int(cell.parameters.get(name, "0"), 2) == 1 for name in ("DOA_REG", "DOB_REG"))

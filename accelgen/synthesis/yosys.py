@@ -31,7 +31,7 @@ for command in sys.argv[1:]:
 _PREPARE = (
     "read_verilog -sv {source}", "hierarchy -top {top}", "proc", "opt_clean -purge",
     # Registers of wires to keep, which otherwise are merged with their copies.
-    "setattr -set keep 1 w:* a:keep=1 %i %ci1 t:$*dff* %i",
+    "setattr -set keep 1 w:* a:keep=true %i %ci1 t:$*dff* %i",
     "setattr -mod -set keep_hierarchy 1 {blocks}", "flatten", "opt_clean -purge",
     "write_rtlil {out}",
 )  # fmt: skip

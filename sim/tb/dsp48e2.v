@@ -18,6 +18,8 @@ module DSP48E2 #(
     input RSTA, RSTB, RSTC, RSTD, RSTM, RSTP, RSTALLCARRYIN, RSTALUMODE, RSTCTRL, RSTINMODE,
     output signed [47:0] P, output [47:0] PCOUT
 );
+    // Inlined: what is tied goes, and so does what has no use then.
+    /* verilator inline_module */
     reg signed [26:0] a2 = 0, d = 0, ad = 0;
     reg signed [17:0] b2 = 0;
     reg signed [44:0] m = 0;

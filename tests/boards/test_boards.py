@@ -34,7 +34,7 @@ def test_board_is_named_like_its_directory_and_has_sources(name):
 @pytest.mark.parametrize("name", board_names())
 def test_default_configuration_fits_its_board(name):
     board = load_board(name)
-    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff")}
+    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff", "uram")}
 
     assert exceeded(total_resources(board.arch), budget) == []
 
@@ -137,7 +137,7 @@ def test_more_threads_than_cores_are_refused():
 def test_the_single_clock_configuration_of_a_board_fits_it(name):
     board = load_board(name)
     arch = target(name, preset="single-clock").arch
-    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff")}
+    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff", "uram")}
 
     assert arch.pe_mode != "double"
     assert exceeded(total_resources(arch) + board_design(board), budget) == []

@@ -33,7 +33,7 @@ def test_estimate_json_has_exactly_the_contracts_keys():
         "name", "op", "engine", "macs", "cycles", "ddr_bytes", "bound", "step", "efficiency",
         "losses",
     }  # fmt: skip
-    assert set(result["resources"]) == {"lut", "ff", "bram36", "dsp"}
+    assert set(result["resources"]) == {"lut", "ff", "bram36", "dsp", "uram"}
     assert result["model"] == str(DIGITS)
     assert result["board"] == "ultra96v2"
     assert result["fits"] is True

@@ -50,9 +50,18 @@ def test_more_of_anything_never_takes_less():
 
 
 def test_what_is_exceeded_is_said_with_both_numbers():
-    used = Resources(lut=10, ff=10, bram36=4.5, dsp=3)
+    used = Resources(lut=10, ff=10, bram36=4.5, dsp=3, uram=1)
 
-    assert exceeded(used, {"lut": 10, "ff": 9, "bram36": 5, "dsp": 2}) == [
+    assert exceeded(used, {"lut": 10, "ff": 9, "bram36": 5, "dsp": 2, "uram": 0}) == [
         "needs 10 ff, the part has 9",
         "needs 3 dsp, the part has 2",
+        "needs 1 uram, the part has 0",
     ]
+
+
+def test_features_in_ultraram_take_no_block_ram():
+    block = module_resources(ArchParams(feature_rows=5120))["feature_memory"]
+    ultra = module_resources(ArchParams(feature_rows=5120, feature_ram="ultra"))["feature_memory"]
+
+    assert (block.bram36, block.uram) == (8 * 2 * 5, 0)
+    assert (ultra.bram36, ultra.uram) == (0, 8 * 2)

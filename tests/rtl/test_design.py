@@ -6,7 +6,6 @@ import pytest
 
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.errors import ConfigError
-from accelgen.rtl import design
 from accelgen.rtl.design import cells_sentence, described, design_verilog, vendor_cells
 from tests.helpers.programs import SMALL
 
@@ -23,8 +22,8 @@ def emitted(tmp_path, monkeypatch):
         made.append(options["primitives"])
         return TEXT if options["primitives"] else "module accelgen_top;\nendmodule\n"
 
-    monkeypatch.setattr(design, "emit_verilog", emit)
-    monkeypatch.setattr(design, "Accelerator", lambda arch: arch)
+    monkeypatch.setattr("accelgen.rtl.emit.emit_verilog", emit)
+    monkeypatch.setattr("accelgen.rtl.top.Accelerator", lambda arch: arch)
     return made
 
 

@@ -16,7 +16,7 @@ from cocotb.triggers import FallingEdge
 
 from accelgen.simulation.launch import run_cocotb
 from accelgen.simulation.verilator import BuildFlags, build
-from tests.helpers.simulate import DSP48E2
+from tests.helpers.simulate import TWINS
 
 #: Width of the data inputs, and of the registers behind them.
 DATA = {"A": 30, "B": 18, "C": 48, "D": 27, "PCIN": 48}
@@ -59,7 +59,7 @@ def test_registers_are_those_of_the_documentation(multiplicand, tmp_path):
     names = [*DATA, *ENABLES, *RESETS, "INMODE", "OPMODE", *REGISTERS, "clk", "P", "PCOUT"]
     lines = [f'public_flat_rw -module "dut" -var "{name}"' for name in names]
     public.write_text("\n".join(["`verilator_config", *lines, ""]))
-    executable = build([source, DSP48E2, public], "dut", flags=BuildFlags())
+    executable = build([source, TWINS / "dsp48e2.v", public], "dut", flags=BuildFlags())
 
     failed = run_cocotb(
         executable, __name__, tmp_path, environment={"BENCH": json.dumps(multiplicand)}

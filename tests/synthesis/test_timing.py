@@ -114,6 +114,17 @@ def test_block_ram_without_its_register(levels, expected, register):
     assert rules(toy) == ([] if register else expected)
 
 
+@pytest.mark.parametrize("register", ["FALSE", "TRUE"])
+def test_ultraram_without_its_register(register):
+    toy = Toy()
+    parameters = {"OREG_A": register, "OREG_B": register}
+    toy.add("URAM288_BASE", parameters=parameters, CLK="clk", DOUT_A="a")
+    toy.lut_chain("a", "b", 2)
+    toy.register("b", "c")
+
+    assert rules(toy) == ([] if register == "TRUE" else [("ram", 2)])
+
+
 def test_distributed_ram_is_a_level_from_its_read_address():
     toy = Toy()
     toy.register("x", "a")

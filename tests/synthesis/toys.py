@@ -5,7 +5,7 @@ from itertools import pairwise
 from accelgen.synthesis.netlist import flatten
 
 #: Net of each name; Yosys numbers from 2 on.
-_OUTPUTS = {"O", "CO", "Q", "Q31", "P", "DOUTA", "DOUTADOUT", "DOA", "SPO", "DPO"}
+_OUTPUTS = {"O", "CO", "Q", "Q31", "P", "DOUTA", "DOUTADOUT", "DOUT_A", "DOA", "SPO", "DPO"}
 
 
 class Toy:

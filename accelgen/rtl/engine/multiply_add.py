@@ -69,7 +69,7 @@ def multiply_add(
     ----------
     m : Module
     platform : Primitives or None
-        With ``dsp48e2``, operands of up to 27 and 18 bits become an instance.
+        With it, operands of up to 27 and 18 bits become an instance.
     name : str
         Of the instance, and in front of the registers' names.
     a, b : Value
@@ -88,10 +88,7 @@ def multiply_add(
         Clock of all registers, and of the cycles spoken of.
     """
     assert cascade is None or addend is None
-    if (
-        isinstance(platform, Primitives) and platform.dsp48e2
-        and len(a) <= A_BITS and len(b) <= B_BITS
-    ):  # fmt: skip
+    if isinstance(platform, Primitives) and len(a) <= A_BITS and len(b) <= B_BITS:
         return _instance(m, name, a, b, bits, preadd, cascade, addend, clear, domain)
 
     a_register = Signal(signed(len(a)), name=f"{name}_a", reset_less=True)

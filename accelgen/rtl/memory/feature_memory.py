@@ -28,7 +28,7 @@ class FeatureMemory(wiring.Component):
     Parameters
     ----------
     arch : ArchParams
-        Hardware knobs. Uses ``lanes``, ``pixels`` and ``feature_rows``.
+        Hardware knobs. Uses ``lanes``, ``pixels``, ``feature_rows`` and ``feature_ram``.
 
     Members
     -------
@@ -57,7 +57,9 @@ class FeatureMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.memory = memory = PixelMemory(self.arch, self.arch.feature_rows)
+        m.submodules.memory = memory = PixelMemory(
+            self.arch, self.arch.feature_rows, ultra=self.arch.feature_ram == "ultra"
+        )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
         # What is written is held for a cycle, with copies of its strobe for the choice of data.

@@ -10,13 +10,13 @@ Two orders of a map's pixels p (linear), both in rows of P words:
   to one row of the pair and its upper half to the other.
 """
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.memory.bank import Bank
 from accelgen.rtl.streams.copies import copies
 from accelgen.rtl.streams.delay import delay
 
@@ -88,6 +88,8 @@ class PixelMemory(wiring.Component):
         Hardware knobs. Uses ``lanes`` and ``pixels``.
     depth : int
         Rows.
+    row_reads, ultra : bool
+        See :class:`~.bank.Bank`.
 
     Members
     -------
@@ -100,12 +102,16 @@ class PixelMemory(wiring.Component):
     row_wdata : In(row)
         Data to write.
     row_rdata : Out(row)
-        Data read, ``timing.ROW_LATENCY`` cycles after ``row_en``.
+        Data read, ``timing.ROW_LATENCY`` cycles after ``row_en``; 0 without ``row_reads``.
     """
 
-    def __init__(self, arch: ArchParams, depth: int):
+    def __init__(
+        self, arch: ArchParams, depth: int, *, row_reads: bool = True, ultra: bool = False
+    ):
         self.arch = arch
         self.depth = depth
+        self.row_reads = row_reads
+        self.ultra = ultra
         super().__init__({
             "run": In(RunPort(arch)),
             "row_en": In(1),
@@ -131,7 +137,9 @@ class PixelMemory(wiring.Component):
         m.d.sync += read_en.eq(self.run.en)
         banks = []
         for b in range(self.arch.pixels):
-            m.submodules[f"bank{b}"] = bank = _Bank(8 * self.arch.lanes, self.depth)
+            m.submodules[f"bank{b}"] = bank = Bank(
+                8 * self.arch.lanes, self.depth, row_reads=self.row_reads, ultra=self.ultra
+            )
             run_addr = Signal(ROW_BITS, name=f"run_addr{b}", reset_less=True)
             # A bank's place in its row, and lane 0's: in odd rows of phases the halves are swapped.
             below = Mux(odd, b ^ half < self.run.bank ^ half, b < self.run.bank)
@@ -156,72 +164,6 @@ class PixelMemory(wiring.Component):
         ]
 
         return m
-
-
-class _Bank(wiring.Component):
-    """One true dual-port RAM, both outputs registered (two cycles).
-
-    A depth between powers of two takes two RAMs, the larger one a power of two: synthesis then
-    cuts it by bits and not by words, and one multiplexer of two is all that is left.
-    """
-
-    def __init__(self, width: int, depth: int):
-        self._width = width
-        self._depth = depth
-        address_bits = (depth - 1).bit_length()
-        super().__init__({
-            "run_en": In(1),
-            "run_addr": In(address_bits),
-            "run_rdata": Out(width),
-            "row_en": In(1),
-            "row_write": In(1),
-            "row_addr": In(address_bits),
-            "row_wdata": In(width),
-            "row_rdata": Out(width),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-
-        low = 1 << (self._depth.bit_length() - 1)
-        if low == self._depth:
-            runs, rows = zip(self._ram(m, "memory", low, 1, 1), strict=True)
-        else:
-            bit = low.bit_length() - 1
-            run_high, row_high = self.run_addr[bit], self.row_addr[bit]
-            runs, rows = zip(
-                self._ram(m, "memory", low, ~run_high, ~row_high),
-                self._ram(m, "memory_high", self._depth - low, run_high, row_high),
-                strict=True,
-            )
-            runs = [Mux(delay(m, run_high, 1), runs[1], runs[0])]
-            rows = [Mux(delay(m, row_high, 1), rows[1], rows[0])]
-
-        run_register = Signal(self._width, reset_less=True)
-        row_register = Signal(self._width, reset_less=True)
-        m.d.sync += [run_register.eq(runs[0]), row_register.eq(rows[0])]
-        m.d.comb += [self.run_rdata.eq(run_register), self.row_rdata.eq(row_register)]
-
-        return m
-
-    def _ram(self, m, name, depth, run_here, row_here):
-        """Add a RAM that takes part when it is addressed; returns run and row data."""
-        m.submodules[name] = memory = Memory(
-            shape=unsigned(self._width), depth=depth, init=[], attrs={"ram_style": "block"}
-        )
-        write, row, run = memory.write_port(), memory.read_port(), memory.read_port()
-        row_en = self.row_en & row_here
-        m.d.comb += [
-            run.en.eq(self.run_en & run_here),
-            run.addr.eq(self.run_addr),
-            # A write reads too: a port that keeps its output then would need logic around it.
-            row.en.eq(row_en),
-            row.addr.eq(self.row_addr),
-            write.en.eq(row_en & self.row_write),
-            write.addr.eq(self.row_addr),
-            write.data.eq(self.row_wdata),
-        ]
-        return run.data, row.data
 
 
 class _Rotator(wiring.Component):

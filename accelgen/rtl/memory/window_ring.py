@@ -61,7 +61,7 @@ class WindowRing(wiring.Component):
         m = Module()
 
         depth = self.arch.ring_rows
-        m.submodules.memory = memory = PixelMemory(self.arch, depth)
+        m.submodules.memory = memory = PixelMemory(self.arch, depth, row_reads=False)
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
         # Rows of the step still to come.
