@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from accelgen import pipeline
 from accelgen.arch import ArchParams
 from accelgen.boards import load_board
@@ -30,7 +33,7 @@ from accelgen.schedule.places import two_places
 from accelgen.schedule.text import program_text
 from accelgen.simulated import Simulated
 
-__all__ = ["build", "open_package", "results", "store_simulated"]
+__all__ = ["build", "open_package", "results", "sample_of", "store_simulated"]
 
 
 def build(
@@ -189,6 +192,13 @@ def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimate
         budget=manifest["budget"],
     )
     return read_results(reports or where), estimated
+
+
+def sample_of(where: Path, layout: str) -> npt.NDArray[np.float32]:
+    """The input of a package's expected.npz, (1, h, w, c)."""
+    with np.load(where / "expected.npz") as stored:
+        x: npt.NDArray[np.float32] = stored["input_float"]
+    return x.transpose(0, 2, 3, 1) if layout == "nchw" else x
 
 
 def store_simulated(where: Path, result: Simulated) -> None:

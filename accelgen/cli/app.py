@@ -261,7 +261,8 @@ def build(
     well = numbers.fits
     if simulated:
         built, with_memory, verilog = packages.open_package(out)
-        result = pipeline.simulate(built, with_memory, seed=seed, verilog=verilog)
+        sample = packages.sample_of(out, built.input_layout)
+        result = pipeline.simulate(built, with_memory, sample=sample, verilog=verilog)
         packages.store_simulated(out, result)
         for sentence in (*tables.simulated_lines(result), *result.faults):
             log.print(sentence, markup=False)
@@ -324,6 +325,7 @@ def simulate(
         if elsewhere:
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
         compiled, built, verilog = packages.open_package(Path(model))
+        sample = packages.sample_of(Path(model), compiled.input_layout)
         hardware = hardware_of(built.board.name, built.clock_mhz)
         hardware = replace(hardware, arch=built.arch)
     else:

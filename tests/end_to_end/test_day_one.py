@@ -39,10 +39,14 @@ def desk(tmp_path_factory):
     return where
 
 
+#: How the network takes pictures, and the hardware.
+OPTIONS = ("--mean", "0.286", "--std", "0.353", "--preset", "small")
+
+
 def build(desk, name, *options):
     outcome = run(
-        "build", EFFSE, "--calib", desk / "pictures", "--mean", 0.286, "--std", 0.353,
-        "--labels", desk / "labels.txt", "--preset", "small", "-o", desk / name, *options,
+        "build", EFFSE, "--calib", desk / "pictures", *OPTIONS,
+        "--labels", desk / "labels.txt", "-o", desk / name, *options,
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
     return desk / name
@@ -81,7 +85,7 @@ def test_every_command_of_the_readme_up_to_vivado_runs(desk, package, monkeypatc
             arguments = [files.get(a, a) for a in arguments]
             arguments = [str(desk / a) if a == "OTHER" else a for a in arguments]
             if arguments[0] == "build":  # "with the options that this package was built with"
-                arguments += ["--mean", "0.286", "--std", "0.353", "--preset", "small"]
+                arguments += OPTIONS
             outcome = run(*arguments)
             assert outcome.status == 0, (line, outcome.err)
         elif program == "python3":
@@ -93,6 +97,15 @@ def test_every_command_of_the_readme_up_to_vivado_runs(desk, package, monkeypatc
     assert json.loads((package / "simulated.json").read_text())["cycles"]
     # The other network's package found the bitstream beside it.
     assert on_board(desk / "OTHER", "selftest.py").returncode == 0
+
+
+def test_the_readme_and_estimate_print_the_same_frames_per_second(desk, package):
+    outcome = run("estimate", EFFSE, "--calib", desk / "pictures", *OPTIONS, "--json")
+
+    told = re.search(
+        r"Estimated, not measured: ([\d,.]+) frames", (package / "README.md").read_text()
+    )
+    assert told[1] == f"{json.loads(outcome.out)['fps']:,.1f}"
 
 
 def test_pictures_get_the_classes_that_the_quantized_network_gives_them(desk, package):
