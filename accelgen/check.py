@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
-from accelgen.arch.isa import EXEC, RASTER, Format
+from accelgen.arch import ArchParams
 from accelgen.errors import AccelgenError
+from accelgen.frontend import load_onnx
 from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
-from accelgen.frontend.load import name_nodes, walk
-from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.read_model import read_model, read_opset
+from accelgen.frontend.load import best_layout, name_nodes, new_builder, output_view, walk
+from accelgen.frontend.onnx_node import LARGEST, OnnxNode
+from accelgen.frontend.read_model import read_model
 from accelgen.frontend.values import NCHW, Constant, Unknown, View
+from accelgen.ir.elementwise import is_product_built
 from accelgen.ir.graph import Graph, Node
+from accelgen.ir.imported import Imported
 from accelgen.ir.offload import nodes_on_ps
 from accelgen.ir.ops import (
     Activation,
@@ -29,9 +33,14 @@ from accelgen.ir.ops import (
     Softmax,
     Upsample,
 )
-from accelgen.passes.run import apply_passes
+from accelgen.passes.run import apply_passes, run_passes
+from accelgen.quant.dry_run import dry_int8
+from accelgen.schedule import schedule_parts
+from accelgen.schedule.sizes import check_sizes, oversized
 
-__all__ = ["NodeReport", "check_model"]
+__all__ = ["CheckReport", "NodeReport", "check_model", "read_network"]
+
+Source = str | Path | bytes | onnx.ModelProto
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,46 @@ class NodeReport:
     rewrite: str = ""
 
 
-def check_model(
-    source: str | Path | bytes | onnx.ModelProto, *, fc_on_ps: bool = False, se_on_ps: bool = False
-) -> list[NodeReport]:
-    """One report per ONNX node, in order. Goes on behind nodes that are not supported.
+@dataclass(frozen=True)
+class CheckReport:
+    """Where the nodes of a model run, and whether the compiler builds it.
 
-    ``fc_on_ps``, ``se_on_ps``: the network's last fully connected layers, and squeeze-and-excite
-    blocks, are to run on the PS.
+    ``refusal`` is the sentence with which it would refuse, or empty.
+    """
+
+    nodes: tuple[NodeReport, ...]
+    refusal: str = ""
+
+    @property
+    def builds(self) -> bool:
+        """Whether the compiler builds the model for the configuration asked about."""
+        return not self.refusal
+
+
+def read_network(source: Source) -> Imported:
+    """A model as quantizer and compiler take it: imported, passes run, sizes possible.
+
+    Raises
+    ------
+    ModelError, UnsupportedOpError
+        As :func:`~.frontend.load.load_onnx` and :func:`~.passes.run.run_passes`.
+    ScheduleError
+        Something is larger than any configuration can build.
+    """
+    imported = load_onnx(source)
+    if not imported.quantization:  # a QDQ model rounds between its nodes: fusing would skip that
+        imported = replace(imported, graph=run_passes(imported.graph))
+    check_sizes(imported.graph)
+    return imported
+
+
+def check_model(
+    source: Source, *, arch: ArchParams, fc_on_ps: bool = False, se_on_ps: bool = False
+) -> CheckReport:
+    """One report per ONNX node, in order, and what the compiler says of all for ``arch``.
+
+    Goes on behind nodes that are not supported. ``fc_on_ps``, ``se_on_ps``: the network's last
+    fully connected layers, and squeeze-and-excite blocks, are to run on the PS.
 
     Raises
     ------
@@ -64,13 +106,42 @@ def check_model(
         The file cannot be read at all, or its input has no fixed shape.
     """
     model = read_model(source)
-    builder = GraphBuilder(read_opset(model))
     nodes = name_nodes(model)
+    layout = best_layout(model, nodes)
+    builder = new_builder(model, nodes)
     errors = _Errors(builder, _inferred_shapes(model))
-    walk(model, builder, nodes, errors.note)
-    graph = apply_passes(_loose_graph(model, builder))
+    walk(model, builder, nodes, layout, errors.note)
+    graph = _loose_graph(model, builder)
+    graph = graph if builder.quantization else apply_passes(graph)
     placed = _place(graph, nodes, nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
-    return [errors.reports.get(n.name) or placed.get(n.name) or _folded(builder, n) for n in nodes]
+    reports = {
+        node.name: errors.reports.get(node.name) or placed.get(node.name) or _folded(builder, node)
+        for node in nodes
+    }
+    refusal = ""
+    try:
+        int8 = dry_int8(read_network(model))
+        schedule_parts(int8, arch, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+    except AccelgenError as error:
+        refusal = str(error)
+    if refusal and all(r.verdict not in ("not supported", "unknown") for r in reports.values()):
+        _blame(reports, graph, refusal)
+    return CheckReport(tuple(reports.values()), refusal)
+
+
+def _blame(reports: dict[str, NodeReport], graph: Graph, sentence: str) -> None:
+    """Mark the node that the compiler's sentence names as not supported."""
+    found = _NAMED.search(sentence)
+    name = found.group(2) if found else ""
+    sources = next((node.sources for node in graph.nodes if node.name == name), (name,))
+    for source in sources:
+        if source in reports:
+            op = reports[source].op
+            reports[source] = _report(source, op, "not supported", sentence)
+
+
+#: How the compiler names a node.
+_NAMED = re.compile(r"node (['\"])(.*?)\1")
 
 
 @dataclass
@@ -88,7 +159,11 @@ class _Errors:
 
     def _stand_in(self, node: OnnxNode, name: str) -> Value:
         shape = self.shapes.get(name, ())
-        if len(shape) not in (2, 4) or shape[0] != 1 or min(shape) < 1:
+        if (
+            len(shape) not in (2, 4)
+            or shape[0] != 1
+            or not 1 <= min(shape) <= max(shape) <= LARGEST
+        ):
             return Unknown(node.label)
         _, c, h, w = (*shape, 1, 1)[:4]
         return View(self.builder.add_tensor(name, (1, h, w, c)), (h, w, c), NCHW[: len(shape)])
@@ -118,8 +193,12 @@ def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 
 def _loose_graph(model: onnx.ModelProto, builder: GraphBuilder) -> Graph:
     """What was understood, as a graph; everything that nothing reads is an output."""
-    values = [builder.values.get(output.name) for output in model.graph.output]
-    wanted = [v.tensor for v in values if isinstance(v, View)]
+    wanted: list[str] = []
+    for output in model.graph.output:
+        try:
+            wanted += [piece.tensor for piece in output_view(builder, output.name).pieces]
+        except AccelgenError:  # the compiler's sentence comes later
+            continue
     read = {name for node in builder.nodes for name in node.inputs}
     loose = [node.output for node in builder.nodes if node.output not in read]
     return Graph(
@@ -149,10 +228,11 @@ def _place(
     """Reports by ONNX node, for all nodes that operations of ``graph`` stand for."""
     ops = {node.name: node.op_type for node in nodes}
     reports: dict[str, NodeReport] = {}
+    too_large = {o.node: (o.reason, o.way_out) for o in oversized(graph)}
     after_softmax = {node.output for node in graph.nodes if isinstance(node.op, Softmax)}
     for node in graph.nodes:
         verdict, reason = _engine(graph, node)
-        problem = _beyond_limits(graph, node)
+        problem = too_large.get(node.name) or _two_maps(graph, node)
         if node.name in on_ps:
             reason = reason if verdict == "ps" else f"in NEON code: {reason}"
             verdict, problem = "ps", None
@@ -208,50 +288,11 @@ def _engine(graph: Graph, node: Node) -> tuple[str, str]:
     raise AssertionError(op)
 
 
-def _largest(form: Format, name: str) -> int:
-    """Largest value of a command's field."""
-    return (1 << next(f.width for f in form.fields if f.name == name)) - 1
-
-
-def _beyond_limits(graph: Graph, node: Node) -> tuple[str, str] | None:
-    """What of an operation no command can express (reason and rewrite), or None."""
-    op = node.op
-    _, height, width, channels = graph.tensors[node.inputs[0]].shape
-    vector = (1, 1, 1, channels)
-    if isinstance(op, Mul) and graph.tensors[node.inputs[1]].shape != vector:
+def _two_maps(graph: Graph, node: Node) -> tuple[str, str] | None:
+    """What is wrong with a product, or None."""
+    if isinstance(node.op, Mul) and not is_product_built(graph, node):
         return (
             "multiplies two maps",
             "use x * sigmoid(x) and its kin, a constant, or one value per channel",
         )
-    if max(height, width) > _largest(RASTER, "height"):
-        most = _largest(RASTER, "height")
-        return f"reads a map of {height} x {width}, over {most}", "use a smaller input resolution"
-    # Four lanes are the fewest: a channel group has at least four channels.
-    if (most := 4 * _largest(EXEC, "groups")) < max(channels, graph.tensors[node.output].shape[3]):
-        return f"has more than {most} channels", "use fewer channels"
-    if not isinstance(op, Conv2d | MaxPool | AvgPool):
-        return None
-    whole = op.kernel == (height, width) and not any(op.pads)
-    for name, value, fields in (
-        ("kernel", op.kernel, "kernel_h"),
-        ("stride", op.stride, "stride_h"),
-        ("dilation", getattr(op, "dilation", (1, 1)), "dilation_h"),
-    ):
-        most = _largest(RASTER, fields)
-        if max(value) > most and not (whole and (name != "kernel" or _folds(height * width, most))):
-            return f"has {name} {value[0]} x {value[1]}, over {most}", _SMALLER[name]
-    if max(op.pads) > (most := _largest(RASTER, "pad_top") >> 1):
-        return f"has pads {op.pads}, over {most}", "use smaller pads"
     return None
-
-
-_SMALLER = {
-    "kernel": "use several smaller kernels, or GlobalAveragePool before the last layer",
-    "stride": "use several layers with smaller strides",
-    "dilation": "use a smaller dilation",
-}
-
-
-def _folds(pixels: int, most: int) -> bool:
-    """Whether a kernel over a whole map may be taken as another rectangle that fits."""
-    return any(pixels % rows == 0 and pixels // rows <= most for rows in range(1, most + 1))

@@ -36,7 +36,7 @@ def main(out: Path = ROOT / "build" / "demo") -> int:
     out.mkdir(parents=True, exist_ok=True)
 
     _title(f"check: {MODEL.name}, an EfficientNet in small, trained on Fashion-MNIST")
-    reports = pipeline.check(MODEL)
+    reports = pipeline.check(MODEL).nodes
     for verdict, count in sorted(Counter(r.verdict for r in reports).items()):
         _console.print(f"  {count:3} nodes  {verdict}")
 

@@ -4,6 +4,7 @@
   - ModelError           the file is not a model we can read (corrupt, opset, NaN, shapes)
   - UnsupportedOpError   the model uses an operator, attribute or shape we do not build
   - QuantizationError    calibration data or scales do not fit the model
+    - MissingScaleError  a QDQ model leaves a tensor without scale
   - ConfigError          a hardware knob has a value the hardware cannot have
   - ScheduleError        the model does not fit the chosen hardware
   - BoardError           unknown board, or a board file with a fault
@@ -18,6 +19,7 @@ __all__ = [
     "AccelgenError",
     "BoardError",
     "ConfigError",
+    "MissingScaleError",
     "ModelError",
     "OutputError",
     "QuantizationError",
@@ -41,6 +43,10 @@ class UnsupportedOpError(AccelgenError):
 
 class QuantizationError(AccelgenError):
     """Calibration data or scales do not fit the model."""
+
+
+class MissingScaleError(QuantizationError):
+    """A QDQ model leaves a tensor without scale that needs one."""
 
 
 class ConfigError(AccelgenError, ValueError):

@@ -19,18 +19,17 @@ import numpy.typing as npt
 
 from accelgen.arch import PRESETS, ArchParams, single_clock
 from accelgen.boards import Board, load_board
-from accelgen.check import NodeReport, check_model
+from accelgen.check import CheckReport, check_model, read_network
 from accelgen.deploy.output import new_file
-from accelgen.errors import ConfigError, ModelError
+from accelgen.errors import ConfigError, MissingScaleError, ModelError
 from accelgen.estimate import Estimate, Memory
 from accelgen.estimate import estimate as estimate_program
 from accelgen.estimate.report import board_memory, ps_model
 from accelgen.estimate.timeline import timeline
-from accelgen.frontend import load_onnx
+from accelgen.frontend.clean_names import printable
 from accelgen.golden.arith import quantize_array
 from accelgen.ir import Graph
 from accelgen.ir.imported import Imported
-from accelgen.passes import run_passes
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
 from accelgen.rtl.design import described
@@ -198,12 +197,10 @@ def load(model: str | Path) -> Loaded:
     name = str(model)
     if name.startswith("zoo:"):
         proto = zoo_model(name)
-        imported = load_onnx(proto)
+        imported = read_network(proto)
     else:
-        imported = load_onnx(Path(model))
-        name = Path(model).stem
-    if not imported.quantization:  # a QDQ model rounds between its nodes: fusing would skip that
-        imported = replace(imported, graph=run_passes(imported.graph))
+        imported = read_network(Path(model))
+        name = printable(Path(model).stem)
     return Loaded(name=name, imported=imported, warnings=imported.warnings)
 
 
@@ -226,7 +223,13 @@ def quantized(
     shape = imported.graph.tensors[imported.graph.input].shape
     samples = Calibration.of(calib).samples(shape, imported.input_layout)
     if loaded.is_quantized:
-        return quantize_imported(imported, samples), ()
+        try:
+            return quantize_imported(imported, samples, method), ()
+        except MissingScaleError as error:
+            if samples is not None:
+                raise
+            made = quantize_imported(imported, random_samples(shape, seed), method)
+            return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
         return quantize_graph(imported.graph, samples, method), ()
     samples = random_samples(shape, seed)
@@ -281,12 +284,16 @@ def keeping_all(compiled: Compiled, hardware: Target) -> Compiled:
 # The verbs.
 
 
-def check(model: str | Path, offload: Offload | None = None) -> list[NodeReport]:
-    """Every node of ``model``: engine, folded, PS, or not supported and why."""
+def check(
+    model: str | Path, offload: Offload | None = None, hardware: Target | None = None
+) -> CheckReport:
+    """Every node of ``model``: engine, folded, PS, or not supported and why; and whether the
+    compiler builds it for ``hardware`` (default: the default board)."""
     offload = offload or Offload()
     name = str(model)
     source = zoo_model(name) if name.startswith("zoo:") else Path(name)
-    return check_model(source, fc_on_ps=offload.fc, se_on_ps=offload.se)
+    arch = (hardware or target()).arch
+    return check_model(source, arch=arch, fc_on_ps=offload.fc, se_on_ps=offload.se)
 
 
 def quantize(

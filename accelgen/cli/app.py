@@ -115,17 +115,26 @@ def _version(
 @app.command()
 @verb
 def check(
-    model: Model, fc_on: FcOn = "pl", se_on: SeOn = "pl", json: Json = False
+    model: Model, board: BoardName = "ultra96v2", preset: Preset = None, config: Config = None,
+    fc_on: FcOn = "pl", se_on: SeOn = "pl", json: Json = False,
 ) -> None:  # fmt: skip
-    """Say of every node where it runs, or why it is not supported and what helps."""
+    """Say of every node where it runs, or why it is not supported and what helps; then whether
+    the compiler builds the model for the board's configuration."""
     from accelgen import pipeline
 
-    reports = pipeline.check(model, pipeline.Offload.of(fc_on, se_on))
+    hardware = pipeline.target(board, preset=preset, config=config)
+    report = pipeline.check(model, pipeline.Offload.of(fc_on, se_on), hardware)
     if json:
-        _print_json({"model": model, "nodes": [asdict(r) for r in reports]})
+        verdict = {"board": hardware.board.name, "builds": report.builds, "reason": report.refusal}
+        _print_json({
+            "model": model,
+            "nodes": [asdict(r) for r in report.nodes],
+            "verdict": verdict,
+        })
     else:
-        _print(tables.check_table(model, reports))
-    if any(r.verdict in ("not supported", "unknown") for r in reports):
+        _print(tables.check_table(model, report.nodes))
+        _print(tables.check_verdict(report, hardware.board.name))
+    if not report.builds:
         raise typer.Exit(1)
 
 

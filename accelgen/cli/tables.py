@@ -85,6 +85,13 @@ def check_table(model: str, reports: Sequence[Any]) -> Table:
     )
 
 
+def check_verdict(report: Any, board: str) -> str:
+    """``accelgen check``: the last line."""
+    if report.builds:
+        return f"verdict: builds for {board}; what depends on calibration data was not tried"
+    return f"verdict: does not build for {board}: {report.refusal}"
+
+
 def quantize_table(model: str, int8: QuantizedModel) -> Table:
     """``accelgen quantize``: what each layer lost."""
     return rows_table(

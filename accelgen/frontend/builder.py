@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
-from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import (
     NCHW,
     Constant,
@@ -66,6 +66,7 @@ class GraphBuilder:
         self.integer_biases: dict[str, npt.NDArray[np.int32]] = {}
         self.bias_scales: dict[str, npt.NDArray[np.float64]] = {}
         self.warnings: list[str] = []
+        self.folded = 0  # numbers made of constants so far
         self._unclaimed = set(tensor_names) - {""}
         self._names = Names(self._unclaimed)
         self._unclaimed_nodes = set(node_names)
@@ -85,8 +86,8 @@ class GraphBuilder:
             return found
         if name in self.side_outputs:
             raise ModelError(
-                f"{node.label} reads '{name}', a second output of {self.side_outputs[name]} that"
-                " only exists in training; export the model in inference mode"
+                f"{node.label} reads '{name}', a second output of {self.side_outputs[name]}, which"
+                " is not built; export the model in inference mode, without masks and indices"
             )
         if name in self.later:
             raise ModelError(
@@ -156,6 +157,16 @@ class GraphBuilder:
         constant = self.constant(node, index)
         return as_floats(node, constant)
 
+    def number(self, node: OnnxNode, index: int) -> float:
+        """Input ``index`` as one number; it may be infinite."""
+        array = self.constant(node, index).array
+        if array.size != 1 or array.dtype.kind not in "biuf" or np.isnan(array).any():
+            raise node.rejected(
+                f"has '{node.inputs[index]}' of type {array.dtype} and shape {array.shape}",
+                "it must be a single number",
+            )
+        return float(array.reshape(-1)[0])
+
     def numbers(self, node: OnnxNode, index: int) -> tuple[int, ...]:
         """Input ``index`` as a list of integers (shapes, axes, pads)."""
         array = self.constant(node, index).array
@@ -208,6 +219,11 @@ class GraphBuilder:
         name = self._node_name(node.name)
         draft = Node(name=name, op=op, inputs=names, output="", sources=(node.name,))
         shape = infer_shape(draft, self.tensors)
+        if max(shape) > LARGEST:
+            raise node.rejected(
+                f"makes a map of {shape[1]:,} x {shape[2]:,} with {shape[3]:,} channels",
+                f"no more than {LARGEST:,} of each is read",
+            )
         made = self.add_tensor(node.outputs[output] or f"{node.name}.out", shape)
         self.nodes.append(Node(name=name, op=op, inputs=names, output=made, sources=(node.name,)))
         if dims is None:

@@ -147,6 +147,11 @@ def import_batch_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
             f"normalises dimension 1 of {x.shape}, which is not the channels", "use NCHW order"
         )
     gamma, beta, mean, var = (graph.floats(node, i).astype(np.float64) for i in range(1, 5))
+    if gamma.shape == (x.shape[1],) != (x.sizes[2],):
+        raise node.rejected(
+            f"scales each of {x.shape[1]} features of a flattened map",
+            "put it before the Flatten, per channel, or behind the fully connected layer",
+        )
     for index, array in enumerate((gamma, beta, mean, var), start=1):
         if array.shape != (x.sizes[2],):
             raise ModelError(

@@ -58,8 +58,8 @@ def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:
     if graph.opset < 11:
         low, high = float(node.get("min", -_INF)), float(node.get("max", _INF))
     else:
-        low = _scalar(graph, node, 1) if node.has_input(1) else -_INF
-        high = _scalar(graph, node, 2) if node.has_input(2) else _INF
+        low = graph.number(node, 1) if node.has_input(1) else -_INF
+        high = graph.number(node, 2) if node.has_input(2) else _INF
     # float32's largest stands for "no limit" in files older than optional inputs.
     limit = float(np.finfo(np.float32).max)
     low, high = (-_INF if low <= -limit else low), (_INF if high >= limit else high)
@@ -68,21 +68,12 @@ def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:
     return graph.emit(node, Activation(kind="clip", params=(low, high)), graph.view(node))
 
 
-def _scalar(graph: GraphBuilder, node: OnnxNode, index: int) -> float:
-    array = graph.constant(node, index).array
-    if array.size != 1:
-        raise node.rejected(
-            f"has '{node.inputs[index]}' of shape {array.shape}", "it must be a single number"
-        )
-    return float(array.reshape(-1)[0])
-
-
 def import_minmax(graph: GraphBuilder, node: OnnxNode) -> View:
     """Min or Max with one number: a Clip."""
     constants = [i for i in range(len(node.inputs)) if isinstance(graph.value(node, i), Constant)]
     if len(node.inputs) != 2 or len(constants) != 1:
         raise node.rejected("compares activations", "only Min and Max with a constant are built")
-    limit = _scalar(graph, node, constants[0])
+    limit = graph.number(node, constants[0])
     params = (limit, _INF) if node.op_type == "Max" else (-_INF, limit)
     return graph.emit(
         node, Activation(kind="clip", params=params), graph.view(node, 1 - constants[0])

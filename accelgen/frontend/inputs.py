@@ -2,40 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import prod
+
 import onnx
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
-from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
 
-__all__ = ["add_input"]
+__all__ = ["InputLayout", "add_input", "input_layouts"]
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-_BYTES = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
+_BYTES: dict[int, str] = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
 #: Operators a preprocessing in NHWC may have before its Transpose.
 _IN_PLACE = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div")
 
 
-def add_input(model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode]) -> str:
-    """Add the input to ``graph``; returns its layout, "nchw" or "nhwc".
+@dataclass(frozen=True)
+class InputLayout:
+    """One way to see the model's input as a map: "nchw" or "nhwc", and its axes."""
+
+    name: str
+    sizes: tuple[int, int, int]  # h, w, c
+    dims: Dims
+
+
+def input_layouts(model: onnx.ModelProto, nodes: list[OnnxNode]) -> list[InputLayout]:
+    """How the model may take its input, the likeliest first.
 
     Raises
     ------
     ModelError
         Not exactly one input, a batch other than 1, a dynamic size, a rank other than 2 and 4.
     """
-    inputs = [i for i in model.graph.input if i.name not in graph.values]
+    value = _input(model, nodes)
+    shape = _shape(value)
+    if len(shape) == 2:
+        plain = InputLayout("nchw", (1, 1, shape[1]), ((), ("c",)))
+        return [plain, *_flattened(model, value.name, shape[1], nodes)]
+    found = [
+        InputLayout("nchw", (shape[2], shape[3], shape[1]), NCHW),
+        InputLayout("nhwc", (shape[1], shape[2], shape[3]), NHWC),
+    ]
+    if _is_transposed(value.name, nodes):
+        return found[::-1]
+    # Without either of these nothing that begins as NHWC can become a map.
+    return found if any(_turns(node) for node in nodes) else found[:1]
+
+
+def add_input(
+    model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode], layout: InputLayout
+) -> None:
+    """Add the input to ``graph``, seen as ``layout``."""
+    value = _input(model, nodes)
+    graph.input = graph.add_tensor(value.name, (1, *layout.sizes))
+    view = View(graph.input, layout.sizes, layout.dims)
+    kind = value.type.tensor_type.elem_type
+    graph.values[value.name] = QuantizedView(view, None, _BYTES[kind]) if kind in _BYTES else view
+
+
+def _input(model: onnx.ModelProto, nodes: list[OnnxNode]) -> onnx.ValueInfoProto:
+    """The one input that is no initializer."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in constants]
     if len(inputs) > 1:
         # Older exporters list inputs nobody reads.
         read = {name for node in nodes for name in node.inputs}
         inputs = [i for i in inputs if i.name in read] or inputs
     if len(inputs) != 1:
-        names = ", ".join(f"'{i.name}'" for i in inputs) or "none"
+        names = ", ".join(f"'{i.name}'" for i in inputs[:4]) + (", ..." if inputs[4:] else "")
         raise ModelError(
-            f"the model must have exactly one input without initializer; it has {names}"
+            f"the model must have exactly one input without initializer; it has {names or 'none'}"
         )
-    value = inputs[0]
+    value: onnx.ValueInfoProto = inputs[0]
     kind = value.type.tensor_type.elem_type
     if kind not in (*_FLOATS, *_BYTES):
         known = onnx.TensorProto.DataType.values()
@@ -43,21 +84,32 @@ def add_input(model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode]
         raise ModelError(
             f"input '{value.name}' has element type {text}; export the model with a float input"
         )
-    shape = _shape(value)
-    layout = "nchw"
-    if len(shape) == 4 and _is_transposed(value.name, nodes):
-        layout = "nhwc"
-    dims: Dims
-    if len(shape) == 2:
-        sizes, dims = (1, 1, shape[1]), ((), ("c",))
-    elif layout == "nhwc":
-        sizes, dims = (shape[1], shape[2], shape[3]), NHWC
-    else:
-        sizes, dims = (shape[2], shape[3], shape[1]), NCHW
-    graph.input = graph.add_tensor(value.name, (1, *sizes))
-    view = View(graph.input, sizes, dims)
-    graph.values[value.name] = view if kind in _FLOATS else QuantizedView(view, None, _BYTES[kind])
-    return layout
+    return value
+
+
+def _flattened(
+    model: onnx.ModelProto, name: str, features: int, nodes: list[OnnxNode]
+) -> list[InputLayout]:
+    """Maps that the model makes of its flat input by a Reshape (x.view(1, 1, 28, 28))."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in nodes:
+        if node.op_type == "Constant" and isinstance(node.get("value", None), onnx.TensorProto):
+            constants[node.outputs[0]] = node.get("value", None)
+    found = []
+    for node in nodes:
+        if node.op_type != "Reshape" or len(node.inputs) != 2 or node.inputs[0] != name:
+            continue
+        shape = constants.get(node.inputs[1])
+        if shape is None or list(shape.dims) != [4]:
+            continue
+        _, *sizes = onnx.numpy_helper.to_array(shape).tolist()
+        if sizes.count(-1) == 1 and features % -prod(sizes) == 0:
+            sizes[sizes.index(-1)] = features // -prod(sizes)
+        if prod(sizes) == features and 0 < min(sizes) <= max(sizes) <= LARGEST:
+            a, b, c = sizes
+            found.append(InputLayout("nchw", (b, c, a), ((), ("c", "h", "w"))))
+            found.append(InputLayout("nhwc", (a, b, c), ((), ("h", "w", "c"))))
+    return found
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
@@ -80,6 +132,10 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
                 f"dimension {index} of input '{value.name}' is dynamic ({label}); export the model"
                 " with a fixed input shape"
             )
+        if size > LARGEST:
+            raise ModelError(
+                f"dimension {index} of input '{value.name}' is {size:,}; up to {LARGEST:,} are read"
+            )
         shape.append(size if size > 0 else 1)
     if shape[0] != 1:
         raise ModelError(
@@ -89,13 +145,17 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(shape)
 
 
+def _turns(node: OnnxNode) -> bool:
+    return node.op_type == "Reshape" or node.get("perm", ()) == [0, 3, 1, 2]
+
+
 def _is_transposed(name: str, nodes: list[OnnxNode]) -> bool:
     """Whether the input reaches the network only through Transposes from NHWC to NCHW."""
     waiting, found = {name}, False
     for node in nodes:
         if not waiting & set(node.inputs):
             continue
-        if node.op_type == "Transpose" and tuple(node.get("perm", ())) == (0, 3, 1, 2):
+        if node.op_type == "Transpose" and node.get("perm", ()) == [0, 3, 1, 2]:
             found = True
         elif node.op_type in _IN_PLACE:
             waiting |= set(node.outputs)

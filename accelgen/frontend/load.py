@@ -11,11 +11,12 @@ import onnx
 from accelgen.errors import AccelgenError, ModelError
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
-from accelgen.frontend.inputs import add_input
+from accelgen.frontend.inputs import InputLayout, add_input, input_layouts
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.quantized import import_on_integers
 from accelgen.frontend.read_model import read_model, read_opset
-from accelgen.frontend.registry import find_importer
+from accelgen.frontend.registry import DOMAINS, find_importer
+from accelgen.frontend.schema import check_schema
 from accelgen.frontend.values import JoinedView, QuantizedView, SplitView, View, pieces_of
 from accelgen.ir.graph import Graph
 from accelgen.ir.imported import Imported
@@ -23,13 +24,13 @@ from accelgen.ir.names import Names
 from accelgen.ir.spec import check_float
 from accelgen.ir.views import OutputView
 
-__all__ = ["load_onnx", "name_nodes", "new_builder", "output_view", "walk"]
+__all__ = ["best_layout", "load_onnx", "name_nodes", "new_builder", "output_view", "walk"]
 
 
 def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
     """Read an ONNX model, float or QDQ, as a float graph (NHWC, batch 1, weights OHWI).
 
-    Opsets 9 to 20. Shapes are inferred here; a symbolic batch is taken as 1.
+    Opsets 9 to 24. Shapes are inferred here; a symbolic batch is taken as 1.
 
     Raises
     ------
@@ -40,8 +41,7 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
     """
     model = read_model(source)
     nodes = name_nodes(model)
-    graph = new_builder(model, nodes)
-    layout = walk(model, graph, nodes)
+    graph, layout = _read(model, nodes)
     default = Path(source).stem if isinstance(source, str | Path) else "model"
     result = _finish(model, graph, default)
     check_float(result)
@@ -52,9 +52,35 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
         integer_weights=graph.integer_weights,
         integer_biases=graph.integer_biases,
         bias_scales=graph.bias_scales,
-        input_layout=layout,
+        input_layout=layout.name,
         warnings=tuple(graph.warnings),
     )
+
+
+def best_layout(model: onnx.ModelProto, nodes: list[OnnxNode]) -> InputLayout:
+    """The first layout with which all nodes can be read; the likeliest if there is none."""
+    layouts = input_layouts(model, nodes)
+    if len(layouts) > 1:
+        try:
+            return _read(model, nodes)[1]
+        except AccelgenError:
+            pass
+    return layouts[0]
+
+
+def _read(model: onnx.ModelProto, nodes: list[OnnxNode]) -> tuple[GraphBuilder, InputLayout]:
+    """All nodes, with the input seen as the first layout with which that works."""
+    failed: AccelgenError | None = None
+    for layout in input_layouts(model, nodes):
+        graph = new_builder(model, nodes)
+        try:
+            walk(model, graph, nodes, layout)
+        except AccelgenError as error:
+            failed = failed or error
+        else:
+            return graph, layout
+    assert failed is not None
+    raise failed
 
 
 def name_nodes(model: onnx.ModelProto) -> list[OnnxNode]:
@@ -83,9 +109,10 @@ def walk(
     model: onnx.ModelProto,
     graph: GraphBuilder,
     nodes: list[OnnxNode],
+    layout: InputLayout,
     on_error: Callable[[OnnxNode, AccelgenError], list[Value]] | None = None,
-) -> str:
-    """Import all nodes into ``graph``; returns the input's layout.
+) -> None:
+    """Import all nodes into ``graph``, the input seen as ``layout``.
 
     With ``on_error`` the walk goes on: it is told of the error and says what each of the node's
     outputs stands for.
@@ -95,7 +122,7 @@ def walk(
     if model.graph.sparse_initializer:
         name = model.graph.sparse_initializer[0].values.name
         raise ModelError(f"initializer '{name}' is sparse; export it dense")
-    layout = add_input(model, graph, nodes)
+    add_input(model, graph, nodes, layout)
     graph.later = {name: n.label for n in nodes for name in n.outputs if name}
     for node in nodes:
         try:
@@ -110,12 +137,13 @@ def walk(
             graph.values[name] = value
         for name in node.outputs[len(results) :]:
             graph.side_outputs[name] = node.label
-    return layout
 
 
 def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
-    if not node.outputs or not node.outputs[0]:
+    if not any(node.outputs):
         raise ModelError(f"{node.label} has no output")
+    if node.domain in DOMAINS:
+        check_schema(node, graph.opset)
     if is_constant_node(graph, node):
         return list(fold_node(graph, node))
     result = import_on_integers(graph, node, find_importer(node))
@@ -169,6 +197,11 @@ def _views(model: onnx.ModelProto, graph: GraphBuilder) -> list[OutputView]:
 def output_view(graph: GraphBuilder, name: str) -> OutputView:
     """Output ``name`` of the model. Raises ModelError when nothing computes it."""
     value = graph.values.get(name)
+    if name in graph.side_outputs:
+        raise ModelError(
+            f"output '{name}' is a second output of {graph.side_outputs[name]}, which is not built;"
+            " remove it from the model's outputs"
+        )
     if value is None:
         raise ModelError(f"nothing in the model makes its output '{name}'")
     dtype = value.dtype if isinstance(value, QuantizedView) else "float32"

@@ -32,6 +32,10 @@ class OnnxNode:
         """Wrap ``proto``. Raises ModelError on an attribute that cannot be read."""
         attributes = {}
         for attribute in proto.attribute:
+            if attribute.name in attributes:
+                raise ModelError(
+                    f"node '{name}' ({proto.op_type}) has attribute '{attribute.name}' twice"
+                )
             try:
                 value = onnx.helper.get_attribute_value(attribute)
             except ValueError as error:

@@ -16,7 +16,7 @@ def read_pads(node: OnnxNode, x: View, kernel: Pair, stride: Pair, dilation: Pai
     """Pads of a Conv or pool (top, left, bottom, right), auto_pad resolved."""
     auto = node.get("auto_pad", "NOTSET") or "NOTSET"
     given = tuple(int(v) for v in node.get("pads", ()))
-    if given and len(given) != 4:
+    if "pads" in node.attributes and len(given) != 4:
         raise node.unsupported("pads", given, "only 2-D kernels over NCHW maps are built")
     if min(given, default=0) < 0:
         raise node.unsupported("pads", given, "pads must not be negative: crop the input instead")
@@ -70,7 +70,7 @@ def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
         pads, value = tuple(node.get("pads", ())), float(node.get("value", 0.0))
     else:
         pads = graph.numbers(node, 1)
-        value = _value(graph, node)
+        value = graph.number(node, 2) if node.has_input(2) else 0.0
     rank = len(x.dims)
     axes = graph.numbers(node, 3) if node.has_input(3) else tuple(range(rank))
     if len(pads) != 2 * len(axes):
@@ -93,12 +93,3 @@ def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
         )
     spatial = (before.get(2, 0), before.get(3, 0), after.get(2, 0), after.get(3, 0))
     return graph.emit_affine(node, x, 1, 0, pads=spatial)
-
-
-def _value(graph: GraphBuilder, node: OnnxNode) -> float:
-    if not node.has_input(2):
-        return 0.0
-    array = graph.constant(node, 2).array
-    if array.size != 1:
-        raise ModelError(f"{node.label}: its value '{node.inputs[2]}' must be one number")
-    return float(array.reshape(-1)[0])

@@ -7,12 +7,16 @@ from pathlib import Path
 import onnx
 
 from accelgen.errors import ModelError
+from accelgen.frontend.clean_names import clean_names
+from accelgen.frontend.external import load_external
 from accelgen.frontend.registry import DOMAINS
 
-__all__ = ["MAX_OPSET", "MIN_OPSET", "read_model", "read_opset"]
+__all__ = ["MAX_OPSET", "MIN_OPSET", "MOST_NODES", "read_model", "read_opset"]
 
+#: Nodes of the largest model: reading one takes seconds up to here.
+MOST_NODES = 20_000
 MIN_OPSET = 9
-MAX_OPSET = 20
+MAX_OPSET = 24
 
 
 def read_model(source: str | Path | bytes | onnx.ModelProto) -> onnx.ModelProto:
@@ -39,9 +43,11 @@ def read_model(source: str | Path | bytes | onnx.ModelProto) -> onnx.ModelProto:
         model = _parse(data, where)
     if not model.graph.node:
         raise ModelError(f"{where} holds no graph with nodes; it is no ONNX model or was cut off")
+    if (count := len(model.graph.node)) > MOST_NODES:
+        raise ModelError(f"{where} has {count:,} nodes; up to {MOST_NODES:,} are read: split it")
     base = None if isinstance(source, bytes | onnx.ModelProto) else Path(source).parent
-    _load_external(model, base)
-    return model
+    load_external(model, base)
+    return clean_names(model)
 
 
 def _parse(data: bytes, where: str) -> onnx.ModelProto:
@@ -51,26 +57,6 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
     except Exception as error:  # protobuf's DecodeError, which carries no type information
         raise ModelError(f"{where} is no ONNX model, or was cut off ({len(data)} bytes)") from error
     return model
-
-
-def _load_external(model: onnx.ModelProto, base: Path | None) -> None:
-    for tensor in model.graph.initializer:
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            continue
-        location = next((e.value for e in tensor.external_data if e.key == "location"), "")
-        if base is None:
-            raise ModelError(
-                f"initializer '{tensor.name}' is in the external file '{location}'; give the model"
-                " as a path"
-            )
-        try:
-            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(base))
-        except Exception as error:  # onnx raises several unrelated types
-            raise ModelError(
-                f"initializer '{tensor.name}' is in the external file '{location}', which is"
-                " missing or incomplete beside the model"
-            ) from error
-        tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def read_opset(model: onnx.ModelProto) -> int:

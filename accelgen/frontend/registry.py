@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from accelgen.errors import ModelError, UnsupportedOpError
+from accelgen.errors import UnsupportedOpError
 from accelgen.frontend import (
     channels,
     convolution,
@@ -130,8 +130,6 @@ def find_importer(node: OnnxNode) -> Importer:
     ------
     UnsupportedOpError
         Another domain, an operator without importer, or an attribute it does not know.
-    ModelError
-        An attribute of the wrong type.
     """
     if node.domain not in DOMAINS:
         raise node.rejected(
@@ -147,34 +145,4 @@ def find_importer(node: OnnxNode) -> Importer:
     for attribute, value in node.attributes.items():
         if attribute not in entry.attributes:
             raise node.unsupported(attribute, value, "remove this attribute")
-        kind = _kind_of(attribute)
-        whole = isinstance(value, list) and all(isinstance(v, int) for v in value)
-        if not (whole if kind is list else isinstance(value, kind)):
-            raise ModelError(
-                f"{node.label}: attribute {attribute}={value!r} must be {_KINDS[kind]}"
-            )
     return entry.read
-
-
-_KINDS = {
-    list: "a list of integers", float: "a floating point number", str: "a string", int: "an integer"
-}  # fmt: skip
-_LISTS = (
-    "axes", "dilations", "ends", "kernel_shape", "pads", "perm", "split", "starts", "strides"
-)  # fmt: skip
-_FLOATS = (
-    "alpha", "beta", "cubic_coeff_a", "epsilon", "extrapolation_value", "max", "min", "momentum",
-    "ratio", "value",
-)  # fmt: skip
-_STRINGS = (
-    "auto_pad", "coordinate_transformation_mode", "keep_aspect_ratio_policy", "mode", "nearest_mode"
-)  # fmt: skip
-
-
-def _kind_of(attribute: str) -> type:
-    """Type of an attribute of the operators above; equal names have equal types."""
-    if attribute in _LISTS:
-        return list
-    if attribute in _FLOATS:
-        return float
-    return str if attribute in _STRINGS else int

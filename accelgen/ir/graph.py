@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
@@ -54,15 +55,28 @@ class Graph:
 
     def producer(self, tensor: str) -> Node | None:
         """The node that makes ``tensor``; None for the input and constants."""
-        return next((n for n in self.nodes if n.output == tensor), None)
+        return self._makers.get(tensor)
 
     def readers(self, tensor: str) -> tuple[Node, ...]:
         """The nodes that read ``tensor``, in order."""
-        return tuple(n for n in self.nodes if tensor in n.inputs)
+        return self._read_by.get(tensor, ())
 
     def reads(self, tensor: str) -> int:
         """How often ``tensor`` is read, by nodes or as an output of the graph."""
-        return sum(n.inputs.count(tensor) for n in self.nodes) + self.outputs.count(tensor)
+        inside = sum(node.inputs.count(tensor) for node in self.readers(tensor))
+        return inside + self.outputs.count(tensor)
+
+    @cached_property
+    def _makers(self) -> dict[str, Node]:
+        return {node.output: node for node in reversed(self.nodes)}
+
+    @cached_property
+    def _read_by(self) -> dict[str, tuple[Node, ...]]:
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
 
     def activations(self) -> tuple[str, ...]:
         """The input and every node's output, in order."""

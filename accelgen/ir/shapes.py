@@ -121,11 +121,14 @@ def window_sizes(kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, size: P
 def windows_touch_map(kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, size: Pair) -> bool:
     """Whether every window has at least one tap on the map (a maximum needs one)."""
     out = window_sizes(kernel, stride, dilation, pads, size)
-    return all(
-        any(0 <= o * stride[a] - pads[a] + k * dilation[a] < size[a] for k in range(kernel[a]))
-        for a in (0, 1)
-        for o in range(out[a])
-    )
+    for a in (0, 1):
+        # Those that begin on the map touch it; before it the first tap that is not before counts.
+        before = min(-(-pads[a] // stride[a]), out[a])
+        for first in (o * stride[a] - pads[a] for o in (*range(before), out[a] - 1)):
+            tap = max(-(first // dilation[a]), 0)
+            if tap >= kernel[a] or first + tap * dilation[a] >= size[a]:
+                return False
+    return True
 
 
 def _windows(node: Node, kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, x: Shape) -> Pair:

@@ -6,6 +6,7 @@ import numpy as np
 
 from accelgen.errors import ModelError, UnsupportedOpError
 from accelgen.ir.activations import KINDS
+from accelgen.ir.elementwise import is_product_built
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import (
     Activation,
@@ -94,7 +95,8 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
 
 
 def check_fused(graph: Graph) -> None:
-    """Check a float graph as it leaves the passes: :func:`check_float`, and every Mul has a vector.
+    """Check a float graph as it leaves the passes: :func:`check_float`, and every Mul is one
+    that is built.
 
     Raises
     ------
@@ -105,8 +107,7 @@ def check_fused(graph: Graph) -> None:
     """
     check_float(graph)
     for node in graph.nodes:
-        vector = (1, 1, 1, graph.tensors[node.inputs[0]].shape[3])
-        if isinstance(node.op, Mul) and graph.tensors[node.inputs[1]].shape != vector:
+        if isinstance(node.op, Mul) and not is_product_built(graph, node):
             raise UnsupportedOpError(
                 f"node '{node.name}' (Mul) multiplies two maps, '{node.inputs[0]}' and"
                 f" '{node.inputs[1]}'; accelgen builds x * sigmoid(x) and its kin, and products"

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.errors import QuantizationError, UnsupportedOpError
+from accelgen.errors import MissingScaleError, UnsupportedOpError
 from accelgen.ir import Graph, Names, Node, Quantization, TensorType, ops
+from accelgen.ir.imported import Imported
 from accelgen.quant.elementwise import Curve
 from accelgen.quant.tables import ALL_INT8
 from accelgen.quant.weights import Integers
@@ -27,15 +28,32 @@ class Given:
     biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     bias_scales: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, imported: Imported) -> Given:
+        """All that the file says."""
+        return cls(
+            weight_scales=imported.weight_scales,
+            weights=imported.integer_weights,
+            biases=imported.integer_biases,
+            bias_scales=imported.bias_scales,
+        )
+
 
 class Draft:
     """Nodes, types and constants of the int8 graph, and what is known of the float graph."""
 
     def __init__(
-        self, graph: Graph, scales: Mapping[str, Quantization], given: Given, acc_bits: int
+        self,
+        graph: Graph,
+        scales: Mapping[str, Quantization],
+        given: Given,
+        acc_bits: int,
+        missing: Mapping[str, Quantization] | None = None,
     ) -> None:
         self.graph = graph
-        self.scales = scales
+        self.scales = dict(scales)
+        self.missing = missing or {}
+        self.filled: dict[str, Quantization] = {}
         self.given = given
         self.acc_bits = acc_bits
         self.nodes: list[Node] = []
@@ -47,7 +65,9 @@ class Draft:
         self.roots: dict[str, dict[str, Curve]] = {}
 
     def scale(self, tensor: str) -> Quantization:
-        """Scale of a tensor of the float graph."""
+        """Scale of a tensor of the float graph; of ``missing`` where it has none."""
+        if tensor not in self.scales and tensor in self.missing:
+            self.scales[tensor] = self.filled[tensor] = self.missing[tensor]
         if tensor not in self.scales:
             maker = self.graph.producer(tensor)
             if maker is not None and isinstance(maker.op, ops.Softmax):
@@ -56,9 +76,9 @@ class Draft:
                     "Softmax only as the last operation"
                 )
             place = f"the output of node {maker.name!r}" if maker else "the model's input"
-            raise QuantizationError(
-                f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give the "
-                "float model and calibration data"
+            raise MissingScaleError(
+                f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give "
+                "calibration data"
             )
         return self.scales[tensor]
 

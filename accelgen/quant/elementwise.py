@@ -11,9 +11,10 @@ import numpy.typing as npt
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.ir.activations import activate
+from accelgen.ir.elementwise import is_uniform
 from accelgen.quant.weights import Integers
 
-__all__ = ["Curve", "Function", "function_of", "is_uniform"]
+__all__ = ["Curve", "Function", "function_of"]
 
 Reals = npt.NDArray[np.float64]
 Function = Callable[..., Reals]
@@ -76,17 +77,3 @@ def function_of(graph: Graph, node: Node, integers: Integers | None = None) -> F
             term = float(integers.bias[0]) * float(integers.bias_scale[0])
         return lambda x: x * factor + term
     return None
-
-
-def is_uniform(graph: Graph, node: Node) -> bool:
-    """Whether a node is ``x * constant + constant``, the same for all channels."""
-    op = node.op
-    if not isinstance(op, ops.Conv2d) or op.kernel != (1, 1) or op.stride != (1, 1):
-        return False
-    weight, bias = (graph.constants[name] for name in node.inputs[1:])
-    plain = op.groups == weight.shape[0] == graph.tensors[node.inputs[0]].shape[3]
-    return (
-        plain
-        and not any(op.pads)
-        and bool((weight == weight.flat[0]).all() and (bias == bias.flat[0]).all())
-    )

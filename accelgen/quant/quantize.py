@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accelgen.errors import MissingScaleError
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.quant.assign_scales import assign_scales
@@ -71,38 +72,46 @@ def quantize(
     samples = check_samples(graph, samples)
     ranges = calibrate(graph, samples, method, percentile=percentile)
     quantization = assign_scales(graph, ranges)
-    int8, integers = rewrite(graph, quantization, acc_bits=acc_bits)
+    made = rewrite(graph, quantization, acc_bits=acc_bits)
     return QuantizedModel(
         float_graph=graph,
-        graph=int8,
+        graph=made.graph,
         quantization=quantization,
-        integers=integers,
-        report=make_report(graph, int8, integers, samples[:_REPORT_SAMPLES]),
+        integers=made.integers,
+        report=make_report(graph, made.graph, made.integers, samples[:_REPORT_SAMPLES]),
     )
 
 
 def quantize_imported(
-    imported: Imported, samples: npt.NDArray[Any] | None = None
+    imported: Imported, samples: npt.NDArray[Any] | None = None, method: str = "mse"
 ) -> QuantizedModel:
-    """The int8 graph of a QDQ model: its own scales, weights and biases, nothing calibrated.
+    """The int8 graph of a QDQ model: its own scales, weights and biases.
 
-    ``imported.graph`` as the passes leave it. ``samples`` only serve the report.
+    ``imported.graph`` as the passes leave it. ``samples`` serve the report, and tensors that need
+    a scale and have none in the file: those are calibrated.
+
+    Raises
+    ------
+    MissingScaleError
+        A scale is missing and there are no samples.
+    QuantizationError
+        Samples or scales do not fit.
     """
-    graph = imported.graph
-    given = Given(
-        weight_scales=imported.weight_scales,
-        weights=imported.integer_weights,
-        biases=imported.integer_biases,
-        bias_scales=imported.bias_scales,
-    )
-    int8, integers = rewrite(graph, imported.quantization, given)
+    graph, given = imported.graph, Given.of(imported)
     chosen: npt.NDArray[np.float32] | None = None
     if samples is not None:
         chosen = check_samples(graph, samples)[:_REPORT_SAMPLES]
+    try:
+        made = rewrite(graph, imported.quantization, given)
+    except MissingScaleError:
+        if samples is None:
+            raise
+        missing = assign_scales(graph, calibrate(graph, samples, method))
+        made = rewrite(graph, imported.quantization, given, missing=missing)
     return QuantizedModel(
         float_graph=graph,
-        graph=int8,
-        quantization=dict(imported.quantization),
-        integers=integers,
-        report=make_report(graph, int8, integers, chosen),
+        graph=made.graph,
+        quantization=dict(imported.quantization) | dict(made.filled),
+        integers=made.integers,
+        report=make_report(graph, made.graph, made.integers, chosen),
     )

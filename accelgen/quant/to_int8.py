@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from accelgen.errors import UnsupportedOpError
 from accelgen.ir import Graph, Node, Quantization, ops
+from accelgen.ir.elementwise import is_uniform
 from accelgen.quant.compose_tables import compose_tables, drop_unread
 from accelgen.quant.draft import Draft, Given, sources_of
-from accelgen.quant.elementwise import Curve, function_of, is_uniform
+from accelgen.quant.elementwise import Curve, function_of
 from accelgen.quant.fusion import complete, fused_clips
 from accelgen.quant.scales import add_factors, fixed_point
 from accelgen.quant.tables import clip_limits, rescale_table
@@ -22,7 +23,7 @@ from accelgen.quant.weights import (
     integers_of,
 )
 
-__all__ = ["rewrite", "to_int8"]
+__all__ = ["Rewritten", "rewrite", "to_int8"]
 
 
 def to_int8(
@@ -57,7 +58,17 @@ def to_int8(
     QuantizationError
         A scale is missing, or scales do not fit each other.
     """
-    return rewrite(graph, quantization, given, acc_bits)[0]
+    return rewrite(graph, quantization, given, acc_bits).graph
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """An int8 graph; the integers of each convolution by the name of its node; and the scales that
+    were taken from ``missing``."""
+
+    graph: Graph
+    integers: Mapping[str, Integers]
+    filled: Mapping[str, Quantization]
 
 
 def rewrite(
@@ -65,10 +76,15 @@ def rewrite(
     quantization: Mapping[str, Quantization],
     given: Given | None = None,
     acc_bits: int = ACC_BITS,
-) -> tuple[Graph, dict[str, Integers]]:
-    """As :func:`to_int8`, with the integers of each convolution by the name of its node."""
+    missing: Mapping[str, Quantization] | None = None,
+) -> Rewritten:
+    """As :func:`to_int8`, with what else is known then.
+
+    ``missing``: scales for tensors that need one and have none.
+    """
     graph = drop_unread(graph)
-    draft = Draft(graph, complete(graph, quantization), given or Given(), acc_bits)
+    scales = complete(graph, quantization)
+    draft = Draft(graph, scales, given or Given(), acc_bits, missing)
     clips = fused_clips(graph, draft.scales)
     swallowed = {clip.name for clip in clips.values()}
     draft.type_of(graph.input, graph.input)
@@ -82,8 +98,11 @@ def rewrite(
     result = graph.with_nodes(
         tuple(draft.nodes), tensors=draft.tensors, constants=draft.constants
     )  # fmt: skip
-    return compose_tables(result), draft.integers
+    return Rewritten(compose_tables(result), draft.integers, draft.filled)
 
+
+#: A function is known of so many tensors before it: more only cost time in long chains.
+_MOST_ROOTS = 16
 
 Rule = Callable[[Draft, Node, Node | None], None]
 
@@ -127,7 +146,8 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     whole = replace(node, output=last.output, sources=curves[nearest].sources)
     draft.add_table(whole, nearest, curves[nearest].integers, node.name)
     # A table that starts further up stands for the nodes of this one, too.
-    draft.roots[last.output] |= curves
+    further = dict(list(curves.items())[:_MOST_ROOTS])
+    draft.roots[last.output] |= further
     return True
 
 

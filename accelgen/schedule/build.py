@@ -167,12 +167,17 @@ def _assemble(
             phases=tensor in storages.in_phases,
         )  # fmt: skip
 
+    by_step: list[list[int]] = [[] for _ in works]
+    for i, p in enumerate(pending):
+        by_step[p.step].append(i)
     inputs = tuple(place(t) for t in prepared.inputs)
     kept = sorted({t for w in works for t in w.chain.writes}) if keep_all else []
     return Program(
         graph=prepared.graph,
         arch=arch,
-        steps=tuple(_step(i, w, pending, commands, prepared, arch) for i, w in enumerate(works)),
+        steps=tuple(
+            _step(i, w, by_step[i], pending, commands, prepared, arch) for i, w in enumerate(works)
+        ),
         ps_steps=_ps_steps(prepared),
         commands=tuple(commands),
         image=bytes(image),
@@ -210,11 +215,10 @@ def _in_tensors(pending: Pending) -> bool:
 
 
 def _step(
-    index: int, work: Work, pending: list[Pending], commands: list[Command],
+    index: int, work: Work, mine: list[int], pending: list[Pending], commands: list[Command],
     prepared: Prepared, arch: ArchParams,
 ) -> Step:  # fmt: skip
     chain: Chain = work.chain
-    mine = [i for i, p in enumerate(pending) if p.step == index]
     ddr = 0
     for i in mine:
         fields = commands[i].fields

@@ -107,7 +107,7 @@ def _resolve_slots(prepared: Prepared, lanes: int) -> tuple[dict[str, Slots], li
 
     def find(tensor: str) -> str:
         while leader[tensor] != tensor:
-            tensor = leader[tensor]
+            leader[tensor] = tensor = leader[leader[tensor]]
         return tensor
 
     for node in prepared.nodes:

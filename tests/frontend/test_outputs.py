@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from accelgen.check import read_network
 from accelgen.errors import ModelError
 from accelgen.frontend import load_onnx
 from tests.helpers.nets import make_net, node, weights
-from tests.helpers.second_opinion import assert_int8_agrees, assert_outputs_agree, loaded
+from tests.helpers.second_opinion import assert_int8_agrees, assert_outputs_agree
 
 W = {"w": weights(12, 4, 3, 3), "b": weights(12, seed=1)}
 CONV = node("Conv", "x w b", "t", pads=[1, 1, 1, 1])
@@ -102,7 +103,7 @@ def test_integers_as_output(kind, view):
     nodes += [view] if view else []
     model = make_net(nodes, W | scales, shape=(1, 4, 4, 6), outputs="y" if view else "q")
 
-    imported = loaded(model)
+    imported = read_network(model)
 
     assert [v.dtype for v in imported.graph.views] == [np.dtype(kind).name]
     assert_int8_agrees(imported, np.random.default_rng(0).standard_normal((1, 4, 4, 6), np.float32))

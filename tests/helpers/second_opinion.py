@@ -1,24 +1,15 @@
 """A model by onnxruntime beside the golden model: float, int8, and the QDQ file we write."""
 
-from dataclasses import replace
-
 import numpy as np
 import onnxruntime
 
-from accelgen.frontend import load_onnx
+from accelgen.check import read_network
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
-from accelgen.passes import run_passes
 from accelgen.quant import quantize, quantize_imported
 from accelgen.quant.write_qdq import to_qdq
 
-__all__ = ["assert_int8_agrees", "assert_outputs_agree", "loaded", "ort_outputs"]
-
-
-def loaded(model):
-    """As the verbs read it: imported, passes run."""
-    imported = load_onnx(model)
-    return replace(imported, graph=run_passes(imported.graph))
+__all__ = ["assert_int8_agrees", "assert_outputs_agree", "ort_outputs"]
 
 
 def ort_outputs(model, x):
@@ -44,7 +35,7 @@ def _as_ours(imported, x):
 
 def assert_outputs_agree(model, *, seed=0):
     """Names, order, shapes and values of the outputs, float and int8, and of the file we write."""
-    imported = loaded(model)
+    imported = read_network(model)
     dims = [d.dim_value or 1 for d in model.graph.input[0].type.tensor_type.shape.dim]
     x = np.random.default_rng(seed).standard_normal(dims).astype(np.float32)
     wanted = ort_outputs(model, x)
@@ -77,7 +68,7 @@ def assert_int8_agrees(imported, x):
         step = max((q.scale for q in steps if q and view.dtype == "float32"), default=1.0)
         assert np.abs(one - two).max() <= 1.01 * step, view.name
     # What is read back is the same network.
-    again = quantize_imported(loaded(file))
+    again = quantize_imported(read_network(file))
     assert [_shape_of(v) for v in again.graph.views] == [
         _shape_of(v) for v in model.graph.model_outputs()
     ]

@@ -124,12 +124,13 @@ def test_shapes_that_do_not_fit(op, b, sentence):
 
 def test_product_of_maps_is_float_but_not_fused():
     graph = conv_graph()
-    mul = Node(name="m", op=Mul(), inputs=("y", "c"), output="o")
-    tensors = change(graph.tensors, o=tensor(1, 3, 3, 8))
-    graph = replace(graph, nodes=(*graph.nodes, mul), tensors=tensors, outputs=("o",))
+    pool = Node(name="p", op=MaxPool(kernel=(3, 3), pads=(1, 1, 1, 1)), inputs=("y",), output="p")
+    mul = Node(name="m", op=Mul(), inputs=("p", "c"), output="o")
+    tensors = change(graph.tensors, p=tensor(1, 3, 3, 8), o=tensor(1, 3, 3, 8))
+    graph = replace(graph, nodes=(*graph.nodes, pool, mul), tensors=tensors, outputs=("o",))
 
     assert check_float(graph) is None
-    with pytest.raises(UnsupportedOpError, match=r"'m' \(Mul\) multiplies two maps, 'y' and 'c'"):
+    with pytest.raises(UnsupportedOpError, match=r"'m' \(Mul\) multiplies two maps, 'p' and 'c'"):
         check_fused(graph)
 
 

@@ -3,11 +3,12 @@
 import pytest
 
 from accelgen.arch import PRESETS
+from accelgen.check import read_network
 from accelgen.ir import Names
 from accelgen.quant import quantize
 from accelgen.schedule import schedule
 from tests.helpers.nets import make_net, node, weights
-from tests.helpers.second_opinion import assert_outputs_agree, loaded
+from tests.helpers.second_opinion import assert_outputs_agree
 
 MADE = (
     "int8", "real", "float", "scale", "zero_point", "quantize", "dequantize", "output", "weight",
@@ -41,7 +42,7 @@ def test_a_tensor_called_like_what_we_make(suffix):
     model = net("t", f"t/{suffix}", "t")
 
     assert_outputs_agree(model)
-    graph = quantize(loaded(model).graph, _samples()).graph
+    graph = quantize(read_network(model).graph, _samples()).graph
     assert len(schedule(graph, PRESETS["small"]).steps) > 2
 
 
@@ -52,7 +53,7 @@ def test_a_node_called_like_what_we_make(suffix):
 
 @pytest.mark.parametrize("name", ["t.part0", "t.ordered", "t.copy", "t.gathered", "t/weight.copy"])
 def test_a_tensor_called_like_what_the_compiler_makes(name):
-    graph = quantize(loaded(net("t", name, "t")).graph, _samples()).graph
+    graph = quantize(read_network(net("t", name, "t")).graph, _samples()).graph
 
     steps = schedule(graph, PRESETS["small"]).steps
 

@@ -1,0 +1,68 @@
+"""Names as text that a terminal and a file may hold: what is no text, or steers one, is escaped."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+
+from accelgen.ir.names import Names
+
+__all__ = ["clean_names", "printable"]
+
+#: Control characters, and those that turn the direction of text or are unassigned.
+_WILD = ("C",)
+
+
+def printable(name: str | bytes) -> str:
+    r"""``name`` with everything escaped that is not plain text: ``\x1b``, ``\u202e``."""
+    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+    return "".join(
+        _escaped(letter) if unicodedata.category(letter).startswith(_WILD) else letter
+        for letter in text
+    )
+
+
+def _escaped(letter: str) -> str:
+    number = ord(letter)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that is no UTF-8
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+
+
+def clean_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` itself, or a copy whose nodes, tensors and inputs have printable names.
+
+    Different names stay different.
+    """
+    found: dict[str | bytes, str] = {name: printable(name) for _, _, name in _places(model)}
+    if all(name == shown for name, shown in found.items()):
+        return model
+    names = Names(name for name, shown in found.items() if name == shown and isinstance(name, str))
+    new = {name: name if name == shown else names.fresh(shown) for name, shown in found.items()}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for holder, key, name in list(_places(copy)):
+        if isinstance(key, int):
+            holder[key] = new[name]
+        else:
+            setattr(holder, key, new[name])
+    return copy
+
+
+def _places(model: onnx.ModelProto) -> Iterator[tuple[Any, Any, str | bytes]]:
+    """Every name: what holds it, under which field or index, and the name."""
+    graph = model.graph
+    yield graph, "name", graph.name
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value, "name", value.name
+    for node in graph.node:
+        for key in ("name", "op_type", "domain"):
+            yield node, key, getattr(node, key)
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                yield names, index, name
+        for attribute in node.attribute:
+            yield attribute, "name", attribute.name

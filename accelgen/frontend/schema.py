@@ -1,0 +1,55 @@
+"""ONNX's own schema of an operator: what a node may have at the model's opset."""
+
+from __future__ import annotations
+
+import onnx
+
+from accelgen.errors import ModelError
+from accelgen.frontend.onnx_node import OnnxNode
+
+__all__ = ["check_schema"]
+
+_KINDS = {
+    "FLOAT": "a floating point number", "INT": "an integer", "STRING": "a string",
+    "INTS": "a list of integers", "FLOATS": "a list of floating point numbers",
+    "TENSOR": "a tensor",
+}  # fmt: skip
+
+
+def check_schema(node: OnnxNode, opset: int) -> None:
+    """Raise ModelError unless ``node`` is what the operator of this opset can be.
+
+    Attributes exist, have the right type, are there where they must be; no more inputs and
+    outputs than there are, no fewer than needed. Operators ONNX does not know pass.
+    """
+    try:
+        schema = onnx.defs.get_schema(node.op_type, opset, "")
+    except onnx.defs.SchemaError as error:
+        if onnx.defs.has(node.op_type):
+            raise ModelError(f"{node.label} is no operator of opset {opset}") from error
+        return
+    if schema.deprecated:
+        raise ModelError(f"{node.label} is no operator of opset {opset} any more")
+    for attribute in node.proto.attribute:
+        known = schema.attributes.get(attribute.name)
+        value = node.attributes[attribute.name]
+        if known is None:
+            raise ModelError(
+                f"{node.label} has {attribute.name}={value!r}, which this operator has not at"
+                f" opset {opset}; remove this attribute"
+            )
+        wanted = str(known.type).rpartition(".")[2]
+        if onnx.AttributeProto.AttributeType.Name(attribute.type) != wanted:
+            kind = _KINDS.get(wanted, wanted.lower())
+            raise ModelError(f"{node.label}: attribute {attribute.name}={value!r} must be {kind}")
+    for name, known in schema.attributes.items():
+        if known.required and name not in node.attributes:
+            raise ModelError(f"{node.label} lacks its attribute {name}")
+    _check_count(node, "inputs", len(node.inputs), schema.min_input, schema.max_input)
+    _check_count(node, "outputs", len(node.outputs), schema.min_output, schema.max_output)
+
+
+def _check_count(node: OnnxNode, what: str, count: int, least: int, most: int) -> None:
+    if not least <= count <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        raise ModelError(f"{node.label} has {count} {what}; the operator has {wanted}")

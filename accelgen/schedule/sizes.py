@@ -1,0 +1,110 @@
+"""What no configuration can build, told from shapes alone: before anything large is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from accelgen.arch.isa import EXEC, RASTER, Format
+from accelgen.errors import ScheduleError
+from accelgen.ir import Graph, Node
+from accelgen.ir.offload import tail_nodes
+from accelgen.ir.ops import AvgPool, Conv2d, MaxPool
+
+__all__ = ["MOST_OUTPUTS", "MOST_READS", "Oversize", "check_sizes", "oversized"]
+
+#: Tensors that the operations of a network read, in all: compiling takes seconds up to here.
+MOST_READS = 4000
+#: Tensors a network may leave in DDR.
+MOST_OUTPUTS = 256
+#: Lanes of the widest configuration: its channel groups hold the most channels.
+_MOST_LANES = 16
+#: Numbers of one tensor: more would not fit the DDR beside the rest.
+_MOST_NUMBERS = 1 << 28
+
+_SMALLER = {
+    "kernel": "use several smaller kernels, or GlobalAveragePool before the last layer",
+    "stride": "use several layers with smaller strides",
+    "dilation": "use a smaller dilation",
+}
+
+
+@dataclass(frozen=True)
+class Oversize:
+    """A node that no command can express: what is too large, and the way out."""
+
+    node: str
+    reason: str
+    way_out: str
+
+
+def check_sizes(graph: Graph) -> None:
+    """Raise ScheduleError when ``graph`` (float, as the passes leave it) is beyond all limits."""
+    reads = sum(1 for node in graph.nodes for name in node.inputs if name not in graph.constants)
+    if reads > MOST_READS:
+        raise ScheduleError(
+            f"the network's operations read {reads:,} tensors; up to {MOST_READS:,} are compiled:"
+            " split the model"
+        )
+    if len(graph.outputs) > MOST_OUTPUTS:
+        raise ScheduleError(
+            f"the model has {len(graph.outputs):,} outputs; up to {MOST_OUTPUTS} are built: join"
+            " them with Concat"
+        )
+    # What the PS may compute is judged when it is known where it runs.
+    elsewhere = tail_nodes(graph, fc=True)
+    found = next((o for o in oversized(graph) if o.node not in elsewhere), None)
+    if found is not None:
+        raise ScheduleError(f"node '{found.node}' {found.reason}; {found.way_out}")
+
+
+def oversized(graph: Graph) -> Iterator[Oversize]:
+    """Nodes of a float graph that no command can express, in order."""
+    for node in graph.nodes:
+        problem = _beyond_limits(graph, node)
+        if problem is not None:
+            yield Oversize(node.name, *problem)
+
+
+def _largest(form: Format, name: str) -> int:
+    """Largest value of a command's field."""
+    return (1 << next(f.width for f in form.fields if f.name == name)) - 1
+
+
+def _beyond_limits(graph: Graph, node: Node) -> tuple[str, str] | None:
+    """What of an operation no command can express (reason and rewrite), or None."""
+    op = node.op
+    _, height, width, channels = graph.tensors[node.inputs[0]].shape
+    _, made_height, made_width, made = graph.tensors[node.output].shape
+    most = _largest(RASTER, "height")
+    for verb, h, w in (("reads", height, width), ("makes", made_height, made_width)):
+        if max(h, w) > most:
+            return f"{verb} a map of {h} x {w}, over {most}", "use a smaller input resolution"
+    if max(height * width * channels, made_height * made_width * made) > _MOST_NUMBERS:
+        return f"has a map of more than {_MOST_NUMBERS:,} numbers", "use a smaller resolution"
+    if (most := _MOST_LANES * _largest(EXEC, "groups")) < max(channels, made):
+        return f"has more than {most} channels", "use fewer channels"
+    if not isinstance(op, Conv2d | MaxPool | AvgPool):
+        return None
+    return _beyond_window(op, (height, width))
+
+
+def _beyond_window(op: Conv2d | MaxPool | AvgPool, size: tuple[int, int]) -> tuple[str, str] | None:
+    whole = op.kernel == size and not any(op.pads)
+    for name, value, fields in (
+        ("kernel", op.kernel, "kernel_h"),
+        ("stride", op.stride, "stride_h"),
+        ("dilation", getattr(op, "dilation", (1, 1)), "dilation_h"),
+    ):
+        most = _largest(RASTER, fields)
+        folds = name != "kernel" or _folds(size[0] * size[1], most)
+        if max(value) > most and not (whole and folds):
+            return f"has {name} {value[0]} x {value[1]}, over {most}", _SMALLER[name]
+    if max(op.pads) > (most := _largest(RASTER, "pad_top") >> 1):
+        return f"has pads {op.pads}, over {most}", "use smaller pads"
+    return None
+
+
+def _folds(pixels: int, most: int) -> bool:
+    """Whether a kernel over a whole map may be taken as another rectangle that fits."""
+    return any(pixels % rows == 0 and pixels // rows <= most for rows in range(1, most + 1))
