@@ -144,6 +144,11 @@ class WeightStream:
             if part > 0:
                 yield from self._consume(part * self.arch.weight_word_bytes, fields)
                 missing -= part
+            elif self.held[0] is group:
+                # More words than there is room for: read once, each frees its place as it is read.
+                yield Wait(lambda: group.front_start >= 0)
+                yield from self._consume(missing * self.arch.weight_word_bytes, fields)
+                missing = 0
             else:
                 oldest = self.held[0]
                 yield Wait(partial(getattr, oldest, "front_done"))

@@ -27,8 +27,8 @@ __all__ = ["MOST_FOLDED", "fold_node", "is_constant_node", "read_initializer"]
 Array = npt.NDArray[Any]
 Size = Callable[[OnnxNode, list[Array]], int]
 
-#: Numbers that all nodes of a model together may make of constants: 1 GB of float32.
-MOST_FOLDED = 1 << 28
+#: Numbers that all nodes of a model together may make of constants: VGG-16's largest matrix fits.
+MOST_FOLDED = 1 << 27
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 _SOURCES = ("Constant", "ConstantOfShape")
 

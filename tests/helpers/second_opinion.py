@@ -1,9 +1,11 @@
 """A model by onnxruntime beside the golden model: float, int8, and the QDQ file we write."""
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from accelgen.check import read_network
+from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.quant import quantize, quantize_imported
@@ -33,19 +35,37 @@ def _as_ours(imported, x):
     return np.ascontiguousarray(x.reshape(1, c, h, w).transpose(0, 2, 3, 1))
 
 
-def assert_outputs_agree(model, *, seed=0):
-    """Names, order, shapes and values of the outputs, float and int8, and of the file we write."""
-    imported = read_network(model)
-    dims = [d.dim_value or 1 for d in model.graph.input[0].type.tensor_type.shape.dim]
-    x = np.random.default_rng(seed).standard_normal(dims).astype(np.float32)
-    wanted = ort_outputs(model, x)
+def assert_outputs_agree(model, *, path=None, seed=0):
+    """Names, order, shapes and values of the outputs, float and int8, and of the file we write.
 
-    got = model_outputs(imported.graph, interpret(imported.graph, _as_ours(imported, x)))
-
+    ``path``: of the model, when it has external data.
+    """
+    imported = read_network(path or model)
+    value = model.graph.input[0].type.tensor_type
+    dims = [d.dim_value or 1 for d in value.shape.dim]
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(dims).astype(np.float32)
+    if value.elem_type == onnx.TensorProto.UINT8:
+        given = rng.integers(0, 256, dims).astype(np.uint8)
+        x = dequantize_array(
+            (given.astype(np.int16) - 128).astype(np.int8),
+            imported.quantization[imported.graph.input],
+        )
+        wanted = ort_outputs(model, given)
+    else:
+        wanted = ort_outputs(model, x)
+    ours = _as_ours(imported, x)
+    if imported.quantization:
+        made = quantize_imported(imported, ours)
+        got, atol = model_outputs(made.graph, interpret(made.graph, ours)), None
+    else:
+        got, atol = model_outputs(imported.graph, interpret(imported.graph, ours)), 1e-4
     assert list(got) == list(wanted)
     for name, array in wanted.items():
         assert got[name].shape == array.shape, name
-        np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-4)
+        # Of a quantized model: a step or two of its output, which it may not round itself.
+        step = atol or 0.03 * max(float(np.abs(array).max()), 1e-3)
+        np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=step, err_msg=name)
     assert_int8_agrees(imported, x)
 
 
@@ -66,7 +86,10 @@ def assert_int8_agrees(imported, x):
         assert one.shape == two.shape, view.name
         steps = [model.graph.tensors[p.tensor].quantization for p in view.pieces]
         step = max((q.scale for q in steps if q and view.dtype == "float32"), default=1.0)
-        assert np.abs(one - two).max() <= 1.01 * step, view.name
+        # Each layer may round a tie the other way: a step, seldom; then a few behind others.
+        error = np.abs(one - two) / step
+        assert error.max() <= 4, view.name
+        assert (error > 1.01).mean() < 0.01, view.name
     # What is read back is the same network.
     again = quantize_imported(read_network(file))
     assert [_shape_of(v) for v in again.graph.views] == [

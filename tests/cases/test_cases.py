@@ -1,0 +1,123 @@
+"""Small files like those of public reports: right, or refused in one sentence everywhere alike.
+
+``tests/models/cases`` holds the files. What is not named below is built.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from accelgen.arch import PRESETS
+from accelgen.check import check_model, read_network
+from accelgen.errors import AccelgenError
+from accelgen.pipeline import compile_model
+from tests.helpers.second_opinion import assert_outputs_agree
+
+CASES = Path(__file__).parents[1] / "models" / "cases"
+ARCH = PRESETS["ultra96_double"]
+
+#: File: what the one sentence says. Each names its node.
+REFUSED = {
+    "act_celu": "'Celu_4' is Celu, which accelgen does not build; ",
+    "act_exp": "'Exp_4' is Exp, which accelgen does not build; ",
+    "act_neg": "'Neg_4' is Neg, which accelgen does not build; ",
+    "act_pow": "'Pow_5' is Pow, which accelgen does not build; ",
+    "act_selu": "'Selu_4' is Selu, which accelgen does not build; ",
+    "act_softsign": "'Softsign_4' is Softsign, which accelgen does not build; ",
+    "act_sqrt": "'Sqrt_5' is Sqrt, which accelgen does not build; ",
+    "add_map_vector": "'Add_9' (Add) adds (1, 8, 16, 16) and (1, 8, 1, 1); only maps of the same",
+    "avgpool_inception": "'AveragePool_y' (AveragePool) has count_include_pad=0, which",
+    "avgpool_pads_exclude": "'AveragePool_5' (AveragePool) has count_include_pad=0, which",
+    "avgpool_whole_map_25x5": "'AveragePool_5' has kernel 25 x 5, over 15; use several smaller",
+    "concat5000": "read 5,000 tensors; up to 4,000 are compiled: split the model",
+    "constantofshape_no_input": "'k' (ConstantOfShape) has 0 inputs; the operator has 1",
+    "conv1d": "input 'x' has 3 dimensions; (1, channels, height, width) or (1, features) are read",
+    "convtranspose_k3_s2_outpad1": "'ConvTranspose_6' is ConvTranspose, which accelgen does not",
+    "convtranspose_k4_s2_p1": "'ConvTranspose_6' is ConvTranspose, which accelgen does not build",
+    "depth_to_space": "'DepthToSpace_5' is DepthToSpace, which accelgen does not build; ",
+    "flatten_bn1d": "scales each of 120 features of a flattened map; put it before the Flatten",
+    "focus_slices_yolox": "'Slice_5' (Slice) has axis=2, which is not built; ",
+    "gap512": "'GlobalAveragePool_y' does not fit the feature memory of 5,120 rows",
+    "gelu_opset20": "'Gelu_4' is Gelu, which accelgen does not build; use HardSwish",
+    "in4k": "'c' reads a map of 4096 x 4096, over 4095; use a smaller input resolution",
+    "instance_norm": "is InstanceNormalization, which accelgen does not build; use BatchNorm",
+    "layernorm2d_decomposed": "'ReduceMean_6' (ReduceMean) has axes=(-1,), which is not built; ",
+    "lrn": "'LRN_5' is LRN, which accelgen does not build; remove it or replace it",
+    "max_unpool": "'MaxUnpool_10' is MaxUnpool, which accelgen does not build; ",
+    "maxpool13_spp": "'MaxPool_y' has 169 taps; tap_words is 256 and holds two kernels: raise",
+    "mul_two_maps": "'Mul_13' (Mul) multiplies two maps, 'relu_12' and 'sigmoid_8'; ",
+    "pad_reflect": "'Pad_6' (Pad) has mode='reflect', which is not built; only constant zero",
+    "prelu_per_channel": "'PRelu_5' (PRelu) has 8 different slopes in 'c4'; only one slope",
+    "reduce_max_map": "'ReduceMax_5' is ReduceMax, which accelgen does not build; ",
+    "reduce_mean_channels": "'ReduceMean_5' (ReduceMean) has axes=(1,), which is not built; ",
+    "reduce_mean_height": "'ReduceMean_5' has kernel 16 x 1, over 15; use several smaller",
+    "resize_bilinear_size_align_corners": "'Resize_6' (Resize) has mode='linear', which is not",
+    "resize_bilinear_x2_half_pixel": "'Resize_6' (Resize) has mode='linear', which is not built",
+    "resize_nearest_x4": "'Resize_6' (Resize) has scales=(1.0, 1.0, 4.0, 4.0), which is not",
+    "slice_2e40": "'lr' (MatMul) has alpha=0.10000000149011612, which this operator has not",
+    "slice_spatial_crop": "'Slice_8' (Slice) has axis=2, which is not built; only channels",
+    "space_to_depth_first": "'SpaceToDepth_1' is SpaceToDepth, which accelgen does not build; ",
+    "string_constant": "'k' (Constant): attribute value='$(id)' must be a tensor",
+}
+BUILT = sorted({path.stem for path in CASES.glob("*.onnx")} - set(REFUSED))
+
+
+def answers(name):
+    """What check says, and what the compiler says."""
+    path = CASES / f"{name}.onnx"
+    try:
+        said = check_model(path, arch=ARCH).refusal
+    except AccelgenError as error:
+        said = str(error)
+    try:
+        compile_model(path, arch=ARCH)
+    except AccelgenError as error:
+        return said, str(error)
+    return said, ""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_sentence(name):
+    said, compiler = answers(name)
+
+    assert REFUSED[name] in said
+    assert said == compiler
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_built(name):
+    assert answers(name) == ("", "")
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_output_is_the_models(name):
+    """Float, int8, and the QDQ file we write, against onnxruntime."""
+    path = CASES / f"{name}.onnx"
+
+    assert_outputs_agree(onnx.load(path), path=path)
+
+
+def test_the_bias_of_another_scale_is_rounded_to_the_layers():
+    """Such a bias taken as it stood was 40 steps off."""
+    imported = read_network(CASES / "bias_int8_own_scale.onnx")
+
+    (scale,) = imported.bias_scales.values()
+    (weight,) = imported.weight_scales.values()
+
+    layer = imported.quantization[imported.graph.input].scale * weight
+    assert not np.isclose(scale, layer, rtol=1e-3).any()
+
+
+@pytest.mark.parametrize("name", ["conv1d", "in4k"])
+def test_check_of_what_cannot_be_a_map(name):
+    path = CASES / f"{name}.onnx"
+
+    try:
+        refusal = check_model(path, arch=ARCH).refusal
+    except AccelgenError as error:
+        refusal = str(error)
+
+    assert REFUSED[name] in refusal
