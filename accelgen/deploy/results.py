@@ -161,7 +161,8 @@ def _row(text: str, name: str) -> float | None:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text is not None else None
+        value = float(text) if text is not None else None
+        return int(value) if value is not None and value.is_integer() else value
     except ValueError:
         return None  # "NA": nothing of the kind was there to be looked at
 

@@ -11,7 +11,7 @@ from accelgen.errors import BoardError, ConfigError
 from accelgen.estimate.board_design import board_design
 from accelgen.estimate.report import board_memory
 from accelgen.estimate.resources import exceeded, total_resources
-from accelgen.pipeline import target
+from accelgen.pipeline import ddr_settings, target
 
 GOOD = (asset("boards") / "ultra96v2" / "board.toml").read_text()
 
@@ -126,6 +126,9 @@ def test_a_clock_beyond_the_part_is_named():
 def test_a_narrow_port_is_what_the_accelerator_gets():
     assert board_memory(load_board("pynq-z2"), 100).port_bytes == 8
     assert board_memory(load_board("zcu104"), 300).port_bytes == 16
+    # The bench's channels are 16 bytes wide: half as many beats are the same bytes.
+    assert ddr_settings(target("pynq-z2").memory).stalls == 0.5
+    assert ddr_settings(target("zcu104", stalls=0.25).memory).stalls == 0.25
 
 
 def test_more_threads_than_cores_are_refused():

@@ -74,7 +74,7 @@ def test_reports_of_different_builds_are_refused(tmp_path):
     where = reports(tmp_path / "r", "utilization.rpt")
     (where / "results.json").write_text(json.dumps({"lut": 1}))
 
-    with pytest.raises(ToolError, match=r"lut is 52817.0, another report 1: they are of different"):
+    with pytest.raises(ToolError, match=r"lut is 52817, another report 1: they are of different"):
         read_results(where)
 
 
