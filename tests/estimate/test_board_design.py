@@ -18,7 +18,7 @@ def test_only_a_port_that_differs_needs_converters():
 @pytest.mark.parametrize("name", board_names())
 def test_the_whole_design_fits_its_board(name):
     board = load_board(name)
-    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "lut", "ff")}
+    budget = {n: getattr(board.budget, n) for n in ("dsp", "bram36", "uram", "lut", "ff")}
 
     assert exceeded(total_resources(board.arch) + board_design(board), budget) == []
 
