@@ -25,6 +25,7 @@ from accelgen.cli.options import (
     Crop,
     DdrBytes,
     DdrLatency,
+    DriverFrames,
     FcOn,
     FcPlace,
     Force,
@@ -40,6 +41,7 @@ from accelgen.cli.options import (
     ProgramOnly,
     PsThreads,
     Resize,
+    Script,
     Seed,
     SeOn,
     SimulateToo,
@@ -309,10 +311,16 @@ def simulate(
     fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
     ps: Processor = "twin",
+    driver: DriverFrames = 0,
+    script: Script = None,
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
     from accelgen import packages, pipeline, placement
+
+    if driver or script:
+        _on_the_simulated_board(Path(model), driver, script, seed, json)
+        return
 
     def hardware_of(board: str, clock_mhz: float | None) -> pipeline.Target:
         return pipeline.target(
@@ -357,6 +365,34 @@ def simulate(
     for fault in result.faults:
         log.print(f"mismatch: {fault}", markup=False, style="red")
     if not result.match:
+        raise typer.Exit(1)
+
+
+def _on_the_simulated_board(
+    where: Path, frames: int, script: Path | None, seed: int, json: bool
+) -> None:
+    """A package's own driver, in the place of a board the simulated accelerator."""
+    from accelgen import driven
+
+    if not where.is_dir():
+        raise ConfigError("--driver and --script take a package: give a directory made by build")
+    if script:
+        inside = where / script
+        ended = driven.run_in_package(where, inside if inside.is_file() else script, say=_print)
+        for violation in ended.violations:
+            log.print(f"AXI: {violation}", markup=False, style="red")
+        if ended.status or ended.violations:
+            raise typer.Exit(1)
+        return
+    result = driven.drive(where, frames, seed=seed, say=lambda line: log.print(line, markup=False))
+    if json:
+        _print_json(result.to_dict())
+    else:
+        right = "every output bit-exact" if not result.faults else "WRONG"
+        _print(f"{result.frames} frames through the package's driver, pipelined: {right}")
+    for fault in result.faults:
+        log.print(f"mismatch: {fault}", markup=False, style="red")
+    if result.faults:
         raise typer.Exit(1)
 
 

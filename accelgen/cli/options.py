@@ -19,6 +19,7 @@ __all__ = [
     "Crop",
     "DdrBytes",
     "DdrLatency",
+    "DriverFrames",
     "FcOn",
     "FcPlace",
     "Force",
@@ -34,6 +35,7 @@ __all__ = [
     "ProgramOnly",
     "PsThreads",
     "Resize",
+    "Script",
     "SeOn",
     "Seed",
     "SimulateToo",
@@ -165,3 +167,15 @@ def calibration(
     """What the options on samples and pictures say together."""
     pictures = Pictures(resize=resize, crop=crop, mean=mean, std=std, bgr=bgr)
     return Calibration(where=calib, pictures=pictures)
+
+
+DriverFrames = Annotated[
+    int,
+    typer.Option("--driver", metavar="N", min=0, help="N frames through the package's own driver."),
+]
+Script = Annotated[
+    Path | None,
+    typer.Option(
+        "--script", metavar="FILE", help="Run this script of the package as on its board."
+    ),
+]

@@ -1,8 +1,8 @@
 """The host's side of sim/tb/tb.sv: registers, memory, reset, interrupt.
 
-:class:`Bus` and :class:`Memory` are what ``accelgen.deploy.driver`` talks to, so the
-driver that runs on a board runs here. Both block, and are called from a thread
-(``cocotb.task.bridge``); nothing here wakes up between events.
+:class:`Bus` is what ``accelgen.deploy.driver`` talks to, so the driver that runs on a board runs
+here. It blocks, and is called from a thread (``cocotb.task.bridge``); nothing here wakes up between
+events.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from cocotb.task import resume
 from cocotb.triggers import First, RisingEdge, Timer, ValueChange
 
-__all__ = ["CLOCK_PS", "Bus", "BusError", "Host", "Memory"]
+__all__ = ["CLOCK_PS", "Bus", "BusError", "Host"]
 
 #: Period of the bench's clock: 300 MHz, to the picosecond the two halves allow.
 CLOCK_PS = 3334
@@ -119,26 +119,6 @@ class Bus:
     def __init__(self, host: Host):
         self.read = resume(host.read)
         self.write = resume(host.write)
-
-
-class Memory:
-    """The driver's memory, in its thread: ``array`` is its cache, which nothing keeps coherent.
-
-    What was not flushed the accelerator does not see, what was not invalidated the driver does not.
-    """
-
-    def __init__(self, host: Host, address: int, size: int):
-        self.address = address
-        self.array = np.random.default_rng(1).integers(0, 256, size, np.uint8)
-        self._load, self._dump = resume(host.load), resume(host.dump)
-
-    def flush(self, offset: int, size: int) -> None:
-        """The accelerator sees these bytes."""
-        self._load(offset, self.array[offset : offset + size].tobytes())
-
-    def invalidate(self, offset: int, size: int) -> None:
-        """The driver sees these bytes."""
-        self.array[offset : offset + size] = np.frombuffer(self._dump(offset, size), np.uint8)
 
 
 def _check_beat(offset: int) -> None:

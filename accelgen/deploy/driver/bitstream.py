@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .errors import DriverError
+
 __all__ = ["BitstreamError", "find_bitstream"]
 
 NAME = "accelgen.bit"
@@ -14,7 +16,7 @@ NAME = "accelgen.bit"
 SAME = ("config_crc", "interface_crc", "part", "board")
 
 
-class BitstreamError(Exception):
+class BitstreamError(DriverError):
     """There is no bitstream for the package."""
 
 
