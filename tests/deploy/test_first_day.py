@@ -14,6 +14,7 @@ from PIL import Image
 from accelgen import packages, pipeline
 from accelgen.deploy.board import example
 from accelgen.deploy.driver.bitstream import BitstreamError, find_bitstream
+from accelgen.deploy.escape import md
 from accelgen.deploy.notebook import notebook
 from accelgen.errors import ModelError
 from accelgen.golden import interpret
@@ -121,7 +122,9 @@ def test_a_package_without_data_says_that_accuracy_means_nothing(package, tmp_pa
     told = "its accuracy does not"
     assert told in (tmp_path / "p" / "README.md").read_text()
     assert told not in (where / "README.md").read_text()
-    assert manifest_of(tmp_path / "p")["preprocess"] is None
+    manifest = manifest_of(tmp_path / "p")
+    assert manifest["preprocess"] is None
+    assert manifest["calibrated"] is False
 
 
 @pytest.mark.parametrize("name", NASTY)
@@ -132,6 +135,9 @@ def test_a_models_name_is_text_in_the_notebook(name):
     plain = notebook("plain", sample=True)
     code, same = ([c for c in b["cells"] if c["cell_type"] == "code"] for b in (book, plain))
     assert code == same
+    heading = book["cells"][0]["source"]
+    assert "".join(heading) == f"# {md(name)}"
+    assert len(heading) == 1  # on one line, whatever the name holds
 
 
 def test_the_packages_notebook_is_valid(package):

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from accelgen import packages, pipeline
+from accelgen.arch import isa
 from accelgen.deploy.keep import Existing
+from accelgen.deploy.manifest import interface_crc
 from accelgen.errors import OutputError
 from accelgen.schedule.places import two_places
 
@@ -58,6 +60,22 @@ def mine(tmp_path, network):
     return where
 
 
+def _wider(fmt):
+    """The same command with a longer first number."""
+    first = next(f for f in fmt.fields if isinstance(f.shape, int))
+    longer = replace(first, shape=first.shape + 1)
+    return replace(fmt, fields=tuple(longer if f is first else f for f in fmt.fields))
+
+
+def test_what_is_said_of_a_field_makes_no_other_interface(monkeypatch):
+    before = interface_crc()
+    told = replace(isa.LOAD, fields=tuple(replace(f, doc="other") for f in isa.LOAD.fields))
+    monkeypatch.setattr(isa, "FORMATS", {**isa.FORMATS, isa.Opcode.LOAD: told})
+    assert interface_crc() == before
+    monkeypatch.setattr(isa, "FORMATS", {**isa.FORMATS, isa.Opcode.LOAD: _wider(isa.LOAD)})
+    assert interface_crc() != before
+
+
 def content(where):
     return {
         p.relative_to(where).as_posix(): p.read_bytes() for p in where.rglob("*") if p.is_file()
@@ -82,8 +100,10 @@ def test_new_weights_keep_all_that_is_the_users(mine, network, quick_verilog):
     assert os.listdir(mine.parent) == ["package"]
 
 
-@pytest.mark.parametrize("change", ["configuration", "clock", "board", "verilog"])
-def test_other_hardware_is_refused_and_forced_only_by_name(mine, network, quick_verilog, change):
+@pytest.mark.parametrize("change", ["configuration", "clock", "board", "verilog", "interface"])
+def test_other_hardware_is_refused_and_forced_only_by_name(
+    mine, network, quick_verilog, change, monkeypatch
+):
     first, _, hardware = network
     if change == "configuration":
         hardware = replace(hardware, arch=replace(hardware.arch, acc_depth=32))
@@ -92,6 +112,9 @@ def test_other_hardware_is_refused_and_forced_only_by_name(mine, network, quick_
         hardware = replace(hardware, clock_mhz=250.0)
     elif change == "board":
         hardware = pipeline.target("kv260", preset="small")
+    elif change == "interface":
+        wider = {code: _wider(fmt) for code, fmt in isa.FORMATS.items()}
+        monkeypatch.setattr(isa, "FORMATS", wider)
     else:
         quick_verilog["text"] += "module more; endmodule\n"
     before = content(mine)
@@ -128,7 +151,8 @@ def test_an_interrupt_leaves_the_old_package(mine, network, monkeypatch, error):
 
     def half(self, into, names):
         whole(self, into, list(names)[:2])
-        raise error("in the middle")
+        if names:
+            raise error("in the middle")
 
     monkeypatch.setattr(Existing, "carry_over", half)
     with pytest.raises((KeyboardInterrupt, OutputError)):
