@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from accelgen.simulation.launch import run_cocotb
 from accelgen.simulation.toolchain import has_fst, sim_directory
 from accelgen.simulation.verilator import BuildFlags, build
 
-__all__ = ["DDR_BYTES", "DdrSettings", "Job", "JobResult", "build_bench", "run_jobs"]
+__all__ = ["DDR_BYTES", "DdrSettings", "Disturbance", "Job", "JobResult", "build_bench", "run_jobs"]
 
 #: Memory of the bench: one model's image must fit.
 DDR_BYTES = 256 << 20
 FRACTION = 1 << 16
+#: Ports of the accelerator, as the DDR model counts them.
+PORTS = ("w", "fr", "fw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,11 @@ class DdrSettings:
     seed : int
         Of the stalls.
     error_low, error_high : int
-        Addresses whose beats answer SLVERR: from low to below high.
+        Addresses whose beats answer with an error: from low to below high.
+    error_ports : str
+        Which of w (program and weights), fr (LOAD) and fw (STORE) do, by their names.
+    error_decode : bool
+        With DECERR, else SLVERR.
     """
 
     bytes_per_cycle: float = 0.925 * 4264 / 300
@@ -58,6 +64,8 @@ class DdrSettings:
     seed: int = 1
     error_low: int = 0
     error_high: int = 0
+    error_ports: tuple[str, ...] = PORTS
+    error_decode: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.bytes_per_cycle <= 64:
@@ -90,7 +98,22 @@ class DdrSettings:
             "seed": self.seed & 0xFFFFFFFF,
             "error_low": self.error_low,
             "error_high": self.error_high,
+            "error_ports": sum(1 << PORTS.index(port) for port in self.error_ports),
+            "error_decode": int(self.error_decode),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """What befalls a job, in cycles from its start.
+
+    ``abort_at``: the host gives up and recovers the accelerator. ``freeze_at``: from then on the
+    memory does nothing for ``freeze_cycles``.
+    """
+
+    abort_at: int | None = None
+    freeze_at: int | None = None
+    freeze_cycles: int = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +122,10 @@ class Job:
 
     ``image`` are the first bytes of DDR (program, weights, input, and whatever the tensors'
     places shall hold before); ``base`` its address, ``image_bytes`` what the accelerator may access
-    from there on, ``dumps`` the (offset, size) read back.
+    from there on, ``dumps`` the (offset, size) read back. ``begin`` is
+    what comes before: a ``reset`` of all; an abort, as in the driver's ``load``; or nothing
+    (``go on``), and the accelerator is as the job before has left it: done, or aborted. The
+    first of a process is reset in any case.
     ``waves`` is a window of cycles after the start to write to a wave file; the job, which must be
     the last of its process, ends with it.
     """
@@ -114,6 +140,8 @@ class Job:
     dumps: tuple[tuple[int, int], ...] = ()
     max_cycles: int = 100_000_000
     settings: DdrSettings = field(default_factory=DdrSettings)
+    begin: str = "reset"
+    disturbance: Disturbance = field(default_factory=Disturbance)
     waves: tuple[int, int] | None = None
 
 
@@ -122,12 +150,14 @@ class JobResult:
     """What a job did.
 
     ``error`` is empty, or why it did not finish; ``violations`` are breaches of AXI's rules (the
-    first 20 of ``violation_count``). ``log[i]`` is the cycle, from the start, in which EXEC i
-    completed. ``beats`` by port: w, fr (read), fw (written), ps (competing).
+    first 20 of ``violation_count``). ``cause`` is what the hardware said of an error: its name, the
+    master's, and the address. ``log[i]`` is the cycle, from the start, in which EXEC i completed.
+    ``beats`` by port: w, fr (read), fw (written), ps (competing).
     """
 
     name: str
     error: str
+    cause: tuple[str, str, int]
     counters: Mapping[str, int]
     log: tuple[int, ...]
     dumps: tuple[bytes, ...]
@@ -210,6 +240,7 @@ def run_jobs(
             "program_offset": job.program_offset, "program_bytes": job.program_bytes,
             "image_bytes": job.image_bytes, "image": str(image.resolve()),
             "max_cycles": job.max_cycles, "settings": job.settings.inputs(), "waves": job.waves,
+            "begin": job.begin, "disturbance": asdict(job.disturbance),
             "dumps": [
                 (offset, size, f"dump{number}_{i}.bin")
                 for i, (offset, size) in enumerate(job.dumps)
@@ -267,6 +298,7 @@ def _result(job: Job, number: int, event: dict[str, Any], where: Path) -> JobRes
     return JobResult(
         name=job.name,
         error=event["error"],
+        cause=tuple(event["cause"]),
         counters=event["counters"],
         log=tuple(event["log"]),
         dumps=tuple(dumps),

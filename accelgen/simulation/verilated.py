@@ -22,6 +22,7 @@ from accelgen.schedule.program import Placement, Program
 from accelgen.simulation.bench import (
     DDR_BYTES,
     DdrSettings,
+    Disturbance,
     Job,
     JobResult,
     build_bench,
@@ -37,7 +38,11 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A program and its inputs: int8 (h, w, c) by tensor name, one for each of its ``inputs``."""
+    """A program and its inputs: int8 (h, w, c) by tensor name, one for each of its ``inputs``.
+
+    ``begin`` and ``disturbance`` are the :class:`~.bench.Job`'s. ``patches`` are put over the image
+    last, by offset; ``program_bytes`` stands in for the program's.
+    """
 
     program: Program
     inputs: Mapping[str, Int8]
@@ -45,6 +50,10 @@ class Task:
     settings: DdrSettings = field(default_factory=DdrSettings)
     max_cycles: int = 100_000_000
     base: int = 0x1000_0000
+    begin: str = "reset"
+    disturbance: Disturbance = field(default_factory=Disturbance)
+    patches: Mapping[int, bytes] = field(default_factory=dict)
+    program_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +61,8 @@ class VerilatedResult:
     """What the hardware did with a task.
 
     ``tensors``: every output and kept tensor, int8 (h, w, c), as left in DDR. ``fault`` is empty,
-    or a sentence: it hung, the bus failed, or rules of AXI were broken. ``exec_cycles[i]`` is the
+    or a sentence: it hung, the bus failed, or rules of AXI were broken; ``cause`` what the hardware
+    said of it (:class:`~.bench.JobResult`). ``exec_cycles[i]`` is the
     cycle, from the start, in which EXEC i completed. ``beats``: see :class:`~.bench.JobResult`.
     """
 
@@ -64,6 +74,7 @@ class VerilatedResult:
     counters: Mapping[str, int]
     beats: Mapping[str, int]
     wall_s: float
+    cause: tuple[str, str, int] = ("none", "none", 0)
 
 
 class VerilatedSimulator:
@@ -157,13 +168,17 @@ class VerilatedSimulator:
             name=task.name,
             image=_memory_image(task),
             program_offset=program.program_offset,
-            program_bytes=program.program_bytes,
+            program_bytes=(
+                program.program_bytes if task.program_bytes is None else task.program_bytes
+            ),
             image_bytes=program.image_bytes,
             config_crc=program.arch.crc,
             base=task.base,
             dumps=tuple((p.offset, p.size_bytes) for p in _read_back(program).values()),
             max_cycles=task.max_cycles,
             settings=task.settings,
+            begin=task.begin,
+            disturbance=task.disturbance,
             waves=waves,
         )
 
@@ -201,6 +216,8 @@ def _memory_image(task: Task) -> bytes:
             raise ConfigError(f"{task.name}: input {placement.tensor!r} is missing")
         packed = pack_tensor(task.inputs[placement.tensor], placement, program.arch)
         memory[placement.offset : placement.offset + placement.size_bytes] = packed
+    for at, data in task.patches.items():
+        memory[at : at + len(data)] = data
     return bytes(memory)
 
 
@@ -218,6 +235,7 @@ def _result(task: Task, job: JobResult) -> VerilatedResult:
             for (name, place), data in zip(places.items(), job.dumps, strict=True)
         },
         fault=fault,
+        cause=job.cause,
         cycles=job.cycles,
         exec_cycles=job.log,
         counters=job.counters,

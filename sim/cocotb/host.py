@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import cocotb
 import numpy as np
 from cocotb.task import resume
 from cocotb.triggers import First, RisingEdge, Timer, ValueChange
@@ -39,11 +40,26 @@ class Host:
         """Reset all but the memory's contents; ``settings`` are tb.sv's ``host_*`` inputs."""
         dut = self.dut
         dut.host_reset.value = 1
-        for name, value in settings.items():
-            getattr(dut, f"host_{name}").value = value
+        self.change(settings)
         await self.wait_cycles(8)
         dut.host_reset.value = 0
         await self.wait_cycles(4)
+
+    def change(self, settings: Mapping[str, int]) -> None:
+        """Set tb.sv's ``host_*`` inputs without a reset. Only while no program runs."""
+        for name, value in settings.items():
+            getattr(self.dut, f"host_{name}").value = value
+
+    async def freeze(self, after: int, cycles: int) -> None:
+        """So many cycles from now on, the memory will do nothing for ``cycles``."""
+
+        async def later():
+            await self.wait_cycles(after)
+            self.dut.host_frozen.value = 1
+            await self.wait_cycles(cycles)
+            self.dut.host_frozen.value = 0
+
+        cocotb.start_soon(later())
 
     async def now(self) -> int:
         """Cycles since the reset."""

@@ -15,12 +15,14 @@ import cocotb
 from cocotb.task import bridge, resume
 from host import Bus, BusError, Host, remove
 
-from accelgen.arch.registers import LOG_BASE, LOG_WORDS
+from accelgen.arch.registers import CAUSES, LOG_BASE, LOG_WORDS, MASTER_BIT, MASTERS
 from accelgen.deploy.driver import DriverError, Registers
 from accelgen.deploy.manifest import register_manifest
 
 #: How often progress is reported and the step log saved before it wraps, in cycles.
 LOOK_CYCLES = 20_000
+#: How long an abort may take on this machine.
+PATIENCE_SECONDS = 120
 #: About what writing the control register takes: waves are asked for before, counted from after.
 START_CYCLES = 8
 
@@ -51,6 +53,7 @@ class _Job:
         self.events = events
         self.log: list[int] = []
         self.counters: dict[str, int] = {}
+        self.cause = ("none", "none", 0)
         manifest = register_manifest() | {"config_crc": job["config_crc"], "config": ""}
         self.driver = Registers(Bus(host), manifest)
 
@@ -59,7 +62,12 @@ class _Job:
         remove("violations.txt")
         dut, began = self.host.dut, time.monotonic()
         violations_before = int(dut.host_violations.value)
-        await self.host.reset(self.job["settings"] | {"origin": self.job["base"]})
+        place = {"origin": self.job["base"], "window_bytes": self.job["image_bytes"]}
+        if self.number == 0 or self.job["begin"] == "reset":
+            await self.host.reset(self.job["settings"] | place)
+        else:
+            self.host.change(self.job["settings"] | place)
+        beats_before = self._beats()
         error = ""
         try:
             await bridge(self._work)()
@@ -72,34 +80,67 @@ class _Job:
             "error": error,
             "counters": self.counters,
             "log": self.log,
-            "beats": {
-                name: int(getattr(dut, f"host_beats_{name}").value)
-                for name in ("w", "fr", "fw", "ps")
-            },
+            "cause": self.cause,
+            "beats": {name: count - beats_before[name] for name, count in self._beats().items()},
             "violation_count": int(dut.host_violations.value) - violations_before,
             "violations": violations.read_text().splitlines() if violations.exists() else [],
             "wall_s": time.monotonic() - began,
+        }
+
+    def _beats(self) -> dict[str, int]:
+        """Moved since the last reset, by port."""
+        dut = self.host.dut
+        return {
+            name: int(getattr(dut, f"host_beats_{name}").value) for name in ("w", "fr", "fw", "ps")
         }
 
     def _work(self) -> None:
         """What a program on the board does; in a thread of its own."""
         driver = self.driver
         driver.check()
+        if self.job["begin"] == "load":
+            driver.abort(PATIENCE_SECONDS)
         resume(self.host.load)(0, Path(self.job["image"]).read_bytes())
         driver.set_image(self.job["base"], self.job["image_bytes"])
         if self.job["waves"]:
             first, _ = self.job["waves"]
             resume(self.host.write_waves)(resume(self.host.now)() + START_CYCLES + first)
         driver.start(self.job["program_offset"], self.job["program_bytes"], interrupt=True)
+        freeze_at = self.job["disturbance"]["freeze_at"]
+        if freeze_at is not None:
+            cycles = self.job["disturbance"]["freeze_cycles"]
+            resume(self.host.freeze)(freeze_at, cycles)
         try:
             self._wait()
-        finally:
-            self._save_log()
-            self.counters = driver.counters()
-        driver.acknowledge()
+            self._look_back()
+            driver.acknowledge()
+        except DriverError:
+            self._look_back()
+            if not self.job["waves"]:  # those end here
+                driver.abort(PATIENCE_SECONDS)
+            raise
+
+    def _look_back(self) -> None:
+        """What the hardware still knows of the job."""
+        self._save_log()
+        self.counters = self.driver.counters()
+        self._ask_why()
+
+    def _ask_why(self) -> None:
+        cause = self.driver.read("cause")
+        names = {number: name for name, (number, _) in CAUSES.items()}
+        masters = {number: name for name, number in MASTERS.items()}
+        low = cause & ((1 << MASTER_BIT) - 1)
+        self.cause = names[low], masters[cause >> MASTER_BIT], self.driver.read("error_address")
 
     def _wait(self) -> None:
         """Until the interrupt. Raises DriverError on an AXI error, or when time is up."""
+        abort_at = self.job["disturbance"]["abort_at"]
+        if abort_at is not None:
+            if not resume(self.host.interrupt)(abort_at):
+                raise DriverError(f"given up after {abort_at} cycles")
+            if self.driver.done():
+                return
         interrupt = resume(self.host.interrupt)
         # Nothing after a window of waves is of interest.
         limit = self.job["waves"][1] if self.job["waves"] else self.job["max_cycles"]

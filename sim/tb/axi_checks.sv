@@ -28,6 +28,8 @@ module axi_address_checks #(
 ) (
     input logic clk,
     input logic rst,
+    input logic [39:0] window_low,   // the image: nothing else may be addressed
+    input logic [39:0] window_bytes,
     input logic valid,
     input logic ready,
     input logic [39:0] addr,
@@ -41,9 +43,16 @@ module axi_address_checks #(
         .clk, .rst, .valid, .ready, .payload({addr, len, size, burst, cache, prot})
     );
 
+    wire [39:0] offset = addr - window_low;
+    wire [40:0] ends = {1'b0, offset} + 41'({len, 4'b0}) + 16;
     wire [12:0] last = {1'b0, addr[11:0]} + {1'b0, len, 4'b0};
 
     always_ff @(posedge clk) begin
+        // From the first cycle it is seen on the bus: a slave may act on it before it takes it.
+        if (valid && !rst && ends > {1'b0, window_bytes})
+            violations::violation($sformatf(
+                "window: %s burst of %0d beats at %h leaves the image, %h bytes from %h",
+                NAME, len + 1, addr, window_bytes, window_low));
         if (valid && ready && !rst) begin
             if (last[12]) violations::violation($sformatf(
                 "AXI: %s burst of %0d beats at %h crosses 4 KiB", NAME, len + 1, addr));

@@ -9,6 +9,7 @@ module axi_read_port #(
 ) (
     input logic clk,
     input logic rst,
+    input logic frozen,
     input logic [31:0] now,
     input logic [31:0] latency,
     input logic [15:0] stall,
@@ -52,8 +53,9 @@ module axi_read_port #(
     wire [FB-1:0] f_head = f_out[FB-1:0];
     wire [31:0] since_due = now - q_due[q_head];
     wire last = beat == q_len[q_head];
+    wire give = !frozen && f_count != 0 && !(noise[31:16] < stall);
 
-    assign arready = !address_pause && q_count != (QB + 1)'(QUEUE);
+    assign arready = !frozen && !address_pause && q_count != (QB + 1)'(QUEUE);
     assign want = q_count != 0 && !since_due[31] && f_count != (FB + 1)'(FIFO);
     assign address = q_address[q_head] + {28'b0, beat, 4'b0};
 
@@ -74,8 +76,8 @@ module axi_read_port #(
             if (last) q_out <= q_out + 1;
         end
         if (!rvalid || rready) begin
-            rvalid <= f_count != 0 && !(noise[31:16] < stall);
-            if (f_count != 0 && !(noise[31:16] < stall)) begin
+            rvalid <= give;
+            if (give) begin
                 rdata <= f_data[f_head];
                 rresp <= f_resp[f_head];
                 rlast <= f_last[f_head];

@@ -8,6 +8,7 @@ module axi_write_port #(
 ) (
     input logic clk,
     input logic rst,
+    input logic frozen,
     input logic [31:0] now,
     input logic [31:0] latency,
     input logic [15:0] stall,
@@ -61,10 +62,10 @@ module axi_write_port #(
     wire [QB-1:0] b_head = b_out[QB-1:0];
     wire [31:0] since_due = now - b_due[b_head];
     wire last = beat == q_len[q_head];
-    wire answer = b_count != 0 && !since_due[31] && !(noise[47:32] < stall);
+    wire answer = !frozen && b_count != 0 && !since_due[31] && !(noise[47:32] < stall);
 
-    assign awready = !address_pause && q_count != (QB + 1)'(QUEUE);
-    assign wready = !data_pause && f_count != (FB + 1)'(FIFO);
+    assign awready = !frozen && !address_pause && q_count != (QB + 1)'(QUEUE);
+    assign wready = !frozen && !data_pause && f_count != (FB + 1)'(FIFO);
     assign want = q_count != 0 && f_count != 0 && b_count != (QB + 1)'(QUEUE);
     assign address = q_address[q_head] + {28'b0, beat, 4'b0};
     assign data = f_data[f_head];

@@ -25,7 +25,10 @@ module ddr #(
     input logic [15:0] stall,            // chance, in 1/65536, that a channel pauses for a cycle
     input logic [31:0] seed,
     input logic [39:0] error_low,        // beats at addresses from here ...
-    input logic [39:0] error_high,       // ... to below here answer SLVERR
+    input logic [39:0] error_high,       // ... to below here answer with an error
+    input logic [2:0]  error_ports,      // on these of w read, f read, f write
+    input logic        error_decode,     // DECERR, else SLVERR
+    input logic        frozen,           // nothing is taken, moved or answered
 
     // Read port w.
     input  logic [39:0]  w_araddr,
@@ -88,7 +91,7 @@ module ddr #(
         for (int i = 0; i < 4; i++) begin
             automatic logic [1:0] who = turn + 2'(i);
             automatic logic bucket_of = !(duplex && who == F_WRITE);
-            if (want[who] && !refreshing && (rate == 0 || left[bucket_of] >= COST)) begin
+            if (want[who] && !refreshing && !frozen && (rate == 0 || left[bucket_of] >= COST)) begin
                 grant[who] = 1;
                 if (rate != 0) left[bucket_of] -= COST;
                 next_turn = who + 1;
@@ -123,9 +126,10 @@ module ddr #(
     logic [127:0] f_write_data;
     logic [15:0] f_write_strobe;
 
-    function automatic logic [1:0] response(input logic [39:0] address);
+    function automatic logic [1:0] response(input logic [39:0] address, input int who);
         if (address < origin || address - origin >= 40'(BYTES)) return 2'b11;
-        if (address >= error_low && address < error_high) return 2'b10;
+        if (error_ports[who] && address >= error_low && address < error_high)
+            return {1'b1, error_decode};
         return 2'b00;
     endfunction
 
@@ -135,30 +139,30 @@ module ddr #(
     endfunction
 
     axi_read_port #(.SALT(32'h9e3779b9)) w_read (
-        .clk, .rst, .now, .latency, .stall, .seed,
+        .clk, .rst, .frozen, .now, .latency, .stall, .seed,
         .araddr(w_araddr), .arlen(w_arlen), .arvalid(w_arvalid), .arready(w_arready),
         .rdata(w_rdata), .rresp(w_rresp), .rlast(w_rlast), .rvalid(w_rvalid), .rready(w_rready),
         .want(want[W_READ]), .address(w_address), .grant(grant[W_READ]),
-        .data(mem[index(w_address)]), .resp(response(w_address))
+        .data(mem[index(w_address)]), .resp(response(w_address, W_READ))
     );
     axi_read_port #(.SALT(32'h7f4a7c15)) f_read (
-        .clk, .rst, .now, .latency, .stall, .seed,
+        .clk, .rst, .frozen, .now, .latency, .stall, .seed,
         .araddr(f_araddr), .arlen(f_arlen), .arvalid(f_arvalid), .arready(f_arready),
         .rdata(f_rdata), .rresp(f_rresp), .rlast(f_rlast), .rvalid(f_rvalid), .rready(f_rready),
         .want(want[F_READ]), .address(f_address), .grant(grant[F_READ]),
-        .data(mem[index(f_address)]), .resp(response(f_address))
+        .data(mem[index(f_address)]), .resp(response(f_address, F_READ))
     );
     axi_write_port #(.SALT(32'h94d049bb)) f_write (
-        .clk, .rst, .now, .latency(write_latency), .stall, .seed,
+        .clk, .rst, .frozen, .now, .latency(write_latency), .stall, .seed,
         .awaddr(f_awaddr), .awlen(f_awlen), .awvalid(f_awvalid), .awready(f_awready),
         .wdata(f_wdata), .wstrb(f_wstrb), .wlast(f_wlast), .wvalid(f_wvalid), .wready(f_wready),
         .bresp(f_bresp), .bvalid(f_bvalid), .bready(f_bready),
         .want(want[F_WRITE]), .address(f_write_address), .data(f_write_data),
-        .strobe(f_write_strobe), .grant(grant[F_WRITE]), .resp(response(f_write_address))
+        .strobe(f_write_strobe), .grant(grant[F_WRITE]), .resp(response(f_write_address, F_WRITE))
     );
 
     always_ff @(posedge clk) begin
-        if (grant[F_WRITE] && response(f_write_address) == 0)
+        if (grant[F_WRITE] && response(f_write_address, F_WRITE) == 0)
             for (int i = 0; i < 16; i++)
                 if (f_write_strobe[i])
                     mem[index(f_write_address)][8*i+:8] <= f_write_data[8*i+:8];

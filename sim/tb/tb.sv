@@ -30,7 +30,7 @@ module tb #(
     logic [31:0] host_violations;
     logic [31:0] host_beats_w, host_beats_fr, host_beats_fw, host_beats_ps;
 
-    // Settings of the DDR model (ddr.sv) and of the run; stable outside reset.
+    // Settings of the DDR model (ddr.sv) and of the run; stable while a program runs.
     logic [39:0] host_origin;
     logic [31:0] host_rate;
     logic        host_duplex;
@@ -43,6 +43,10 @@ module tb #(
     logic [31:0] host_seed;
     logic [39:0] host_error_low;
     logic [39:0] host_error_high;
+    logic [2:0]  host_error_ports;
+    logic        host_error_decode;
+    logic [39:0] host_window_bytes;      // of the image, from host_origin on
+    logic        host_frozen = 0;        // the memory does nothing; may change at any time
     logic [31:0] host_wave_from = '1;  // waves are written from this cycle to the end
 
     // Fabric clock and twice its rate, in phase: both edges of a pair in one step of the simulator.
@@ -188,7 +192,8 @@ module tb #(
         .write_latency(host_write_latency), .refresh_every(host_refresh_every),
         .refresh_cycles(host_refresh_cycles), .competing_rate(host_competing_rate),
         .stall(host_stall), .seed(host_seed), .error_low(host_error_low),
-        .error_high(host_error_high),
+        .error_high(host_error_high), .error_ports(host_error_ports),
+        .error_decode(host_error_decode), .frozen(host_frozen),
         .w_araddr(m_axi_w_araddr), .w_arlen(m_axi_w_arlen), .w_arvalid(m_axi_w_arvalid),
         .w_arready(m_axi_w_arready), .w_rdata(m_axi_w_rdata), .w_rresp(m_axi_w_rresp),
         .w_rlast(m_axi_w_rlast), .w_rvalid(m_axi_w_rvalid), .w_rready(m_axi_w_rready),
@@ -204,17 +209,20 @@ module tb #(
 
     // Rules.
     axi_address_checks #(.NAME("m_axi_w AR")) w_ar_checks (
-        .clk, .rst, .valid(m_axi_w_arvalid), .ready(m_axi_w_arready), .addr(m_axi_w_araddr),
+        .clk, .rst, .window_low(host_origin), .window_bytes(host_window_bytes),
+        .valid(m_axi_w_arvalid), .ready(m_axi_w_arready), .addr(m_axi_w_araddr),
         .len(m_axi_w_arlen), .size(m_axi_w_arsize), .burst(m_axi_w_arburst),
         .cache(m_axi_w_arcache), .prot(m_axi_w_arprot)
     );
     axi_address_checks #(.NAME("m_axi_f AR")) f_ar_checks (
-        .clk, .rst, .valid(m_axi_f_arvalid), .ready(m_axi_f_arready), .addr(m_axi_f_araddr),
+        .clk, .rst, .window_low(host_origin), .window_bytes(host_window_bytes),
+        .valid(m_axi_f_arvalid), .ready(m_axi_f_arready), .addr(m_axi_f_araddr),
         .len(m_axi_f_arlen), .size(m_axi_f_arsize), .burst(m_axi_f_arburst),
         .cache(m_axi_f_arcache), .prot(m_axi_f_arprot)
     );
     axi_address_checks #(.NAME("m_axi_f AW")) f_aw_checks (
-        .clk, .rst, .valid(m_axi_f_awvalid), .ready(m_axi_f_awready), .addr(m_axi_f_awaddr),
+        .clk, .rst, .window_low(host_origin), .window_bytes(host_window_bytes),
+        .valid(m_axi_f_awvalid), .ready(m_axi_f_awready), .addr(m_axi_f_awaddr),
         .len(m_axi_f_awlen), .size(m_axi_f_awsize), .burst(m_axi_f_awburst),
         .cache(m_axi_f_awcache), .prot(m_axi_f_awprot)
     );

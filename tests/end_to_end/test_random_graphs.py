@@ -20,6 +20,7 @@ from accelgen.ir.ops import QMaxPool
 from accelgen.simulation.reproducer import load_reproducer, save_reproducer
 from accelgen.simulation.verilated import VerilatedSimulator
 from tests.helpers.cli import run
+from tests.helpers.programs import DOUBLE
 from tests.helpers.random_onnx import OnnxNet, Room, banded_nets, nets
 from tests.helpers.whole_path import Case, cases, find_fault, run_by_commands
 
@@ -27,11 +28,6 @@ COUNT = int(os.environ.get("ACCELGEN_RANDOM_COUNT", "60"))
 SEED = int(os.environ.get("ACCELGEN_RANDOM_SEED", "0"))
 REPRODUCERS = Path(__file__).parents[2] / "build" / "reproducers"
 
-#: 8 x 8 channels, 8 pixels, multipliers at twice the clock, memory for a few maps; more pixels
-#: behind the array than behind the window engine.
-DOUBLE = ArchParams(
-    pe_mode="double", chain_pixels=4, drain_pixels=8, feature_rows=800, ring_rows=256
-)
 #: Every queue as short as it may be, and as many pixels behind the accumulators as before them.
 TIGHT = ArchParams(
     lanes=8, pixels=4, chain_pixels=4, pe_mode="packed", feature_rows=1600, ring_rows=512,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
@@ -13,12 +14,17 @@ from accelgen.schedule import parking
 from accelgen.schedule.encode import encode_command
 from accelgen.simulation.functional import run_functional
 
-__all__ = ["LARGE", "SMALL", "assert_matches_golden", "park_everything", "with_commands"]
+__all__ = ["DOUBLE", "LARGE", "SMALL", "assert_matches_golden", "park_everything", "with_commands"]
 
 #: 4 lanes, 4 pixels.
 SMALL = replace(PRESETS["small"], weight_words=4096)
 #: 8 lanes, 8 pixels, wide accumulators: random weights are larger than trained ones.
 LARGE = replace(PRESETS["ultra96"], acc_bits=32)
+#: 8 x 8 channels, 8 pixels, multipliers at twice the clock, memory for a few maps; more pixels
+#: behind the array than behind the window engine.
+DOUBLE = ArchParams(
+    pe_mode="double", chain_pixels=4, drain_pixels=8, feature_rows=800, ring_rows=256
+)
 
 
 def assert_matches_golden(program, x, *, shuffles=(None,)):

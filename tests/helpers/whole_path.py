@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from accelgen.estimate import Memory
 from accelgen.estimate.timeline import timeline
 from accelgen.golden.arith import quantize_array
 from accelgen.schedule import schedule
+from accelgen.simulation.bench import Disturbance
 from accelgen.simulation.check import golden_tensors
 from accelgen.simulation.compare import find_divergences
 from accelgen.simulation.functional import run_functional
@@ -70,7 +72,9 @@ def cases(nets):
 
 
 class _Tasks:
-    """A case compiled twice: as it is, and with every tensor kept."""
+    """A case compiled twice: as it is, and with every tensor kept. Between both it is begun and
+    given up at a random cycle. No reset comes before any, and the hardware gets none.
+    """
 
     def __init__(self, case: Case, arch: ArchParams) -> None:
         run = case.reproducer(arch)
@@ -79,16 +83,20 @@ class _Tasks:
         quantization = graph.tensors[graph.input].quantization
         x = quantize_array(run.sample, quantization)[0]
         settings = pipeline.ddr_settings(hardware.memory, run.seed)
-        self.tasks = [
+        first, kept = (
             Task(
                 program=program,
                 inputs={graph.input: x.reshape(program.input.shape)},
                 name=str(case.net),
                 settings=settings,
                 max_cycles=PATIENCE * round(timeline(program, hardware.memory).cycles),
+                begin="go on",
             )
             for program in (compiled.program, schedule(graph, arch, keep_all=True))
-        ]
+        )
+        most = max(first.max_cycles // PATIENCE, 20)
+        abort = Disturbance(abort_at=random.Random(run.seed).randrange(10, most))
+        self.tasks = [first, replace(first, disturbance=abort), kept]
 
     @cached_property
     def golden(self):
@@ -104,6 +112,11 @@ def find_fault(cases: Sequence[Case], arch: ArchParams, run: Run) -> tuple[Case,
     results = iter(run([task for c in compiled for task in c.tasks]))
     for case, c in zip(cases, compiled, strict=True):
         for task, result in zip(c.tasks, results, strict=False):
+            if task.disturbance.abort_at is not None:
+                # It came in time, or the frame is over; both are well, breaches are not.
+                if "breaches" in result.fault:
+                    return case, result.fault
+                continue
             assert set(result.tensors) >= {p.tensor for p in task.program.outputs}
             found = find_divergences(task.program, c.golden, result.tensors, result.exec_cycles)
             if result.fault or found:

@@ -36,7 +36,7 @@ module ddr_wrapper (
     ddr #(.BYTES(1 << 20)) memory (
         .clk, .rst, .origin(40'h10000), .rate(32'(13 << 16)), .duplex(1'b0), .latency(20), .write_latency(5),
         .refresh_every(0), .refresh_cycles(0), .competing_rate(0), .stall, .seed(7),
-        .error_low(40'h20000), .error_high(40'h20100),
+        .error_low(40'h20000), .error_high(40'h20100), .error_ports('1), .error_decode(0), .frozen(0),
         .w_araddr('0), .w_arlen('0), .w_arvalid('0), .w_rready('0),
         .w_arready(), .w_rdata(), .w_rresp(), .w_rlast(), .w_rvalid(),
         .f_araddr(axi_araddr), .f_arlen(axi_arlen), .f_arvalid(axi_arvalid),

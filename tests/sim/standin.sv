@@ -56,7 +56,7 @@ module accelgen_top (
 
     // Registers.
     logic [31:0] base_low, base_high, program_offset, cycles, execs, latency, error_address;
-    logic irq_enable, busy, done, error, start;
+    logic irq_enable, busy, done, error, start, abort;
     logic [31:0] log[2048];
     wire writing = s_axil_awvalid && s_axil_wvalid && !s_axil_bvalid;
     assign s_axil_awready = writing, s_axil_wready = writing;
@@ -79,12 +79,12 @@ module accelgen_top (
     endfunction
 
     always_ff @(posedge clk) begin
-        start <= 0;
+        {start, abort} <= '0;
         if (s_axil_bvalid && s_axil_bready) s_axil_bvalid <= 0;
         if (writing) begin
             s_axil_bvalid <= 1;
             case (s_axil_awaddr / 4)
-                2: {irq_enable, start} <= s_axil_wdata[1:0];
+                2: {abort, irq_enable, start} <= {s_axil_wdata[3], s_axil_wdata[1:0]};
                 3: {error, done} <= {error, done} & ~s_axil_wdata[2:1];
                 4: base_low <= s_axil_wdata;
                 5: base_high <= s_axil_wdata;
@@ -106,7 +106,7 @@ module accelgen_top (
             execs <= execs + 1;
         end
         if (ended || failed) {busy, done} <= {1'b0, ended};
-        if (rst) {busy, done} <= '0;
+        if (rst || abort) {busy, done} <= '0;
     end
 
     // Commands: fetch one, run it.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from accelgen.errors import ConfigError
-from accelgen.simulation.bench import DdrSettings
+from accelgen.simulation.bench import DdrSettings, Disturbance
 from tests.sim.traffic import BODY, COPY, READ_F, READ_W, SOURCE, WRITE_F, command, job, run
 
 BURSTS = 1000
@@ -211,6 +211,42 @@ def test_breaches_of_the_protocol_are_seen(tmp_path, fault, message):
 
     assert result.violation_count >= len(result.violations) > 0
     assert any(message in v for v in result.violations), result.violations
+
+
+def test_bursts_outside_the_image_are_seen(tmp_path):
+    """What is asked for counts, whoever answers: the memory is larger than the image."""
+    inside, read, write = run(
+        tmp_path,
+        job(command(READ_W, 4, source=SOURCE + 4096 - 1024), image_bytes=SOURCE + 4096),
+        job(command(READ_F, 5, source=SOURCE + 4096 - 1024), image_bytes=SOURCE + 4096),
+        job(command(WRITE_F, 1, to=1 << 20), image_bytes=1 << 20),
+    )
+
+    assert inside.violations == ()
+    assert "window: m_axi_f AR burst of 16 beats" in read.violations[0]
+    assert "window: m_axi_f AW burst of 16 beats" in write.violations[0]
+
+
+def test_a_memory_that_stands_still_answers_later(tmp_path):
+    traffic = command(READ_W | READ_F | WRITE_F, 40)
+    quick, frozen = run(
+        tmp_path,
+        job(traffic),
+        replace(job(traffic), disturbance=Disturbance(freeze_at=60, freeze_cycles=5000)),
+    )
+
+    assert frozen.error == ""
+    assert frozen.beats == quick.beats
+    assert 4900 < frozen.cycles - quick.cycles < 5100
+
+
+def test_jobs_can_follow_each_other_without_a_reset(tmp_path):
+    one = job(command(READ_W | READ_F | WRITE_F, 20))
+    alone, *others = run(tmp_path, one, replace(one, begin="go on"), replace(one, begin="load"))
+
+    for other in others:
+        assert (other.error, other.violations) == ("", ())
+        assert other.beats == alone.beats
 
 
 def test_settings_out_of_range_are_refused():

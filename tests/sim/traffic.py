@@ -22,7 +22,14 @@ def command(what: int, bursts: int, *, beats: int = 16, source: int = SOURCE, to
     return struct.pack("<IIII", what | beats << 8 | bursts << 16, source, to, 0)
 
 
-def job(*commands: bytes, name: str = "traffic", dumps=(), base=0x4_0000_0000, **settings) -> Job:
+def job(
+    *commands: bytes,
+    name="traffic",
+    dumps=(),
+    base=0x4_0000_0000,
+    image_bytes=0xFFFFF000,
+    **settings,
+) -> Job:
     """A job that runs ``commands``; ``settings`` are DdrSettings' (no refresh by default)."""
     program = b"".join(commands) + bytes(16)
     return Job(
@@ -31,6 +38,7 @@ def job(*commands: bytes, name: str = "traffic", dumps=(), base=0x4_0000_0000, *
         program_offset=0,
         program_bytes=SOURCE,
         config_crc=CRC,
+        image_bytes=image_bytes,
         base=base,
         dumps=tuple(dumps),
         max_cycles=400_000,

@@ -71,7 +71,8 @@ class Accelerator:
     # The image.
 
     def load(self) -> None:
-        """Check hardware and program, write the image, tell the accelerator where it is.
+        """Check hardware and program, end whatever runs (it may be of a process that died), write
+        the image, tell the accelerator where it is.
 
         Raises DriverError when the bitstream or ``program.bin`` is not the manifest's.
         """
@@ -79,6 +80,8 @@ class Accelerator:
         data = (self.where / "program.bin").read_bytes()
         if zlib.crc32(data) != self.manifest["program_crc"]:
             raise DriverError("program.bin is damaged: its checksum is not the manifest's")
+        self._running = None
+        self.registers.abort()
         at, content = 0, np.frombuffer(data, np.uint8)
         for section in self.manifest["sections"]:
             first, size = section["offset"], section["bytes"]
@@ -90,8 +93,6 @@ class Accelerator:
     def recover(self) -> None:
         """After an error, a time-out or an abort: idle, the image as new. The next frame is
         right."""
-        self._running = None
-        self.registers.abort()
         self.load()
 
     def close(self) -> None:
