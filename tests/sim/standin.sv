@@ -70,6 +70,7 @@ module accelgen_top (
             0: return 32'h41434732;
             1: return CRC;
             3: return {29'b0, error, done, busy};
+            9: return {31'b0, error};
             10: return error_address;
             11: return cycles;
             12: return execs;

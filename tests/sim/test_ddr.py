@@ -156,7 +156,7 @@ def test_an_address_range_answers_with_errors(tmp_path):
         job(command(READ_F | WRITE_F, 2), base=base, **bad),
     )
 
-    assert "AXI error at address 0xbad" in read.error
+    assert "AXI error: a read was refused at address 0xbad" in read.error
     assert "AXI error" in write.error
     assert write.dumps[0] == bytes(16)
     assert beside.error == ""
