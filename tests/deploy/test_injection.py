@@ -62,6 +62,9 @@ def markdown_blocks(path):
 def check(where, fine):
     """Every file of package ``where`` reads as in ``fine``, and running them does nothing else."""
     for path in sorted(p for p in where.rglob("*") if p.is_file()):
+        twin = fine / path.relative_to(where)
+        if path.read_bytes() == twin.read_bytes():
+            continue  # no name is in it
         if path.suffix == ".py":
             ast.parse(path.read_text())
         elif path.suffix in (".h", ".c"):
@@ -69,7 +72,7 @@ def check(where, fine):
             command = [compiler, "-fsyntax-only", "-x", "c", "-I", path.parent, path]
             subprocess.run(command, check=True)
         elif path.suffix == ".md":
-            assert markdown_blocks(path) == markdown_blocks(fine / path.relative_to(where))
+            assert markdown_blocks(path) == markdown_blocks(twin)
         elif path.suffix == ".ipynb":
             for cell in json.loads(path.read_text())["cells"]:
                 if cell["cell_type"] == "code":
@@ -77,10 +80,9 @@ def check(where, fine):
         elif path.suffix == ".json":
             json.loads(path.read_text())
         elif path.name == "Makefile" or path.suffix == ".sh":
-            assert path.read_bytes() == (fine / path.relative_to(where)).read_bytes()
+            pytest.fail(f"a name is in {path.name}: no test here reads that language")
     if shutil.which("tclsh"):
         assert run_script(where, "ultra96v2").error == ""
-    subprocess.run([sys.executable, "example.py", "x"], cwd=where, capture_output=True, check=False)
     assert not list(where.rglob("OWNED*"))
 
 
@@ -91,6 +93,18 @@ def test_a_models_and_a_boards_name_stay_names(tmp_path, digits, poison):
 
     assert json.loads((where / "manifest.json").read_text())["model"] == poison
     check(where, fine)
+
+
+@pytest.mark.parametrize("script", ["example.py", "selftest.py"])
+def test_a_script_of_a_poisoned_package_runs_as_far_as_the_missing_board(tmp_path, digits, script):
+    where = package_of(tmp_path / "poisoned", digits[1], "".join(POISON))
+
+    command = [sys.executable, script, "x.png"]
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "SyntaxError" not in done.stderr
+    assert not list(where.rglob("OWNED*"))
 
 
 def test_names_of_nodes_and_tensors_stay_names(tmp_path, digits):
@@ -116,5 +130,5 @@ def test_names_of_nodes_and_tensors_stay_names(tmp_path, digits):
     where = written(tmp_path / "poisoned", program, listing=program_text(program))
 
     manifest = json.loads((where / "manifest.json").read_text())
-    assert manifest["input"]["tensor"] in renamed.values()
+    assert 'open("OWNED", "w")' in manifest["input"]["tensor"]
     check(where, fine)
