@@ -133,13 +133,20 @@ def _blame(reports: dict[str, NodeReport], graph: Graph, sentence: str) -> None:
     """Mark the node that the compiler's sentence names as not supported."""
     found = _NAMED.search(sentence)
     name = found.group(2) if found else ""
-    sources = next((node.sources for node in graph.nodes if node.name == name), (name,))
+    known = {node.output: node.sources for node in graph.nodes}
+    known |= {name: (name,) for name in reports} | {node.name: node.sources for node in graph.nodes}
+    # Nodes the compiler makes are called after one of the model, or after its output.
+    while name not in known and (shorter := _SUFFIX.sub("", name)) != name:
+        name = shorter
+    sources = known.get(name, ())
     for source in sources:
         if source in reports:
             op = reports[source].op
             reports[source] = _report(source, op, "not supported", sentence)
 
 
+#: What the compiler adds to the names of nodes it makes.
+_SUFFIX = re.compile(r"[./][^./]*$")
 #: How the compiler names a node.
 _NAMED = re.compile(r"node (['\"])(.*?)\1")
 

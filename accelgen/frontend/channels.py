@@ -22,6 +22,10 @@ def import_split(graph: GraphBuilder, node: OnnxNode) -> list[View]:
         sizes = tuple(node.get("split", ()))
     else:
         sizes = graph.numbers(node, 1) if node.has_input(1) else ()
+    if "split" in node.attributes and not sizes:
+        raise node.unsupported("split", sizes, "leave it away for equal parts")
+    if graph.opset >= 18 and not sizes and "num_outputs" not in node.attributes:
+        raise ModelError(f"{node.label} has neither its input split nor num_outputs")
     if not sizes:
         most = -(-total // count)
         sizes = tuple(max(0, min(most, total - i * most)) for i in range(count))

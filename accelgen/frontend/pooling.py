@@ -40,6 +40,7 @@ def _geometry(node: OnnxNode, x: View) -> tuple[Pair, Pair, Pair, Pads]:
 def import_max_pool(graph: GraphBuilder, node: OnnxNode) -> View:
     """MaxPool. storage_order only concerns the indices, which nothing may read."""
     x = graph.map(node)
+    node.require("storage_order", (0, 1), 0, "it must be 0 or 1")
     kernel, stride, dilation, pads = _geometry(node, x)
     size = x.sizes[:2]
     if node.get("ceil_mode", 0):
@@ -110,6 +111,7 @@ def _axes(graph: GraphBuilder, node: OnnxNode) -> tuple[int, ...] | None:
     if graph.opset < 18:
         return tuple(node.get("axes", ()))
     axes = graph.numbers(node, 1) if node.has_input(1) else ()
+    node.require("noop_with_empty_axes", (0, 1), 0, "it must be 0 or 1")
     if not axes and node.get("noop_with_empty_axes", 0):
         return None
     return axes

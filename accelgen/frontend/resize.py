@@ -53,6 +53,8 @@ def _scales(graph: GraphBuilder, node: OnnxNode, x: View) -> tuple[float, ...]:
     if graph.opset < 11:
         return tuple(graph.floats(node, 1).reshape(-1).tolist())
     if node.has_input(2) and graph.constant(node, 2).array.size:
+        if node.has_input(3) and graph.constant(node, 3).array.size:
+            raise ModelError(f"{node.label} has both scales and sizes")
         return tuple(graph.floats(node, 2).reshape(-1).tolist())
     if not node.has_input(3):
         raise ModelError(f"{node.label} has neither scales nor sizes")

@@ -9,6 +9,8 @@ from accelgen.frontend.onnx_node import OnnxNode
 
 __all__ = ["check_schema"]
 
+#: Opset from which on a negative axis counts from the end.
+_NEGATIVE_AXES_SINCE = 11
 _KINDS = {
     "FLOAT": "a floating point number", "INT": "an integer", "STRING": "a string",
     "INTS": "a list of integers", "FLOATS": "a list of floating point numbers",
@@ -31,20 +33,28 @@ def check_schema(node: OnnxNode, opset: int) -> None:
     if schema.deprecated:
         raise ModelError(f"{node.label} is no operator of opset {opset} any more")
     for attribute in node.proto.attribute:
-        known = schema.attributes.get(attribute.name)
+        given = schema.attributes.get(attribute.name)
         value = node.attributes[attribute.name]
-        if known is None:
+        if given is None:
             raise ModelError(
                 f"{node.label} has {attribute.name}={value!r}, which this operator has not at"
                 f" opset {opset}; remove this attribute"
             )
-        wanted = str(known.type).rpartition(".")[2]
+        wanted = str(given.type).rpartition(".")[2]
         if onnx.AttributeProto.AttributeType.Name(attribute.type) != wanted:
             kind = _KINDS.get(wanted, wanted.lower())
             raise ModelError(f"{node.label}: attribute {attribute.name}={value!r} must be {kind}")
     for name, known in schema.attributes.items():
         if known.required and name not in node.attributes:
             raise ModelError(f"{node.label} lacks its attribute {name}")
+    if opset < _NEGATIVE_AXES_SINCE:
+        for name in ("axis", "axes"):
+            value = node.attributes.get(name, 0)
+            if min(value if isinstance(value, list) else [value], default=0) < 0:
+                raise ModelError(f"{node.label} has {name}={value}; opset {opset} counts from 0")
+    for place, name in zip(schema.inputs, node.inputs, strict=False):
+        if not name and place.option == onnx.defs.OpSchema.FormalParameterOption.Single:
+            raise ModelError(f"{node.label} lacks its input '{place.name}'")
     _check_count(node, "inputs", len(node.inputs), schema.min_input, schema.max_input)
     _check_count(node, "outputs", len(node.outputs), schema.min_output, schema.max_output)
 

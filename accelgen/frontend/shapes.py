@@ -52,6 +52,7 @@ def import_dropout(graph: GraphBuilder, node: OnnxNode) -> AnyView:
 def import_cast(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     """Cast between float types: the graph is float32 throughout."""
     to = node.get("to", 0)
+    node.require("saturate", (1,), 1, "it is for 8-bit floats: remove it")
     if to not in _FLOAT_TYPES:
         name = (
             onnx.TensorProto.DataType.Name(to) if to in onnx.TensorProto.DataType.values() else to
@@ -113,6 +114,8 @@ def import_squeeze(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     x = graph.layout(node)
     axes = _read_axes(graph, node)
     rank = len(x.dims)
+    if axes == ():
+        raise node.rejected("has no axes", "leave axes away for all dimensions of size 1")
     if axes is None:
         axes = tuple(i for i, size in enumerate(x.shape) if size == 1)
     gone = {axis % rank for axis in axes if -rank <= axis < rank}

@@ -1,0 +1,58 @@
+"""check and the compiler are of one opinion: drawn graphs, every preset."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from accelgen.arch import PRESETS
+from accelgen.check import check_model
+from accelgen.errors import AccelgenError
+from accelgen.pipeline import load, quantized, scheduled
+from tests.helpers.random_onnx import Room, nets
+
+#: Small weight, tap and ring memories: much of what is drawn does not fit.
+TIGHT = replace(PRESETS["small"], feature_rows=64, weight_words=32, tap_words=16, ring_rows=4)
+ARCHES = {**PRESETS, "tight": TIGHT}
+
+
+def compiler(path, arch):
+    """What the compiler says of a file, with random calibration."""
+    try:
+        loaded = load(path)
+        scheduled(loaded, quantized(loaded)[0], arch=arch)
+    except AccelgenError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", ARCHES)
+def test_drawn_graphs(name):
+    arch = ARCHES[name]
+    refused = []
+
+    @seed(20261129)
+    @settings(
+        max_examples=25, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.data())
+    def agree(data):
+        net = data.draw(nets(Room()))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "net.onnx"
+            path.write_bytes(net.model())
+            report = check_model(path, arch=arch)
+            said = compiler(path, arch)
+        assert (report.refusal == "") == (said == ""), f"{net}: {report.refusal!r}, {said!r}"
+        flagged = any(r.verdict in ("not supported", "unknown") for r in report.nodes)
+        assert flagged == (said != ""), f"{net}: {said!r}"
+        refused.append(said != "")
+
+    agree()
+    if name == "tight":
+        assert any(refused)
+        assert not all(refused)
