@@ -54,7 +54,7 @@ def main(out: Path = ROOT / "build" / "demo") -> int:
 
     _title("build: Verilog, program, Vivado project, driver")
     package = out / "package"
-    packages.build(compiled, hardware, package)
+    packages.build(compiled, hardware, package, calib=DATA)
     lines = (package / "rtl" / "accelgen_top.v").read_text().count("\n")
     _console.print(f"  written: {package.relative_to(ROOT)} ({lines:,} lines of Verilog)")
 

@@ -116,7 +116,7 @@ def test_a_board_that_is_right_is_well(network, built, name, which):
 
     assert well, text
     tensors = len(json.loads((built / name / "manifest.json").read_text())["expected"])
-    assert f"4,321 cycles; {tensors} tensors in memory are right, and the outputs" in text
+    assert f"4,321 cycles; right: tensors in memory, {tensors}; outputs, 1" in text
     assert "all well" in text
     assert accelerator.loads == 2
 

@@ -172,8 +172,8 @@ class Selftest:
             if not np.allclose(got.reshape(-1), want.reshape(-1), rtol=1e-5, atol=1e-6):
                 fault(f"output {output['name']!r} differs, what the accelerator left does not: "
                       "the processor's part is wrong")  # fmt: skip
-        cycles = accelerator.counters()["cycles"]
-        return f"{cycles:,} cycles; {compared} tensors in memory are right, and the outputs"
+        cycles, outputs_right = accelerator.counters()["cycles"], len(outputs)
+        return f"{cycles:,} cycles; right: tensors in memory, {compared}; outputs, {outputs_right}"
 
     def tensors(self) -> Iterator[tuple[str, list[str], np.ndarray]]:
         """What a frame leaves in memory, in the order in which it is made: name, layers, values."""
