@@ -82,6 +82,7 @@ def write_package(
     shutil.copyfile(package.network, where / "network.onnx")
     _copy_sources(Path(driver.__file__).parent, where / "driver", ("*.py",))
     _copy_sources(SOURCES, where / "ps", ("*.c", "*.h", "Makefile"))
+    _copy_sources(Path(__file__).parent / "c", where / "c", ("*.c", "*.h", "Makefile"))
     for template, name in (
         ("accelgen_regs.h", "accelgen_regs.h"),
         ("package_readme.md", "README.md"),

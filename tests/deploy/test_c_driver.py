@@ -1,0 +1,186 @@
+"""The driver in C: against registers in C, sanitized and as NEON code, and on the hardware."""
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from accelgen import driven, packages, pipeline
+from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import interpret
+from accelgen.golden.outputs import model_outputs
+from accelgen.ps.runner import CROSS, missing_tools
+from accelgen.schedule import pack_tensor
+from accelgen.schedule.places import two_places
+
+MODELS = Path(__file__).parents[1] / "models"
+FAKE = Path(__file__).with_name("fake_board.c")
+KINDS = {"twin": (), "sanitized": ("SANITIZE=address,undefined",), "qemu": (f"CROSS={CROSS}",)}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """trained_fmnist_effse with its last layer on the PS: directory, compiled network, pictures."""
+    where = tmp_path_factory.mktemp("c") / "package"
+    hardware = pipeline.target(preset="small")
+    compiled = pipeline.compile_model(
+        MODELS / "trained_fmnist_effse.onnx", arch=hardware.arch,
+        calib=MODELS / "trained_fmnist_effse_test.npz", offload=pipeline.Offload(fc=True),
+    )  # fmt: skip
+    packages.build(compiled, hardware, where, program_only=True)
+    data = np.load(MODELS / "trained_fmnist_effse_test.npz")
+    x = (data["x_uint8"][:5] / data["divisor"] - data["mean"]) / data["std"]
+    return where, compiled, x.astype(np.float32)
+
+
+def frames_file(compiled, x):
+    """What ``fake_board.c`` reads."""
+    program, graph = compiled.program, compiled.model.graph
+    places, parts, head = two_places(program), [], []
+    for planes in x:
+        real = planes.transpose(1, 2, 0)
+        values = interpret(
+            graph, quantize_array(real[None], graph.tensors[graph.input].quantization)
+        )
+        spot = places.inputs[0]
+        packed = pack_tensor(values[graph.input].reshape(spot.shape), spot, program.arch)
+        maps = b"".join(
+            pack_tensor(values[p.tensor][0], p, program.arch) for p in places.outputs[0]
+        )
+        results = b"".join(np.ascontiguousarray(y).tobytes()
+                           for y in model_outputs(graph, values).values())  # fmt: skip
+        part = planes.tobytes() + packed + maps + results
+        parts.append(part + bytes(-len(part) % 8))
+        head = [len(x), len(packed), len(maps), planes.size, len(results)]
+    return struct.pack("<5Q", *head) + b"".join(parts)
+
+
+def make(package, out, *targets, kind="twin"):
+    return subprocess.run(
+        ["make", "-s", "-C", str(package / "c"), f"OUT={out}", *KINDS[kind], *targets],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_faults_and_recovery(package, tmp_path, kind):
+    if lack := missing_tools(kind):
+        pytest.skip(f"{lack} (NEON code runs under qemu: issue 4)")
+    where, compiled, x = package
+    copy = tmp_path / "package"
+    shutil.copytree(where, copy)
+    shutil.copy(FAKE, copy / "c")
+    (tmp_path / "frames").write_bytes(frames_file(compiled, x))
+    out = tmp_path / "build"
+
+    built = make(copy, out, f"{out}/fake_board", kind=kind)
+    assert (built.returncode, built.stderr) == (0, "")
+    emulator = ["qemu-aarch64"] if kind == "qemu" else []
+    done = subprocess.run(
+        [*emulator, str(out / "fake_board"), str(copy), str(tmp_path / "frames")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    name = "neon" if kind == "qemu" else "portable"
+    assert done.stdout == f"{name}: all right\n"
+
+
+@pytest.mark.parametrize("kind", ["twin", "qemu"])
+def test_the_example_builds_without_a_warning_and_says_what_it_wants(package, tmp_path, kind):
+    if lack := missing_tools(kind):
+        pytest.skip(f"{lack} (NEON code runs under qemu: issue 4)")
+
+    built = make(package[0], tmp_path, kind=kind)
+
+    assert (built.returncode, built.stdout, built.stderr) == (0, "", "")
+    emulator = ["qemu-aarch64"] if kind == "qemu" else []
+    for arguments, status, sentence in (
+        ((), 2, "usage: "),
+        ((str(package[0]), "x.npy", "/dev/no-such-uio"), 1, "cannot open the registers"),
+    ):
+        done = subprocess.run(
+            [*emulator, str(tmp_path / "classify"), *arguments],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status
+        assert sentence in done.stderr
+
+
+SCRIPT = '''
+"""The C driver on a board's registers and memory, through ctypes."""
+import ctypes as c, subprocess
+import numpy as np, pynq
+from driver.library import _Output, load_library
+
+subprocess.run(["make", "-s", "-C", "c"], check=True)
+library = c.CDLL("c/build/libaccelgen.so")
+library.accelgen_error.restype = c.c_char_p
+library.accelgen_output.restype = c.POINTER(_Output)
+READ = c.CFUNCTYPE(c.c_uint32, c.c_void_p, c.c_uint32)
+WRITE = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_uint32)
+WAIT = c.CFUNCTYPE(None, c.c_void_p, c.c_int)
+RANGE = c.CFUNCTYPE(None, c.c_void_p, c.c_size_t, c.c_size_t)
+CLOSE = c.CFUNCTYPE(None, c.c_void_p)
+
+class Board(c.Structure):
+    _fields_ = [
+        ("self", c.c_void_p), ("read", READ), ("write", WRITE), ("wait", WAIT), ("flush", RANGE),
+        ("invalidate", RANGE), ("close", CLOSE), ("memory", c.c_void_p), ("address", c.c_uint64),
+        ("bytes", c.c_size_t),
+    ]
+
+registers = pynq.Overlay("accelgen.bit").accelgen_0.mmio.array
+memory = pynq.allocate(1 << 24, np.uint8)
+board = Board(
+    None, READ(lambda _, o: registers[o // 4]),
+    WRITE(lambda _, o, v: registers.__setitem__(o // 4, v)), c.cast(None, WAIT),
+    RANGE(lambda _, o, n: memory[o:o + n].flush()),
+    RANGE(lambda _, o, n: memory[o:o + n].invalidate()), c.cast(None, CLOSE), memory.ctypes.data,
+    memory.device_address, memory.size)
+
+def check(status):
+    assert status == 0, library.accelgen_error()
+
+a = c.c_void_p()
+check(library.accelgen_open(c.byref(a), c.byref(board), b"."))
+with np.load("expected.npz") as stored:
+    x, want = np.ascontiguousarray(stored["input_float"]), stored["output_0"]
+def is_right():
+    y = library.accelgen_output(a, 0).contents
+    got = np.ctypeslib.as_array(c.cast(y.values, c.POINTER(c.c_float)), (y.count,))
+    return got.tobytes() == want.tobytes()
+for place in (0, 1):
+    check(library.accelgen_put(a, c.c_void_p(x.ctypes.data), 1, place))
+    check(library.accelgen_start(a, place))
+    check(library.accelgen_wait(a, 60000))
+    check(library.accelgen_collect(a, place))
+    assert is_right()
+check(library.accelgen_start(a, 1))
+assert library.accelgen_start(a, 0) == -3
+check(library.accelgen_recover(a))
+check(library.accelgen_run(a, c.c_void_p(x.ctypes.data), 1))
+assert is_right()
+library.accelgen_close(a)
+print("right")
+'''
+
+
+@pytest.mark.slow
+def test_frames_on_the_simulated_hardware(tmp_path):
+    hardware = pipeline.target(preset="small")
+    compiled = pipeline.compile_model(
+        MODELS / "trained_digits_tiny.onnx", arch=hardware.arch,
+        calib=MODELS / "trained_digits_tiny_test.npz", offload=pipeline.Offload(fc=True),
+    )  # fmt: skip
+    packages.build(compiled, hardware, tmp_path / "package", program_only=True)
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    result = driven.run_in_package(tmp_path / "package", tmp_path / "script.py")
+
+    assert result.status == 0, result.output
+    assert result.output == "right\n"
+    assert result.violations == ()
