@@ -137,6 +137,8 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
         limit, last = function_of(draft.graph, clip), clip
         assert limit is not None
         curves = {r: Curve.of(limit, [c], sources_of(clip)) for r, c in curves.items()}
+    if last.output in draft.missing and not _goes_on(draft.graph, last.output):
+        draft.scale(last.output)
     if last.output not in draft.scales:
         draft.roots[last.output] = curves
         return True
@@ -149,6 +151,20 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     further = dict(list(curves.items())[:_MOST_ROOTS])
     draft.roots[last.output] |= further
     return True
+
+
+def _goes_on(graph: Graph, tensor: str) -> bool:
+    """Whether all that is made of ``tensor`` are functions of its numbers again."""
+    return tensor not in graph.outputs and all(
+        isinstance(reader.op, ops.Activation)
+        or is_uniform(graph, reader)
+        or (isinstance(reader.op, ops.Mul) and _same_shapes(graph, reader))
+        for reader in graph.readers(tensor)
+    )
+
+
+def _same_shapes(graph: Graph, node: Node) -> bool:
+    return len({graph.tensors[name].shape for name in node.inputs}) == 1
 
 
 def _integers(draft: Draft, node: Node) -> Integers:
