@@ -4,7 +4,7 @@
 # make lint    what is quick: ruff, formatting, types, house rules
 # make bench   layers and networks simulated, beside what others published (some minutes; results are kept)
 # make prove   what is proved of the hardware, and how (some minutes)
-# make synth   Yosys on the Ultra96's default configuration, beside the estimate (some minutes)
+# make synth   Yosys on the text of the Ultra96's package, whole and flat, beside the estimate (six minutes)
 
 SHELL := bash
 export AMARANTH_USE_YOSYS := builtin

@@ -1,4 +1,4 @@
-"""Counts by block, beside the estimator's."""
+"""What Yosys maps a configuration to, beside the estimator's."""
 
 import argparse
 
@@ -16,11 +16,13 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", default="ultra96v2")
     parser.add_argument("--preset")
-    parser.add_argument("--flatten", action="store_true", help="optimize across blocks; slow")
+    parser.add_argument(
+        "--blocks", action="store_true", help="block by block: quicker where little has changed"
+    )
     parser.add_argument("--depth", type=int, default=3, help="levels of the hierarchy to print")
     options = parser.parse_args()
     hardware = target(options.board, preset=options.preset)
-    modules = mapped_modules(hardware, flat=options.flatten)
+    modules = mapped_modules(hardware, flat=not options.blocks)
     print(f"{'':44}{'LUT':>9}{'FF':>9}{'BRAM36':>9}{'DSP':>9}{'URAM':>9}")
     for path, used in sorted(count_blocks(modules, TOP).items()):
         if path.count(".") <= options.depth:

@@ -154,8 +154,10 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", default="ultra96v2")
     parser.add_argument("--preset")
+    parser.add_argument("--blocks", action="store_true", help="block by block, not whole and flat")
     options = parser.parse_args()
-    modules = mapped_modules(target(options.board, preset=options.preset))
+    hardware = target(options.board, preset=options.preset)
+    modules = mapped_modules(hardware, flat=not options.blocks)
     found = violations(flatten(modules, TOP))
     print(f"{'rule':10}{'value':>6}  where")
     for one in found:
