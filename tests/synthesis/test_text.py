@@ -26,7 +26,7 @@ SIMPLE_DUAL_PORT = re.compile(
     \ \ end\n
     \ \ reg\ (?:\[\d+:0\]\ )?(?P<read>\S+)_;\n
     \ \ always\ @\(posedge\ (?P=clock)\)\ begin\n
-    \ \ \ \ (?:if\ \(.*\)\ begin\n\ \ )?\ \ (?P=read)_\ <=\ (?P=name)\[.*\];\n""",
+    \ \ \ \ (?:if\ \(.*\)\ begin\n\ \ \ \ \ \ )?(?P=read)_\ <=\ (?P=name)\[.*\];\n""",
     re.VERBOSE,
 )
 
