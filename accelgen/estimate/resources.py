@@ -111,8 +111,9 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     fitted["control"] = Resources(
         lut=_CONTROL_LUT[0] + _CONTROL_LUT[1] * arch.row_bytes,
         ff=_CONTROL_FF[0] + _CONTROL_FF[1] * arch.row_bytes,
-        # The step log, and queues of commands and beats.
-        bram36=_simple_dual_port(32, LOG_WORDS) + 2.5,
+        # The step log, and what the DMAs of weights and maps have asked for.
+        bram36=_simple_dual_port(32, LOG_WORDS)
+        + 2 * _simple_dual_port(8 * arch.BUS_BYTES, arch.burst_beats * arch.outstanding),
     )  # fmt: skip
     return fitted
 
@@ -127,10 +128,8 @@ def _feature_memory(arch: ArchParams) -> dict[str, int]:
 
 
 def _simple_dual_port(bits: int, depth: int) -> float:
-    """BRAM36 of a memory with a write and a read port, in its best shape, or half of one."""
-    if bits <= 36 and depth <= 512:
-        return 0.5
-    return min(
+    """BRAM36 of a memory with a write and a read port: halves (RAMB18) in their best shape."""
+    return 0.5 * min(
         math.ceil(bits / width) * math.ceil(depth / rows)
-        for width, rows in ((72, 512), (36, 1024), (18, 2048), (9, 4096))
+        for width, rows in ((36, 512), (18, 1024), (9, 2048), (4, 4096))
     )
