@@ -43,7 +43,6 @@ class Check(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.dut = self.block
         m.domains.always = always = ClockDomain(reset_less=True)
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [
@@ -51,9 +50,14 @@ class Check(Elaboratable):
             sync.clk.eq(self.clk),
             sync.rst.eq(~self.running),
         ]
-        m.d.always += self.running.eq(1)
+        self.reset(m)
         self.describe(m, self.block)
         return m
+
+    def reset(self, m: Module) -> None:
+        """Make the block ``dut``, and ``running`` 1 behind its reset."""
+        m.submodules.dut = self.block
+        m.d.always += self.running.eq(1)
 
     @property
     def ports(self) -> list[Signal]:

@@ -2,11 +2,11 @@
 
 from itertools import groupby
 
-from tests.formal import streams
+from tests.formal import crossings, streams
 
 __all__ = ["PROOFS", "extent", "markdown"]
 
-PROOFS = [*streams.PROOFS]
+PROOFS = [*streams.PROOFS, *crossings.PROOFS]
 
 
 def extent(block: str) -> str:
