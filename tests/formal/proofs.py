@@ -2,11 +2,11 @@
 
 from itertools import groupby
 
-from tests.formal import crossings, streams
+from tests.formal import bursts, crossings, dma_read, streams
 
 __all__ = ["PROOFS", "extent", "markdown"]
 
-PROOFS = [*streams.PROOFS, *crossings.PROOFS]
+PROOFS = [*streams.PROOFS, *bursts.PROOFS, *dma_read.PROOFS, *crossings.PROOFS]
 
 
 def extent(block: str) -> str:

@@ -39,8 +39,8 @@ _WRITE = (
 )  # fmt: skip
 
 
-#: Cycles of induction, which are looked at from the reset on before.
-_STEPS = 2
+#: Cycles of induction: what holds in all but one holds in the last. Looked at from the reset on, too.
+_STEPS = 3
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from accelgen.rtl.streams.width import Narrower, Widener
 from tests.formal.check import Check
 from tests.formal.proof import Fault, Proof
 
-__all__ = ["PROOFS"]
+__all__ = ["PROOFS", "help_queue"]
 
 
 class InOrder(Check):
@@ -79,6 +79,23 @@ class InOrder(Check):
         self.help(m, ~self.marked | (self.ahead < self.level))
 
 
+def help_queue(check: Check, m: Module, path: str, depth: int, o_valid) -> tuple[Signal, Signal]:
+    """Invariants of the StreamQueue at ``path`` (with a dot behind it, or nothing).
+
+    Returns its level, without what is at the output, and the address of the oldest of those.
+    """
+    level = check.look(f"{path}level", range(depth + 1))
+    full, some, fills = (check.look(path + name) for name in ("full", "some", "fills"))
+    write, read = (check.look(path + name, range(depth)) for name in ("write_addr", "read_addr"))
+    check.help(m, level <= depth)
+    check.help(m, (read + level)[: len(write)] == write)
+    check.help(m, full == (level == depth))
+    check.help(m, some == (level != 0))
+    check.help(m, fills == (some & ~o_valid))
+    check.help(m, ~fills | (level == 1))
+    return level, read
+
+
 class QueueInOrder(InOrder):
     """StreamQueue of ``width`` bits, alone or as the part ``inside`` of another block."""
 
@@ -89,24 +106,10 @@ class QueueInOrder(InOrder):
 
     def invariants(self, m, d):
         depth = self.depth
-
-        def look(name, shape=1):
-            return self.look(self.inside + name, shape)
-
-        level, full, some, fills = (
-            look("level", range(depth + 1)),
-            look("full"),
-            look("some"),
-            look("fills"),
-        )
-        write, read = look("write_addr", range(depth)), look("read_addr", range(depth))
-        words = Array(look(f"memory0[{n}]", self.value.shape()) for n in range(depth))
-        self.help(m, level <= depth)
+        level, read = help_queue(self, m, self.inside, depth, d.o.valid)
+        names = (f"{self.inside}memory0[{n}]" for n in range(depth))
+        words = Array(self.look(name, self.value.shape()) for name in names)
         self.help(m, level + d.o.valid == self.level)
-        self.help(m, (read + level)[: len(write)] == write)
-        self.help(m, full == (level == depth))
-        self.help(m, some == (level != 0))
-        self.help(m, fills == (some & ~d.o.valid))
         self.help_place(m, [(d.o.valid, d.o.payload), (words, read)])
 
 

@@ -66,8 +66,10 @@ class Bursts(wiring.Component):
         into = Signal(low, reset_less=True)
         left = Signal(24, reset_less=True)
         length = Signal(range(beats), reset_less=True)
-        last, inside = Signal(reset_less=True), Signal(reset_less=True)
-        active, sized, send, room = Signal(), Signal(), Signal(), Signal()
+        last = Signal(reset_less=True)
+        inside = Signal(reset_less=True)
+        active, send, room = Signal(), Signal(), Signal()
+        sized = Signal()
 
         m.d.comb += [
             self.request.ready.eq(~active),

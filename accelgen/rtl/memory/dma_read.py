@@ -100,8 +100,11 @@ class DmaRead(wiring.Component):
             ]
 
         # R: a register that always takes, since room was reserved.
-        valid, last, bad = Signal(), Signal(), Signal()
-        was_bad, good = Signal(), Signal()
+        valid = Signal()
+        last = Signal()
+        bad = Signal()
+        was_bad = Signal()
+        good = Signal()
         beat = Signal(layouts.beat(), reset_less=True)
         m.d.comb += [axi.rready.eq(1), good.eq(valid & ~bad & ~was_bad)]
         m.d.sync += [
