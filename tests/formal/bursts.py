@@ -80,7 +80,9 @@ class Cut(Check):
         at, rest = (following + beats)[:29], (left - beats)[:25]
         left24, length, last = self.look("left", 24), self.look("length", 4), self.look("last")
         self.help(m, active == goes_on)
-        self.help(m, ~active | ((self.look("into", 4) == at[:4]) & (self.look("unit", 25) == at[4:])))
+        self.help(
+            m, ~active | ((self.look("into", 4) == at[:4]) & (self.look("unit", 25) == at[4:]))
+        )
         self.help(m, ~active | ((left24 == rest[:24]) & (rest != 0) & (rest <= 1 << 24)))
         reach = 16 - self.look("into", 4)
         self.help(m, ~sized | (last == (rest <= reach)))
@@ -101,15 +103,17 @@ class Cut(Check):
 
 
 _FAULTS = {
-    "o stays": Fault("memory/bursts", "m.If(~self.o.valid | self.o.ready)", "m.If(~self.o.valid | ~active)"),
+    "o stays": Fault(
+        "memory/bursts", "m.If(~self.o.valid | self.o.ready)", "m.If(~self.o.valid | ~active)"
+    ),
     "follows": Fault("memory/bursts", "into.eq(0)", "into.eq(into)"),
     "ends": Fault("memory/bursts", "left.eq(left - length - 1)", "left.eq(left - length)"),
     "page": Fault("memory/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
     "inside": Fault("memory/bursts", "page < pages", "page <= pages"),
 }
 _SAYS = (
-    "bursts of a run follow one another without a gap and end with it; none crosses 4 KiB; `inside` is "
-    "1 exactly if all of it is in the image; an offer stays"
+    "bursts of a run follow one another without a gap and end with it; none crosses 4 KiB; "
+    "`inside` is 1 exactly if all of it is in the image; an offer stays"
 )
 PROOFS = [
     Proof(

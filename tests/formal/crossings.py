@@ -162,7 +162,9 @@ class Accumulated(Check):
 _PHASE = Fault("engine/double_pump", "second.eq(fabric ^ seen)", "second.eq(fabric)")
 _CROSSINGS = {
     "phase": _PHASE,
-    "to fast": Fault("engine/double_pump", "Mux(second_half, second, first)", "Mux(second_half, first, second)"),
+    "to fast": Fault(
+        "engine/double_pump", "Mux(second_half, second, first)", "Mux(second_half, first, second)"
+    ),
     "to fabric": Fault("engine/double_pump", "before.eq(value)", "before.eq(~value)"),
 }
 _SUM = {

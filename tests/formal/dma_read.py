@@ -1,6 +1,6 @@
 """Checks of the DMA reader."""
 
-from amaranth import Mux, Signal
+from amaranth import Signal
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.memory.dma_read import DmaRead
@@ -31,7 +31,7 @@ def in_window(d, address, length):
 class Reads(Check):
     """Addresses are in the image and in a page each; data is what came before the first error.
 
-    The slave answers any burst at any time, in order, a beat at a time, RLAST with its last: it owes
+    The slave answers any burst at any time, in order, beat by beat, RLAST with its last: it owes
     beats of bursts, and each of those it has not begun has at least one.
     """
 
@@ -124,18 +124,23 @@ _FAULTS = {
     "page": Fault("memory/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
     "window": Fault("memory/bursts", "page < pages", "page <= pages"),
     "fixed": Fault("memory/dma_read", "axi.arsize.eq(axi4.SIZE)", "axi.arsize.eq(0)"),
-    "ar stays": Fault("memory/dma_read", "m.If(~axi.arvalid | axi.arready)", "m.If(~axi.arvalid | self.stop)"),
+    "ar stays": Fault(
+        "memory/dma_read", "m.If(~axi.arvalid | axi.arready)", "m.If(~axi.arvalid | self.stop)"
+    ),
     "stop": Fault("memory/dma_read", "bursts.o.p.inside & ~self.stop", "bursts.o.p.inside"),
     "outstanding": Fault("memory/dma_read", "take.eq(go & flying.i.ready &", "take.eq(go &"),
     "idle": Fault("memory/dma_read", "self.idle.eq(flying.empty)", "self.idle.eq(~flying.o.valid)"),
     "each burst once": Fault("memory/dma_read", "bursts.o.ready.eq(take)", "bursts.o.ready.eq(go)"),
-    "answers the oldest": Fault("memory/dma_read", "flying.o.ready.eq(valid & last)", "flying.o.ready.eq(valid)"),
+    "answers the oldest": Fault(
+        "memory/dma_read", "flying.o.ready.eq(valid & last)", "flying.o.ready.eq(valid)"
+    ),
     "beats": Fault("memory/dma_read", "valid & ~bad & ~was_bad", "valid & ~bad"),
 }
 _SAYS = (
-    "every address in the image and its burst in one page of 4 KiB; none raised after `stop`, and raised ones stay; "
-    "each burst asked for once, at most `outstanding` + 1 in flight, the oldest answered; idle means nothing is owed; "
-    "beats up to the first error come out once, none from it on"
+    "every address is in the image, its burst in one page of 4 KiB; none is raised after `stop`, "
+    "and raised ones stay; each burst is asked for once, at most `outstanding` + 1 are in flight, "
+    "the oldest is answered; idle means nothing is owed; beats come out once, none from the first "
+    "error on"
 )
 PROOFS = [
     Proof(
@@ -148,7 +153,8 @@ PROOFS = [
     ),
     Proof(
         "memory/dma_read", f"{_SAYS}; its queue is never overrun",
-        "2 outstanding, bursts of 4, queue of 8", lambda: Reads(queued=True, outstanding=2, burst_beats=4),
+        "2 outstanding, bursts of 4, queue of 8",
+        lambda: Reads(queued=True, outstanding=2, burst_beats=4),
         faults={"no overrun": Fault("memory/bursts", "free > length", "free >= length")},
     ),
 ]  # fmt: skip

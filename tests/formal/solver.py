@@ -39,7 +39,7 @@ _WRITE = (
 )  # fmt: skip
 
 
-#: Cycles of induction: what holds in all but one holds in the last. Looked at from the reset on, too.
+#: Cycles of induction: what holds in all but one holds in the last. They are looked at before, too.
 _STEPS = 3
 
 

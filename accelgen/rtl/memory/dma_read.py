@@ -20,8 +20,8 @@ class DmaRead(wiring.Component):
 
     One beat per cycle from a slave that gives one. Bursts end at multiples of ``burst_beats``
     beats, so only a run's first can be short and none crosses 4 KiB. A burst is requested when
-    its beats have a place in the data queue and fewer than ``outstanding`` bursts are in flight:
-    the slave never waits for the consumer.
+    its beats have a place in the data queue and at most ``outstanding`` bursts are in flight: the
+    slave never waits for the consumer.
 
     A beat that came with an error response ends the data: neither it nor any behind it comes out. A
     burst that is not all in the image is never requested, nor any behind it. Both are reported, and
