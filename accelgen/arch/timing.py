@@ -42,7 +42,7 @@ def run_latency(pixels: int) -> int:
 # Rasters and readers.
 
 #: Raster: loop state to beat at the output, when nothing waits.
-RASTER_LATENCY = 5
+RASTER_LATENCY = 6
 #: Raster: cycles without a beat between two walks, when the second is ready and nothing waits.
 RASTER_SWITCH = 4
 

@@ -155,13 +155,16 @@ def walk(geometry: Geometry, pixels: int, *, groups=1, in_groups=1, in_step=0, i
                     )
 
 
-def random_geometry(rng: np.random.Generator, *, largest: int = 12, kernels=(1, 2, 3, 5, 7)):
+def random_geometry(
+    rng: np.random.Generator, *, largest: int = 12, widest: int | None = None,
+    kernels=(1, 2, 3, 5, 7),
+):  # fmt: skip
     """A geometry with something to compute: any kernel, stride, dilation and padding that fit."""
     while True:
         kernel = tuple(int(k) for k in rng.choice(kernels, 2))
         geometry = Geometry(
             height=int(rng.integers(1, largest + 1)),
-            width=int(rng.integers(1, largest + 1)),
+            width=int(rng.integers(1, (widest or largest) + 1)),
             kernel=kernel,
             stride=tuple(int(s) for s in rng.choice([1, 1, 2, 3], 2)),
             dilation=tuple(int(d) for d in rng.choice([1, 1, 2], 2)),

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
-from accelgen.rtl.engine.raster_lane import Bounds, Place, RasterLane, steps_of
-from accelgen.rtl.engine.raster_loops import COPIES, RasterLoops
+from accelgen.rtl.engine.raster_lanes import Bounds, RasterLanes
+from accelgen.rtl.engine.raster_loops import RasterLoops
 from accelgen.rtl.memory.pixel_memory import locate
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
@@ -81,7 +81,7 @@ class Raster(wiring.Component):
         ]
         place = Signal()
         lanes = self._lanes(m, loops, place)
-        row, bank = self._place(m, self._address(m, loops, wraps=lanes[0].wraps))
+        row, bank = self._place(m, self._address(m, loops, wraps=lanes.wraps))
         group_rows, ready = self._group_rows(m, loops)
 
         # Beats are issued as long as the queue behind the pipeline has room for them. They are
@@ -93,19 +93,19 @@ class Raster(wiring.Component):
 
         self._control(m, loops, place, ready, room)
 
-        # Cycle 1: the loops. Cycles 2 and 3: the lanes' masks.
+        # Cycle 1: the loops. Cycles 2 to 4: the lanes' masks.
         flags = Cat(loops.first, loops.last, loops.first_vector, loops.last_vector)
         beat = queue.i.p
         m.d.comb += [
-            queue.i.valid.eq(delay(m, loops.ends.beat, 2, reset=True)),
+            queue.i.valid.eq(delay(m, loops.ends.beat, 3, reset=True)),
             beat.row.eq(row),
             beat.bank.eq(bank),
-            beat.group_rows.eq(delay(m, group_rows, 2)),
-            Cat(beat.first, beat.last, beat.first_vector, beat.last_vector).eq(delay(m, flags, 2)),
-            beat.end.eq(delay(m, loops.walk_ends, 2)),
-            beat.past_row.eq(lanes[0].past_row),
-            beat.inside.eq(Cat(lane.inside for lane in lanes)),
-            beat.keep.eq(Cat(lane.keep for lane in lanes)),
+            beat.group_rows.eq(delay(m, group_rows, 3)),
+            Cat(beat.first, beat.last, beat.first_vector, beat.last_vector).eq(delay(m, flags, 3)),
+            beat.end.eq(delay(m, loops.walk_ends, 3)),
+            beat.past_row.eq(lanes.past_row),
+            beat.inside.eq(lanes.inside),
+            beat.keep.eq(lanes.keep),
         ]
 
         return m
@@ -149,59 +149,30 @@ class Raster(wiring.Component):
         ]
 
     def _lanes(self, m, loops, place):
-        """Lanes, with the places of a group's first vector: x = l mod pitch, row = l div pitch;
-        in phases, of 2 l."""
-        raster = self.raster
-        # Whether the lane is its row's last is found out with the one before.
-        row_ends, one_per_row, before_last = Signal(), Signal(), Signal(signed(15), reset_less=True)
-        # The places come one per cycle through the last lane's register and move down.
-        new = Signal(Place, reset_less=True)
-        initial = [
-            Signal(Place, name=f"initial{n}", reset_less=True) for n in range(self.arch.pixels)
+        m.submodules.lanes = lanes = RasterLanes(self.arch)
+        m.d.comb += [
+            lanes.raster.eq(self.raster),
+            lanes.start.eq(self.start),
+            lanes.place.eq(place),
+            lanes.begin.eq(loops.began | loops.ends.group),
+            lanes.advance.eq(loops.ends.vector),
+            lanes.bounds.eq(self._bounds(m, loops)),
         ]
-        step = Cat(~raster.phases, raster.phases)
-        one_now = raster.pitch == step  # at the start, the register is another raster's
-        m.d.sync += [one_per_row.eq(one_now), before_last.eq(raster.pitch - 2 * step)]
-        with m.If(self.start):
-            m.d.sync += [new.eq(0), row_ends.eq(one_now)]
-        with m.If(place):
-            m.d.sync += [
-                Cat(initial).eq(Cat(*initial[1:], new)),
-                new.x.eq(new.x + step),
-                row_ends.eq(Mux(row_ends, one_per_row, new.x == before_last)),
-                new.phase.eq(Mux(new.phase + 1 == raster.stride_w, 0, new.phase + 1)),
-            ]
-            with m.If(row_ends):
-                m.d.sync += [new.x.eq(0), new.phase.eq(0), new.y.eq(new.y + raster.stride_h)]
-
-        bounds = self._bounds(m, loops)
-        steps = steps_of(m, raster)
-        lanes = []
-        for n in range(self.arch.pixels):
-            m.submodules[f"lane{n}"] = lane = RasterLane()
-            strobes = loops.lanes[n % COPIES]
-            m.d.comb += [
-                lane.raster.eq(raster),
-                lane.steps.eq(steps),
-                lane.begin.eq(strobes.begin),
-                lane.initial.eq(initial[n]),
-                lane.advance.eq(strobes.advance),
-                lane.bounds.eq(bounds),
-            ]
-            lanes.append(lane)
         return lanes
 
     def _bounds(self, m, loops):
         """Places from which the current tap is in the map: they move down as the tap moves up."""
         raster = self.raster
         bounds = Signal(Bounds, reset_less=True)
-        high_x0, high_y0 = Signal(signed(14), reset_less=True), Signal(signed(14), reset_less=True)
+        low_x0, high_x0 = Signal(signed(12), reset_less=True), Signal(signed(15), reset_less=True)
+        high_y0 = Signal(signed(14), reset_less=True)
         m.d.sync += [
-            high_x0.eq(raster.width + raster.pad_left),
+            low_x0.eq(raster.pad_left + raster.phases),
+            high_x0.eq(raster.width + raster.pad_left + raster.phases),
             high_y0.eq(raster.height + raster.pad_top),
         ]
         with m.If(loops.began | loops.ends.kernel_row):
-            m.d.sync += [bounds.low_x.eq(raster.pad_left), bounds.high_x.eq(high_x0)]
+            m.d.sync += [bounds.low_x.eq(low_x0), bounds.high_x.eq(high_x0)]
         with m.Elif(loops.ends.tap):
             m.d.sync += [
                 bounds.low_x.eq(bounds.low_x - raster.dilation_w),
@@ -235,13 +206,13 @@ class Raster(wiring.Component):
         return address
 
     def _place(self, m, address):
-        """Row and bank of an address, two cycles later."""
+        """Row and bank of an address, three cycles later."""
         layout = layouts.raster_beat(self.arch)
         row = Signal(layout["row"].shape, reset_less=True)
         bank = Signal(layout["bank"].shape, reset_less=True)
         located = locate(self.arch, delay(m, address, 1), self.raster.phases)
         m.d.sync += [row.eq(located[0]), bank.eq(located[1])]
-        return row, bank
+        return delay(m, row, 1), delay(m, bank, 1)
 
     def _group_rows(self, m, loops):
         """Rows from input group 0 to the current one; and whether what they need is ready."""

@@ -8,7 +8,7 @@ from accelgen.arch import isa
 from accelgen.rtl import layouts
 from accelgen.rtl.streams.loop_counter import LoopCounter
 
-__all__ = ["COPIES", "Ends", "RasterLoops"]
+__all__ = ["Ends", "RasterLoops"]
 
 #: What a beat ends, from the inside out: strobes, each only with those before it.
 Ends = data.StructLayout({
@@ -19,10 +19,6 @@ Ends = data.StructLayout({
     "group": 1,
     "repeat": 1,  # the group, and the run of groups that read the same input groups
 })
-
-#: What moves the lanes, and how many times there is a register for it.
-LaneStrobes = data.StructLayout({"begin": 1, "advance": 1})
-COPIES = 2
 
 
 class RasterLoops(wiring.Component):
@@ -47,9 +43,6 @@ class RasterLoops(wiring.Component):
         The beat of the cycle before was the last of all.
     first, last, first_vector, last_vector : Out(1)
         Of the beat of the cycle before, as in raster_beat.
-    lanes : Out(array of {begin, advance})
-        ``began | ends.group`` and ``ends.vector``, each from registers of its own: all lanes would
-        be too many loads for one.
     """
 
     def __init__(self):
@@ -67,7 +60,6 @@ class RasterLoops(wiring.Component):
             "last": Out(1),
             "first_vector": Out(1),
             "last_vector": Out(1),
-            "lanes": Out(data.ArrayLayout(LaneStrobes, COPIES)),
         })
 
     def elaborate(self, platform):
@@ -112,13 +104,6 @@ class RasterLoops(wiring.Component):
             self.first_vector.eq(first_vector),
             self.last_vector.eq(last_vector),
         ]
-        for n, strobes in enumerate(self.lanes):
-            vector_ended = Signal(name=f"vector_ended{n}", attrs={"keep": 1})
-            m.d.sync += vector_ended.eq(~self.walk_ends & vector_ends)
-            m.d.comb += [
-                strobes.begin.eq(self.began | (vector_ended & last_vector)),
-                strobes.advance.eq(vector_ended),
-            ]
         with m.If(self.begin):
             m.d.sync += first_vector.eq(1)
         with m.Elif(self.ends.vector):

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from amaranth import Cat
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl.engine.raster import Raster
+from accelgen.schedule.raster import Walk, make_raster
+from accelgen.simulation import functional_raster
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
 from tests.helpers.testbench import run_testbenches
 
@@ -74,17 +77,18 @@ def run_raster(dut, geometry, loops, *, stall, rng):
     return beats, cycles
 
 
-def expected_beats(geometry, pixels, loops):
-    def bits(flags):
-        return sum(bool(f) << n for n, f in enumerate(flags))
+def bits_of(flags):
+    return sum(bool(f) << n for n, f in enumerate(flags))
 
+
+def expected_beats(geometry, pixels, loops):
     beats = list(walk(geometry, pixels, **loops))
     return [
         (
             *divmod(geometry.stored(b.address, pixels), pixels),
             3 * b.input_group,
-            bits(p is not None for p in b.pixels),
-            bits(b.keep),
+            bits_of(p is not None for p in b.pixels),
+            bits_of(b.keep),
             (b.first, b.last, b.first_vector, b.last_vector, b.past_row, n == len(beats) - 1),
         )
         for n, b in enumerate(beats)
@@ -125,6 +129,43 @@ def test_random_geometries_under_stalls(seed):
     }
 
     check(geometry, int(rng.choice([4, 8, 16])), loops, stall=0.4, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_of_about_the_lanes(seed):
+    rng = np.random.default_rng(seed)
+    geometry = random_geometry(rng, largest=5, widest=40, kernels=(1, 2, 3))
+    loops = {"groups": 2, "in_groups": 1, "in_step": 0, "in_repeat": 1}
+
+    check(geometry, 16, loops, stall=0.0, seed=seed)
+
+
+@pytest.mark.parametrize(("run", "rows"), [(1, 21), (5, 4), (8, 3), (24, 3)])
+def test_rows_that_overlap(run, rows):
+    shape = Walk(height=1, width=1, out_h=rows, out_w=2 * run, run=run)
+    fields = make_raster(shape, 8)
+    walked = functional_raster.walk(fields, 8)
+    dut, beats = Raster(make_arch(8)), []
+
+    async def bench(ctx):
+        ctx.set(dut.raster, fields)
+        ctx.set(Cat(dut.groups, dut.in_groups, dut.in_repeat), 1 | 1 << 12 | 1 << 24)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.o.ready, 1)
+        while not ctx.get(dut.idle):
+            if ctx.get(dut.o.valid):
+                p = ctx.get(dut.o.payload)
+                beats.append((8 * p.row + p.bank, p.inside, p.keep))
+            await ctx.tick()
+
+    run_testbenches(dut, bench)
+    assert beats == [
+        (tap.address[v], bits_of(tap.inside[v]), bits_of(walked.keep[v]))
+        for v in range(fields["vectors"])
+        for tap in walked.taps
+    ]
 
 
 @pytest.mark.parametrize("seed", range(30))
