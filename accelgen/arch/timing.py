@@ -53,7 +53,7 @@ def raster_setup(pixels: int, *, placed: bool = False) -> int:
 
 
 def array_read_latency(pixels: int) -> int:
-    """ArrayReader: issue of a beat to its operands: two address adders, run port, padding."""
+    """ArrayReader: issue of a beat to its operands: two address adders, run port, a register."""
     return 2 + run_latency(pixels) + 1
 
 
@@ -62,8 +62,8 @@ WINDOW_PREPARE = 4
 
 
 def window_read_latency(pixels: int) -> int:
-    """WindowReader: issue of a beat to its operands: row register, run port, padding."""
-    return 1 + run_latency(pixels) + 1
+    """WindowReader: issue of a beat to its operands: row register, run port."""
+    return 1 + run_latency(pixels)
 
 
 # Engines.
@@ -73,11 +73,11 @@ PASS_LATENCY = 2
 
 
 def window_lanes_latency(pe_mode: str) -> int:
-    """WindowLanes: a vector's last beat to its accumulators: pack, multiply (3), accumulate.
+    """WindowLanes: a vector's last beat to its accumulators: offsets, multiply (4), accumulate.
 
-    Double-pumped: pack, to the fast clock and through the multiplier (2), to the adder.
+    Double-pumped: offsets, to the fast clock and through the multiplier (3), to the adder.
     """
-    return 4 if pe_mode == "double" else 5
+    return 5 if pe_mode == "double" else 6
 
 
 def requantize_latency(pe_mode: str) -> int:

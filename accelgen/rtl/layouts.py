@@ -125,9 +125,11 @@ def raster_beat(arch: ArchParams) -> data.StructLayout:
 
 
 def array_operands(arch: ArchParams) -> data.StructLayout:
-    """What the PE array takes per cycle."""
+    """What the PE array takes per cycle. An activation is what is in ``activations`` or, where that
+    is 0, in its pixel's ``pads``."""
     return data.StructLayout({
         "activations": row(arch),
+        "pads": data.ArrayLayout(signed(8), arch.pixels),
         "weights": weight_word(arch),
         "first": 1,
         "last": 1,
@@ -137,9 +139,11 @@ def array_operands(arch: ArchParams) -> data.StructLayout:
 
 
 def window_operands(arch: ArchParams) -> data.StructLayout:
-    """What the window engine takes per cycle. 9 bits: SCALE's x - x_zero reaches 255."""
+    """What the window engine takes per cycle. An activation is what is in ``activations`` plus its
+    pixel's offset, 9 bits: SCALE's x - x_zero reaches 255."""
     return data.StructLayout({
-        "activations": data.ArrayLayout(data.ArrayLayout(signed(9), arch.lanes), arch.pixels),
+        "activations": row(arch),
+        "offsets": data.ArrayLayout(signed(9), arch.pixels),
         "weights": tap(arch),
         "first": 1,
         "last": 1,

@@ -69,7 +69,7 @@ class _Scatter(wiring.Component):
 class Beside(wiring.Component):
     """PeArray or WindowLanes with all accumulators of a vector, ``LATENCY`` cycles later."""
 
-    LATENCY = 2
+    LATENCY = 3
 
     def __init__(self, engine):
         self.engine = engine
@@ -83,7 +83,8 @@ class Beside(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.engine = engine = self.engine
-        connect(m, flipped(self.i), engine.i)
+        # The fast clock takes operands from registers of the fabric.
+        m.d.sync += [engine.i.valid.eq(self.i.valid), engine.i.payload.eq(self.i.payload)]
         m.d.comb += engine.clk2x.eq(self.clk2x)
         if hasattr(engine, "op"):
             m.d.comb += engine.op.eq(self.op)
@@ -94,9 +95,9 @@ class Beside(wiring.Component):
             gather.clk2x.eq(self.clk2x),
             gather.i.eq(engine.o.p.acc),
             self.o.p.acc.eq(gather.o),
-            self.o.valid.eq(delay(m, engine.o.valid, self.LATENCY, reset=True)),
-            self.o.p.keep.eq(delay(m, engine.o.p.keep, self.LATENCY)),
-            self.o.p.tag.eq(delay(m, engine.o.p.tag, self.LATENCY)),
+            self.o.valid.eq(delay(m, engine.o.valid, self.LATENCY - 1, reset=True)),
+            self.o.p.keep.eq(delay(m, engine.o.p.keep, self.LATENCY - 1)),
+            self.o.p.tag.eq(delay(m, engine.o.p.tag, self.LATENCY - 1)),
         ]
         return m
 

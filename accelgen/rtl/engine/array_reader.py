@@ -163,6 +163,7 @@ class ArrayReader(wiring.Component):
             self.run.row.eq(row),
             self.run.bank.eq(delay(m, beat.bank, 2)),
             self.run.phases.eq(delay(m, now.phases, 2)),
+            self.run.wanted.eq(delay(m, beat.inside | (~now.array).replicate(len(beat.inside)), 2)),
         ]
 
         self._operands(m, now, beat, to_array)
@@ -212,18 +213,17 @@ class ArrayReader(wiring.Component):
         """The run, with padding where a lane is outside the map, beside its weights."""
         latency = len(to_array)
         inside = delay(m, beat.inside, latency - 1)
-        pad = Signal(layouts.pixel(self.arch), reset_less=True)
-        activations = Signal(layouts.row(self.arch), reset_less=True)
-        # With the step's first operands, not before the last ones of the step before.
-        pad_value = delay(m, now.pad_value, latency - 2)
-        m.d.sync += pad.eq(pad_value.replicate(self.arch.lanes))
-        for n in range(self.arch.pixels):
-            m.d.sync += activations[n].eq(Mux(inside[n], self.run.data[n], pad))
-
         o = self.o.p
+        # With the step's first operands, not before the last ones of the step before.
+        pad_value = delay(m, now.pad_value, latency - 1)
+        pads = Signal(o.pads.shape(), reset_less=True)
+        for n in range(self.arch.pixels):
+            m.d.sync += pads[n].eq(Mux(inside[n], 0, pad_value))
+
         m.d.comb += [
             self.o.valid.eq(to_array[-1]),
-            o.activations.eq(activations),
+            o.activations.eq(delay(m, self.run.data, 1)),
+            o.pads.eq(pads),
             o.weights.eq(self.weights.word),
             Cat(o.first, o.last, o.keep, o.tag).eq(
                 delay(m, Cat(beat.first, beat.last, beat.keep, now.tag), latency)

@@ -7,8 +7,7 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fast
-from accelgen.rtl.engine.packed import pack
-from accelgen.rtl.engine.pe_chain import FIELD_BITS, PeChain, operand_shape
+from accelgen.rtl.engine.pe_chain import PeChain, operand_shape
 from accelgen.rtl.streams.copies import copies
 from accelgen.rtl.streams.delay import delay
 
@@ -33,7 +32,7 @@ class PeArray(wiring.Component):
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
     i : In(stream of array_operands, always ready)
-        Operands. Weights in [-127, 127].
+        Operands. Weights in [-127, 127]. Double-pumped, activations and pads come from registers.
     o : Out(stream of accumulators, always ready)
         Finished vectors, with ``keep`` and ``tag`` of their last beat.
     """
@@ -57,7 +56,11 @@ class PeArray(wiring.Component):
         operands, weights = [], []
         for j in range(self.arch.pixels // step):
             m.submodules[f"operands{j}"] = skew = _Operands(self.arch)
-            m.d.comb += [skew.pixels[p].eq(self.i.p.activations[j * step + p]) for p in range(step)]
+            for p in range(step):
+                m.d.comb += [
+                    skew.pixels[p].eq(self.i.p.activations[j * step + p]),
+                    skew.pads[p].eq(self.i.p.pads[j * step + p]),
+                ]
             operands.append(skew.operands)
         for oc in range(lanes):
             m.submodules[f"weights{oc}"] = skew = _Weights(self.arch)
@@ -94,16 +97,17 @@ class PeArray(wiring.Component):
 
 
 class _Operands(wiring.Component):
-    """Pixels of one chain in, multiplier operands out: lane k after k + 1 cycles.
+    """Pixels of one chain in, multiplier operands out: lane k after k + 1 cycles; packed, after k.
 
     Double-pumped, both pairs of pixels follow each other in the fast domain, lane k k fast cycles
-    after lane 0.
+    after lane 0. Padding joins on the way.
     """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
             "pixels": In(data.ArrayLayout(layouts.pixel(arch), arch.pe_pixels)),
+            "pads": In(data.ArrayLayout(signed(8), arch.pe_pixels)),
             "operands": Out(data.ArrayLayout(operand_shape(arch), arch.lanes)),
         })
 
@@ -113,26 +117,17 @@ class _Operands(wiring.Component):
         double = self.arch.pe_mode == "double"
         second = second_half(m) if double else None
         for k in range(self.arch.lanes):
-            pixels = [pixel[k] for pixel in self.pixels]
+            seen = zip((pixel[k] for pixel in self.pixels), self.pads, strict=True)
+            pixels = Cat(Cat(pixel) | Cat(pad) for pixel, pad in seen)
             if double:
-                pairs = [
-                    self._register(m, pack(*pixels[n : n + 2], field=FIELD_BITS), f"pair{k}_{n}")
-                    for n in (0, 2)
-                ]
-                operand = to_fast(m, *pairs, second, name=f"operand{k}")
-                operand = delay(m, operand, k, domain="fast")
+                halves = pixels[:16], pixels[16:]
+                operand = to_fast(m, *halves, second, name=f"operand{k}")
+                operand = delay(m, operand, k + 1, domain="fast")
             else:
-                late = [delay(m, pixel, k) for pixel in pixels]
-                packed = late[0] if len(late) == 1 else pack(*late, field=FIELD_BITS)
-                operand = self._register(m, packed, f"operand{k}")
-            m.d.comb += self.operands[k].eq(operand)
+                operand = delay(m, pixels, k + (len(self.pixels) == 1))
+            m.d.comb += self.operands[k].as_value().eq(operand)
 
         return m
-
-    def _register(self, m, value, name):
-        register = Signal(operand_shape(self.arch), name=name, reset_less=True)
-        m.d.sync += register.eq(value)
-        return register
 
 
 class _Weights(wiring.Component):

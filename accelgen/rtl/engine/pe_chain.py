@@ -19,8 +19,8 @@ FIELD_BITS = 18
 
 
 def operand_shape(arch: ArchParams):
-    """What a multiplier takes besides the weight: a pixel, or two in 27 bits (DSP48E2's A)."""
-    return signed(8) if arch.pe_mode == "single" else signed(9 + FIELD_BITS)
+    """What a multiplier takes at a time besides the weight: a pixel, or two."""
+    return data.ArrayLayout(signed(8), 1 if arch.pe_mode == "single" else 2)
 
 
 class PeChain(wiring.Component):
@@ -28,17 +28,18 @@ class PeChain(wiring.Component):
 
     A systolic column for a DSP48E2 cascade: multiplier k takes its operands k cycles after
     multiplier 0 (the caller delays them) and adds its product to the sum coming from k - 1. In mode
-    ``"packed"`` an operand is ``(a1 << 18) + a0``, so the sum is ``(s1 << 18) + s0``; it is split
-    behind the last multiplier, where s1 lacks 1 when s0 is negative.
+    ``"packed"`` its pre-adder makes ``(a1 << 18) + a0`` of two pixels, so the sum is
+    ``(s1 << 18) + s0``; it is split behind the last multiplier, where s1 lacks 1 when s0 is
+    negative. The pixels then come a cycle before the weight.
 
-    Operands of multiplier 0 in cycle t are part of ``acc`` in cycle t + lanes + 3. Of the same
+    The weight of multiplier 0 in cycle t is part of ``acc`` in cycle t + lanes + 3. Of the same
     beat, ``valid`` comes two cycles before, ``first`` one.
     Where there is no beat the last multiplier adds up to 0, so the accumulators need no enable.
 
     In mode ``"double"`` all of it is in domain ``fast`` (engine/double_pump.py): operands come
     there, first of pixels 0 and 1, then of pixels 2 and 3, a weight for both; lane k is k fast
-    cycles late. The first are in fast cycle 2t + 1, and part of ``acc`` in fast cycle 2v + 1, with
-    v = t + lanes / 2 + 2; ``valid`` comes two fabric cycles before v, ``first`` one.
+    cycles late. The weight of the first is in fast cycle 2t + 1, and part of ``acc`` in fast cycle
+    2v + 1, with v = t + lanes / 2 + 2; ``valid`` comes two fabric cycles before v, ``first`` one.
 
     Parameters
     ----------
@@ -79,13 +80,17 @@ class PeChain(wiring.Component):
             valid = delay(m, valid, 2, domain="fast")
             first = delay(m, first, 1, domain="fast")
 
-        operand_bits = len(self.activations[0])
         total = None
         for k in range(lanes):
+            operand, *upper = self.activations[k]
+            low = None
+            if upper:
+                low, operand = operand, Signal(signed(9 + FIELD_BITS), name=f"upper{k}")
+                m.d.comb += operand.eq(upper[0] << FIELD_BITS)
             # A bit more than a product's per doubling of the number of products.
-            bits = operand_bits + 8 + k.bit_length()
+            bits = len(operand) + 8 + k.bit_length()
             total = multiply_add(
-                m, platform, f"lane{k}", self.activations[k], self.weights[k], bits=bits,
+                m, platform, f"lane{k}", operand, self.weights[k], bits=bits, preadd=low,
                 cascade=total, clear=~valid if k == lanes - 1 else None,
                 domain="fast" if double else "sync",
             )  # fmt: skip

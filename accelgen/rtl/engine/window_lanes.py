@@ -24,8 +24,9 @@ FIELD_BITS = 17
 class WindowLanes(wiring.Component):
     """Per lane, over the beats of a vector: the sum of products, or the largest activation.
 
-    MAC and SCALE: ``acc[p][c] = sum of activations[p][c] * weights[c]``, exact in ``acc_bits``
-    bits. MAX: ``acc[p][c] = max of activations[p][c]``; weights are ignored. Takes a beat every
+    With ``x[p][c] = activations[p][c] + offsets[p]``, MAC and SCALE: ``acc[p][c] = sum of
+    x[p][c] * weights[c]``, exact in ``acc_bits`` bits. MAX: ``acc[p][c] = max of x[p][c]``, x of 8
+    bits; weights are ignored. Takes a beat every
     cycle; beats of a vector may have gaps between them. The result of a vector is at ``o`` for one
     cycle, ``timing.window_lanes_latency`` cycles after its last beat.
 
@@ -42,7 +43,7 @@ class WindowLanes(wiring.Component):
     op : In(2)
         WindowOp. Static while beats flow.
     i : In(stream of window_operands, always ready)
-        Operands. Not -256 in both factors.
+        Operands. x of 9 bits; not -256 in both factors.
     o : Out(stream of accumulators, always ready)
         Finished vectors, with ``keep`` of their last beat.
     """
@@ -60,13 +61,16 @@ class WindowLanes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         step = self.arch.pe_pixels
+        if self.arch.pe_mode == "double":
+            fast_domain(m, self.clk2x)
 
         largest = Signal(reset_less=True)
         m.d.sync += largest.eq(self.op == WindowOp.MAX)
-        # Cycle 1: the maximum goes the way of the products, times 1.
+        # The maximum goes the way of the products, times 1.
         weights = Signal(layouts.tap(self.arch), reset_less=True)
         for c in range(self.arch.lanes):
             m.d.sync += weights[c].eq(Mux(largest, 1, self.i.p.weights[c]))
+        activations, weights = delay(m, self.i.p.activations, 1), delay(m, weights, 1)
 
         coming = delay(m, self.i.valid, self.latency - 2, reset=True)
         first = delay(m, self.i.valid & self.i.p.first, self.latency - 2, reset=True)
@@ -75,17 +79,18 @@ class WindowLanes(wiring.Component):
             self.o.p.keep.eq(delay(m, self.i.p.keep, self.latency)),
         ]
 
+        offsets = self._offsets(m)
         for j in range(self.arch.pixels // step):
             for c in range(self.arch.lanes):
                 m.submodules[f"lane{j}_{c}"] = lane = _Lane(self.arch)
                 m.d.comb += [
-                    lane.clk2x.eq(self.clk2x),
                     lane.weight.eq(weights[c]),
+                    lane.offset.eq(offsets[j]),
                     lane.largest.eq(largest),
                     lane.coming.eq(coming),
                     lane.first.eq(first),
                     *(
-                        pixel.eq(self.i.p.activations[j * step + p][c])
+                        pixel.eq(activations[j * step + p][c])
                         for p, pixel in enumerate(lane.pixels)
                     ),
                     *(
@@ -96,19 +101,47 @@ class WindowLanes(wiring.Component):
 
         return m
 
+    def _offsets(self, m):
+        """What the pre-adders of each multiplier add, beside the pixels' operands."""
+        step = self.arch.pe_pixels
+        shape = signed(9 if step == 1 else FIELD_BITS + 10)
+        registers = []
+        for n, offset in enumerate(self.i.p.offsets[:: min(step, 2)]):
+            register = Signal(shape, name=f"offset{n}", reset_less=True)
+            if step > 1:
+                offset = pack(offset - 128, self.i.p.offsets[2 * n + 1], field=FIELD_BITS)
+            m.d.sync += register.eq(offset)
+            registers.append(register)
+        if self.arch.pe_mode != "double":
+            return registers
+        second = second_half(m)
+        pairs = zip(registers[::2], registers[1::2], strict=True)
+        return [_to_operand(m, *pair, second, f"offsets{j}") for j, pair in enumerate(pairs)]
+
+
+def _to_operand(m, first, second, second_half, name):
+    """One after the other in the fast domain, four fast cycles after they were at the input."""
+    return delay(m, to_fast(m, first, second, second_half, name=name), 1, domain="fast")
+
+
+def _join(a0, a1):
+    """``(a1 << FIELD_BITS) + a0 + 128``: no borrow, and no adder."""
+    return Cat(a0[:-1], ~a0[-1], Const(0, FIELD_BITS - len(a0)), a1).as_signed()
+
 
 class _Lane(wiring.Component):
     """One channel of the pixels that share a multiplier.
 
-    ``weight`` is one cycle late, ``coming`` (a beat) and ``first`` (of a beat) are the latency of
+    ``pixels`` and ``offset`` are one cycle late, double-pumped ``offset`` four fast cycles;
+    ``weight`` is two cycles late, ``coming`` (a beat) and ``first`` (of a beat) the latency of
     WindowLanes less 2. Where there is no beat the product is 0.
     """
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "clk2x": In(1),
-            "pixels": In(data.ArrayLayout(signed(9), arch.pe_pixels)),
+            "pixels": In(data.ArrayLayout(signed(8), arch.pe_pixels)),
+            "offset": In(signed(9 if arch.pe_mode == "single" else FIELD_BITS + 10)),
             "weight": In(signed(9)),
             "largest": In(1),
             "coming": In(1),
@@ -120,12 +153,11 @@ class _Lane(wiring.Component):
         m = Module()
 
         # A register of its own, for as many loads as a lane has.
-        self._largest = Signal(name="is_largest", reset_less=True)
+        self._largest = Signal(name="is_largest", reset_less=True, attrs={"keep": 1})
         m.d.sync += self._largest.eq(self.largest)
 
-        # Cycle 1: pack. 2 to 4: the multiplier's registers. Then accumulate.
+        # Cycles 2 to 5: the multiplier's registers. Then accumulate.
         if self.arch.pe_mode == "double":
-            fast_domain(m, self.clk2x)
             self._double(m, platform)
         else:
             self._single(m, platform)
@@ -135,13 +167,12 @@ class _Lane(wiring.Component):
     def _single(self, m, platform):
         valid, first = delay(m, self.coming, 1), delay(m, self.first, 1)
         packed = len(self.pixels) == 2
-        operand = Signal(signed(FIELD_BITS + 10) if packed else signed(9), reset_less=True)
-        m.d.sync += operand.eq(
-            pack(*self.pixels, field=FIELD_BITS) if packed else self.pixels[0]
-        )  # fmt: skip
+        operand = Signal(self.offset.shape())
+        m.d.comb += operand.eq(_join(*self.pixels) if packed else self.pixels[0])
         result = multiply_add(
-            m, platform, "multiply", operand, self.weight, bits=len(operand) + 9, clear=~self.coming
-        ).value
+            m, platform, "multiply", operand, self.weight, preadd=self.offset,
+            bits=len(operand) + 9, clear=~self.coming,
+        ).value  # fmt: skip
         values = unpack(result, field=FIELD_BITS) if packed else [(result, Const(0, 1))]
         for pixel, (value, carry) in enumerate(values):
             acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
@@ -154,20 +185,18 @@ class _Lane(wiring.Component):
 
     def _double(self, m, platform):
         """Two packed pairs follow each other in the fast domain, from the multiplier on."""
-        pairs = [Signal(signed(FIELD_BITS + 10), name=f"pair{n}", reset_less=True) for n in (0, 1)]
-        m.d.sync += [
-            pair.eq(pack(self.pixels[2 * n], self.pixels[2 * n + 1], field=FIELD_BITS))
-            for n, pair in enumerate(pairs)
-        ]
-        operand = to_fast(m, *pairs, second_half(m), name="operand")
+        pairs = self.pixels.as_value()[:16], self.pixels.as_value()[16:]
+        pixels = _to_operand(m, *pairs, second_half(m), "pixels")
+        operand = Signal(self.offset.shape())
+        m.d.comb += operand.eq(_join(pixels[:8], pixels[8:]))
         weight = Signal(signed(9), name="fast_weight", reset_less=True)
         m.d.fast += weight.eq(self.weight)
         # The first product shows in an even cycle, what clears it one cycle earlier.
         coming = delay(m, self.coming, 1, domain="fast")
         valid, first = delay(m, coming, 1, domain="fast"), delay(m, self.first, 2, domain="fast")
         result = multiply_add(
-            m, platform, "multiply", operand, weight, bits=len(operand) + 9, clear=~coming,
-            domain="fast",
+            m, platform, "multiply", operand, weight, preadd=self.offset, bits=len(operand) + 9,
+            clear=~coming, domain="fast",
         ).value  # fmt: skip
         for pixel, (value, carry) in enumerate(unpack(result, field=FIELD_BITS)):
             self._accumulate(m, pixel, value[:FIELD_BITS].as_signed(), carry, valid, first)

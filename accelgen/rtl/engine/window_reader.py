@@ -125,6 +125,7 @@ class WindowReader(wiring.Component):
             self.run.row.eq(delay(m, rows.o.p.row, 1)),
             self.run.bank.eq(delay(m, beat.bank, 1)),
             self.run.phases.eq(step.ring_raster.phases),
+            self.run.wanted.eq(delay(m, beat.inside, 1)),
         ]
         self._operands(m, beat, in_flight)
         return m
@@ -180,25 +181,25 @@ class WindowReader(wiring.Component):
         return Mux(is_mac, ring.read.available, ~is_scale | self.vector.valid)
 
     def _operands(self, m, beat, in_flight):
-        """The run, with padding where a lane is outside the map, minus SCALE's zero point."""
+        """The run, and what is added to it: padding outside the map, minus SCALE's zero point."""
         latency = len(in_flight)
         raster = self.step.ring_raster
         inside = delay(m, beat.inside, latency - 1)
-        pad, zero = Signal(signed(8), reset_less=True), Signal(signed(8), reset_less=True)
+        is_scale = self.step.window_op == isa.WindowOp.SCALE
+        seen, unseen = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
         m.d.sync += [
-            pad.eq(raster.pad_value),
-            zero.eq(Mux(self.step.window_op == isa.WindowOp.SCALE, raster.pad_value, 0)),
+            seen.eq(Mux(is_scale, -raster.pad_value, 0)),
+            unseen.eq(Mux(is_scale, 0, raster.pad_value)),
         ]
-        activations = Signal.like(self.o.p.activations, reset_less=True)
-        for n in range(self.arch.pixels):
-            for lane in range(self.arch.lanes):
-                seen = Mux(inside[n], self.run.data[n][lane], pad)
-                m.d.sync += activations[n][lane].eq(seen - zero)
-
         o = self.o.p
+        offsets = Signal(o.offsets.shape(), reset_less=True)
+        for n in range(self.arch.pixels):
+            m.d.sync += offsets[n].eq(Mux(inside[n], seen, unseen))
+
         m.d.comb += [
             self.o.valid.eq(in_flight[-1]),
-            o.activations.eq(activations),
+            o.activations.eq(self.run.data),
+            o.offsets.eq(offsets),
             Cat(o.first, o.last, o.keep).eq(
                 delay(m, Cat(beat.first, beat.last, beat.keep), latency)
             ),

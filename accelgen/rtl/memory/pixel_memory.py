@@ -56,6 +56,8 @@ class RunPort(wiring.Signature):
         Where lane 0 is. Lane l is l words behind it; in phases: of the same phase.
     phases : Out(1)
         The map is stored in phases; its first row is even.
+    wanted : Out(P)
+        Lanes to read; the others are 0.
     data : In(row)
         ``timing.run_latency`` cycles after ``en``.
     """
@@ -66,6 +68,7 @@ class RunPort(wiring.Signature):
             "row": Out(ROW_BITS),
             "bank": Out(shift_bits(arch)),
             "phases": Out(1),
+            "wanted": Out(arch.pixels),
             "data": In(layouts.row(arch)),
         })
 
@@ -160,6 +163,7 @@ class PixelMemory(wiring.Component):
         m.d.comb += [
             rotator.i.eq(Cat(bank.run_rdata for bank in banks)),
             rotator.shift.eq(delay(m, self.run.bank, 2)),
+            rotator.wanted.eq(delay(m, self.run.wanted, 2)),
             self.run.data.eq(rotator.o),
         ]
 
@@ -167,9 +171,10 @@ class PixelMemory(wiring.Component):
 
 
 class _Rotator(wiring.Component):
-    """Lane l of ``o`` is lane (l + shift) mod P of ``i``, two bits of ``shift`` per cycle.
+    """Lane l of ``o`` is lane (l + shift) mod P of ``i``, or 0; two bits of ``shift`` per cycle.
 
-    ``shift`` comes a cycle before ``i``.
+    ``shift`` and ``wanted`` come a cycle before ``i``. What is not wanted is the reset of the last
+    register, and takes no LUT.
     """
 
     def __init__(self, arch: ArchParams):
@@ -177,6 +182,7 @@ class _Rotator(wiring.Component):
         super().__init__({
             "i": In(layouts.row(arch)),
             "shift": In(shift_bits(arch)),
+            "wanted": In(arch.pixels),
             "o": Out(layouts.row(arch)),
         })
 
@@ -186,7 +192,11 @@ class _Rotator(wiring.Component):
         pixels = self.arch.pixels
         lanes = [self.i[n].as_value() for n in range(pixels)]
         shift = self.shift
-        for low in range(0, (pixels - 1).bit_length(), 2):
+        stages = range(0, (pixels - 1).bit_length(), 2)
+        if not stages:
+            return self._single(m, lanes[0])
+        wanted = delay(m, self.wanted, len(stages))
+        for low in stages:
             step = 1 << low
             choices = copies(m, shift[:2], -(-pixels // _LANES_PER_COPY), name=f"by{step}")
             rotated = []
@@ -197,8 +207,16 @@ class _Rotator(wiring.Component):
                     for k in range(1 << len(choice)):
                         with m.Case(k):
                             m.d.sync += lane.eq(lanes[(n + k * step) % pixels])
+                if low == stages[-1]:
+                    with m.If(~wanted[n]):
+                        m.d.sync += lane.eq(0)
                 rotated.append(lane)
             lanes, shift = rotated, delay(m, shift, 1)[2:]
         m.d.comb += self.o.as_value().eq(Cat(lanes))
 
+        return m
+
+    def _single(self, m, lane):
+        """Nothing to rotate."""
+        m.d.comb += self.o.as_value().eq(Mux(delay(m, self.wanted, 1), lane, 0))
         return m

@@ -458,14 +458,18 @@ class Bench:
         return operands
 
     def operand(self, geometry, beat, word):
-        """Bits of layouts.array_operands: activations, weights, first, last, keep, tag."""
+        """Bits of layouts.array_operands: activations, pads, weights, first, last, keep, tag."""
         arch = self.arch
         stored = self.group_pixels(beat.input_group)
-        pad = np.full(arch.lanes, geometry.pad_value)
-        lanes = [pad if p is None else stored[geometry.stored(p, arch.pixels)] for p in beat.pixels]
+        none = np.zeros(arch.lanes, int)
+        lanes = [
+            none if p is None else stored[geometry.stored(p, arch.pixels)] for p in beat.pixels
+        ]
+        pads = [geometry.pad_value * (p is None) for p in beat.pixels]
         bits, at = join(lanes, 8), 8 * arch.lanes * arch.pixels
         for value, width in (
-            (word, 8 * arch.lanes**2), (beat.first, 1), (beat.last, 1),
+            (join(pads, 8), 8 * arch.pixels), (word, 8 * arch.lanes**2),
+            (beat.first, 1), (beat.last, 1),
             (sum(k << n for n, k in enumerate(beat.keep)), arch.pixels),
             (self.tag, layouts.TAG_BITS),
         ):  # fmt: skip

@@ -104,9 +104,16 @@ def random_vectors(rng, count):
         a = rng.integers(-128, 128, (beats, arch.pixels, arch.lanes))
         w = rng.integers(-127, 128, (beats, arch.lanes, arch.lanes))
         a = np.where(rng.random(a.shape) < 0.25, rng.choice([-128, 127], a.shape), a)
+        a = np.where(rng.random((beats, arch.pixels, 1)) < 0.25, a[:, :, :1], a)
         w = np.where(rng.random(w.shape) < 0.25, rng.choice([-127, 127], w.shape), w)
         vectors.append((a, w, int(rng.integers(1 << arch.pixels))))
     return vectors
+
+
+def padded(rng, a):
+    """Activations and pads of a beat: some pixels of equal activations are given as padding."""
+    pad = (a == a[:, :1]).all(1) & (rng.random(len(a)) < 0.5)
+    return np.where(pad[:, None], 0, a), np.where(pad, a[:, 0], 0)
 
 
 async def run_vectors(dut, vectors, *, gap):
@@ -123,10 +130,12 @@ async def run_vectors(dut, vectors, *, gap):
             while rng.random() < gap:
                 stimulus.append(None)
             first, last = beat == 0, beat == len(a) - 1
-            operands = join(a[beat], 8) | join(w[beat], 8) << (8 * arch.pixels * arch.lanes)
+            seen, pads = padded(rng, a[beat])
+            operands = join(seen, 8) | join(pads, 8) << (8 * arch.pixels * arch.lanes)
+            operands |= join(w[beat], 8) << (8 * arch.pixels * (arch.lanes + 1))
             marks = first | last << 1 | (keep if last else int(rng.integers(4))) << 2
             marks |= (tag if last else 0) << (2 + arch.pixels)
-            bits = 8 * arch.lanes * (arch.pixels + arch.lanes)
+            bits = 8 * (arch.lanes * (arch.pixels + arch.lanes) + arch.pixels)
             stimulus.append(operands | marks << bits)
         acc = np.einsum("bpi,boi->po", a, w)
         expected[len(stimulus) - 1 + latency] = (acc, keep | tag << arch.pixels)

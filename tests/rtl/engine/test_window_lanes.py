@@ -71,7 +71,7 @@ async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
         ([-256, 0], [255]), ([-1, 0], [1]), ([-1, 0, 1], [-1, 0, 1]),
     ]:  # fmt: skip
         vectors = [
-            (rng.choice(x_choices, x.shape), rng.choice(w_choices, w.shape), keep)
+            (pixels_of(rng, x_choices, x.shape), rng.choice(w_choices, w.shape), keep)
             for x, w, keep in random_vectors(6, 8)
         ]
         await run_vectors(dut, WindowOp.MAC, vectors)
@@ -93,18 +93,33 @@ def bench_arch():
 
 
 def random_vectors(seed, count, *, low=-255, high=255):
-    """Vectors of 1 to 25 beats (activations, weights, keep), a quarter of the values extreme."""
+    """Vectors of 1 to 25 beats (activations plus offsets, weights, keep), many values extreme.
+
+    The activations of a pixel are at most 255 apart: they share an offset.
+    """
     arch = bench_arch()
     rng = np.random.default_rng(seed)
     vectors = []
     for _ in range(count):
         beats = int(rng.choice([1, 1, 2, 9, 25]))
-        x = rng.integers(low, high + 1, (beats, arch.pixels, arch.lanes))
+        x = rng.integers(-128, 128, (beats, arch.pixels, arch.lanes))
         w = rng.integers(-255, 256, (beats, arch.lanes))
-        x = np.where(rng.random(x.shape) < 0.25, rng.choice([low, high], x.shape), x)
+        x = np.where(rng.random(x.shape) < 0.25, rng.choice([-128, 127], x.shape), x)
+        x = x + pixels_of(rng, [low + 128, high - 127, 0], x.shape)
         w = np.where(rng.random(w.shape) < 0.25, rng.choice([-255, 255], w.shape), w)
         vectors.append((x, w, int(rng.integers(1 << arch.pixels))))
     return vectors
+
+
+def pixels_of(rng, choices, shape):
+    """A choice for each pixel, the same in all its lanes."""
+    return np.broadcast_to(rng.choice(choices, (*shape[:2], 1)), shape)
+
+
+def split_offsets(rng, x):
+    """Activations of 8 bits, and an offset per pixel: any that makes the sum ``x``."""
+    offsets = rng.integers(np.maximum(x.max(1) - 127, -256), np.minimum(x.min(1) + 129, 256))
+    return x - offsets[:, None], offsets
 
 
 async def begin(dut):
@@ -121,9 +136,12 @@ async def run_vectors(dut, op, vectors, *, gap=0.0):
             while rng.random() < gap:
                 stimulus.append(None)
             last = beat == len(x) - 1
-            operands = join(x[beat], 9) | join(w[beat], 9) << (9 * arch.pixels * arch.lanes)
+            activations, offsets = split_offsets(rng, x[beat])
+            operands = join(activations, 8) | join(offsets, 9) << (8 * arch.pixels * arch.lanes)
+            operands |= join(w[beat], 9) << (arch.pixels * (8 * arch.lanes + 9))
             marks = (beat == 0) | last << 1 | (keep if last else int(rng.integers(4))) << 2
-            stimulus.append(operands | marks << (9 * arch.lanes * (arch.pixels + 1)))
+            bits = arch.pixels * (8 * arch.lanes + 9) + 9 * arch.lanes
+            stimulus.append(operands | marks << bits)
         acc = x.max(0) if op == WindowOp.MAX else (x * w[:, None]).sum(0)
         expected[len(stimulus) - 1 + latency_of(arch)] = (acc, keep)
 

@@ -320,8 +320,10 @@ class Bench:
     def compare(self, bits, geometry, beat):
         """Against bits of layouts.window_operands."""
         arch = self.arch
-        activations = split(bits, 9, (arch.pixels, arch.lanes))
-        bits >>= activations.size * 9
+        activations = split(bits, 8, (arch.pixels, arch.lanes))
+        bits >>= activations.size * 8
+        activations = activations + split(bits, 9, (arch.pixels, 1))
+        bits >>= arch.pixels * 9
         weights = split(bits, 9, (arch.lanes,))
         bits >>= arch.lanes * 9
         marks = [beat.first, beat.last, *beat.keep]

@@ -40,6 +40,8 @@ def test_runs_and_rows(pixels, depth):
             ctx.set(dut.run.row, row)
             ctx.set(dut.run.bank, slot ^ swapped)
             ctx.set(dut.run.phases, phases)
+            wanted = rng.integers(2, size=pixels) | int(rng.integers(2))
+            ctx.set(dut.run.wanted, sum(int(w) << n for n, w in enumerate(wanted)))
             # ... which reaches the RAM a cycle later: after this cycle's write.
             access = rng.choice(["read", "write", "none"])
             address = int(rng.integers(0, depth))
@@ -62,9 +64,8 @@ def test_runs_and_rows(pixels, depth):
             if en:
                 slots = slot + np.arange(pixels)
                 rows = row + slots // pixels * (1 + phases)
-                expected_runs[cycle + timing.run_latency(pixels)] = stored[
-                    rows % depth, slots % pixels ^ swapped
-                ].copy()
+                run = stored[rows % depth, slots % pixels ^ swapped]
+                expected_runs[cycle + timing.run_latency(pixels)] = run * wanted[:, None]
 
             for expected, port in ((expected_runs, dut.run.data), (expected_rows, dut.row_rdata)):
                 if cycle in expected:
