@@ -79,7 +79,9 @@ class Datapath(wiring.Component):
         m.submodules.array = array = ArrayPath(arch)
         m.submodules.window = window = WindowPath(arch)
         m.submodules.output = output = OutputPath(arch)
-        m.submodules.residual = residual = RowReader(arch)
+        m.submodules.residual = residual = RowReader(
+            arch, slow=arch.pixels >= 4 * arch.chain_pixels
+        )
         m.submodules.made = made = StreamShare(row, 3)  # array -> window or output
         m.submodules.rows = rows = StreamShare(row, 2)  # residual -> output (add) or window (scale)
         m.submodules.vector = vector = StreamRegister(layouts.pixel(arch))

@@ -10,24 +10,28 @@ from accelgen.rtl.memory.pixel_memory import ROW_BITS
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.delay import delay
 from accelgen.rtl.streams.loop_counter import LoopCounter
-from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.queue import RegisterQueue, StreamQueue
 
 __all__ = ["RowReader"]
 
-#: Rows the queue holds: covers the memory's latency and the way back of its room.
-_QUEUE = 8
+#: Rows held: a queue of so many covers the memory's latency and the way back of its room, for a
+#: row per cycle; so many registers in a row do for one in four.
+_QUEUE, _SLOW_QUEUE = 8, 3
 
 
 class RowReader(wiring.Component):
     """Reads ``rows`` rows of each of ``groups`` channel groups, in order.
 
     Row r of group g is feature row ``base + g * stride + r``. Asks for no more rows than its
-    queue has room for.
+    queue has room for. Who takes a row in four cycles or more (``slow``) gets a queue of registers,
+    which take no LUTs; LUT RAM takes half a one per bit.
 
     Parameters
     ----------
     arch : ArchParams
         Hardware knobs. Uses ``lanes`` and ``pixels``.
+    slow : bool
+        Rows are taken every four cycles at most.
 
     Members
     -------
@@ -47,8 +51,9 @@ class RowReader(wiring.Component):
         The map has been read, and its last row taken.
     """
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self, arch: ArchParams, *, slow: bool = False):
         self.arch = arch
+        self.slow = slow
         super().__init__({
             "start": In(1),
             "base": In(ROW_BITS),
@@ -64,8 +69,12 @@ class RowReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.queue = queue = StreamQueue(layouts.row(self.arch), depth=_QUEUE)
-        m.submodules.room = room = Credits(_QUEUE)
+        row_shape = layouts.row(self.arch)
+        m.submodules.room = room = Credits(_SLOW_QUEUE if self.slow else _QUEUE)
+        if self.slow:
+            m.submodules.queue = queue = RegisterQueue(row_shape, depth=_SLOW_QUEUE)
+        else:
+            m.submodules.queue = queue = StreamQueue(row_shape, depth=_QUEUE)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
         # The map, latched: the next step's settings may be there before its start.

@@ -69,7 +69,7 @@ class StoreUnit(wiring.Component):
         m = Module()
 
         # feature memory -> reader -> narrower -> DMA writer, or weight loader
-        m.submodules.reader = reader = RowReader(self.arch)
+        m.submodules.reader = reader = RowReader(self.arch, slow=self.arch.row_beats >= 4)
         m.submodules.narrower = narrower = Narrower(layouts.row(self.arch), layouts.beat())
         connect(m, reader.request, flipped(self.row_request))
         connect(m, flipped(self.row_data), reader.data)

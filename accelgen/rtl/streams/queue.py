@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["StreamQueue"]
+__all__ = ["RegisterQueue", "StreamQueue"]
 
 #: Bits that are read with one address register: more would be too many loads.
 _BITS_PER_ADDRESS = 448
@@ -101,3 +101,50 @@ class StreamQueue(wiring.Component):
             ]
             words.append(read.data)
         return Cat(words)
+
+
+class RegisterQueue(wiring.Component):
+    """First-in first-out queue in registers one behind the other: no LUT per bit.
+
+    Full rate; ``o.valid`` and ``o.payload`` come out of registers, ``i.ready`` does not.
+
+    Parameters
+    ----------
+    shape : shape-like
+        Shape of one payload.
+    depth : int
+        Payloads held at once.
+
+    Members
+    -------
+    i : In(stream of shape)
+        Payloads in.
+    o : Out(stream of shape)
+        Payloads out, in order, ``depth`` or more cycles later.
+    """
+
+    def __init__(self, shape, *, depth: int):
+        self.depth = depth
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform):
+        m = Module()
+
+        valid, payload, room = self.i.valid, self.i.payload, Signal()
+        rooms = [room]
+        m.d.comb += self.i.ready.eq(room)
+        for n in range(self.depth):
+            held, next_room = Signal(name=f"held{n}"), Signal(name=f"room{n}")
+            register = Signal.like(payload, name=f"payload{n}", reset_less=True)
+            m.d.comb += rooms[-1].eq(~held | next_room)
+            with m.If(rooms[-1]):
+                m.d.sync += [held.eq(valid), register.eq(payload)]
+            valid, payload = held, register
+            rooms.append(next_room)
+        m.d.comb += [
+            rooms[-1].eq(self.o.ready),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(payload),
+        ]
+
+        return m

@@ -17,9 +17,9 @@ MAPS = [
 ]
 
 
-def run_maps(*, grant, accept, seed=0):
+def run_maps(*, grant, accept, slow=False, seed=0):
     """Rows that left per map; each row carries its feature row, and the cycles they left in."""
-    dut = RowReader(ARCH)
+    dut = RowReader(ARCH, slow=slow)
     chance = random.Random(seed)
     rows, cycles = [], []
 
@@ -77,8 +77,16 @@ def test_a_row_per_cycle_when_nothing_waits():
     assert cycles[38] - cycles[0] == 38
 
 
+def test_registers_hold_enough_for_a_row_in_four_cycles():
+    rows, cycles = run_maps(grant=1.0, accept=1.0, slow=True)
+
+    assert rows == expected_rows()
+    assert cycles[38] - cycles[0] <= 3 * 38
+
+
+@pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize(("grant", "accept"), [(0.3, 1.0), (1.0, 0.2), (0.5, 0.5)])
-def test_in_order_under_stalls(grant, accept):
-    rows, _ = run_maps(grant=grant, accept=accept)
+def test_in_order_under_stalls(grant, accept, slow):
+    rows, _ = run_maps(grant=grant, accept=accept, slow=slow)
 
     assert rows == expected_rows()
