@@ -66,7 +66,7 @@ class Datapath(wiring.Component):
             "run": Out(RunPort(arch)),
             "residual_read": Out(stream.Signature(ROW_BITS)),
             "residual_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
-            "write": Out(stream.Signature(layouts.row_write(arch))),
+            "write": Out(stream.Signature(layouts.row_choice(arch))),
             **{name: In(signature) for name, signature in weight_streams(arch).items()},
             **dict.fromkeys(self.EVENTS, Out(1)),
         })

@@ -12,7 +12,7 @@ __all__ = [
     "TAG_BITS", "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param",
     "dma_request", "fault", "fields", "front", "image_address", "pixel", "pixels", "pumped_pixels",
     "raster_beat", "row",
-    "row_write", "table_write", "tap", "weight_word", "window_operands",
+    "row_choice", "row_write", "table_write", "tap", "weight_word", "window_operands",
 ]  # fmt: skip
 
 #: Steps are told apart modulo four: what is left of the one before, the one at work, the next.
@@ -48,6 +48,15 @@ def row(arch: ArchParams) -> data.ArrayLayout:
 def row_write(arch: ArchParams) -> data.StructLayout:
     """A row and the feature row it goes to; ``phases``: its upper half to the other of the pair."""
     return data.StructLayout({"row": 16, "data": row(arch), "phases": 1})
+
+
+def row_choice(arch: ArchParams) -> data.StructLayout:
+    """A row_write before it is chosen where the row comes from: ``straight`` or ``data``."""
+    return data.StructLayout({
+        "write": row_write(arch),
+        "straight": row(arch),
+        "from_straight": 1,
+    })
 
 
 def pixels(arch: ArchParams) -> data.ArrayLayout:

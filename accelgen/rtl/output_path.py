@@ -35,7 +35,7 @@ class OutputPath(wiring.Component):
         to the one that the step does not want.
     residual : In(stream of row)
         The map to add.
-    write : Out(stream of row_write)
+    write : Out(stream of row_choice)
         To the feature memory.
     done : Out(1)
         Pulse: all of the step has been written.
@@ -51,7 +51,7 @@ class OutputPath(wiring.Component):
             "straight": In(stream.Signature(layouts.row(arch))),
             "chained": In(stream.Signature(layouts.row(arch))),
             "residual": In(stream.Signature(layouts.row(arch))),
-            "write": Out(stream.Signature(layouts.row_write(arch))),
+            "write": Out(stream.Signature(layouts.row_choice(arch))),
             "done": Out(1),
         })
 

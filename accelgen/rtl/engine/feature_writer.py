@@ -6,12 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
-from accelgen.rtl.streams.copies import copies
 
 __all__ = ["FeatureWriter"]
-
-#: Pixels of a row that share a register of their selection.
-_PIXELS_PER_COPY = 4
 
 
 class FeatureWriter(wiring.Component):
@@ -40,8 +36,9 @@ class FeatureWriter(wiring.Component):
         Rows are at ``straight``. Static like ``step``.
     vector : In(stream of row_write)
         Squeezed vectors; only lane 0 is looked at, the others are written with anything.
-    o : Out(stream of row_write)
-        To the feature memory. Comes out of registers.
+    o : Out(stream of row_choice)
+        To the feature memory, which has a choice between rows anyway: a LUT per bit for both.
+        Comes out of registers.
     done : Out(1)
         Pulse: ``o`` was taken for the last time in this step.
     """
@@ -57,7 +54,7 @@ class FeatureWriter(wiring.Component):
             "straight": In(stream.Signature(layouts.row(arch))),
             "from_straight": In(1),
             "vector": In(stream.Signature(layouts.row_write(arch))),
-            "o": Out(stream.Signature(layouts.row_write(arch))),
+            "o": Out(stream.Signature(layouts.row_choice(arch))),
             "done": Out(1),
         })
 
@@ -73,8 +70,9 @@ class FeatureWriter(wiring.Component):
         vectors = Signal.like(self.step.groups)
         want_vectors = Signal()  # vectors != 0
         m.d.comb += [
-            self.o.p.row.eq(address),
-            self.o.p.phases.eq(phases),
+            self.o.p.write.row.eq(address),
+            self.o.p.write.phases.eq(phases),
+            self.o.p.from_straight.eq(straight),
             advance.eq(~self.o.valid | self.o.ready),
             self.vector.ready.eq(advance & want_vectors),
             use_vector.eq(self.vector.valid & want_vectors),
@@ -92,23 +90,13 @@ class FeatureWriter(wiring.Component):
             m.d.sync += [address.eq(row), phases.eq(self.step.out_phases)]
             with m.If(use_vector):
                 m.d.sync += [address.eq(self.vector.p.row), phases.eq(0)]
-        sources = copies(
-            m, self.from_straight, -(-self.arch.pixels // _PIXELS_PER_COPY), name="straight"
-        )
-        for p in range(self.arch.pixels):
-            m.submodules[f"pixel{p}"] = pixel = _Pixel(self.arch)
-            m.d.comb += [
-                pixel.advance.eq(advance),
-                pixel.from_straight.eq(sources[p // _PIXELS_PER_COPY]),
-                pixel.i.eq(self.i.payload[p]),
-                pixel.straight.eq(self.straight.payload[p]),
-                self.o.p.data[p].eq(pixel.o),
-            ]
-            if p == 0:
-                m.d.comb += [
-                    pixel.use_vector.eq(use_vector),
-                    pixel.vector.eq(self.vector.p.data[0]),
-                ]
+        rows = Signal.like(self.i.payload, name="rows", reset_less=True)
+        straights = Signal.like(self.straight.payload, name="straights", reset_less=True)
+        with m.If(advance):
+            m.d.sync += [rows.eq(self.i.payload), straights.eq(self.straight.payload)]
+            with m.If(use_vector):
+                m.d.sync += rows[0].eq(self.vector.p.data[0])
+        m.d.comb += [self.o.p.write.data.eq(rows), self.o.p.straight.eq(straights)]
 
         with m.If(take_vector):
             m.d.sync += [vectors.eq(vectors - 1), want_vectors.eq(vectors != 1)]
@@ -149,31 +137,3 @@ class FeatureWriter(wiring.Component):
                 wanted.eq(self.step.write),
             ]
         return row, wanted
-
-
-class _Pixel(wiring.Component):
-    """A pixel of the row on its way."""
-
-    def __init__(self, arch: ArchParams):
-        pixel = layouts.pixel(arch)
-        super().__init__({
-            "advance": In(1),
-            "from_straight": In(1),
-            "use_vector": In(1),
-            "i": In(pixel),
-            "straight": In(pixel),
-            "vector": In(pixel),
-            "o": Out(pixel),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-
-        held = Signal.like(self.o, reset_less=True)
-        with m.If(self.advance):
-            m.d.sync += held.eq(Mux(self.from_straight, self.straight, self.i))
-            with m.If(self.use_vector):
-                m.d.sync += held.eq(self.vector)
-        m.d.comb += self.o.eq(held)
-
-        return m

@@ -34,7 +34,7 @@ class FeatureMemory(wiring.Component):
     -------
     run : In(RunPort)
         Run port of the array's reader, ``timing.run_latency(pixels)`` cycles.
-    write, load : In(stream of row_write)
+    write, load : In(stream of row_choice), In(stream of row_write)
         Rows to write; ``load`` in no phases.
     residual_read, store_read : In(stream of row index)
         Rows to read.
@@ -46,7 +46,7 @@ class FeatureMemory(wiring.Component):
         self.arch = arch
         super().__init__({
             "run": In(RunPort(arch)),
-            "write": In(stream.Signature(layouts.row_write(arch))),
+            "write": In(stream.Signature(layouts.row_choice(arch))),
             "load": In(stream.Signature(layouts.row_write(arch))),
             "residual_read": In(stream.Signature(ROW_BITS)),
             "store_read": In(stream.Signature(ROW_BITS)),
@@ -62,11 +62,14 @@ class FeatureMemory(wiring.Component):
         )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
-        # What is written is held for a cycle, with copies of its strobe for the choice of data.
-        held = Signal(layouts.row_write(self.arch), reset_less=True)
+        # What is written is held for a cycle, with copies of what its data are chosen by.
+        choice = Signal(layouts.row_choice(self.arch), reset_less=True)
+        held = choice.write
         writing = Signal()
-        m.d.sync += [writing.eq(self.write.valid), held.eq(self.write.payload)]
-        strobes = copies(m, self.write.valid, -(-self.arch.pixels // _LANES_PER_COPY), name="write")
+        m.d.sync += [writing.eq(self.write.valid), choice.eq(self.write.payload)]
+        count = -(-self.arch.pixels // _LANES_PER_COPY)
+        strobes = copies(m, self.write.valid, count, name="write")
+        straights = copies(m, self.write.p.from_straight, count, name="straight")
 
         # Cycle 0: choose a client.
         busy = Signal(3)  # write, residual_read, load
@@ -90,11 +93,11 @@ class FeatureMemory(wiring.Component):
             phases.eq(busy[0] & held.phases),
             residual.eq(self.residual_read.valid & self.residual_read.ready),
             store.eq(self.store_read.valid & self.store_read.ready),
-            *(
-                data[n].eq(Mux(strobes[n // _LANES_PER_COPY], held.data[n], self.load.p.data[n]))
-                for n in range(self.arch.pixels)
-            ),
         ]
+        for n in range(self.arch.pixels):
+            write_here, straight = strobes[n // _LANES_PER_COPY], straights[n // _LANES_PER_COPY]
+            written = Mux(straight, choice.straight[n], held.data[n])
+            m.d.sync += data[n].eq(Mux(write_here, written, self.load.p.data[n]))
         with m.If(busy[0]):
             m.d.sync += address.eq(held.row)
         with m.Elif(busy[1]):

@@ -112,7 +112,8 @@ async def run_step(dut, *, write, squeeze=0, straight=0, groups, rows, stall=0.0
     began = get_sim_time("ns")
     cocotb.start_soon(StreamSource(dut, "straight" if straight else "i", stall=stall).send(*data))
     cocotb.start_soon(StreamSource(dut, "vector", stall=stall).send(*vectors))
-    written = await StreamSink(dut, "o", stall=stall).receive(len(expected) + len(vectors))
+    offered = await StreamSink(dut, "o", stall=stall).receive(len(expected) + len(vectors))
+    written = [chosen(bits_of_offer) for bits_of_offer in offered]
     ended = get_sim_time("ns")
     for _ in range(8):
         await FallingEdge(dut.clk)
@@ -126,6 +127,15 @@ async def run_step(dut, *, write, squeeze=0, straight=0, groups, rows, stall=0.0
     assert len(times) == 1
     assert times[0] >= ended or not written
     return round((ended - began) / CLOCK_NS)
+
+
+def chosen(offer):
+    """Bits of layouts.row_write of those of a row_choice."""
+    bits = 8 * bench_arch().row_bytes
+    write, straight, from_straight = (
+        offer & (1 << bits + 17) - 1, offer >> bits + 17 & (1 << bits) - 1, offer >> 2 * bits + 17
+    )  # fmt: skip
+    return straight << 16 | write & 0xFFFF if from_straight else write
 
 
 async def watch_done(dut, times):

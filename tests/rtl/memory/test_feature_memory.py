@@ -10,6 +10,18 @@ ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single", feature_r
 CLIENTS = ("write", "residual_read", "load", "store_read")
 
 
+def offer(client, row, data, rng):
+    """A row to write, of two in ``write``'s."""
+    if client == "load":
+        return {"row": row, "data": data}
+    straight, other = bool(rng.integers(2)), rng.integers(-128, 128, np.shape(data)).tolist()
+    return {
+        "write": {"row": row, "data": other if straight else data},
+        "straight": data if straight else other,
+        "from_straight": straight,
+    }
+
+
 def test_clients_by_priority_and_answers_on_time():
     dut = FeatureMemory(ARCH)
     rng = np.random.default_rng(0)
@@ -32,7 +44,7 @@ def test_clients_by_priority_and_answers_on_time():
                 if wanted[client]:
                     row, data = wanted[client]
                     reads = client.endswith("read")
-                    ctx.set(port.payload, row if reads else {"row": row, "data": data})
+                    ctx.set(port.payload, row if reads else offer(client, row, data, rng))
 
             first = None if writing else next((c for c in CLIENTS[1:] if wanted[c]), None)
             writing = wanted["write"] is not None
