@@ -102,7 +102,10 @@ def _flattened(
         shape = constants.get(node.inputs[1])
         if shape is None or list(shape.dims) != [4]:
             continue
-        _, *sizes = onnx.numpy_helper.to_array(shape).tolist()
+        try:
+            _, *sizes = onnx.numpy_helper.to_array(shape).tolist()
+        except Exception:  # damaged: reading it as a constant says so
+            continue
         if sizes.count(-1) == 1 and features % -prod(sizes) == 0:
             sizes[sizes.index(-1)] = features // -prod(sizes)
         if prod(sizes) == features and 0 < min(sizes) <= max(sizes) <= LARGEST:

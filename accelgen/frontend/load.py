@@ -123,6 +123,7 @@ def walk(
         name = model.graph.sparse_initializer[0].values.name
         raise ModelError(f"initializer '{name}' is sparse; export it dense")
     add_input(model, graph, nodes, layout)
+    _check_single_makers(graph, nodes)
     graph.later = {name: n.label for n in nodes for name in n.outputs if name}
     for node in nodes:
         try:
@@ -132,11 +133,19 @@ def walk(
                 raise
             results = on_error(node, error)
         for name, value in zip(node.outputs, results, strict=False):
-            if name in graph.values and name:
-                raise ModelError(f"{node.label} makes '{name}', which exists already")
             graph.values[name] = value
         for name in node.outputs[len(results) :]:
             graph.side_outputs[name] = node.label
+
+
+def _check_single_makers(graph: GraphBuilder, nodes: list[OnnxNode]) -> None:
+    """Raise ModelError when a tensor is made twice, or what is an initializer or the input."""
+    made = set(graph.values)
+    for node in nodes:
+        for name in filter(None, node.outputs):
+            if name in made:
+                raise ModelError(f"{node.label} makes '{name}', which exists already")
+            made.add(name)
 
 
 def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:

@@ -100,8 +100,7 @@ def run_ort(
     """Outputs of onnxruntime, all optimizations off: one array (n, ...) per output of the model."""
     proto = _load(model)
     session = _session(proto)
-    name = session.get_inputs()[0].name
-    results = [session.run(None, {name: _arranged(x, layout)}) for x in samples]
+    results = [session.run(None, _feed(session, x, layout, None)) for x in samples]
     return [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
 
 
@@ -123,9 +122,21 @@ def _session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def _arranged(x: Tensor, layout: str) -> Tensor:
-    x = np.asarray(x, np.float32)
-    return x[None] if layout == "nhwc" else np.ascontiguousarray(x.transpose(2, 0, 1)[None])
+def _feed(
+    session: onnxruntime.InferenceSession, x: Tensor, layout: str, quantization: Quantization | None
+) -> dict[str, Tensor]:
+    """One sample (h, w, c) as the model's input: in its order, its shape, and its own integers."""
+    place = session.get_inputs()[0]
+    if place.type in ("tensor(int8)", "tensor(uint8)") and quantization is not None:
+        x = quantize_array(x, quantization).astype(np.int16)
+        x = x + 128 if place.type == "tensor(uint8)" else x
+    x = x[None] if layout == "nhwc" else np.ascontiguousarray(x.transpose(2, 0, 1)[None])
+    if len(place.shape) == 2:
+        x = x.reshape(1, -1)
+    return {place.name: x.astype(_KINDS.get(place.type, np.float32))}
+
+
+_KINDS = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16}
 
 
 def _observed(
@@ -142,11 +153,11 @@ def _observed(
     del extended.graph.output[:]
     extended.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     session = _session(extended)
-    name = session.get_inputs()[0].name
     quantization = graph.tensors[graph.input].quantization
     assert quantization is not None
     for x in samples:
-        arrays = dict(zip(wanted, session.run(wanted, {name: _arranged(x, layout)}), strict=True))
+        made = session.run(wanted, _feed(session, x, layout, quantization))
+        arrays = dict(zip(wanted, made, strict=True))
         values = {graph.input: quantize_array(x[None], quantization)}
         for ours, theirs in known.items():
             values[ours] = _as_ours(arrays[theirs], graph.tensors[ours])
