@@ -30,12 +30,16 @@ def simulator():
 
 @pytest.fixture(scope="module")
 def network():
+    return residual_network(SMALL)
+
+
+def residual_network(arch):
     """An inverted residual with squeeze-and-excite, a pool and a classifier: (program, input)."""
     net = Int8Net((9, 7, 6), seed=4)
     wide = net.conv(net.x, 12, kernel=(3, 3), pads=(1, 1, 1, 1))
     deep = net.squeeze_excite(net.table(net.depthwise(net.table(net.conv(wide, 20)))), 5)
     joined = net.add(net.conv(deep, 12), wide)
-    program = schedule(net.graph(net.fc(net.max_pool(joined), 10)), SMALL, keep_all=True)
+    program = schedule(net.graph(net.fc(net.max_pool(joined), 10)), arch, keep_all=True)
     return program, net.input()
 
 
@@ -49,6 +53,14 @@ def test_frame_matches_golden(simulator, network):
     assert len(report.result.exec_cycles) == len(execs) == report.result.counters["execs"]
     assert list(report.result.exec_cycles) == sorted(report.result.exec_cycles)
     assert report.result.exec_cycles[-1] <= report.result.cycles == report.result.counters["cycles"]
+
+
+def test_frame_out_of_ultraram_matches_and_takes_as_long(simulator, network):
+    program, x = residual_network(replace(SMALL, feature_ram="ultra"))
+    report = simulate_frame(program, x, VerilatedSimulator(program.arch, speed=False))
+
+    assert report.match, str(report)
+    assert report.result.cycles == simulate_frame(*network, simulator).result.cycles
 
 
 def test_counters_agree_with_the_bench(simulator, network):
