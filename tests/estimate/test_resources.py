@@ -5,7 +5,8 @@ import pytest
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.estimate.resources import Resources, exceeded, module_resources, total_resources
 
-#: What `python -m accelgen.synthesis --preset NAME` printed (Yosys 0.70, pyosys; block by block).
+#: What `python -m accelgen.synthesis --blocks --preset NAME` printed (Yosys 0.70, pyosys). The
+#: default design is mapped flat, and held to its estimate, in tests/synthesis/test_design.py.
 YOSYS = {
     "small": {"lut": 17562, "ff": 20744, "bram36": 142.5, "dsp": 105},
     "ultra96": {"lut": 39224, "ff": 42991, "bram36": 197.5, "dsp": 353},

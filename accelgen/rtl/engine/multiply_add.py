@@ -120,6 +120,8 @@ def multiply_add(
 
 def _instance(m, name, a, b, bits, preadd, cascade, addend, clear, domain):
     """The same in a DSP48E2, all of whose data registers are in use."""
+    # Its pre-adder wraps at its own width.
+    assert preadd is None or len(a) == A_BITS
     opmode, pcin = _OPMODE_PRODUCT, Const(0, P_BITS)
     if cascade is not None:
         opmode, pcin = _OPMODE_CASCADE, cascade.cascade
