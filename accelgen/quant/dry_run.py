@@ -55,10 +55,9 @@ def _span(graph: Graph, node: Node, inputs: list[Range]) -> Range:
     if isinstance(op, ops.Conv2d):
         weight, bias = (graph.constants[name].astype(np.float64) for name in node.inputs[1:3])
         flat = weight.reshape(len(weight), -1)
-        # Twice what products of random signs add up to; the bias on top.
-        norms = np.sqrt(np.square(flat).sum(1))
-        high = float(size * 2 * norms.max(initial=0) + np.abs(bias).max(initial=0))
-        return Range(-high, high)
+        # Twice what products of random signs add up to, about each channel's bias.
+        reach = size * 2 * np.sqrt(np.square(flat).sum(1))
+        return Range(float((bias - reach).min()), float((bias + reach).max()))
     if isinstance(op, ops.Activation):
         y = activate(op.kind, op.params, np.linspace(x.low, x.high, _POINTS))
         return Range(float(y.min()), float(y.max()))
