@@ -73,7 +73,7 @@ def md(value: Any) -> Escaped:
     line = " ".join(str(value).split())
     shown = "".join(x if x.isprintable() else "\N{REPLACEMENT CHARACTER}" for x in line)
     inner = _MD_SPECIAL.sub(r"\\\g<0>", shown)
-    return Escaped(_MD_FIRST.sub(r"\1\\\2", inner), "md")
+    return Escaped(_MD_FIRST.sub(r"\2\\\1\3", inner), "md")
 
 
 def make(value: Any) -> Escaped:
@@ -122,7 +122,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Inside a word an underscore is one; lists, headings and quotes only begin a line.
 _MD_SPECIAL = re.compile(r"[\\`*{}\[\]<>|&$~!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_MD_FIRST = re.compile(r"^(\d*)([#+=:.)-])")
+_MD_FIRST = re.compile(r"^([#+=:-])|^(\d+)([.)])(?=\s|$)")
 
 
 def _numbered(text: str, plain: re.Pattern[str], write: Callable[[int], str]) -> str:

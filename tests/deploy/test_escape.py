@@ -131,6 +131,7 @@ def test_what_is_allowed_stays_as_it_is():
     assert FILTERS["identifier"]("accelgen_top") == "accelgen_top"
     assert FILTERS["number"](70560, ",") == "70,560"
     assert FILTERS["md"]("zoo:mobilenet_v2@224") == "zoo:mobilenet_v2@224"
+    assert FILTERS["md"]("0.1.0") == "0.1.0"
 
 
 @pytest.mark.parametrize("value", [True, float("inf"), float("nan"), None, "1"])
