@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ def _observe(graph: Graph, samples: npt.NDArray[np.float32]) -> dict[str, Histog
     values = sum(int(np.prod(graph.tensors[name].shape)) for name in graph.activations())
     batch = max(_VALUES_PER_RUN // values, 1)
     for start in range(0, len(samples), batch):
-        for name, value in walk(graph, samples[start : start + batch]):
+        for name, value in _quiet(walk(graph, samples[start : start + batch])):
             if not np.isfinite(value).all():
                 raise QuantizationError(
                     f"tensor {name!r} becomes NaN or infinite on calibration samples {start} to "
@@ -120,6 +120,18 @@ def _observe(graph: Graph, samples: npt.NDArray[np.float32]) -> dict[str, Histog
             if name in histograms:
                 histograms[name].add(value)
     return histograms
+
+
+def _quiet(
+    tensors: Iterator[tuple[str, npt.NDArray[Any]]],
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """The same; numpy does not warn of overflows, which are refused by name."""
+    while True:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = next(tensors, None)
+        if found is None:
+            return
+        yield found
 
 
 def _activation_behind(graph: Graph, tensor: str) -> Callable[[Floats], Floats]:

@@ -11,10 +11,11 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.offload import tail_nodes
 from accelgen.ir.ops import AvgPool, Conv2d, MaxPool
 
-__all__ = ["MOST_OUTPUTS", "MOST_READS", "Oversize", "check_sizes", "oversized"]
+__all__ = ["MOST_OPERATIONS", "MOST_OUTPUTS", "MOST_READS", "Oversize", "check_sizes", "oversized"]
 
-#: Tensors that the operations of a network read, in all: compiling takes seconds up to here.
-MOST_READS = 4000
+#: Operations of a network, and tensors that they read in all (DenseNet's Concats read thousands):
+#: compiling takes some ten seconds up to here.
+MOST_OPERATIONS, MOST_READS = 2000, 4000
 #: Tensors a network may leave in DDR.
 MOST_OUTPUTS = 256
 #: Lanes of the widest configuration: its channel groups hold the most channels.
@@ -40,6 +41,11 @@ class Oversize:
 
 def check_sizes(graph: Graph) -> None:
     """Raise ScheduleError when ``graph`` (float, as the passes leave it) is beyond all limits."""
+    if (count := len(graph.nodes)) > MOST_OPERATIONS:
+        raise ScheduleError(
+            f"the network has {count:,} operations; up to {MOST_OPERATIONS:,} are compiled: split"
+            " the model"
+        )
     reads = sum(1 for node in graph.nodes for name in node.inputs if name not in graph.constants)
     if reads > MOST_READS:
         raise ScheduleError(
