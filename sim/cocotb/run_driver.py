@@ -27,7 +27,9 @@ async def run_driver(dut):
     host = Host(dut)
     job = json.loads(Path(os.environ["ACCELGEN_SCRIPT"]).read_text())
     remove("violations.txt")
-    await host.reset(job["settings"] | {"origin": job["base"]})
+    # The first buffer that the driver allocates is the image.
+    window = json.loads(Path("manifest.json").read_text())["image_bytes"]
+    await host.reset(job["settings"] | {"origin": job["base"], "window_bytes": window})
     sys.modules["pynq"] = make_pynq(host, job["base"], job["ddr_bytes"])
     status = await bridge(_run)(job)
     violations = Path("violations.txt")

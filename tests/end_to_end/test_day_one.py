@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from accelgen import driven, packages
+from accelgen.arch.isa import Opcode
 from accelgen.deploy.keep import file_hash
 from tests.helpers.cli import run
 
@@ -146,3 +148,46 @@ def test_the_notebook_runs_from_top_to_bottom(package):
     assert done.returncode == 0, done.stderr
     assert any(label in done.stdout for label in LABELS)
     assert "all well" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def kept(desk):
+    """The same network with every tensor stored."""
+    return build(desk, "kept", "--keep-all")
+
+
+@pytest.mark.slow
+def test_the_selftest_is_well_on_the_simulated_hardware(package):
+    result = driven.run_in_package(package, package / "selftest.py")
+
+    assert (result.status, result.violations) == (0, ()), result.output
+    for test in ("registers", "memory", "transfer", "picture", "frame"):
+        assert re.search(rf"^{test} +ok ", result.output, re.MULTILINE), test
+    rows = re.findall(r"^(\S+) .* ([\d,]+) +(-|[\d,]+) +([\d,]+)$", result.output, re.MULTILINE)
+    steps = json.loads((package / "manifest.json").read_text())["layers"]
+    assert [name for name, *_ in rows] == [*(s["nodes"][0] for s in steps), "all"]
+    estimated, on_board = (int(rows[-1][i].replace(",", "")) for i in (1, 3))
+    assert on_board == pytest.approx(estimated, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [5, 20])
+def test_a_bit_that_a_weight_loses_is_found_in_its_layer(kept, index):
+    program = packages.open_package(kept)[0].program
+    step = program.steps[index]
+    (stream,) = [
+        program.commands[i].fields
+        for i in step.commands
+        if program.commands[i].opcode is Opcode.WEIGHTS
+    ]
+    # Weights are the stream's last part.
+    offset = stream["offset"] + 16 * stream["beats"] - 40
+
+    result = driven.run_in_package(
+        kept, ROOT / "tests" / "helpers" / "weight_fault.py", [str(offset)]
+    )
+
+    assert result.status == 1, result.output
+    assert re.search(r"^memory +ok ", result.output, re.MULTILINE)
+    layers = ", ".join(step.nodes)
+    assert f"frame      WRONG  tensor {step.output!r} (layer {layers}) first" in result.output
