@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def load_samples(
             f"no picture ({', '.join(SUFFIXES)}) and no .npz or .npy file in {where}; save samples "
             "with numpy.savez(..., x=samples)"
         )
-    return np.concatenate([_to_nhwc(_read(file), shape, layout, file) for file in arrays])
+    return np.concatenate([_to_nhwc(_read(file, layout), shape, layout, file) for file in arrays])
 
 
 def _arrays(where: Path) -> list[Path]:
@@ -102,27 +103,44 @@ def _arrays(where: Path) -> list[Path]:
     )
 
 
-def _read(file: Path) -> npt.NDArray[Any]:
+#: Bytes of the largest array of calibration data.
+_MOST_BYTES = 4 << 30
+
+
+def _read(file: Path, layout: str) -> npt.NDArray[Any]:
     try:
         content = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            size = max((entry.file_size for entry in content.zip.infolist()), default=0)
+            if size > _MOST_BYTES:
+                raise ValueError(f"it holds {size:,} bytes; up to {_MOST_BYTES:,} are read")
+            return _of_names(content, file, layout)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise QuantizationError(f"cannot read calibration data {file}: {error}") from error
-    if isinstance(content, np.ndarray):
-        return content
-    with content:
-        if "x" in content:
-            return np.asarray(content["x"])
-        if "calib_uint8" not in content:
-            raise QuantizationError(
-                f"{file} has no array 'x' or 'calib_uint8', only {', '.join(content.files)}"
-            )
-        scale = {
-            name: float(content[name]) if name in content else default
-            for name, default in (("divisor", 1.0), ("mean", 0.0), ("std", 1.0))
-        }
-        raw = content["calib_uint8"].astype(np.float32)
-        normalized = (raw / scale["divisor"] - scale["mean"]) / scale["std"]
-        return normalized.astype(np.float32)
+
+
+def _of_names(content: Any, file: Path, layout: str) -> npt.NDArray[Any]:
+    """Array ``x`` of an ``.npz``, or what ``calib_uint8`` and its scaling make."""
+    if "x" in content:
+        return np.asarray(content["x"])
+    if "calib_uint8" not in content:
+        raise QuantizationError(
+            f"{file} has no array 'x' or 'calib_uint8', only {', '.join(content.files)}"
+        )
+    raw = content["calib_uint8"].astype(np.float32)
+    scale = {}
+    for name, default in (("divisor", 1.0), ("mean", 0.0), ("std", 1.0)):
+        value = np.asarray(content.get(name, default), np.float32).reshape(-1)
+        channels = raw.shape[-3 if layout == "nchw" else -1] if raw.ndim >= 3 else 0
+        if value.size not in (1, channels) or not np.isfinite(value).all():
+            raise QuantizationError(f"{file}: {name} must be one number, or one of each channel")
+        if name != "mean" and not value.all():
+            raise QuantizationError(f"{file}: {name} must not be 0")
+        scale[name] = value.reshape(-1, 1, 1) if layout == "nchw" else value
+    normalized = (raw / scale["divisor"] - scale["mean"]) / scale["std"]
+    return np.asarray(normalized, np.float32)
 
 
 def _to_nhwc(x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Path) -> Floats:
@@ -134,6 +152,9 @@ def _to_nhwc(x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Pat
         )
     if x.ndim == 3:
         x = x[np.newaxis]
+    if x.ndim == 2 and x.shape[1] == shape[1] * shape[2] * shape[3]:  # a flat input
+        _, h, w, c = shape
+        x = x.reshape(-1, *((c, h, w) if layout == "nchw" else (h, w, c)))
     if x.ndim != 4 or not np.issubdtype(x.dtype, np.floating):
         raise QuantizationError(
             f"samples in {file} are {x.dtype} {x.shape}; they must be float (n, c, h, w)"

@@ -137,3 +137,64 @@ def test_a_calibration_is_a_path_a_string_or_nothing(tmp_path):
     assert Calibration.of(None).samples(SHAPE, "nchw") is None
     assert Calibration.of(file).preprocess(SHAPE, "nchw") is None
     assert Calibration.of(file).picture() is None
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_scaling_per_channel(tmp_path, layout):
+    order = (3, 6, 8) if layout == "nchw" else (6, 8, 3)
+    raw = np.random.default_rng(0).integers(0, 256, (2, *order)).astype(np.uint8)
+    mean, std, divisor = np.float32([0.1, 0.2, 0.3]), np.float32([1, 2, 4]), np.float32([255] * 3)
+    np.savez(tmp_path / "s.npz", calib_uint8=raw, mean=mean, std=std, divisor=divisor)
+
+    got = load_samples(tmp_path / "s.npz", shape=SHAPE, layout=layout)
+
+    pixels = raw.transpose(0, 2, 3, 1) if layout == "nchw" else raw
+    np.testing.assert_allclose(got, (pixels / 255 - mean) / std, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "message"),
+    [
+        ({"std": np.float32([1, 2])}, "std must be one number, or one of each channel"),
+        ({"std": np.float32(0)}, "std must not be 0"),
+        ({"mean": np.float32(np.nan)}, "mean must be one number"),
+        ({"divisor": np.array("255")}, None),
+        ({"divisor": np.array("many")}, "cannot read calibration data"),
+    ],
+)
+def test_scaling_that_is_no_number(tmp_path, scaling, message):
+    raw = np.zeros((1, 3, 6, 8), np.uint8)
+    np.savez(tmp_path / "s.npz", calib_uint8=raw, **scaling)
+
+    if message is None:
+        assert load_samples(tmp_path / "s.npz", shape=SHAPE).shape == (1, 6, 8, 3)
+        return
+    with pytest.raises(QuantizationError, match=message):
+        load_samples(tmp_path / "s.npz", shape=SHAPE)
+
+
+def test_a_damaged_archive(tmp_path):
+    np.savez(tmp_path / "s.npz", x=np.ones((2, 3, 6, 8), np.float32))
+    data = bytearray((tmp_path / "s.npz").read_bytes())
+    data[400] ^= 255
+    (tmp_path / "s.npz").write_bytes(data)
+
+    with pytest.raises(QuantizationError, match=r"cannot read calibration data .*Bad CRC-32"):
+        load_samples(tmp_path / "s.npz", shape=SHAPE)
+
+
+def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr("accelgen.samples._MOST_BYTES", 1000)
+    np.savez_compressed(tmp_path / "s.npz", x=np.ones((2, 3, 6, 8), np.float32))
+
+    with pytest.raises(QuantizationError, match="it holds 1,280 bytes; up to 1,000 are read"):
+        load_samples(tmp_path / "s.npz", shape=SHAPE)
+
+
+def test_flat_samples_of_a_flat_input(tmp_path):
+    x = np.random.default_rng(0).standard_normal((2, 144)).astype(np.float32)
+    np.savez(tmp_path / "s.npz", x=x)
+
+    got = load_samples(tmp_path / "s.npz", shape=SHAPE)
+
+    assert np.array_equal(got, x.reshape(2, 3, 6, 8).transpose(0, 2, 3, 1))
