@@ -11,7 +11,7 @@ from tests.formal.proofs import PROOFS, markdown
 from tests.formal.solver import solve
 
 _METHODS = {
-    "induction": "induction over {} cycles",
+    "induction": "induction",
     "pdr": "invariant found (PDR)",
     "bounded": "{} cycles looked at",
     "false": "FALSE after {} cycles",

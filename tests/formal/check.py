@@ -26,6 +26,8 @@ class Check(Elaboratable):
         Names of all claims, once elaborated.
     looks : dict
         Ports that show a register or wire inside of the block, by its path.
+    cuts : list of str
+        Paths of memories inside of the block that answer anything.
     """
 
     def __init__(self, block):
@@ -33,6 +35,7 @@ class Check(Elaboratable):
         self.only: str | None = None
         self.claims: list[str] = []
         self.looks: dict[str, Signal] = {}
+        self.cuts: list[str] = []
         self.clk = Signal()
         self.running = Signal()
         self._ports: list[Signal] = [self.clk]

@@ -37,6 +37,8 @@ class Reads(Check):
 
     def __init__(self, *, queued: bool, **knobs):
         super().__init__(DmaRead(ArchParams(**knobs), queued=queued))
+        if queued:
+            self.cuts.append("queue.memory")
 
     def describe(self, m, d):
         axi, most = d.axi, d.arch.outstanding + 1

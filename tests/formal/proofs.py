@@ -2,11 +2,12 @@
 
 from itertools import groupby
 
-from tests.formal import bursts, crossings, dma_read, streams
+from tests.formal import bursts, crossings, dma_read, dma_write, registers, streams
 
 __all__ = ["PROOFS", "extent", "markdown"]
 
-PROOFS = [*streams.PROOFS, *bursts.PROOFS, *dma_read.PROOFS, *crossings.PROOFS]
+_CHECKS = (streams, bursts, dma_read, dma_write, registers, crossings)
+PROOFS = [proof for checks in _CHECKS for proof in checks.PROOFS]
 
 
 def extent(block: str) -> str:

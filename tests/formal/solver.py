@@ -30,7 +30,7 @@ for command in sys.argv[1:]:
 """
 #: Registers of the block lose their first value; those of the check (the top) keep it.
 _READ = ("read_rtlil {source}", "setattr -unset init */w:* top/w:* %d", "hierarchy -check -top top",
-         "proc", "flatten", "memory_map -formal")  # fmt: skip
+         "proc", "flatten", "memory_collect")  # fmt: skip
 _LOOK = ("delete -input top/w:{port}", "connect -set {port} {inside}")
 _WRITE = (
     "opt_clean", "async2sync", "chformal -lower", "opt -keepdc -fast",
@@ -107,7 +107,8 @@ def _write_graph(check: Check, out: Path) -> None:
         for path, port in check.looks.items()
         for command in _LOOK
     ]
-    commands = (*_READ, *looks, *_WRITE)
+    cuts = [f"cutpoint top/c:dut.{path}" for path in check.cuts]
+    commands = (*_READ, *cuts, "memory_map -formal", *looks, *_WRITE)
     _run([sys.executable, "-c", _RUN, *(c.format(source=source, out=out) for c in commands)])
 
 

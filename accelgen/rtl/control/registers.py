@@ -122,7 +122,9 @@ class Registers(wiring.Component):
     def _control(self, m, host, values):
         """What the host writes, and status. Returns "a program runs", and the pulse that clears
         counters."""
-        running, idle, clear, reset = Signal(), Signal(), Signal(), Signal()
+        running = Signal()
+        reset = Signal()
+        idle, clear = Signal(), Signal()
         irq_enable = Signal()
         bits = host.write_data & host.mask
         m.d.comb += [
@@ -144,7 +146,7 @@ class Registers(wiring.Component):
 
         # Later lines win: an event in the cycle of a clearing write is not lost, and what ends
         # hides a done of the same cycle.
-        flags = {name: Signal(name=name) for name in ("done", "error", "aborted")}
+        flags = {name: Signal(name=f"{name}_flag") for name in ("done", "error", "aborted")}
         for name, flag in flags.items():
             with m.If((_written(host, "status") & bits[STATUS[name]]) | reset):
                 m.d.sync += flag.eq(0)
@@ -157,10 +159,11 @@ class Registers(wiring.Component):
         with m.If(self.ending):
             m.d.sync += [running.eq(0), flags["done"].eq(0)]
         with m.If(self.finished):
-            m.d.sync += [
-                flags["aborted"].eq(flags["aborted"] | self.aborted),
-                flags["error"].eq(flags["error"] | ~self.aborted),
-            ]
+            # Only the one that rises: the other may be cleared in this cycle.
+            with m.If(self.aborted):
+                m.d.sync += flags["aborted"].eq(1)
+            with m.Else():
+                m.d.sync += flags["error"].eq(1)
         m.d.sync += self.irq.eq(Cat(flags.values()).any() & irq_enable)
         status = {"busy": ~idle, **flags}
         values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.get))
