@@ -62,8 +62,9 @@ def multiply_add(
 
     The sum of ``a`` and ``b`` of cycle t is there in cycle t + ``MULTIPLY_LATENCY``. ``cascade`` is
     added as it is one cycle before that, ``addend`` as it is two cycles before. ``clear``, one
-    cycle before, makes it 0. With ``preadd`` the product is ``(a + preadd) * b``, the first sum
-    wrapping at the width of ``a``, and ``a`` and ``preadd`` come a cycle before ``b``.
+    cycle before, makes it 0. With ``preadd`` the product is ``(a + preadd) * b``: the first sum
+    must fit the width of ``a`` (the description wraps there, an instance later), and ``a`` and
+    ``preadd`` come a cycle before ``b``.
 
     Parameters
     ----------
@@ -120,8 +121,6 @@ def multiply_add(
 
 def _instance(m, name, a, b, bits, preadd, cascade, addend, clear, domain):
     """The same in a DSP48E2, all of whose data registers are in use."""
-    # Its pre-adder wraps at its own width.
-    assert preadd is None or len(a) == A_BITS
     opmode, pcin = _OPMODE_PRODUCT, Const(0, P_BITS)
     if cascade is not None:
         opmode, pcin = _OPMODE_CASCADE, cascade.cascade
