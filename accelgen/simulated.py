@@ -50,8 +50,9 @@ class SimulatedLayer:
 class SimulatedFrame:
     """A whole frame; ``wall_s`` is how long it took to simulate.
 
-    ``fps``: of the PL's cycles, or of the processor's time (modelled, ``ps_ms``) where that is
-    longer: it works on the frame before. ``ps_ddr_bytes`` is its traffic that the bench injected,
+    ``fps``: of a stream of frames: the PL's cycles and the hand-over between frames, or all that
+    the processor does per frame (modelled, ``ps_ms``) where that is longer: it works on the frame
+    before. ``ps_ddr_bytes`` is its traffic that the bench injected,
     ``ddr_bytes`` the PL's. ``efficiency`` and ``losses`` are of the PE array; ``counters`` are the
     registers.
     """
@@ -170,7 +171,7 @@ def _frame(
         match=frame.match and (before is None or before.match),
         cycles=cycles,
         estimated_cycles=numbers.cycles,
-        fps=min(numbers.clock_mhz * 1e6 / max(1, cycles), numbers.fps_ps),
+        fps=1 / replace(numbers.ps, pl_seconds=cycles / (numbers.clock_mhz * 1e6)).period_seconds,
         wall_s=result.wall_s + (before.wall_s if before else 0.0),
         efficiency=sum((x.efficiency or 0.0) * (x.cycles or 0) for x in layers) / max(1, cycles),
         losses=total_losses([*(x.losses or {} for x in layers), {"ends": max(0, lost)}]),

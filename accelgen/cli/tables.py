@@ -211,6 +211,8 @@ def ps_table(numbers: Estimate) -> Table:
             1e3 * ps.crossing_seconds,
             "binds" if ps.bound == "crossing" else "",
         ),
+        ("driver itself", 1e3 * ps.driver_seconds, ""),
+        ("input, a thread of its own", 1e3 * ps.input_seconds, ""),
         ("PL waits for PS", 1e3 * kernels, ""),
         ("PL waits for crossings", 1e3 * crossings, ""),
         ("frame", 1e3 * ps.period_seconds, f"{numbers.fps:,.1f} per second"),

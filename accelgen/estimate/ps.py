@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,9 @@ from accelgen.ps.model import (
     PsModel,
     Work,
     from_feature_memory,
+    hand_over,
+    model_input,
+    model_output,
     node_work,
     sensitivity,
     to_feature_memory,
@@ -21,7 +25,7 @@ from accelgen.schedule.program import Placement, Program
 __all__ = ["Crossing", "PsEstimate", "PsKernel", "estimate_ps"]
 
 #: Parameters without a published figure, shown with what they would change.
-UNCERTAIN = ("interrupt_us", "core_rate", "overlap")
+UNCERTAIN = ("interrupt_us", "driver_us", "turn_us", "core_rate", "overlap")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +56,15 @@ class PsEstimate:
     """What the processor takes per frame, beside the PL's ``pl_seconds``.
 
     PS work behind the last program, and the input's way in, overlap the next frame's PL; what lies
-    between programs does not: the PL waits for it. ``sensitivity``: seconds per frame if a
-    parameter of ``model`` had another value.
+    between programs does not: the PL waits for it. ``input_kernels`` make the input ready in a
+    thread of their own, as the driver's ``run_many`` does, everything else is one thread's work.
+    ``sensitivity``: seconds per frame if a parameter of ``model`` had another value.
     """
 
     pl_seconds: float
     kernels: tuple[PsKernel, ...]
     crossings: tuple[Crossing, ...]
+    input_kernels: tuple[PsKernel, ...]
     blocks: tuple[tuple[str, int], ...]  # squeeze-and-excite blocks on the PS: name, part
     model: PsModel
     sensitivity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -79,9 +85,20 @@ class PsEstimate:
         return sum(c.seconds for c in self.crossings)
 
     @property
+    def input_seconds(self) -> float:
+        """The thread that makes inputs ready."""
+        return sum(k.seconds for k in self.input_kernels)
+
+    @property
+    def driver_seconds(self) -> float:
+        """The driver itself, its part between frames included."""
+        return self.model.driver_us * 1e-6
+
+    @property
     def ps_seconds(self) -> float:
-        """All the processor does in a frame."""
-        return self.kernel_seconds + self.crossing_seconds
+        """All the processor does in a frame: its busier thread."""
+        rest = self.kernel_seconds + self.crossing_seconds + self.driver_seconds
+        return max(self.input_seconds, rest)
 
     @property
     def waits(self) -> tuple[float, float]:
@@ -91,7 +108,8 @@ class PsEstimate:
             c.seconds for c in self.crossings if (c.part < self.last if c.to == "ps" else c.part)
         )
         # Between frames: the interrupt is taken and the next frame started.
-        turn = (self.model.interrupt_us + self.model.launch_us) * 1e-6
+        model = self.model
+        turn = (model.interrupt_us + model.launch_us + model.turn_us) * 1e-6
         return kernels, between + turn
 
     @property
@@ -104,14 +122,16 @@ class PsEstimate:
         """What binds: "pl", "ps" or "crossing"; of the PL's own path its longest part."""
         kernels, crossings = self.waits
         if self.ps_seconds > self.pl_seconds + kernels + crossings:
-            return "ps" if self.kernel_seconds >= self.crossing_seconds else "crossing"
+            computing = max(self.input_seconds, self.kernel_seconds + self.driver_seconds)
+            return "ps" if computing >= self.crossing_seconds else "crossing"
         parts = {"pl": self.pl_seconds, "ps": kernels, "crossing": crossings}
         return max(parts, key=lambda name: parts[name])
 
     @property
     def overlapped_bytes(self) -> int:
         """DDR bytes per frame that the processor moves while the PL works."""
-        return sum(k.ddr_bytes for k in self.kernels if k.part == self.last)
+        behind = (k for k in self.kernels if k.part == self.last)
+        return sum(k.ddr_bytes for k in (*behind, *self.input_kernels))
 
     def block_costs(self) -> list[dict[str, Any]]:
         """Each squeeze-and-excite block on the PS: microseconds of kernels and of each crossing.
@@ -140,13 +160,18 @@ class PsEstimate:
         return {
             "pl_ms": 1e3 * self.pl_seconds,
             "ps_ms": 1e3 * self.kernel_seconds,
+            "input_ms": 1e3 * self.input_seconds,
+            "driver_ms": 1e3 * self.driver_seconds,
             "crossing_ms": 1e3 * self.crossing_seconds,
             "pl_waits_ms": 1e3 * (kernels + crossings),
             "frame_ms": 1e3 * self.period_seconds,
             "bound": self.bound,
             "crossings": len(self.crossings),
-            "ddr_bytes": sum(k.ddr_bytes for k in self.kernels),
-            "kernels": [{"node": k.node, "op": k.op, "us": 1e6 * k.seconds} for k in self.kernels],
+            "ddr_bytes": sum(k.ddr_bytes for k in (*self.kernels, *self.input_kernels)),
+            "kernels": [
+                {"node": k.node, "op": k.op, "us": 1e6 * k.seconds}
+                for k in (*self.input_kernels, *self.kernels)
+            ],
             "se_blocks": self.block_costs(),
             "sensitivity_ms": {
                 name: {end: 1e3 * seconds for end, seconds in ends.items()}
@@ -186,7 +211,7 @@ def _estimate(parts: Sequence[Program], pl_seconds: float, model: PsModel) -> Ps
     ]
     return PsEstimate(
         pl_seconds=pl_seconds, kernels=tuple(kernels), crossings=tuple(crossings),
-        blocks=tuple(blocks), model=model,
+        input_kernels=(_input_kernel(parts[0], model),), blocks=tuple(blocks), model=model,
     )  # fmt: skip
 
 
@@ -204,6 +229,13 @@ def _read_by_ps(program: Program) -> list[Placement]:
     return [p for p in program.outputs if p.tensor in wanted]
 
 
+def _read_by_host(program: Program) -> list[Placement]:
+    """Outputs that no PS step has read already."""
+    wanted = {i for step in program.ps_steps for i in step.inputs}
+    outputs = program.graph.outputs
+    return [p for p in program.outputs if p.tensor in outputs and p.tensor not in wanted]
+
+
 def _written_by_ps(parts: Sequence[Program], index: int) -> list[Placement]:
     """Inputs of program ``index`` that PS steps before it make, behind the program before it."""
     made = {s.output for s in parts[index - 1].ps_steps} if index else set()
@@ -218,21 +250,46 @@ def _kernels(
     """
 
     def kernel(node: str, op: str, work: Work, in_cache: bool) -> PsKernel:
-        held = in_cache and work.map_bytes <= model.l2_bytes
-        moved = replace(work, map_bytes=0) if held else work
-        return PsKernel(
-            node=node, op=op, part=index, ddr_bytes=moved.map_bytes + moved.constant_bytes,
-            seconds=model.seconds(moved),
-        )  # fmt: skip
+        return _kernel(node, op, index, work, model, in_cache=in_cache)
 
+    last = index + 1 == len(parts)
+    if last:
+        place = parts[0].input
+        yield kernel(place.tensor, "hand over", hand_over(place.size_bytes), True)
     for place in _read_by_ps(program):
         yield kernel(place.tensor, "layout", from_feature_memory(place.size_bytes), False)
     for name, work in _works(program):
         op = type(_node(program.graph, name).op).__name__.removeprefix("Q")
         yield kernel(name, op, work, True)
-    if index + 1 < len(parts):
+    if not last:
         for place in _written_by_ps(parts, index + 1):
             yield kernel(place.tensor, "layout", to_feature_memory(place.size_bytes), True)
+        return
+    for place in _read_by_host(program):
+        yield kernel(place.tensor, "layout", from_feature_memory(place.size_bytes), False)
+    for name in program.graph.outputs:
+        kind = program.graph.tensors[name]
+        if kind.dtype == "int8":
+            yield kernel(name, "output", model_output(math.prod(kind.shape)), True)
+
+
+def _input_kernel(program: Program, model: PsModel) -> PsKernel:
+    """Floats that the application just made become the input's map."""
+    place = program.input
+    count = math.prod(program.graph.tensors[place.tensor].shape)
+    work = model_input(count, place.size_bytes)
+    return _kernel(place.tensor, "input", 0, work, model, in_cache=True)
+
+
+def _kernel(
+    node: str, op: str, part: int, work: Work, model: PsModel, *, in_cache: bool
+) -> PsKernel:  # fmt: skip
+    held = in_cache and work.map_bytes <= model.l2_bytes
+    moved = replace(work, map_bytes=0) if held else work
+    return PsKernel(
+        node=node, op=op, part=part, ddr_bytes=moved.map_bytes + moved.constant_bytes,
+        seconds=model.seconds(moved),
+    )  # fmt: skip
 
 
 def _crossings(

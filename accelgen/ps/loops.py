@@ -50,6 +50,8 @@ LOOPS = (
     Loop("scale", "kernels_neon", "agps_scale_row", r"str d", 8, "element"),
     Loop("average", "kernels_neon", "agps_column_sums", r"saddw", 8, "element"),
     Loop("dequantize", "kernels_neon", "agps_dequantize", r"scvtf v\d+.4s", 4, "element"),
+    Loop("quantize", "kernels_neon", "quantize_quickly", r"frintn v\d+.4s", 4, "element"),
+    Loop("interleave", "kernels_neon", "agps_interleave3", r"st3", 48, "byte"),
     Loop("largest", "kernels_neon", "agps_largest", r"fmax v\d+.4s", 4, "element"),
     Loop("exponential", "kernels_neon", "agps_exponentials", r"fcvtzs v", 4, "element"),
     Loop("divide", "kernels_neon", "agps_divide", r"fdiv v", 4, "element"),

@@ -18,11 +18,18 @@ __all__ = [
     "PsModel",
     "Work",
     "from_feature_memory",
+    "hand_over",
+    "model_input",
+    "model_output",
     "node_work",
     "parameters",
     "sensitivity",
     "to_feature_memory",
 ]  # fmt: skip
+
+#: The Python driver on a Cortex-A53: 84,000 instructions per frame of run_many, 27,000 of them
+#: between two frames (counted by callgrind on x86-64, docs/ps.md), two cycles each at 1.2 GHz.
+DRIVER_US, TURN_US = 140.0, 45.0
 
 
 def _parameter(value: float, source: str) -> float:
@@ -54,6 +61,14 @@ class PsModel:
     launch_us: float = _parameter(5, "design.md 6: starting the accelerator")
     interrupt_us: float = _parameter(
         10, "no figure is published: from the interrupt line to a waiting Linux thread, assumed"
+    )
+    driver_us: float = _parameter(
+        DRIVER_US,
+        "what the Python driver does per frame beside the kernels: instructions counted on a host "
+        "(docs/ps.md), two cycles each assumed on this core",
+    )
+    turn_us: float = _parameter(
+        TURN_US, "as driver_us: its part between two frames, from the status to the next start"
     )
     cache_us_per_byte: float = _parameter(
         11 / 80e3, "design.md 6: cleaning (or invalidating) 80 kB of cache takes 11 us"
@@ -103,6 +118,23 @@ def node_work(node: Node, graph: Graph) -> Work:
     Raises KeyError for an operation the library does not have.
     """
     return _WORK[type(node.op)](node, graph)
+
+
+def model_input(count: int, size: int) -> Work:
+    """``count`` floats, channel after channel, to a map of ``size`` bytes, ready beside the
+    image."""
+    quantized = _elements("quantize", count, moved=5)
+    return quantized + _elements("interleave", count, moved=0) + to_feature_memory(size)
+
+
+def hand_over(size: int) -> Work:
+    """A map of ``size`` bytes into the image."""
+    return _elements("from_feature_memory", size, moved=2)
+
+
+def model_output(count: int) -> Work:
+    """``count`` int8 elements to floats."""
+    return _elements("dequantize", count, moved=5)
 
 
 def from_feature_memory(count: int) -> Work:

@@ -91,6 +91,36 @@ def test_a_frame_runs_while_the_one_before_is_collected(accelerator, pictures, b
     assert order == ["start", "start", "collect", "start", "collect", "start", "collect", "collect"]
 
 
+def test_what_goes_wrong_beside_is_raised_here(accelerator, pictures, monkeypatch):
+    def fail(*_):
+        raise DriverError("no room")
+
+    monkeypatch.setattr(accelerator._frame, "make_ready", fail)
+
+    with pytest.raises(DriverError, match="no room"):
+        list(accelerator.run_many(pictures))
+
+
+def test_a_wrong_image_among_many_ends_what_runs(accelerator, pictures):
+    frames = accelerator.run_many([*pictures[:2], np.zeros((3, 3)), pictures[2]])
+    with pytest.raises(InputError, match="not \\(3, 3\\)"):
+        list(frames)
+
+    assert len(list(accelerator.run_many(pictures))) == len(pictures)
+
+
+def test_a_time_out_among_many_is_not_waited_for_twice(accelerator, pictures, board, monkeypatch):
+    board.looks = None
+    waits = []
+    wait = accelerator.registers.wait
+    monkeypatch.setattr(accelerator.registers, "wait", lambda s: (waits.append(s), wait(0.01)))
+
+    with pytest.raises(DriverError, match="not done"):
+        list(accelerator.run_many(pictures))
+
+    assert len(waits) == 1
+
+
 def test_leaving_early_ends_what_runs(accelerator, digits, pictures):
     frames = accelerator.run_many(pictures)
     next(frames)

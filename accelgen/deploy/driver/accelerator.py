@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from .bitstream import find_bitstream
 from .errors import DriverError, InputError
+from .helper import Helper
 from .library import Frame, load_library
 from .maps import unpack_map
 from .registers import Registers
@@ -126,26 +126,30 @@ class Accelerator:
         and another prepares frame n + 2.
         """
         source = iter(images)
-        with ThreadPoolExecutor(max_workers=1) as helper:
+        with Helper() as helper:
             try:
-                place, before = 0, None
+                place, before, lost = 0, None, False
                 ready = self._prepare(helper, source, place, layout)
-                while ready is not None or before is not None:
-                    if before is not None:
-                        self.wait()
-                    if ready is not None:
-                        ready.result()
+                while ready or before is not None:
+                    if ready:
+                        helper.finish()
                         self._hand_over(place)
+                    # The accelerator stands still from here to the start: nothing else in between.
+                    if before is not None:
+                        lost = True
+                        self.wait()
+                        lost = False
+                    if ready:
                         self.start(place)
-                    done, before = before, place if ready is not None else None
+                    done, before = before, place if ready else None
                     place = 1 - place
                     # The frame that was at this place is over: its input is not needed any more.
                     ready = ready and self._prepare(helper, source, place, layout)
                     if done is not None:
                         yield self.collect(done)
             finally:
-                # Left early: what runs must not end inside somebody's next frame.
-                if self._running is not None:
+                # Left early, or by a wrong image: what runs must not end in somebody's next frame.
+                if self._running is not None and not lost:
                     self.wait()
 
     def put(self, x: Any, place: int = 0, layout: str | None = None) -> None:
@@ -228,13 +232,14 @@ class Accelerator:
     # The input's way.
 
     def _prepare(
-        self, helper: ThreadPoolExecutor, source: Iterator[Any], place: int, layout: str | None
-    ) -> Future | None:
-        """The next image on its way to ``place``; None when there is none."""
+        self, helper: Helper, source: Iterator[Any], place: int, layout: str | None
+    ) -> bool:
+        """The next image on its way to ``place``; False when there is none."""
         for x in source:
             array, planes = self._checked(x, layout)
-            return helper.submit(self._frame.make_ready, array, planes, place)
-        return None
+            helper.begin(self._frame.make_ready, array, planes, place)
+            return True
+        return False
 
     def _checked(self, x: Any, layout: str | None) -> Any:
         """Array in C order, and whether it is planes: floats or int8."""

@@ -19,6 +19,17 @@
 #define AGPS_NEON 0
 #endif
 
+/* A function that stays one by itself. GCC would make copies of it for the constants it is called
+ * with, and unroll a loop of at most 16 rounds into as many copies. */
+#if defined(__has_attribute)
+#if __has_attribute(noipa)
+#define LOOP __attribute__((noipa))
+#endif
+#endif
+#ifndef LOOP
+#define LOOP
+#endif
+
 enum { PANEL = 8, BLOCK = 32, HALF = 16, QUAD = 4, COLUMNS = 64 };
 
 /* sums[r] += sum over i < 32 * blocks of x[i] * weight[r][i], r < 8. Byte

@@ -243,37 +243,53 @@ static inline int8x16_t to_bytes(const float32x4_t n[4], int zero)
     return vcombine_s8(vmovn_s16(half[0]), vmovn_s16(half[1]));
 }
 
-/* A division takes 20 cycles on this core, a product one. Both round to the same whole number
- * unless they are near the middle of two: product and quotient are within 3 * 2^-24 of each other,
- * relatively, which is less than 1e-4 up to 256. */
-void agps_quantize_row(const float *x, size_t count, float scale, int zero, int8_t *y)
+/* By a product with 1 / scale. Returns how far from whole numbers quotients were, at most. `count` is
+ * a multiple of 16. */
+LOOP static float quantize_quickly(
+    const float *x, size_t count, float inverse, int zero, int8_t *y)
 {
-    const float inverse = 1.0f / scale;
-    const int exact = !isnormal(inverse);
-    const float32x4_t by = vdupq_n_f32(scale);
-    size_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        float32x4_t n[4], from_middle = vdupq_n_f32(0);
+    float32x4_t farthest = vdupq_n_f32(0);
+    for (size_t i = 0; i < count; i += 16) {
+        float32x4_t n[4];
         for (int k = 0; k < 4; k++) {
             const float32x4_t t = steps_of(vmulq_n_f32(vld1q_f32(x + i + 4 * k), inverse), zero);
             n[k] = vrndnq_f32(t);
-            from_middle = vmaxq_f32(from_middle, vabdq_f32(t, n[k]));
+            farthest = vmaxq_f32(farthest, vabdq_f32(t, n[k]));
         }
-        if (exact || vmaxvq_f32(from_middle) > 0.4999f)
-            for (int k = 0; k < 4; k++)
-                n[k] = vrndnq_f32(steps_of(vdivq_f32(vld1q_f32(x + i + 4 * k), by), zero));
         vst1q_s8(y + i, to_bytes(n, zero));
     }
-    if (i < count) {
-        float rest[16] = {0};
+    return vmaxvq_f32(farthest);
+}
+
+LOOP static void quantize_exactly(
+    const float *x, size_t count, float scale, int zero, int8_t *y)
+{
+    const float32x4_t by = vdupq_n_f32(scale);
+    for (size_t i = 0; i < count; i += 16) {
+        const size_t left = count - i < 16 ? count - i : 16;
+        float all[16] = {0};
+        int8_t bytes[16];
         float32x4_t n[4];
-        int8_t last[16];
-        memcpy(rest, x + i, (count - i) * sizeof *x);
+        memcpy(all, x + i, left * sizeof *x);
         for (int k = 0; k < 4; k++)
-            n[k] = vrndnq_f32(steps_of(vdivq_f32(vld1q_f32(rest + 4 * k), by), zero));
-        vst1q_s8(last, to_bytes(n, zero));
-        memcpy(y + i, last, count - i);
+            n[k] = vrndnq_f32(steps_of(vdivq_f32(vld1q_f32(all + 4 * k), by), zero));
+        vst1q_s8(bytes, to_bytes(n, zero));
+        memcpy(y + i, bytes, left);
     }
+}
+
+/* A division takes 20 cycles on this core, a product one. Both round to the same whole number
+ * unless they are near the middle of two: product and quotient are within 3 * 2^-24 of each other,
+ * relatively, which is less than 1e-4 up to 256. A stretch in which one is nearer is done again. */
+void agps_quantize_row(const float *x, size_t count, float scale, int zero, int8_t *y)
+{
+    enum { AT_ONCE = 64 };
+    const float inverse = 1.0f / scale;
+    size_t i = 0;
+    for (; isnormal(inverse) && i + AT_ONCE <= count; i += AT_ONCE)
+        if (quantize_quickly(x + i, AT_ONCE, inverse, zero, y + i) > 0.4999f)
+            quantize_exactly(x + i, AT_ONCE, scale, zero, y + i);
+    quantize_exactly(x + i, count - i, scale, zero, y + i);
 }
 
 void agps_interleave3(const int8_t *rows, size_t pitch, size_t count, int8_t *y)

@@ -7,16 +7,6 @@
  * Groups at a time: each is a stream of its own. */
 enum { STRETCH = 16, FOUR = 4 };
 
-/* GCC would unroll a loop of at most 16 rounds into as many copies. */
-#if defined(__has_attribute)
-#if __has_attribute(noipa)
-#define LOOP __attribute__((noipa))
-#endif
-#endif
-#ifndef LOOP
-#define LOOP
-#endif
-
 static int check(const agps_layout *l)
 {
     if (l->pixels < 1 || l->channels < 1 || l->lanes < 1 || l->groups < 1 ||
