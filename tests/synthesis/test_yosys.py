@@ -6,6 +6,7 @@ from accelgen.arch import ArchParams
 from accelgen.errors import ToolError
 from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.engine.pe_array import PeArray
+from accelgen.rtl.memory.bank import Bank
 from accelgen.rtl.primitives import Primitives
 from accelgen.synthesis import yosys
 from accelgen.synthesis.blocks import own_blocks, read_hierarchy
@@ -65,6 +66,24 @@ def test_a_block_that_was_mapped_comes_from_the_cache(verilog, by_blocks, monkey
     monkeypatch.setattr(yosys, "_map_batch", None)
 
     assert yosys.map_modules(verilog, top="dut", family="xcup") == by_blocks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("ultra", "expected"), [(False, {"bram36": 10, "uram": 0}), (True, {"bram36": 0, "uram": 2})]
+)
+def test_named_memories_are_cells_that_yosys_knows(ultra, expected):
+    bank = Bank(64, 5120, row_reads=True, ultra=ultra)
+    text = emit_verilog(bank, name="dut", primitives=Primitives())
+
+    modules = yosys.map_modules(text, top="dut", family="xcup")
+
+    used = count_blocks(modules, "dut")["dut"]
+    assert {kind: getattr(used, kind) for kind in expected} == expected
+    # Behind their registers a multiplexer of two for each port; its choice waits two cycles.
+    assert used.lut == pytest.approx(2 * 64, abs=8)
+    assert used.ff == 4
+    assert violations(flatten(modules, "dut")) == []
 
 
 def test_large_and_repeated_modules_are_mapped_on_their_own(verilog):
