@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.rtl.memory.ram_cells import BLOCK, ULTRA, Ports
 from accelgen.rtl.primitives import Primitives
+from accelgen.rtl.streams.copies import copies
 from accelgen.rtl.streams.delay import delay
 
 __all__ = ["Bank"]
@@ -80,7 +81,9 @@ class Bank(wiring.Component):
             words.append(self._cell.add(m, f"ram{number}", piece.depth, ports))
         for port, data in zip(("run", "row"), zip(*words, strict=True), strict=True):
             out = getattr(self, f"{port}_rdata")
-            with m.Switch(delay(m, places[port], 2)):
+            # All banks choose alike: each from a register of its own, which synthesis keeps.
+            (place,) = copies(m, delay(m, places[port], 1), 1, name=f"{port}_piece")
+            with m.Switch(place):
                 for number, word in enumerate(data):
                     with m.Case(number):
                         m.d.comb += out.eq(word)
