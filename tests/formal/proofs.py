@@ -2,11 +2,20 @@
 
 from itertools import groupby
 
-from tests.formal import bursts, crossings, dma_read, dma_write, registers, streams
+from tests.formal import (
+    abort,
+    bursts,
+    crossings,
+    dma_read,
+    dma_write,
+    registers,
+    sequencer,
+    streams,
+)  # fmt: skip
 
 __all__ = ["PROOFS", "extent", "markdown"]
 
-_CHECKS = (streams, bursts, dma_read, dma_write, registers, crossings)
+_CHECKS = (streams, bursts, dma_read, dma_write, registers, abort, sequencer, crossings)
 PROOFS = [proof for checks in _CHECKS for proof in checks.PROOFS]
 
 

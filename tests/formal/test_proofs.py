@@ -23,7 +23,7 @@ def test_a_fault_is_seen(proof, claim):
     with proof.faults[claim].applied():
         check = proof.make()
         check.only = claim
-        answer = solve(check, cycles=WITHIN)
+        answer = solve(check, cycles=proof.cycles or WITHIN)
 
     assert answer.method == "false"
 

@@ -78,7 +78,8 @@ class AbortControl(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        active, resetting = Signal(), Signal()
+        active = Signal()
+        resetting = Signal()
         count = Signal(range(self.RESET_CYCLES))
         begin, fault = Signal(), Signal()
         m.d.comb += [
