@@ -15,7 +15,7 @@ __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
 #: control and registers take, at all and per byte of a row; and for each ``pe_mode`` the scale
 #: (LUT, FF) of the rest, from one design, so that designs of other sizes are further off.
 _CONTROL_LUT, _CONTROL_FF = (4110, 12.5), (5200, 46)
-_SCALE = {"single": (1.286, 1.634), "packed": (0.926, 0.910), "double": (0.677, 0.850)}
+_SCALE = {"single": (1.286, 1.634), "packed": (0.926, 0.910), "double": (0.555, 0.895)}
 
 
 @dataclass(frozen=True)
