@@ -94,7 +94,8 @@ class Host(Check):
             ends.eq(d.ending & ~d.finished),
             runs.eq((runs | d.start) & ~d.done & ~d.ending),
         ]
-        self.claim(m, "start when idle", ~d.start | ~runs)
+        ended = ~self.past(m, d.ending, "ending")  # abort control's resets lie within it
+        self.claim(m, "start when idle", ~d.start | (~runs & ended))
         self.claim(m, "start is a pulse", ~d.start | ~self.past(m, d.start, "start"))
         self.claim(m, "no clear while ending", ~d.clear | ~d.ending)
         self.help(m, self.look("running") == runs)
