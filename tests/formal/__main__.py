@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         answer = solve(proof.make(), cycles=proof.cycles)
         false += answer.method == "false"
         how = _METHODS[answer.method].format(answer.cycles)
-        print(f"    {proof.setting:36}{how:28}{answer.seconds:6.1f} s", flush=True)
+        print(f"    {proof.setting:62}{how:28}{answer.seconds:6.1f} s", flush=True)
     print(f"{len(chosen)} proofs, {false} false, {time.monotonic() - start:.0f} seconds")
     return int(false > 0 or not chosen)
 
