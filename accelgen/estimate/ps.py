@@ -211,7 +211,7 @@ def _estimate(parts: Sequence[Program], pl_seconds: float, model: PsModel) -> Ps
     ]
     return PsEstimate(
         pl_seconds=pl_seconds, kernels=tuple(kernels), crossings=tuple(crossings),
-        input_kernels=(_input_kernel(parts[0], model),), blocks=tuple(blocks), model=model,
+        input_kernels=_input_kernels(parts[0], model), blocks=tuple(blocks), model=model,
     )  # fmt: skip
 
 
@@ -273,12 +273,12 @@ def _kernels(
             yield kernel(name, "output", model_output(math.prod(kind.shape)), True)
 
 
-def _input_kernel(program: Program, model: PsModel) -> PsKernel:
+def _input_kernels(program: Program, model: PsModel) -> tuple[PsKernel, ...]:
     """Floats that the application just made become the input's map."""
     place = program.input
     count = math.prod(program.graph.tensors[place.tensor].shape)
-    work = model_input(count, place.size_bytes)
-    return _kernel(place.tensor, "input", 0, work, model, in_cache=True)
+    steps = (("quantize", model_input(count)), ("layout", to_feature_memory(place.size_bytes)))
+    return tuple(_kernel(place.tensor, op, 0, w, model, in_cache=True) for op, w in steps)
 
 
 def _kernel(

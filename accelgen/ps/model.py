@@ -120,11 +120,9 @@ def node_work(node: Node, graph: Graph) -> Work:
     return _WORK[type(node.op)](node, graph)
 
 
-def model_input(count: int, size: int) -> Work:
-    """``count`` floats, channel after channel, to a map of ``size`` bytes, ready beside the
-    image."""
-    quantized = _elements("quantize", count, moved=5)
-    return quantized + _elements("interleave", count, moved=0) + to_feature_memory(size)
+def model_input(count: int) -> Work:
+    """``count`` floats, channel after channel, to int8 pixels."""
+    return _elements("quantize", count, moved=5) + _elements("interleave", count, moved=0)
 
 
 def hand_over(size: int) -> Work:

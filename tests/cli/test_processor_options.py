@@ -31,8 +31,14 @@ def test_fc_on_ps_moves_the_classifier_and_nothing_else():
     moved = {n for n, e in engines(after).items() if e != engines(before)[n]}
     assert moved == {"classifier"}
     kernels = [k["op"] for k in after["ps"]["kernels"]]
-    assert kernels == ["input", "hand over", "layout", "Conv2d", "output"]
-    assert [k["op"] for k in before["ps"]["kernels"]] == ["input", "hand over", "layout", "output"]
+    assert kernels == ["quantize", "layout", "hand over", "layout", "Conv2d", "output"]
+    assert [k["op"] for k in before["ps"]["kernels"]] == [
+        "quantize",
+        "layout",
+        "hand over",
+        "layout",
+        "output",
+    ]
     assert before["ps"]["crossings"] == after["ps"]["crossings"] == 2
 
 

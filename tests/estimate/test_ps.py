@@ -33,7 +33,7 @@ def test_a_tail_overlaps_the_next_frame():
     ps = estimate_ps(parts_of(), pl_seconds=1e-3)
 
     assert [k.op for k in ps.kernels] == ["hand over", "layout", "Conv2d", "Softmax"]
-    assert [k.op for k in ps.input_kernels] == ["input"]
+    assert [k.op for k in ps.input_kernels] == ["quantize", "layout"]
     assert [(c.part, c.to) for c in ps.crossings] == [(0, "pl"), (0, "ps")]
     assert ps.waits == (0, pytest.approx(TURN))
     assert ps.period_seconds == pytest.approx(1e-3 + TURN)
