@@ -75,7 +75,7 @@ class Bench:
         results = self.simulator.run_many(tasks)
         for number, (task, result) in enumerate(zip(tasks, results, strict=True)):
             assert "breaches" not in result.fault, (number, result.fault)
-            if is_harmless(task) or not (result.fault or is_other_program(task)):
+            if is_harmless(task):
                 assert result.fault == "", (number, result.fault)
                 want = self.frames[task.name][1]
                 found = find_divergences(task.program, want, result.tensors, result.exec_cycles)
@@ -153,8 +153,12 @@ def test_after_an_abort_at_any_cycle(request, arch, name):
     for number in range(ABORTS // 2 * (3 if arch == "small" else 1) // 4):
         abort = Disturbance(abort_at=rng.randrange(20, first.cycles))
         settings = DdrSettings(stalls=(0.0, 0.4)[number % 2], seed=number)
-        tasks += [replace(good, disturbance=abort, settings=settings), good]
+        # Of another picture: a core that just went on would give that one's answer, and sooner.
+        other = {tensor: ~x for tensor, x in good.inputs.items()}
+        tasks += [replace(good, inputs=other, disturbance=abort, settings=settings), good]
     results = bench.run(tasks)
+
+    assert all(abs(r.cycles - first.cycles) < 0.1 * first.cycles for r in results[1::2])
 
     assert {r.cause[0] for r in results[1::2]} == {"none"}
     gave_up = [r for r in results[::2] if r.fault]
