@@ -10,6 +10,7 @@ from accelgen.rtl.control.weight_plan import Section, WeightPlan, section
 from accelgen.rtl.memory.block_queue import BlockQueue
 from accelgen.rtl.memory.bursts import Bursts
 from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.register import StreamRegister
 from accelgen.rtl.streams.skid import Skid
 from accelgen.rtl.streams.width import Narrower, Widener
 
@@ -106,6 +107,9 @@ class WeightLoader(wiring.Component):
         """Requests what has room, command after command. Returns the stream of beats."""
         depth = self.arch.outstanding * self.arch.burst_beats
         m.submodules.bursts = bursts = Bursts(self.arch, room=depth)
+        # The reader's ready comes from afar; a burst comes every second cycle.
+        m.submodules.asked = asked = StreamRegister(layouts.dma_request())
+        connect(m, asked.o, flipped(self.request))
         m.submodules.beats = beats = BlockQueue(layouts.beat(), depth=depth)
         m.submodules.commands = commands = StreamQueue(layouts.fields(isa.WEIGHTS), depth=AHEAD)
         connect(m, commands.o, plan.command)
@@ -120,10 +124,10 @@ class WeightLoader(wiring.Component):
             bursts.request.valid.eq(self.command.valid & commands.i.ready & ~self.command.p.parked),
             self.command.ready.eq(may_request & commands.i.ready),
             # Out to the DMA reader, back into the room that was reserved.
-            self.request.valid.eq(bursts.o.valid),
-            self.request.p.offset.eq(bursts.o.p.offset),
-            self.request.p.beats.eq(bursts.o.p.length + 1),
-            bursts.o.ready.eq(self.request.ready),
+            asked.i.valid.eq(bursts.o.valid),
+            asked.i.p.offset.eq(bursts.o.p.offset),
+            asked.i.p.beats.eq(bursts.o.p.length + 1),
+            bursts.o.ready.eq(asked.i.ready),
             self.i.ready.eq(1),
             beats.i.valid.eq(self.i.valid),
             beats.i.payload.eq(self.i.payload),

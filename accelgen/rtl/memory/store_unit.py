@@ -101,16 +101,28 @@ class StoreUnit(wiring.Component):
         m.d.comb += self.request.p.offset.eq(offset)
         left = Signal(12, reset_less=True)
         begin = Signal()
-        free = ~parking & (~command.weights | self.idle)
+        ready, free = Signal(), Signal()
         m.d.comb += [
-            self.command.ready.eq(
-                ~self.request.valid & reader.idle & ~started & pending.i.ready & free
-            ),
+            free.eq(~parking & (~command.weights | self.idle)),
+            self.command.ready.eq(ready),
             begin.eq(self.command.valid & self.command.ready),
             pending.i.valid.eq(begin & ~command.weights),
             pending.i.payload.eq(command.groups),
         ]
-        m.d.sync += [started.eq(begin), reader.start.eq(begin)]
+        m.d.sync += [
+            started.eq(begin),
+            reader.start.eq(begin),
+            # A register: what lets a command begin stays so until one does.
+            ready.eq(
+                self.command.valid
+                & ~ready
+                & ~self.request.valid
+                & reader.idle
+                & ~started
+                & pending.i.ready
+                & free
+            ),
+        ]
         with m.If(self.command.ready):
             m.d.sync += [
                 reader.base.eq(command.row),
