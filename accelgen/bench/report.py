@@ -19,9 +19,9 @@ def networks_table(title: str, results: Sequence[NetworkResult]) -> Table:
     """A row per network."""
     return rows_table(
         title,
-        ("network", "cycles", "FPS", "with hand-over", "target", "reached", "published", "array",
+        ("network", "cycles", "FPS", "of the PL", "target", "reached", "published", "array",
          "the rest", "DDR MB", "PS ms", "FC", "match", "estimate"),
-        ((f"{r.name}@{r.resolution}", r.cycles, r.fps, r.fps_handed_over, r.target_fps, r.reached,
+        ((f"{r.name}@{r.resolution}", r.cycles, r.fps, r.fps_pl, r.target_fps, r.reached,
           _best(r), percent(r.efficiency), lost_to(r.losses, r.cycles), r.ddr_bytes / 1e6,
           f"{r.ps_ms:.2f}", r.fc_on, r.match, _off(r.cycles, r.estimated_cycles))
          for r in results),

@@ -24,9 +24,9 @@ __all__ = ["NetworkResult", "run_networks"]
 class NetworkResult:
     """One frame, batch 1. ``simulated`` is False with an estimate only.
 
-    ``fps``: of the PL's cycles, or of the processor's time (modelled) where that is longer;
-    ``fps_handed_over`` with the time between frames in which the PL waits for interrupt and start
-    (modelled). ``fc_on`` is where the last fully connected layers run. ``efficiency`` and
+    ``fps``: of a stream of frames, as everywhere: with what the driver does between two of them
+    (modelled). ``fps_pl``: of the PL's cycles, or of the processor's time (modelled) where that is
+    longer; targets and published figures are of such. ``fc_on`` is where the last fully connected layers run. ``efficiency`` and
     ``losses`` are of the PE array, ``ddr_bytes`` the PL's, ``ps_ddr_bytes`` the processor's while
     the PL works, ``wall_s`` what the simulator took for the frame.
     """
@@ -38,7 +38,7 @@ class NetworkResult:
     cycles: int
     estimated_cycles: int
     fps: float
-    fps_handed_over: float
+    fps_pl: float
     target_fps: float | None
     best_fps: float | None
     best_source: str
@@ -53,7 +53,7 @@ class NetworkResult:
     @property
     def reached(self) -> bool | None:
         """The target is; None without one."""
-        return None if self.target_fps is None else self.fps >= self.target_fps
+        return None if self.target_fps is None else self.fps_pl >= self.target_fps
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -130,7 +130,7 @@ def _result(
     return NetworkResult(
         name=name, resolution=graph.tensors[graph.input].shape[1], simulated=simulated,
         match=frame["match"], cycles=frame["cycles"], estimated_cycles=numbers.cycles,
-        fps=min(1 / pl_seconds, numbers.fps_ps), fps_handed_over=1 / period,
+        fps=1 / period, fps_pl=min(1 / pl_seconds, numbers.fps_ps),
         target_fps=known.target_fps, best_fps=known.best_fps, best_source=known.source,
         fc_on=_fc_on(compiled), efficiency=frame["efficiency"], losses=frame["losses"],
         ddr_bytes=frame["ddr_bytes"], ps_ddr_bytes=frame["ps_ddr_bytes"],
