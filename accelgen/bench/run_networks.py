@@ -26,9 +26,10 @@ class NetworkResult:
 
     ``fps``: of a stream of frames, as everywhere: with what the driver does between two of them
     (modelled). ``fps_pl``: of the PL's cycles, or of the processor's time (modelled) where that is
-    longer; targets and published figures are of such. ``fc_on`` is where the last fully connected layers run. ``efficiency`` and
-    ``losses`` are of the PE array, ``ddr_bytes`` the PL's, ``ps_ddr_bytes`` the processor's while
-    the PL works, ``wall_s`` what the simulator took for the frame.
+    longer; targets and published figures are of such. ``fc_on`` is where the last fully connected
+    layers run. ``efficiency`` and ``losses`` are of the PE array, ``ddr_bytes`` the PL's,
+    ``ps_ddr_bytes`` the processor's while the PL works, ``wall_s`` what the simulator took for the
+    frame.
     """
 
     name: str

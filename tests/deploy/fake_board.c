@@ -180,7 +180,7 @@ static void faults(accelgen *a, fake *f, const frames *all)
     for (uint32_t cause = 1; cause <= 6; cause++) {
         f->fault = cause;
         CHECK(accelgen_run(a, x, planes) == ACCELGEN_EFAULT);
-        CHECK(strstr(accelgen_error(), "of the load master at address 0xc000") != NULL);
+        CHECK(strstr(accelgen_error(), "at address 0xc000 (master: load") != NULL);
         CHECK(accelgen_run(a, x, planes) == ACCELGEN_EFAULT);
         check_recovered(a, f, all);
     }

@@ -214,7 +214,7 @@ def test_an_old_done_is_not_seen(accelerator, pictures, board):
 @pytest.mark.parametrize(
     ("cause", "sentence"),
     [
-        ("read_response", "AXI error: a read was refused of the load master at address 0xc000"),
+        ("read_response", r"AXI error: a read was refused at address 0xc000 \(master: load"),
         ("write_response", "AXI error: a write was refused"),
         ("outside", "an access outside the image was stopped"),
         ("command", "the program is damaged"),

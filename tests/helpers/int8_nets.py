@@ -67,7 +67,8 @@ class Int8Net:
         return self.tensors[tensor].shape[1:]
 
     def zero(self, tensor):
-        return self.tensors[tensor].quantization.zero_point
+        quantization = self.tensors[tensor].quantization
+        return quantization.zero_point if quantization else 0
 
     def _any_zero(self):
         return int(self.rng.integers(-128, 128))

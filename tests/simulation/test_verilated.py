@@ -189,7 +189,10 @@ def test_a_bus_error_is_a_fault_of_its_frame(simulator, network):
         Task(program=program, inputs=inputs, base=BASE),
     ])
 
-    assert broken.fault == f"AXI error at address {at & 0xFFFFFFFF:#x}"
+    assert broken.fault == (
+        f"AXI error: a read was refused at address {at & 0xFFFFFFFF:#x} "
+        "(master: load, cause: read_response)"
+    )
     assert fine.fault == ""
 
 

@@ -63,7 +63,7 @@ static void nap(void)
 
 static int fault(const accelgen *a)
 {
-    static const char *const masters[] = {"", " of the program", " of the load", " of the store"};
+    static const char *const masters[] = {"none", "program", "load", "store"};
     static const struct {
         uint32_t number;
         const char *text;
@@ -82,9 +82,8 @@ static int fault(const accelgen *a)
         if (causes[i].number == cause)
             text = causes[i].text;
     return fail(
-        ACCELGEN_EFAULT, "%s%s%s at address 0x%x (cause %u)", text,
-        master < 4 ? masters[master] : " of an unknown", master ? " master" : "",
-        get(a, ACCELGEN_REG_ERROR_ADDRESS), cause);
+        ACCELGEN_EFAULT, "%s at address 0x%x (master: %s, cause %u)", text,
+        get(a, ACCELGEN_REG_ERROR_ADDRESS), master < 4 ? masters[master] : "unknown", cause);
 }
 
 static int abort_frame(const accelgen *a)

@@ -112,8 +112,10 @@ class Registers:
         if cause == "aborted":
             return "the frame was aborted"
         master = masters.get(word >> shift, "unknown master")
-        where = "" if master == "none" else f" of the {master} master"
-        return f"{SENTENCES.get(cause, cause)}{where} at address {address:#x} (cause: {cause})"
+        return (
+            f"{SENTENCES.get(cause, cause)} at address {address:#x} "
+            f"(master: {master}, cause: {cause})"
+        )
 
     def acknowledge(self) -> None:
         """Clear the status and take the interrupt back."""
