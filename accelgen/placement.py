@@ -60,7 +60,7 @@ def compile_placed(
 def place(loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = False) -> Placed:
     """The faster of both places, by the estimate.
 
-    The PS must be done before the PL's next frame is, and frames must come at least 1 % sooner.
+    The PS must be done before the PL wants its next frame, and frames come at least 1 % sooner.
     """
     on_pl = pipeline.scheduled(loaded, int8, arch=hardware.arch, offload=Offload(se=se))
     if tail_nodes(int8.graph, fc=True) == tail_nodes(int8.graph, fc=False):
@@ -71,9 +71,8 @@ def place(loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = 
     except ScheduleError:  # nothing would be left for the PL
         return Placed(compiled=on_pl)
     there, here = (pipeline.estimate(c, hardware) for c in (on_ps, on_pl))
-    hidden = there.ps.ps_seconds < there.ps.pl_seconds
     rates = f"estimated {there.fps:,.1f} frames per second there, {here.fps:,.1f} on the PL"
-    if hidden and there.fps > LEAST_GAIN * here.fps:
+    if there.ps.hidden and there.fps > LEAST_GAIN * here.fps:
         reason = f"the last fully connected layers go to the PS: {rates} (--fc-on)"
         return Placed(compiled=on_ps, reason=reason, numbers=there)
     return Placed(compiled=on_pl, numbers=here)

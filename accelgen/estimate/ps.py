@@ -113,6 +113,11 @@ class PsEstimate:
         return kernels, between + turn
 
     @property
+    def hidden(self) -> bool:
+        """The processor is done with a frame before the PL wants the next: the PL's rate holds."""
+        return self.ps_seconds < self.pl_seconds + sum(self.waits)
+
+    @property
     def period_seconds(self) -> float:
         """From frame to frame: the PL's time and what it waits for, or the processor's time."""
         return max(self.pl_seconds + sum(self.waits), self.ps_seconds)
@@ -121,7 +126,7 @@ class PsEstimate:
     def bound(self) -> str:
         """What binds: "pl", "ps" or "crossing"; of the PL's own path its longest part."""
         kernels, crossings = self.waits
-        if self.ps_seconds > self.pl_seconds + kernels + crossings:
+        if not self.hidden:
             computing = max(self.input_seconds, self.kernel_seconds + self.driver_seconds)
             return "ps" if computing >= self.crossing_seconds else "crossing"
         parts = {"pl": self.pl_seconds, "ps": kernels, "crossing": crossings}

@@ -49,6 +49,15 @@ def test_a_tail_that_takes_longer_binds():
     assert ps.period_seconds == ps.ps_seconds == pytest.approx(rest)
 
 
+def test_the_tail_is_hidden_as_long_as_the_pl_does_not_wait_for_it():
+    """Beside the PL's frame and the turn between two, in which nothing else is done."""
+    tail = estimate_ps(parts_of(), 1e-6).ps_seconds
+
+    assert estimate_ps(parts_of(), tail - 0.9 * TURN).hidden
+    assert estimate_ps(parts_of(), tail - 0.9 * TURN).bound == "pl"
+    assert not estimate_ps(parts_of(), tail - 1.1 * TURN).hidden
+
+
 def test_inputs_are_made_ready_in_a_thread_of_their_own():
     """Floats of a large picture take longer than all else; only then they bind."""
     (program,) = parts_of(classes=8)
