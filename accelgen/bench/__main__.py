@@ -91,7 +91,7 @@ def _show(frames: list[Any], by_config: dict[str, list[Any]], preset: str, how: 
         title = f"layers, DDR to DDR, {config}: {memory} ({how})"
         console.print(layers_table(title, results))
     if frames:
-        title = f"networks, {preset}: frames, batch 1, FPS on the PL's cycles ({how})"
+        title = f"networks, {preset}: frames, batch 1 ({how})"
         console.print(networks_table(title, frames))
     for line in source_lines():
         console.print(line)
