@@ -4,6 +4,7 @@
 # make lint    what is quick: ruff, formatting, types, house rules
 # make bench   layers and networks simulated, beside what others published (some minutes; results are kept)
 # make prove   what is proved of the hardware, and how (some minutes)
+# make site    the documentation as a site, in build/site
 # make synth   Yosys on the text of the Ultra96's package, whole and flat, beside the estimate (six minutes)
 
 SHELL := bash
@@ -13,7 +14,7 @@ PY := .venv/bin/python
 # Tests run side by side on this many processes.
 WORKERS ?= 2
 
-.PHONY: demo test lint bench prove synth format venv docs clean
+.PHONY: demo test lint bench prove synth format venv docs site clean
 
 demo: venv
 	$(PY) -m accelgen.demo
@@ -44,6 +45,10 @@ format: venv
 # The pages of docs/ that are generated from accelgen/arch.
 docs: venv
 	$(PY) -m accelgen.deploy.docs docs
+
+# The documentation as pages to click through, in build/site.
+site: docs
+	$(PY) -m mkdocs build --strict
 
 venv: .venv/installed
 

@@ -264,8 +264,8 @@ FRONT = (
 
 WEIGHTS = Format(
     "weights",
-    """One step's weight stream, a contiguous run of beats: [table 1][table 2], then per output
-group [parameters 1][parameters 2][taps][weight words].""",
+    """One step's weight stream, a contiguous run of beats: `[table 1][table 2]`, then per output
+group `[parameters 1][parameters 2][taps][weight words]`.""",
     (
         Field("header", HEADER, "Opcode WEIGHTS."),
         Field("offset", 32, "Bytes from the image's base; a multiple of 16."),
