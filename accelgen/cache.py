@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from accelgen.errors import ToolError
+from accelgen.scratch import scratch_directory
 
 __all__ = ["cache_directory", "cached", "hash_of"]
 
@@ -46,29 +46,35 @@ def cached(shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
     Raises
     ------
     ToolError
-        The cache cannot be written. What ``make`` raises passes through.
+        The cache cannot be written, or the disk is full. What else ``make`` raises passes through.
     """
     entry = shelf / key
     if not entry.is_dir():
         try:
             shelf.mkdir(parents=True, exist_ok=True)
-            lock = (shelf / f"{key}.lock").open("w")
+            with _held((shelf / f"{key}.lock").open("w")):
+                if not entry.is_dir():
+                    _make(shelf, key, make)
         except OSError as e:
             raise ToolError(
-                f"the cache {shelf} cannot be written ({e.strerror}): set ACCELGEN_CACHE to a "
+                f"the cache {shelf} cannot be written ({e.strerror or e}): set ACCELGEN_CACHE to a "
                 "directory that can"
             ) from e
-        with _held(lock):
-            if not entry.is_dir():
-                _forget_old(shelf)
-                with tempfile.TemporaryDirectory(prefix=".making-", dir=shelf) as temporary:
-                    half = Path(temporary) / "entry"
-                    half.mkdir()
-                    make(half)
-                    half.rename(entry)
     with contextlib.suppress(OSError):
         os.utime(entry)
     return entry
+
+
+def _make(shelf: Path, key: str, make: Callable[[Path], None]) -> None:
+    """Make an entry of which this process holds the lock."""
+    _forget_old(shelf)
+    for left in shelf.glob(f".making-{key}-*"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with scratch_directory(f".making-{key}-", inside=shelf) as temporary:
+        half = temporary / "entry"
+        half.mkdir()
+        make(half)
+        half.rename(shelf / key)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,8 @@ from rich.console import Console
 
 from accelgen import packages, pipeline
 from accelgen.cli import tables
-from accelgen.errors import AccelgenError, ModelError
+from accelgen.ends import guarded
+from accelgen.errors import ModelError
 from accelgen.pipeline import Compiled
 from accelgen.quant.accuracy import predict, top1
 
@@ -97,8 +99,4 @@ def _accuracy(compiled: Compiled) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except AccelgenError as error:
-        _console.print(f"error: {error}")
-        raise SystemExit(2) from None
+    guarded(lambda: lambda: sys.exit(main()), "what is done is kept")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.pipeline import Compiled
 from accelgen.samples import random_samples
+from accelgen.scratch import scratch_directory
 from accelgen.simulation.driver_loop import ScriptResult, run_script
 from accelgen.simulation.toolchain import sim_directory
 from accelgen.simulation.verilated import VerilatedSimulator
@@ -70,8 +70,8 @@ def drive(
         samples = [random_samples(graph.tensors[graph.input].shape, seed + i) for i in range(count)]
         inputs = np.concatenate([x[:1] for x in samples])
     planes = compiled.input_layout == "nchw"
-    with tempfile.TemporaryDirectory(prefix="accelgen-") as scratch:
-        given, got = Path(scratch) / "inputs.npy", Path(scratch) / "outputs.npz"
+    with scratch_directory() as scratch:
+        given, got = scratch / "inputs.npy", scratch / "outputs.npz"
         np.save(given, inputs.transpose(0, 3, 1, 2) if planes else inputs)
         script = sim_directory() / "cocotb" / "drive_frames.py"
         arguments = [str(given), str(got)]

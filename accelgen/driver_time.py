@@ -11,7 +11,6 @@ import importlib
 import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,8 +22,10 @@ import typer
 
 from accelgen import packages, pipeline
 from accelgen.boards import load_board
+from accelgen.ends import guarded
 from accelgen.estimate.report import estimate
 from accelgen.placement import compile_placed
+from accelgen.scratch import scratch_directory
 
 __all__ = ["DriverTime", "NullBoard", "driver_time", "main"]
 
@@ -143,12 +144,12 @@ def main(
     fc_on: Annotated[str, typer.Option("--fc-on", help="As of build.")] = "auto",
 ) -> None:
     """The driver's own time per frame on this machine, beside the PL's frame."""
-    with tempfile.TemporaryDirectory(prefix="accelgen-") as scratch:
+    with scratch_directory() as scratch:
         where = Path(model)
         if where.is_dir():
             compiled, hardware, _ = packages.open_package(where)
         else:
-            hardware, where = pipeline.target(board), Path(scratch) / "package"
+            hardware, where = pipeline.target(board), scratch / "package"
             compiled = compile_placed(model, hardware, fc_on=fc_on).compiled
             packages.build(compiled, hardware, where, program_only=True)
         numbers = estimate(compiled.parts, load_board(hardware.board.name))
@@ -161,4 +162,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    guarded(lambda: lambda: typer.run(main))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from accelgen.rtl.design import design_verilog
 from accelgen.samples import Calibration
 from accelgen.schedule.places import two_places
 from accelgen.schedule.text import program_text
+from accelgen.scratch import scratch_directory
 from accelgen.simulated import Simulated
 
 __all__ = ["build", "open_package", "results", "sample_of", "store_simulated"]
@@ -79,8 +79,8 @@ def build(
     if program_only:
         _refuse_other_hardware(old, target)
     _lost(old, target, hardware_part, force=force)  # before the Verilog, which takes a while
-    with new_directory(out, force=force) as scratch, tempfile.TemporaryDirectory() as temporary:
-        network = Path(temporary) / "network.onnx"
+    with new_directory(out, force=force) as scratch, scratch_directory() as temporary:
+        network = temporary / "network.onnx"
         write_qdq(compiled.model, network)
         verilog = None if program_only else design_verilog(hardware.arch, hardware.family)
         package = Package(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from accelgen.schedule import schedule_parts
 from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.program import Program
 from accelgen.schedule.single import single_step
+from accelgen.scratch import scratch_directory
 from accelgen.simulated import Simulated, add_frame, add_layers, choose_steps
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_layers
@@ -400,8 +400,8 @@ def repeat(run: Reproducer) -> tuple[Compiled, Target]:
     hardware = replace(
         target(run.board), arch=ArchParams.from_dict(dict(run.config)), memory=Memory(**run.memory)
     )
-    with tempfile.TemporaryDirectory() as temporary:
-        file = Path(temporary) / "reproducer.onnx"
+    with scratch_directory() as temporary:
+        file = temporary / "reproducer.onnx"
         file.write_bytes(run.model)
         loaded = load(file)
     if loaded.is_quantized:

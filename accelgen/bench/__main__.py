@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_format
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from accelgen.bench.run_layers import layer_target, run_layers
 from accelgen.bench.run_networks import run_networks
 from accelgen.cli.options import BoardName, Json, Preset
 from accelgen.cli.outcome import log, verb
+from accelgen.ends import guarded
 from accelgen.errors import ConfigError
 
 #: Layers run on the default, and where every multiplier computes once per cycle as others' do.
@@ -29,7 +29,7 @@ Chosen = Annotated[
 ]
 
 
-@partial(verb, interrupted="what is done is kept")
+@verb
 def main(
     networks: Chosen = None,
     layers: Chosen = None,
@@ -117,4 +117,4 @@ def _select(chosen: str | None, known: dict[str, Any], kind: str) -> list[Any]:
 
 if __name__ == "__main__":
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    typer.run(main)
+    guarded(lambda: lambda: typer.run(main), "what is done is kept")

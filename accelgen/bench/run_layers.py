@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from accelgen import pipeline
@@ -21,6 +19,7 @@ from accelgen.rtl.design import design_verilog
 from accelgen.samples import random_samples
 from accelgen.schedule.overlap import Ddr
 from accelgen.schedule.program import Program
+from accelgen.scratch import scratch_directory
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import simulate_frame
 from accelgen.simulation.verilated import VerilatedSimulator
@@ -99,8 +98,8 @@ def _estimate(layer: Layer, config: str, hardware: Target) -> dict[str, Any]:
 
 
 def _compiled(layer: Layer, hardware: Target) -> Compiled:
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / f"layer_{layer.key}.onnx"
+    with scratch_directory() as scratch:
+        file = scratch / f"layer_{layer.key}.onnx"
         file.write_bytes(layer.model().SerializeToString())
         arch, memory = hardware.arch, hardware.memory
         ddr = Ddr(memory.bytes_per_cycle, duplex=memory.is_duplex_for(arch))

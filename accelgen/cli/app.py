@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_format
-import os
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
 
 from accelgen import __version__
 from accelgen.cli import tables
@@ -49,10 +47,10 @@ from accelgen.cli.options import (
     Std,
     calibration,
 )
-from accelgen.cli.outcome import log, verb
-from accelgen.errors import ConfigError
+from accelgen.cli.outcome import Results, log, verb
+from accelgen.errors import ConfigError, OutputError
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="accelgen",
@@ -66,18 +64,6 @@ zoo_app = typer.Typer(
     help="Well-known networks as ONNX, with seeded weights.", no_args_is_help=True
 )
 app.add_typer(zoo_app, name="zoo")
-
-
-def main() -> None:
-    """Entry point of the ``accelgen`` command."""
-    # Amaranth's own Yosys wheel, whatever else is installed: the Verilog must not depend on it.
-    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    signal.signal(signal.SIGTERM, _interrupt)
-    app()
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _warn(sentences: Sequence[str]) -> None:
@@ -95,14 +81,28 @@ def _said(placed: Any) -> Any:
 
 def _print_json(value: Any) -> None:
     # Not through rich: it would wrap and colour.
-    sys.stdout.write(json_format.dumps(value, indent=1) + "\n")
+    with _output() as out:
+        out.write(json_format.dumps(value, indent=1) + "\n")
 
 
 def _print(*values: Any) -> None:
     # A pipe has no width: a table must not be cut to 80 columns there.
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
-    for value in values:
-        console.print(value)
+    console = Results(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
+    with _output():
+        for value in values:
+            console.print(value)
+
+
+@contextlib.contextmanager
+def _output() -> Iterator[TextIO]:
+    """stdout, written to its end. Raises OutputError when it cannot be, on a full disk."""
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the output: {error.strerror}") from error
 
 
 @app.callback(invoke_without_command=True)

@@ -10,7 +10,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from accelgen.ends import note_written, undisturbed
 from accelgen.errors import OutputError
+from accelgen.scratch import scratch_path
 
 __all__ = ["GENERATOR", "new_directory", "new_file"]
 
@@ -31,17 +33,16 @@ def new_directory(where: Path, *, force: bool = False) -> Iterator[Path]:
     """
     where = Path(os.path.abspath(where))
     _check_replaceable(where, force)
-    scratch = _scratch(where, ".part")
-    # Made inside the try: an interrupt right behind it must find the clean-up in place.
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
-        scratch.mkdir()
-        yield scratch
-        _replace(scratch, where)
+        with scratch_path(_scratch(where, ".part")) as scratch:
+            scratch.mkdir()
+            yield scratch
+            with undisturbed():
+                _replace(scratch, where)
+                note_written(where)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -53,15 +54,15 @@ def new_file(where: Path) -> Iterator[Path]:
     where = Path(os.path.abspath(where))
     if where.is_dir():
         raise OutputError(f"cannot write {where}: it is a directory")
-    scratch = _scratch(where, where.suffix)
     try:
-        scratch.touch(exist_ok=False)
-        yield scratch
-        scratch.replace(where)
+        with scratch_path(_scratch(where, where.suffix)) as scratch:
+            scratch.touch(exist_ok=False)
+            yield scratch
+            with undisturbed():
+                scratch.replace(where)
+                note_written(where)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror or error}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _scratch(where: Path, suffix: str) -> Path:

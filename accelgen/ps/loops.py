@@ -10,7 +10,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from accelgen.errors import ToolError
 from accelgen.ps.instructions import Instruction, loops_of
 from accelgen.ps.issue import COMPILER_RULES, SILICON_RULES, issue_bound, loop_cycles
 from accelgen.ps.runner import CROSS, build_runner
+from accelgen.scratch import scratch_directory
 
 __all__ = ["LOOPS", "Loop", "LoopCost", "main", "measure", "read_costs"]
 
@@ -100,8 +100,8 @@ def measure() -> tuple[str, list[LoopCost]]:
 
     Raises ToolError without a cross compiler, or when a loop is not where LOOPS says.
     """
-    with tempfile.TemporaryDirectory(prefix="accelgen-ps-") as where:
-        build_runner(Path(where), "qemu")
+    with scratch_directory("accelgen-ps-") as where:
+        build_runner(where, "qemu")
         texts = {
             file: _output(f"{CROSS}objdump", "-d", "--no-show-raw-insn", f"{where}/{file}.o")
             for file in {loop.file for loop in LOOPS}

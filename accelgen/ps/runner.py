@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelgen.errors import ToolError
 from accelgen.ps.kernels import Answer, Call, job_file, read_answers
+from accelgen.scratch import scratch_directory
 
 __all__ = ["CROSS", "PACKAGES", "SOURCES", "Runner", "build_runner", "missing_tools", "runner_at"]
 
@@ -41,8 +41,8 @@ class Runner:
 
         Raises ToolError when the process dies; its sentence names the call.
         """
-        with tempfile.TemporaryDirectory(prefix="accelgen-ps-") as where:
-            jobs, results = Path(where) / "jobs", Path(where) / "results"
+        with scratch_directory("accelgen-ps-") as where:
+            jobs, results = where / "jobs", where / "results"
             jobs.write_bytes(job_file(calls))
             try:
                 done = subprocess.run(
@@ -99,7 +99,9 @@ def build_runner(where: Path, kind: str = "twin") -> Runner:
     done = subprocess.run(
         ["make", "-s", "-f", str(SOURCES / "Makefile"), f"OUT={where}", *arguments, *portable,
          "run_cases"],
+        # A compiler that is killed leaves its scratch files where the rest goes too.
         capture_output=True, text=True, check=False, cwd=SOURCES,
+        env=os.environ | {"TMPDIR": str(where)},
     )  # fmt: skip
     if done.returncode:
         raise ToolError(f"the processor's library does not build: {done.stderr.strip()[-2000:]}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelgen.errors import ToolError
+from accelgen.scratch import scratch_directory
 from accelgen.simulation.bench import DDR_BYTES, DdrSettings
 from accelgen.simulation.launch import run_cocotb
 from accelgen.simulation.toolchain import sim_directory
@@ -60,8 +60,8 @@ def run_script(
         The simulator died, or its tools are missing.
     """
     executable = simulator.build()
-    with tempfile.TemporaryDirectory(prefix="accelgen-") as scratch:
-        where = _on_a_board(package, Path(scratch) / "package")
+    with scratch_directory() as scratch:
+        where = _on_a_board(package, scratch / "package")
         if script.resolve().is_relative_to(package.resolve()):
             script = where / script.resolve().relative_to(package.resolve())
         job = where / "script_job.json"

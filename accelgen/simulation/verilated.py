@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from accelgen.ps.steps import run_steps
 from accelgen.rtl.design import design_verilog
 from accelgen.schedule.layout import pack_tensor, unpack_tensor
 from accelgen.schedule.program import Placement, Program
+from accelgen.scratch import scratch_directory
 from accelgen.simulation.bench import (
     DDR_BYTES,
     DdrSettings,
@@ -109,8 +109,8 @@ class VerilatedSimulator:
         """The simulator's executable; from the cache, or built now."""
         if self._verilog is None:
             self._verilog = design_verilog(self.arch, self.family)
-        with tempfile.TemporaryDirectory(prefix="accelgen-") as where:
-            return build_bench(self._verilog, Path(where), trace=trace, speed=self.speed)
+        with scratch_directory() as where:
+            return build_bench(self._verilog, where, trace=trace, speed=self.speed)
 
     def run(
         self, program: Program, inputs: Mapping[str, Int8], *, settings: DdrSettings | None = None
@@ -133,8 +133,8 @@ class VerilatedSimulator:
         """
         jobs = [self._job(task) for task in tasks]
         executable = self.build()
-        with tempfile.TemporaryDirectory(prefix="accelgen-") as where:
-            results = run_jobs(executable, jobs, Path(where), on_event=on_event)
+        with scratch_directory() as where:
+            results = run_jobs(executable, jobs, where, on_event=on_event)
         return [_result(task, job) for task, job in zip(tasks, results, strict=True)]
 
     def write_waves(self, task: Task, first: int, last: int, where: Path) -> Path:
@@ -146,10 +146,10 @@ class VerilatedSimulator:
         where.mkdir(parents=True, exist_ok=True)
         job = self._job(task, waves=(max(first, 0), last))
         executable = self.build(trace=True)
-        with tempfile.TemporaryDirectory(prefix="accelgen-") as scratch:
-            run_jobs(executable, [job], Path(scratch))
+        with scratch_directory() as scratch:
+            run_jobs(executable, [job], scratch)
             file = where / wave_file()
-            file.write_bytes((Path(scratch) / wave_file()).read_bytes())
+            file.write_bytes((scratch / wave_file()).read_bytes())
         return file
 
     def _job(self, task: Task, waves: tuple[int, int] | None = None) -> Job:

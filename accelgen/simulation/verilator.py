@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import cocotb_tools.config
 
 from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ToolError
+from accelgen.scratch import in_parallel
 from accelgen.simulation.toolchain import Toolchain, find_toolchain, has_fst, sim_directory
 
 __all__ = ["BuildFlags", "build"]
@@ -134,7 +134,7 @@ def _verilate(
     tools: Toolchain, arguments: Sequence[str], sources: Sequence[Path], where: Path
 ) -> None:
     command = [str(tools.verilator), *arguments, "--Mdir", str(where), *map(str, sources)]
-    _run(command, where / "verilator.log", "%Error", environment=tools.environment)
+    _run(command, where, "%Error", environment=tools.environment)
 
 
 def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, top: str) -> None:
@@ -157,13 +157,10 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
         # A precompiled header serves only the flags it was made with.
         prelude = [] if optimize == ["-O0"] else ["-include", str(runtime / "prelude.h")]
         command = _compiler(tools, flags, optimize, where)
-        _run(
-            [*command, *prelude, "-c", str(file), "-o", str(out)], out.with_suffix(".log"), "error:"
-        )
+        _run([*command, *prelude, "-c", str(file), "-o", str(out)], where, "error:")
         return str(out)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(compile_one, jobs))
+    objects = in_parallel(compile_one, jobs)
     libraries = cocotb_tools.config.libs_dir
     _run(
         [
@@ -173,7 +170,7 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
             f"-L{libraries}", "-lcocotbvpi_verilator", "-pthread",
             *(["-llz4", "-lz"] if flags.trace and has_fst() else []),
         ],
-        where / "link.log",
+        where,
         "error",
     )  # fmt: skip
     for leftover in where.iterdir():
@@ -219,20 +216,25 @@ def _runtime(tools: Toolchain, flags: BuildFlags, cache: Path) -> Path:
         prelude = where / "prelude.h"
         commands = [[*command, "-c", str(f), "-o", str(where / f"{f.stem}.o")] for f in sources]
         commands.append([*header, str(prelude), "-o", f"{prelude}.gch"])
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda c: _run(c, Path(c[-1] + ".log"), "error:"), commands))
+        in_parallel(lambda c: _run(c, where, "error:"), commands)
 
     return cached(cache / "runtime", _runtime_key(tools, flags), make)
 
 
 def _run(
-    command: Sequence[str], log: Path, marker: str, *, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    where: Path,
+    marker: str,
+    *,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
-    with log.open("w") as out:
-        done = subprocess.run(
-            command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False
-        )
+    """Run a tool that writes below ``where`` only, its scratch files too: a compiler that is killed
+    leaves them. What it says comes through a pipe: a full disk must not swallow it."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        env={**(environment or os.environ), "TMPDIR": str(where)}, errors="replace",
+    )  # fmt: skip
     if done.returncode:
-        lines = log.read_text(errors="replace").splitlines()
+        lines = done.stdout.splitlines()
         first = next((line for line in lines if marker in line), lines[-1] if lines else "killed")
         raise ToolError(f"{Path(command[0]).name} failed: {first.strip()}")

@@ -2,6 +2,7 @@
 
 import argparse
 
+from accelgen.ends import guarded
 from accelgen.estimate.resources import total_resources
 from accelgen.pipeline import target
 from accelgen.synthesis import TOP, mapped_modules
@@ -32,4 +33,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    guarded(lambda: _main)

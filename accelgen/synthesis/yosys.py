@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ToolError
+from accelgen.scratch import scratch_directory
 from accelgen.synthesis.blocks import own_blocks, read_hierarchy
 
 __all__ = ["map_modules"]
@@ -68,8 +68,8 @@ def map_modules(
     if importlib.util.find_spec("pyosys") is None:
         raise ToolError("synthesis needs pyosys: pip install pyosys")
     blocks = [top] if flat else own_blocks(read_hierarchy(verilog, top))
-    with tempfile.TemporaryDirectory() as temporary:
-        source, out = Path(temporary) / "top.v", Path(temporary) / "blocks.il"
+    with scratch_directory() as temporary:
+        source, out = temporary / "top.v", temporary / "blocks.il"
         source.write_text(verilog)
         _yosys(_PREPARE, source=source, out=out, top=top, blocks=" ".join(blocks))
         texts = {
@@ -119,12 +119,12 @@ def _map_batch(
     instances = "".join(
         f"  attribute \\keep 1\n  cell \\{name} \\block{n}\n  end\n" for n, name in enumerate(batch)
     )
-    with tempfile.TemporaryDirectory() as temporary:
-        source = Path(temporary) / "batch.il"
+    with scratch_directory() as temporary:
+        source = temporary / "batch.il"
         source.write_text(
             "".join([*batch.values(), *others, f"module \\all_blocks\n{instances}end\n"])
         )
-        out = Path(temporary) / "batch.json"
+        out = temporary / "batch.json"
         _yosys(_MAP, source=source, out=out, family=family)
         modules = json.loads(out.read_text())["modules"]
         for name, entry in entries.items():
