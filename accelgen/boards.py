@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
-import tomllib
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.assets import asset
 from accelgen.errors import BoardError, ConfigError
+from accelgen.untrusted import read_toml, schema_of, typed
 
 __all__ = [
     "Board",
@@ -27,15 +27,24 @@ __all__ = [
 ]
 
 
+#: What the numbers of a board file can be.
+Count = Annotated[int, Field(ge=0, le=100_000_000)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+Mhz = Annotated[float, Field(ge=1, le=10_000)]
+Bits = Annotated[int, Field(ge=8, le=4096)]
+Share = Annotated[float, Field(ge=0.01, le=1)]
+Nanoseconds = Annotated[float, Field(ge=0, le=100_000)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What the part offers."""
 
-    dsp: int
-    bram36: int
-    uram: int
-    lut: int
-    ff: int
+    dsp: Count
+    bram36: Count
+    uram: Count
+    lut: Count
+    ff: Count
     source: str
 
 
@@ -46,8 +55,8 @@ class Clock:
     ``limit_mhz`` is what the part allows any clock, that of double-pumped multipliers included.
     """
 
-    mhz: float
-    limit_mhz: float
+    mhz: Mhz
+    limit_mhz: Mhz
     source: str
 
 
@@ -59,10 +68,10 @@ class Ddr:
     """
 
     kind: str
-    mts: int
-    width_bits: int
-    efficiency: float
-    latency_ns: float
+    mts: Positive
+    width_bits: Bits
+    efficiency: Share
+    latency_ns: Nanoseconds
     source: str
 
     @property
@@ -83,7 +92,7 @@ class Ddr:
 class Ports:
     """High-performance AXI ports from the PL to DDR; the design uses two."""
 
-    width_bits: int
+    width_bits: Bits
     source: str
 
 
@@ -91,9 +100,9 @@ class Ports:
 class Ps:
     """Processor cores."""
 
-    cores: int
+    cores: Annotated[int, Field(ge=1, le=64)]
     core: str
-    mhz: float
+    mhz: Mhz
     source: str
 
 
@@ -102,15 +111,16 @@ class Board:
     """One board. Every table carries the source of its numbers.
 
     ``arch`` is the default configuration; ``vivado_board`` the board file's name, without vendor
-    and version.
+    and version. Patterns say what may stand in names that end up in scripts, and what a script
+    knows how to build.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]*)$")]
     title: str
-    part: str
-    processing_system: str
-    vivado_board: str
-    yosys_family: str
+    part: Annotated[str, Field(pattern=r"^([a-z0-9]+(-[A-Za-z0-9]+)*)$")]
+    processing_system: Annotated[str, Field(pattern=r"^(zynq_ultra_ps_e|processing_system7)$")]
+    vivado_board: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)$")]
+    yosys_family: Annotated[str, Field(pattern=r"^(xcup|xc7)$")]
     source: str
     budget: Budget
     clock: Clock
@@ -155,78 +165,29 @@ def load_board(name: str) -> Board:
 
 def read_board(path: Path) -> Board:
     """Read one board file. Raises BoardError naming the file and the key at fault."""
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise BoardError(f"cannot read board file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardError(f"board file {path} is not TOML: {error}") from error
-    try:
-        arch = _arch(values.pop("arch", {}))
-        tables = {
-            name: _record(table, _take(values, name, dict), f"[{name}] ")
-            for name, table in _TABLES.items()
-        }
-        return Board(
-            **_record_values(Board, values, "", skip={*tables, "arch"}), **tables, arch=arch
+    values = read_toml(path, "board file", BoardError)
+    knobs = values.pop("arch", None)
+    where = f"board file {path}"
+    known = typed(_BoardFile, values, where, BoardError)
+    if not isinstance(knobs, dict) or knobs.get("preset") not in PRESETS:
+        preset = knobs.get("preset") if isinstance(knobs, dict) else None
+        raise BoardError(
+            f"{where}: [arch] preset must be one of {', '.join(PRESETS)}, not {str(preset)[:60]!r}"
         )
-    except (ConfigError, _FaultError) as error:
-        raise BoardError(f"board file {path}: {error}") from error
+    preset = PRESETS[knobs.pop("preset")]
+    try:
+        arch = ArchParams.from_dict(preset.to_dict() | knobs)
+    except ConfigError as error:
+        raise BoardError(f"{where}: {error}") from error
+    return Board(
+        **{name: getattr(known, name) for name in _NAMES},
+        **{name: table(**getattr(known, name).model_dump()) for name, table in _TABLES.items()},
+        arch=arch,
+    )
 
 
 _TABLES: dict[str, type[Any]] = {
     "budget": Budget, "clock": Clock, "ddr": Ddr, "ports": Ports, "ps": Ps,
 }  # fmt: skip
-
-#: What may stand in names that end up in scripts, and what a script knows how to build.
-_ALLOWED = {
-    "name": r"[a-z0-9][a-z0-9-]*",
-    "part": r"[a-z0-9]+(-[A-Za-z0-9]+)*",
-    "vivado_board": r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
-    "processing_system": "zynq_ultra_ps_e|processing_system7",
-    "yosys_family": "xcup|xc7",
-}
-
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
-
-
-class _FaultError(Exception):
-    """What is wrong with a board file, without the file's name."""
-
-
-def _arch(values: dict[str, Any]) -> ArchParams:
-    preset = values.pop("preset", None)
-    if preset not in PRESETS:
-        raise _FaultError(f"[arch] preset must be one of {', '.join(PRESETS)}, not {preset!r}")
-    return ArchParams.from_dict(PRESETS[preset].to_dict() | values)
-
-
-def _take(values: dict[str, Any], name: str, kind: type) -> Any:
-    value = values.pop(name, None)
-    if not isinstance(value, kind):
-        raise _FaultError(f"table [{name}] is missing")
-    return value
-
-
-def _record(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    return cls(**_record_values(cls, values, where))
-
-
-def _record_values(
-    cls: type[Any], values: Mapping[str, Any], where: str, skip: Collection[str] = ()
-) -> dict[str, Any]:
-    expected = {f.name: str(f.type) for f in fields(cls) if f.name not in skip}
-    for name in values:
-        if name not in expected:
-            raise _FaultError(f"{where}{name} is not known; known: {', '.join(expected)}")
-    for name, kind in expected.items():
-        value = values.get(name)
-        if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
-            raise _FaultError(f"{where}{name} must be a {kind}, not {value!r}")
-        if isinstance(value, int | float) and not value >= 0:
-            raise _FaultError(f"{where}{name} must not be negative, not {value!r}")
-        if isinstance(value, float) and math.isinf(value):
-            raise _FaultError(f"{where}{name} must be finite, not {value!r}")
-        if name in _ALLOWED and not re.fullmatch(_ALLOWED[name], str(value)):
-            raise _FaultError(f"{where}{name} must be like {_ALLOWED[name]}, not {value!r}")
-    return dict(values)
+_NAMES = [f.name for f in fields(Board) if f.name not in {*_TABLES, "arch"}]
+_BoardFile = schema_of(Board, without=("arch",))

@@ -43,28 +43,41 @@ class Driven:
 
 def run_in_package(
     where: Path, script: Path, arguments: Sequence[str] = (),
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None, *, edited: bool = False,
 ) -> ScriptResult:  # fmt: skip
     """Run ``script`` with the package ``where`` as on its board, the accelerator simulated.
+
+    ``edited``: as of :func:`packages.open_package`; without it a script inside the package is one
+    of accelgen's.
 
     Raises ConfigError when there is no such script, ModelError when ``where`` is no package.
     """
     if not script.is_file():
         raise ConfigError(f"there is no script {script}")
-    _, simulator = _opened(where)
-    return run_script(simulator, where, script, arguments, say=say)
+    _, simulator = _opened(where, edited)
+    with scratch_directory() as scratch:
+        packages.copy_to_run(where, scratch / "package", edited=edited)
+        if script.resolve().is_relative_to(where.resolve()):
+            inside = scratch / "package" / script.resolve().relative_to(where.resolve())
+            if not inside.is_file():
+                raise ConfigError(
+                    f"{script} is a script that accelgen did not write, in a package: move it "
+                    "elsewhere, or give --edited if you know what the package holds"
+                )
+            script = inside
+        return run_script(simulator, scratch / "package", script, arguments, say=say)
 
 
 def drive(
     where: Path, count: int = 2, *, seed: int = 0, inputs: Floats | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None, edited: bool = False,
 ) -> Driven:  # fmt: skip
     """``count`` seeded random frames, or ``inputs`` (n, h, w, c), through the package's driver
     (``run_many``) and its library; every output compared with the golden model.
 
     Raises ModelError when ``where`` is no package.
     """
-    compiled, simulator = _opened(where)
+    compiled, simulator = _opened(where, edited)
     graph = compiled.model.graph
     if inputs is None:
         samples = [random_samples(graph.tensors[graph.input].shape, seed + i) for i in range(count)]
@@ -75,18 +88,21 @@ def drive(
         np.save(given, inputs.transpose(0, 3, 1, 2) if planes else inputs)
         script = sim_directory() / "cocotb" / "drive_frames.py"
         arguments = [str(given), str(got)]
-        result = run_script(simulator, where, script, arguments, say=say)
+        package = scratch / "package"
+        packages.copy_to_run(where, package, edited=edited)
+        result = run_script(simulator, package, script, arguments, say=say)
         faults = [f"AXI: {violation}" for violation in result.violations]
         if result.status:
             faults.append(f"the driver failed: {result.output.strip().splitlines()[-1]}")
         else:
+            # Written just now, by the bench's own script.
             with np.load(got) as outputs:
                 faults += _differences(compiled, inputs, dict(outputs))
     return Driven(frames=len(inputs), cycles=result.cycles, faults=tuple(faults))
 
 
-def _opened(where: Path) -> tuple[Compiled, VerilatedSimulator]:
-    compiled, hardware, verilog = packages.open_package(where)
+def _opened(where: Path, edited: bool) -> tuple[Compiled, VerilatedSimulator]:
+    compiled, hardware, verilog = packages.open_package(where, edited=edited)
     return compiled, VerilatedSimulator(hardware.arch, family=hardware.family, verilog=verilog)
 
 

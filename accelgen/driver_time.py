@@ -8,7 +8,6 @@ the parts that are C the time is mostly the input's way (quantize, layout, copy)
 from __future__ import annotations
 
 import importlib
-import json
 import statistics
 import sys
 import time
@@ -22,6 +21,7 @@ import typer
 
 from accelgen import packages, pipeline
 from accelgen.boards import load_board
+from accelgen.deploy.manifest_file import read_manifest
 from accelgen.ends import guarded
 from accelgen.estimate.report import estimate
 from accelgen.placement import compile_placed
@@ -105,7 +105,7 @@ def driver_time(where: Path, pl_us: float, rounds: int = ROUNDS) -> DriverTime:
         sys.path.remove(str(where))
     for name in [n for n in sys.modules if n.split(".")[0] == "driver"]:
         del sys.modules[name]  # another package's may be next
-    manifest = json.loads((where / "manifest.json").read_text())
+    manifest = read_manifest(where)
     with driver.Accelerator(NullBoard(manifest), where) as accelerator:
         accelerator.load()
         height, width, channels = manifest["input"]["map"]
@@ -148,6 +148,8 @@ def main(
         where = Path(model)
         if where.is_dir():
             compiled, hardware, _ = packages.open_package(where)
+            where = scratch / "package"
+            packages.copy_to_run(Path(model), where)
         else:
             hardware, where = pipeline.target(board), scratch / "package"
             compiled = compile_placed(model, hardware, fc_on=fc_on).compiled

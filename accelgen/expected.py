@@ -17,6 +17,7 @@ from accelgen.ps.picture import Preprocess, read_picture
 from accelgen.samples import Calibration, random_samples
 from accelgen.schedule.program import Program
 from accelgen.simulation.compare import tensor_order
+from accelgen.untrusted import read_text
 
 __all__ = ["Expected", "expected_frame", "read_labels"]
 
@@ -70,10 +71,7 @@ def read_labels(path: Path, program: Program) -> list[str]:
 
     Raises ModelError when it cannot be read, or are not as many as the network has outputs.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read labels {path}: {error}") from error
+    lines = read_text(path, "labels", ModelError).splitlines()
     labels = [line.strip() for line in lines if line.strip()]
     sizes = {view.name: int(np.prod(view.shape)) for view in program.graph.model_outputs()}
     if len(sizes) != 1 or len(labels) not in sizes.values():

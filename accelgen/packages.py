@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +14,30 @@ import numpy.typing as npt
 
 from accelgen import pipeline
 from accelgen.arch import ArchParams
+from accelgen.array_files import read_arrays
 from accelgen.boards import load_board
 from accelgen.deploy.first_day import FirstDay
 from accelgen.deploy.keep import SIMULATED, Existing, existing, file_hash, verilog_hash
+from accelgen.deploy.manifest_file import read_manifest
 from accelgen.deploy.output import new_directory, new_file
-from accelgen.deploy.package import Package, hardware_of, read_package, write_package
+from accelgen.deploy.package import (
+    TOP,
+    Package,
+    hardware_of,
+    is_code,
+    read_package,
+    write_code,
+    write_package,
+)
 from accelgen.deploy.results import Estimated, Results, read_results
 from accelgen.errors import ModelError, OutputError
 from accelgen.estimate import Estimate
 from accelgen.estimate.board_design import board_design
 from accelgen.estimate.resources import total_resources
 from accelgen.expected import expected_frame, read_labels
+from accelgen.frontend.clean_names import printable
 from accelgen.pipeline import Compiled, Given, Target
+from accelgen.ps.frame_file import frame_file
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
 from accelgen.samples import Calibration
@@ -33,7 +46,14 @@ from accelgen.schedule.text import program_text
 from accelgen.scratch import scratch_directory
 from accelgen.simulated import Simulated
 
-__all__ = ["build", "open_package", "results", "sample_of", "store_simulated"]
+__all__ = [
+    "build",
+    "copy_to_run",
+    "open_package",
+    "results",
+    "sample_of",
+    "store_simulated",
+]
 
 
 def build(
@@ -150,28 +170,89 @@ def _refuse_other_hardware(old: Existing, target: dict[str, object]) -> None:
         )
 
 
-def open_package(where: Path) -> tuple[Compiled, Target, str | None]:
+def open_package(where: Path, *, edited: bool = False) -> tuple[Compiled, Target, str | None]:
     """A directory made by :func:`build`: network and target compiled again, and its Verilog (None
     if it has a program only).
 
+    Nothing in it is believed: what a simulation would compile or run must be what accelgen writes.
+    With ``edited`` the user knows what it holds, and it is run as it is.
+
     Raises ModelError when it is not one, was changed, or compiles to something else now.
     """
-    manifest, files = read_package(where)
+    manifest, files = read_package(where, edited=edited)
     arch = ArchParams.from_dict(manifest["config"])
     hardware = pipeline.target(manifest["board"], clock_mhz=manifest["clock_mhz"])
     hardware = replace(hardware, arch=arch)
+    for name in ("network.onnx", "program.bin", "frame.bin", "expected.npz"):
+        if name not in files:
+            raise ModelError(f"{where} is no whole package: its manifest does not name {name}")
     offload = pipeline.Offload.of(manifest["fc_on"])
     compiled = pipeline.compile_model(files["network.onnx"], arch=arch, offload=offload)
-    compiled = replace(compiled, name=manifest["model"])
+    compiled = replace(compiled, name=printable(manifest["model"]))
     if manifest["kept"]:
         compiled = pipeline.keeping_all(compiled, hardware)
-    if two_places(compiled.program).program_bin != files["program.bin"].read_bytes():
-        raise ModelError(
-            f"{where} was built by accelgen {manifest['versions']['accelgen']}, this one compiles "
-            "its network to another program: build it again"
-        )
-    verilog = files.get(f"rtl/{manifest['top']}.v")
-    return compiled, hardware, verilog.read_text() if verilog else None
+    places = two_places(compiled.program)
+    frame = frame_file(compiled.program, places, input_layout=compiled.input_layout)
+    for name, data in (("program.bin", places.program_bin), ("frame.bin", frame)):
+        if data != files[name].read_bytes():
+            version = printable(manifest["versions"].get("accelgen", "an unknown version"))
+            raise ModelError(
+                f"{where} was built by accelgen {version}, this one compiles its network to another"
+                f" {name}: build it again"
+            )
+    if not edited:
+        _check_code(where)
+    return compiled, hardware, _verilog(files.get(f"rtl/{TOP}.v"), hardware, edited)
+
+
+def _verilog(path: Path | None, hardware: Target, edited: bool) -> str | None:
+    """What is simulated of a package. Verilog can run any command: it is accelgen's own text."""
+    if path is None:
+        return None
+    text = path.read_text(errors="replace")
+    generated = design_verilog(hardware.arch, hardware.family)
+    if verilog_hash(text) == verilog_hash(generated):
+        return generated
+    if edited:
+        return text
+    raise ModelError(
+        f"{path} is not what this accelgen generates for its configuration, and Verilog can run "
+        "commands: build the package again, or give --edited if you know what it holds"
+    )
+
+
+def _check_code(where: Path) -> None:
+    """Raise ModelError unless driver, library and scripts are accelgen's own."""
+    with scratch_directory() as scratch:
+        write_code(scratch)
+        for path in sorted(p for p in scratch.rglob("*") if p.is_file()):
+            name = path.relative_to(scratch).as_posix()
+            here = where / name
+            if is_code(name) and (not here.is_file() or here.read_bytes() != path.read_bytes()):
+                raise ModelError(
+                    f"{here} is not what this accelgen writes, and would be run: build the package "
+                    "again, or give --edited if you know what it holds"
+                )
+
+
+def copy_to_run(where: Path, into: Path, *, edited: bool = False) -> None:
+    """A package that :func:`open_package` took, as it is run in a simulation: without what nobody
+    has judged (a library built elsewhere, modules that Python would find), unless ``edited``."""
+    if edited:
+        ignored = shutil.ignore_patterns("rtl", "vivado", "__pycache__")
+        shutil.copytree(where, into, ignore=ignored)
+        return
+    into.mkdir()
+    write_code(into)
+    names = [n for n in read_manifest(where)["files"] if Path(n).suffix in _DATA]
+    for name in (*names, "manifest.json", SIMULATED):
+        if (where / name).is_file() and not (into / name).exists():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(where / name, into / name)
+
+
+#: Endings of a package's files that are read and not run.
+_DATA = (".bin", ".json", ".npz", ".onnx", ".png", ".txt", ".md", ".ipynb")
 
 
 def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimated]:
@@ -179,9 +260,9 @@ def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimate
 
     Raises ModelError when ``where`` is no package, ToolError when there are no reports.
     """
-    manifest = existing(where).manifest
-    if not manifest:
+    if not (where / "manifest.json").is_file():
         raise ModelError(f"{where} is not a package made by accelgen build")
+    manifest = read_manifest(where)
     board = load_board(manifest["board"])
     used = total_resources(ArchParams.from_dict(manifest["config"])) + board_design(board)
     estimated = Estimated(
@@ -196,8 +277,16 @@ def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimate
 
 def sample_of(where: Path, layout: str) -> npt.NDArray[np.float32]:
     """The input of a package's expected.npz, (1, h, w, c)."""
-    with np.load(where / "expected.npz") as stored:
-        x: npt.NDArray[np.float32] = stored["input_float"]
+    file = where / "expected.npz"
+    wanted = read_manifest(where)["input"]["map"]
+    if layout == "nchw":
+        wanted = [wanted[2], *wanted[:2]]
+    try:
+        x = read_arrays(file, ("input_float",))["input_float"]
+        if x.dtype != np.float32 or x.shape != (1, *wanted) or not np.isfinite(x).all():
+            raise ValueError(f"input_float is {x.dtype} {x.shape}, not float32 (1, {wanted})")
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{file} holds no input of the network: {error}") from error
     return x.transpose(0, 2, 3, 1) if layout == "nchw" else x
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +44,7 @@ from accelgen.simulation.processor import processor
 from accelgen.simulation.reproducer import SUFFIX as REPRODUCER_SUFFIX
 from accelgen.simulation.reproducer import Reproducer, load_reproducer
 from accelgen.simulation.verilated import VerilatedSimulator
+from accelgen.untrusted import read_toml, schema_of, typed
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
@@ -397,13 +397,17 @@ def open_reproducer(where: Path) -> tuple[Compiled, Target, Reproducer]:
 
 def repeat(run: Reproducer) -> tuple[Compiled, Target]:
     """The network and hardware of a saved run; ``run.sample`` and ``run.seed`` go with them."""
-    hardware = replace(
-        target(run.board), arch=ArchParams.from_dict(dict(run.config)), memory=Memory(**run.memory)
-    )
+    arch = ArchParams.from_dict(dict(run.config))
+    memory = typed(schema_of(Memory), dict(run.memory), "memory", ConfigError)
+    hardware = replace(target(run.board), arch=arch, memory=Memory(**memory.model_dump()))
     with scratch_directory() as temporary:
         file = temporary / "reproducer.onnx"
         file.write_bytes(run.model)
         loaded = load(file)
+    shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
+    for name, x in (("sample", run.sample), ("calib", run.calib)):
+        if x is not None and x.shape[1:] != shape[1:]:
+            raise ModelError(f"the run's {name} is {x.shape}, its model takes {shape} (n, h, w, c)")
     if loaded.is_quantized:
         int8 = quantize_imported(loaded.imported, run.calib)
     elif run.calib is None:
@@ -446,11 +450,11 @@ def _configuration(board: Board, preset: str | None, config: Path | None) -> Arc
     arch = known[preset] if preset else board.arch
     if config is None:
         return arch
-    try:
-        values = tomllib.loads(config.read_text())
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration {config}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {config} is not TOML: {error}") from error
+    values = read_toml(config, "configuration", ConfigError)
     # Knobs that the file does not name keep the values of the preset or the board.
-    return ArchParams.from_dict(arch.to_dict() | values)
+    knobs = arch.to_dict() | values
+    typed(schema_of(ArchParams), knobs, f"configuration {config}", ConfigError)
+    try:
+        return ArchParams.from_dict(knobs)
+    except ConfigError as error:
+        raise ConfigError(f"configuration {config}: {error}") from error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accelgen.array_files import ONLY, read_arrays
 from accelgen.errors import QuantizationError
 from accelgen.pictures import NO_OPTIONS, Pictures, load_pictures, picture_files
 from accelgen.ps.picture import SUFFIXES, Preprocess
@@ -103,41 +103,31 @@ def _arrays(where: Path) -> list[Path]:
     )
 
 
-#: Bytes of the largest array of calibration data.
-_MOST_BYTES = 4 << 30
-
-
 def _read(file: Path, layout: str) -> npt.NDArray[Any]:
     try:
-        content = np.load(file, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            size = max((entry.file_size for entry in content.zip.infolist()), default=0)
-            if size > _MOST_BYTES:
-                raise ValueError(f"it holds {size:,} bytes; up to {_MOST_BYTES:,} are read")
-            return _of_names(content, file, layout)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        content = read_arrays(file, ("x", "calib_uint8", "divisor", "mean", "std"))
+        return _of_names(content, layout)
+    except ValueError as error:
         raise QuantizationError(f"cannot read calibration data {file}: {error}") from error
 
 
-def _of_names(content: Any, file: Path, layout: str) -> npt.NDArray[Any]:
-    """Array ``x`` of an ``.npz``, or what ``calib_uint8`` and its scaling make."""
-    if "x" in content:
-        return np.asarray(content["x"])
+def _of_names(content: Mapping[str, npt.NDArray[Any]], layout: str) -> npt.NDArray[Any]:
+    """The array of an ``.npy``, ``x`` of an ``.npz``, or what ``calib_uint8`` and its scaling make.
+    Raises ValueError without the file's name."""
+    for name in (ONLY, "x"):
+        if name in content:
+            return content[name]
     if "calib_uint8" not in content:
-        raise QuantizationError(
-            f"{file} has no array 'x' or 'calib_uint8', only {', '.join(content.files)}"
-        )
+        raise ValueError("it has no array 'x' or 'calib_uint8'")
     raw = content["calib_uint8"].astype(np.float32)
     scale = {}
     for name, default in (("divisor", 1.0), ("mean", 0.0), ("std", 1.0)):
-        value = np.asarray(content.get(name, default), np.float32).reshape(-1)
+        value = np.asarray(content.get(name, default)).astype(np.float32).reshape(-1)
         channels = raw.shape[-3 if layout == "nchw" else -1] if raw.ndim >= 3 else 0
         if value.size not in (1, channels) or not np.isfinite(value).all():
-            raise QuantizationError(f"{file}: {name} must be one number, or one of each channel")
+            raise ValueError(f"{name} must be one number, or one of each channel")
         if name != "mean" and not value.all():
-            raise QuantizationError(f"{file}: {name} must not be 0")
+            raise ValueError(f"{name} must not be 0")
         scale[name] = value.reshape(-1, 1, 1) if layout == "nchw" else value
     normalized = (raw / scale["divisor"] - scale["mean"]) / scale["std"]
     return np.asarray(normalized, np.float32)

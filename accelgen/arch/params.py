@@ -14,6 +14,20 @@ __all__ = ["DSP_ACC_BITS", "ArchParams"]
 #: Widest accumulator that one DSP48E2 requantizes: its wider operand.
 DSP_ACC_BITS = 27
 
+#: Knobs that are powers of two: least and most. A queue of one would pass nothing on.
+_POWERS = {
+    "lanes": (4, 16), "pixels": (1, 32), "chain_pixels": (1, 32), "ring_rows": (1, 65536),
+    "weight_words": (1, 65536), "tap_words": (2, 65536), "acc_depth": (1, 1024),
+    "burst_beats": (1, 16), "outstanding": (2, 64),
+}  # fmt: skip
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence; integers of thousands of digits have no text."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    return repr(value)[:60]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArchParams:
@@ -57,7 +71,12 @@ class ArchParams:
     burst_beats : int
         Longest AXI burst in beats of 16 bytes, at most 16 (256 bytes, never crosses 4 KiB).
     outstanding : int
-        Reads in flight per AXI master.
+        Reads in flight per AXI master. Power of two, 2 to 64.
+
+    Raises
+    ------
+    ConfigError
+        A knob has a value that the hardware cannot have; every other configuration elaborates.
     """
 
     lanes: int = 8
@@ -86,17 +105,7 @@ class ArchParams:
     SQUEEZE_LIMIT = 262144
 
     def __post_init__(self) -> None:
-        for name in (
-            "lanes", "pixels", "chain_pixels", "ring_rows", "weight_words", "tap_words",
-            "acc_depth", "burst_beats", "outstanding",
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1 or value.bit_count() != 1:
-                raise ConfigError(f"{name} must be a power of two, not {value!r}")
-        if self.lanes not in (4, 8, 16):
-            raise ConfigError(f"lanes must be 4, 8 or 16, not {self.lanes}")
-        if self.pixels > 32:
-            raise ConfigError(f"pixels must be at most 32, not {self.pixels}")
+        self._check_kinds()
         if self.chain_pixels > self.pixels:
             raise ConfigError(
                 f"chain_pixels ({self.chain_pixels}) must not exceed pixels ({self.pixels})"
@@ -132,8 +141,23 @@ class ArchParams:
             raise ConfigError(f"feature_rows must be 16 to 32768, not {self.feature_rows}")
         if self.feature_ram not in ("block", "ultra"):
             raise ConfigError(f"feature_ram must be 'block' or 'ultra', not {self.feature_ram!r}")
-        if self.burst_beats > 16:
-            raise ConfigError(f"burst_beats must be at most 16, not {self.burst_beats}")
+
+    def _check_kinds(self) -> None:
+        """Every value is of its knob's type, and no size beyond what anybody builds."""
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            if type(value) is not kind:
+                wanted = "a whole number" if kind is int else "a text"
+                raise ConfigError(f"{field.name} must be {wanted}, not {_shown(value)}")
+        for name, (least, most) in _POWERS.items():
+            value = getattr(self, name)
+            if not least <= value <= most or value.bit_count() != 1:
+                raise ConfigError(
+                    f"{name} must be a power of two from {least} to {most}, not {_shown(value)}"
+                )
+        for name in ("acc_bits", "feature_rows", "drain_pixels"):
+            if abs(getattr(self, name)) > 1 << 32:
+                raise ConfigError(f"{name} cannot be {_shown(getattr(self, name))}")
 
     # Derived sizes.
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from accelgen.cache import cache_directory, cached, hash_of
+from accelgen.errors import ToolError
 from accelgen.simulation.toolchain import sim_directory
+from accelgen.untrusted import read_json
 
 __all__ = ["kept", "kept_estimate"]
 
@@ -52,5 +54,8 @@ def _kept(key: str, make: Callable[[], Result]) -> tuple[Result, bool]:
         (where / "result.json").write_text(json.dumps(made[0]))
 
     entry = cached(cache_directory() / "bench", key, fill)
-    result: Result = json.loads((entry / "result.json").read_text())
+    file = entry / "result.json"
+    result = read_json(file, "kept result", ToolError)
+    if not isinstance(result, dict):
+        raise ToolError(f"kept result {file} is damaged: delete it")
     return result, not made

@@ -24,6 +24,7 @@ from accelgen.cli.options import (
     DdrBytes,
     DdrLatency,
     DriverFrames,
+    Edited,
     FcOn,
     FcPlace,
     Force,
@@ -313,13 +314,16 @@ def simulate(
     ps: Processor = "twin",
     driver: DriverFrames = 0,
     script: Script = None,
+    edited: Edited = False,
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
     from accelgen import packages, pipeline, placement
 
+    if edited and not Path(model).is_dir():
+        raise ConfigError("--edited is about a package: give a directory made by build")
     if driver or script:
-        _on_the_simulated_board(Path(model), driver, script, seed, json)
+        _on_the_simulated_board(Path(model), driver, script, seed, json, edited)
         return
 
     def hardware_of(board: str, clock_mhz: float | None) -> pipeline.Target:
@@ -341,7 +345,7 @@ def simulate(
     elif Path(model).is_dir():
         if elsewhere:
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
-        compiled, built, verilog = packages.open_package(Path(model))
+        compiled, built, verilog = packages.open_package(Path(model), edited=edited)
         sample = packages.sample_of(Path(model), compiled.input_layout)
         hardware = hardware_of(built.board.name, built.clock_mhz)
         hardware = replace(hardware, arch=built.arch)
@@ -369,7 +373,7 @@ def simulate(
 
 
 def _on_the_simulated_board(
-    where: Path, frames: int, script: Path | None, seed: int, json: bool
+    where: Path, frames: int, script: Path | None, seed: int, json: bool, edited: bool
 ) -> None:
     """A package's own driver, in the place of a board the simulated accelerator."""
     from accelgen import driven
@@ -378,13 +382,16 @@ def _on_the_simulated_board(
         raise ConfigError("--driver and --script take a package: give a directory made by build")
     if script:
         inside = where / script
-        ended = driven.run_in_package(where, inside if inside.is_file() else script, say=_print)
+        chosen = inside if inside.is_file() else script
+        ended = driven.run_in_package(where, chosen, say=_print, edited=edited)
         for violation in ended.violations:
             log.print(f"AXI: {violation}", markup=False, style="red")
         if ended.status or ended.violations:
             raise typer.Exit(1)
         return
-    result = driven.drive(where, frames, seed=seed, say=lambda line: log.print(line, markup=False))
+    result = driven.drive(
+        where, frames, seed=seed, say=lambda line: log.print(line, markup=False), edited=edited
+    )
     if json:
         _print_json(result.to_dict())
     else:

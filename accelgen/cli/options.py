@@ -20,6 +20,7 @@ __all__ = [
     "DdrBytes",
     "DdrLatency",
     "DriverFrames",
+    "Edited",
     "FcOn",
     "FcPlace",
     "Force",
@@ -172,6 +173,13 @@ def calibration(
 DriverFrames = Annotated[
     int,
     typer.Option("--driver", metavar="N", min=0, help="N frames through the package's own driver."),
+]
+Edited = Annotated[
+    bool,
+    typer.Option(
+        "--edited",
+        help="Run a package's code though accelgen did not write it. It can do anything.",
+    ),
 ]
 Script = Annotated[
     Path | None,

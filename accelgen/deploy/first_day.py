@@ -21,7 +21,7 @@ from accelgen.ps.picture import Preprocess
 from accelgen.schedule.loopback import loopback
 from accelgen.schedule.program import Program
 
-__all__ = ["FirstDay", "first_day_manifest", "write_first_day"]
+__all__ = ["FirstDay", "first_day_manifest", "write_day_scripts", "write_first_day"]
 
 _SCRIPTS = {
     "example.py": example,
@@ -54,16 +54,20 @@ class FirstDay:
 
 
 def write_first_day(day: FirstDay, model: str, where: Path) -> None:
-    """Write expected.npz, sample.png, scripts, notebook and licence into ``where``."""
+    """Write expected.npz, sample.png, notebook and licence into ``where``."""
     np.savez_compressed(where / "expected.npz", **dict(day.arrays))  # type: ignore[arg-type]
     if day.picture is not None:
         pixels = day.picture[..., 0] if day.picture.shape[2] == 1 else day.picture
         Image.fromarray(pixels).save(where / "sample.png")
-    for name, module in _SCRIPTS.items():
-        shutil.copyfile(str(module.__file__), where / name)
     book = notebook(model, sample=day.picture is not None)
     (where / "classify.ipynb").write_text(json.dumps(book, indent=1) + "\n")
     shutil.copyfile(asset("LICENSE"), where / "LICENSE")
+
+
+def write_day_scripts(where: Path) -> None:
+    """The scripts, which are the same in every package."""
+    for name, module in _SCRIPTS.items():
+        shutil.copyfile(str(module.__file__), where / name)
 
 
 def first_day_manifest(

@@ -8,7 +8,6 @@ still the package's. Otherwise nothing is touched unless the user says so.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from accelgen.deploy.output import GENERATOR
+from accelgen.deploy.manifest_file import read_owned
 from accelgen.errors import OutputError
 
 __all__ = ["HARDWARE", "SIMULATED", "Existing", "existing", "file_hash", "verilog_hash"]
@@ -107,7 +106,7 @@ def existing(where: Path) -> Existing:
     """What is at ``where`` now; an empty one when nothing is."""
     if not where.is_dir():
         return Existing(where)
-    manifest = _manifest(where)
+    manifest = read_owned(where)
     found = tuple(sorted(_files(where)))
     if not manifest:
         return Existing(where, own=found)
@@ -127,15 +126,6 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _manifest(where: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((where / "manifest.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    ours = isinstance(manifest, dict) and manifest.get("generator") == GENERATOR
-    return manifest if ours and isinstance(manifest.get("files"), dict) else {}
 
 
 def _files(where: Path) -> Iterator[str]:

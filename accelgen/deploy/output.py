@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from accelgen.ends import note_written, undisturbed
 from accelgen.errors import OutputError
 from accelgen.scratch import scratch_path
+from accelgen.untrusted import read_json
 
 __all__ = ["GENERATOR", "new_directory", "new_file"]
 
@@ -84,8 +84,8 @@ def _check_replaceable(where: Path, force: bool) -> None:
 
 def _is_ours(where: Path) -> bool:
     try:
-        manifest = json.loads((where / "manifest.json").read_text())
-    except (OSError, ValueError):
+        manifest = read_json(where / "manifest.json", "manifest", OutputError)
+    except OutputError:
         return False
     return isinstance(manifest, dict) and manifest.get("generator") == GENERATOR
 

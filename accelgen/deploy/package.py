@@ -12,9 +12,15 @@ from typing import Any
 from accelgen.arch import registers
 from accelgen.boards import Board
 from accelgen.deploy import driver
-from accelgen.deploy.first_day import FirstDay, first_day_manifest, write_first_day
+from accelgen.deploy.first_day import (
+    FirstDay,
+    first_day_manifest,
+    write_day_scripts,
+    write_first_day,
+)
 from accelgen.deploy.keep import file_hash
-from accelgen.deploy.manifest import FORMAT, interface_crc, program_manifest, versions
+from accelgen.deploy.manifest import interface_crc, program_manifest, versions
+from accelgen.deploy.manifest_file import NAME, read_manifest
 from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.deploy.vivado import write_scripts
@@ -25,7 +31,15 @@ from accelgen.rtl.design import TOP, cells_sentence
 from accelgen.schedule.places import Places, two_places
 from accelgen.schedule.program import Program
 
-__all__ = ["TOP", "Package", "hardware_of", "read_package", "write_package"]
+__all__ = [
+    "TOP",
+    "Package",
+    "hardware_of",
+    "is_code",
+    "read_package",
+    "write_code",
+    "write_package",
+]
 
 #: C files that only tests run.
 TEST_SOURCES = ("run_cases",)
@@ -80,9 +94,7 @@ def write_package(
     )
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
-    _copy_sources(Path(driver.__file__).parent, where / "driver", ("*.py",))
-    _copy_sources(SOURCES, where / "ps", ("*.c", "*.h", "Makefile"))
-    _copy_sources(Path(__file__).parent / "c", where / "c", ("*.c", "*.h", "Makefile"))
+    write_code(where)
     for template, name in (
         ("accelgen_regs.h", "accelgen_regs.h"),
         ("package_readme.md", "README.md"),
@@ -105,29 +117,41 @@ def hardware_of(program: Program, board: Board, clock_mhz: float) -> dict[str, A
     }
 
 
-def read_package(where: Path) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Manifest of a package and its files by name, checksums verified.
+def read_package(where: Path, *, edited: bool = False) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Manifest of a package and its files by name, checksums verified; with ``edited`` those of
+    code (:func:`is_code`) may be others.
 
     Raises ModelError when it is not a package, or a file is missing or was changed.
     """
-    try:
-        manifest = json.loads((where / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{where} is not a package made by accelgen build: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("generator") != GENERATOR:
-        raise ModelError(f"{where} is not a package made by accelgen build")
-    if manifest.get("format") != FORMAT:
-        raise ModelError(
-            f"{where} has manifest format {manifest.get('format')}, this accelgen reads {FORMAT}: "
-            "build it again"
-        )
-    files = {}
+    if not (where / NAME).is_file():
+        raise ModelError(f"{where} is not a package made by accelgen build: it has no {NAME}")
+    manifest, files = read_manifest(where), {}
     for name, digest in manifest["files"].items():
         path = where / name
-        if not path.is_file() or file_hash(path) != digest:
-            raise ModelError(f"{path} is missing or was changed since it was built: build it again")
+        try:
+            same = path.is_file() and (file_hash(path) == digest or (edited and is_code(name)))
+        except OSError as error:
+            raise ModelError(f"cannot read {path}: {error.strerror}") from error
+        if not same:
+            hint = ", or give --edited to run it as it is" if is_code(name) else ""
+            raise ModelError(
+                f"{path} is missing or was changed since it was built: build it again{hint}"
+            )
         files[name] = path
     return manifest, files
+
+
+def is_code(name: str) -> bool:
+    """A package's file that a simulation compiles or runs."""
+    return name.startswith(("rtl/", "driver/", "ps/")) or name.endswith(".py")
+
+
+def write_code(where: Path) -> None:
+    """Driver, library and scripts, which are the same in every package."""
+    _copy_sources(Path(driver.__file__).parent, where / "driver", ("*.py",))
+    _copy_sources(SOURCES, where / "ps", ("*.c", "*.h", "Makefile"))
+    _copy_sources(Path(__file__).parent / "c", where / "c", ("*.c", "*.h", "Makefile"))
+    write_day_scripts(where)
 
 
 def _values(package: Package) -> dict[str, Any]:

@@ -6,14 +6,14 @@ window, in a larger design) has the reports only; both are read, and must agree.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from accelgen.errors import ToolError
+from accelgen.untrusted import read_json, read_text, schema_of, typed
 
 __all__ = ["Estimated", "Results", "read_results"]
 
@@ -75,11 +75,7 @@ def read_results(where: Path) -> Results:
         raise ToolError(f"{where} has no Vivado reports ({names}): run vivado/build.tcl first")
     merged: dict[str, Any] = {}
     for path in _reports(found):
-        try:
-            text = path.read_text(errors="replace")
-        except OSError as error:
-            raise ToolError(f"cannot read {path}: {error.strerror}") from error
-        for name, value in _parsed(path, text).items():
+        for name, value in _parsed(path).items():
             if not _agree(merged.setdefault(name, value), value):
                 raise ToolError(
                     f"{path} says {name} is {value}, another report {merged[name]}: they are of "
@@ -92,27 +88,23 @@ def _reports(where: Path) -> list[Path]:
     return [p for p in (where / "results.json", *(where / n for n in _PARSERS)) if p.is_file()]
 
 
-def _parsed(path: Path, text: str) -> dict[str, Any]:
+def _parsed(path: Path) -> dict[str, Any]:
     """What one report says. A report in which nothing is found is none."""
-    values = _json(path, text) if path.suffix == ".json" else _PARSERS[path.name](text)
+    if path.suffix == ".json":
+        values = _json(path)
+    else:
+        values = _PARSERS[path.name](read_text(path, "report", ToolError))
     known = {name: value for name, value in values.items() if value is not None}
     if not known:
         raise ToolError(f"{path} is no report of Vivado that accelgen can read")
     return known
 
 
-def _json(path: Path, text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise ToolError(f"{path} is not JSON: {error}") from error
-    kinds = {f.name: (str,) if "str" in str(f.type) else (int, float) for f in fields(Results)}
-    if not isinstance(values, dict) or not values.keys() <= kinds.keys():
-        raise ToolError(f"{path} was not written by build.tcl")
-    for name, value in values.items():
-        if value is not None and (not isinstance(value, kinds[name]) or isinstance(value, bool)):
-            raise ToolError(f"{path}: {name} cannot be {value!r}")
-    return values
+def _json(path: Path) -> dict[str, Any]:
+    """What build.tcl wrote. Raises ToolError when it did not."""
+    values = read_json(path, "report", ToolError)
+    typed(schema_of(Results), values, str(path), ToolError)
+    return dict(values)
 
 
 def _utilization(text: str) -> dict[str, Any]:

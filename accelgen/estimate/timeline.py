@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from accelgen.arch import ArchParams, overhead, timing
 from accelgen.arch.isa import FETCH_BYTES, FORMATS, Opcode
@@ -39,12 +41,12 @@ class Memory:
     ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
     """
 
-    bytes_per_cycle: float = 16.0
+    bytes_per_cycle: Annotated[float, Field(ge=0.01, le=1024)] = 16.0
     duplex: bool = False
-    latency_cycles: int = 60
-    write_latency_cycles: int = 20
-    stalls: float = 0.0
-    port_bytes: float = ArchParams.BUS_BYTES
+    latency_cycles: Annotated[int, Field(ge=1, le=100_000)] = 60
+    write_latency_cycles: Annotated[int, Field(ge=1, le=100_000)] = 20
+    stalls: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    port_bytes: Annotated[float, Field(ge=1, le=1024)] = ArchParams.BUS_BYTES
 
     def is_duplex_for(self, arch: ArchParams) -> bool:
         """Whether reads and writes do not share: rows of one beat leave the feature memory's row

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from accelgen.array_files import read_arrays
 from accelgen.errors import ModelError, OutputError
+from accelgen.untrusted import Schema, typed
 
 __all__ = ["SUFFIX", "Reproducer", "load_reproducer", "save_reproducer"]
 
@@ -99,14 +101,37 @@ def load_reproducer(path: Path) -> Reproducer:
         ``path`` cannot be read, or is something else.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            settings = json.loads(str(content["settings"]))
-            return Reproducer(
-                model=content["model"].tobytes(),
-                sample=content["sample"],
-                calib=content.get("calib"),
-                **settings,
-            )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        what = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ModelError(f"{path} is not a reproducer that accelgen saved: {what}") from error
+        arrays = read_arrays(path, ("model", "sample", "settings", "calib"))
+        if missing := {"model", "sample", "settings"} - arrays.keys():
+            raise ValueError(f"it has no array {min(missing)!r}")
+        model, settings = arrays["model"], arrays["settings"]
+        if model.dtype != np.uint8 or settings.dtype.kind != "U" or settings.size != 1:
+            raise ValueError("model must be bytes, and settings a text")
+        known = typed(_Settings, json.loads(str(settings)), "settings", ModelError)
+        return Reproducer(
+            model=model.tobytes(),
+            sample=_floats(arrays, "sample"),
+            calib=_floats(arrays, "calib") if "calib" in arrays else None,
+            **known.model_dump(),
+        )
+    except (ValueError, RecursionError, ModelError) as error:
+        raise ModelError(f"{path} is not a reproducer that accelgen saved: {error}") from error
+
+
+class _Settings(Schema):
+    """What a reproducer holds beside arrays; ``config`` is judged by ArchParams."""
+
+    config: dict[str, Any]
+    board: str
+    memory: dict[str, Any]
+    seed: Annotated[int, Field(ge=0, le=2**63)]
+    note: str
+
+
+def _floats(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Floats:
+    values = arrays[name]
+    if values.dtype != np.float32 or values.ndim != 4 or not values.size:
+        raise ValueError(f"{name} is {values.dtype} {values.shape}, not float32 (n, h, w, c)")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} has values that are no finite numbers")
+    return values

@@ -84,11 +84,11 @@ def test_reports_of_different_builds_are_refused(tmp_path):
         ("utilization.rpt", "empty", "no report of Vivado"),
         ("timing.rpt", "    WNS(ns)\n", "no report of Vivado"),
         ("results.json", "{", "is not JSON"),
-        ("results.json", "[]", "was not written by build.tcl"),
-        ("results.json", '{"luts": 1}', "was not written by build.tcl"),
-        ("results.json", '{"lut": "many"}', "lut cannot be 'many'"),
-        ("results.json", '{"lut": true}', "lut cannot be True"),
-        ("results.json", '{"vivado": 1}', "vivado cannot be 1"),
+        ("results.json", "[]", "must be a valid dictionary"),
+        ("results.json", '{"luts": 1}', "luts is not known; known: vivado"),
+        ("results.json", '{"lut": "many"}', "lut must be a valid number, not 'many'"),
+        ("results.json", '{"lut": true}', "lut must be a valid number, not True"),
+        ("results.json", '{"vivado": 1}', "vivado must be a valid string, not 1"),
     ],
 )
 def test_what_is_no_report_is_named(tmp_path, name, text, message):

@@ -184,10 +184,10 @@ def test_a_damaged_archive(tmp_path):
 
 
 def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr("accelgen.samples._MOST_BYTES", 1000)
+    monkeypatch.setattr("accelgen.array_files.MOST_BYTES", 1000)
     np.savez_compressed(tmp_path / "s.npz", x=np.ones((2, 3, 6, 8), np.float32))
 
-    with pytest.raises(QuantizationError, match="it holds 1,280 bytes; up to 1,000 are read"):
+    with pytest.raises(QuantizationError, match="it holds 1,152 bytes; up to 1,000 are read"):
         load_samples(tmp_path / "s.npz", shape=SHAPE)
 
 

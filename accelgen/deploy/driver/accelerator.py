@@ -294,8 +294,10 @@ def open_package(where: Any = ".", bitstream: str | None = None, threads: int = 
 def _read_manifest(where: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((where / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DriverError(f"{where} is not a package made by accelgen build: {error}") from error
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise DriverError(f"{where} is not a package made by accelgen build")
     if manifest.get("format") != FORMAT:
         raise DriverError(
             f"{where} has manifest format {manifest.get('format')}, this driver reads {FORMAT}"
