@@ -30,6 +30,7 @@ from accelgen.ir import Graph
 from accelgen.ir.imported import Imported
 from accelgen.quant import QuantizedModel, quantize_imported, write_qdq
 from accelgen.quant import quantize as quantize_graph
+from accelgen.quant.dry_run import dry_int8
 from accelgen.rtl.design import described
 from accelgen.samples import Calibration, random_samples
 from accelgen.schedule import schedule_parts
@@ -59,6 +60,7 @@ __all__ = [
     "described",
     "estimate",
     "export_zoo",
+    "judge",
     "keeping_all",
     "load",
     "open_reproducer",
@@ -72,6 +74,9 @@ __all__ = [
 
 #: Calibration data as callers give it: a file or directory, or with words on pictures.
 Given = str | Path | Calibration | None
+
+#: Numbers of a map from which on a network is judged before it is calibrated.
+LARGE_MAP = 1 << 22
 
 RANDOM_CALIBRATION = (
     "no calibration data: quantized on seeded random input, fine for cycles, not for accuracy "
@@ -212,6 +217,23 @@ def zoo_model(name: str) -> Any:
     return build_zoo(plain, int(resolution) if resolution else None)
 
 
+def judge(loaded: Loaded, arch: ArchParams, offload: Offload | None = None) -> None:
+    """Before calibration, which takes minutes where maps are large: what shapes alone decide.
+
+    Networks of small maps pass unseen: calibrating them is quicker than scheduling them twice.
+
+    Raises
+    ------
+    ScheduleError
+        The schedule would refuse the network on ``arch``, whatever the data.
+    """
+    largest = max(math.prod(t.shape) for t in loaded.imported.graph.tensors.values())
+    if largest >= LARGE_MAP:
+        offload = offload or Offload()
+        int8 = dry_int8(loaded.imported)
+        schedule_parts(int8, arch, fc_on_ps=offload.fc, se_on_ps=offload.se)
+
+
 def quantized(
     loaded: Loaded, *, calib: Given = None, method: str = "mse", seed: int = 0
 ) -> tuple[QuantizedModel, tuple[str, ...]]:
@@ -249,6 +271,7 @@ def compile_model(
 ) -> Compiled:
     """From a model to everything a board needs, in memory. Writes nothing."""
     loaded = load(model)
+    judge(loaded, arch, offload)
     int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
     compiled = scheduled(loaded, int8, arch=arch, keep_all=keep_all, offload=offload, ddr=ddr)
     return compiled.warned(warnings)

@@ -48,6 +48,7 @@ def compile_placed(
         raise ConfigError(f"--fc-on is auto, pl or ps, not {fc_on!r}")
     offload = Offload.of("pl" if fc_on == "auto" else fc_on, se_on)
     loaded = pipeline.load(model)
+    pipeline.judge(loaded, hardware.arch, offload)
     int8, warnings = pipeline.quantized(loaded, calib=calib, seed=seed)
     if fc_on == "auto":
         placed = place(loaded, int8, hardware, se=offload.se)

@@ -1,0 +1,57 @@
+"""Limits that depend on shapes alone are judged before anything is calibrated."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from accelgen import pipeline
+from accelgen.errors import ScheduleError
+from accelgen.placement import compile_placed
+from tests.helpers.nets import make_net
+
+WEIGHTS = {"w": np.random.default_rng(0).normal(0, 0.1, (16, 3, 3, 3)).astype(np.float32)}
+
+
+def conv_and_pool(side):
+    """A convolution, and a pool that no kernel memory of a default board holds."""
+    return make_net(
+        [
+            helper.make_node("Conv", ["x", "w"], ["t"], name="c", pads=[1] * 4),
+            helper.make_node(
+                "MaxPool", ["t"], ["y"], name="p", kernel_shape=[13, 13], pads=[6] * 4
+            ),
+        ],
+        WEIGHTS,
+        shape=(1, 3, side, side),
+        outputs="y",
+    )
+
+
+def no_calibration(*arguments, **options):
+    raise AssertionError("it was calibrated")
+
+
+@pytest.mark.parametrize("fc_on", ["auto", "pl"])
+def test_a_large_map_is_refused_before_it_is_calibrated(tmp_path, monkeypatch, fc_on):
+    file = tmp_path / "large.onnx"
+    onnx.save(conv_and_pool(2048), file)
+    monkeypatch.setattr(pipeline, "quantize_graph", no_calibration)
+    hardware = pipeline.target()
+
+    with pytest.raises(ScheduleError, match=r"'p' has 169 taps.*raise tap_words to 512"):
+        compile_placed(file, hardware, fc_on=fc_on)
+    with pytest.raises(ScheduleError, match=r"'p' has 169 taps"):
+        pipeline.compile_model(file, arch=hardware.arch)
+
+
+def test_the_sentence_is_the_compiler_s(tmp_path):
+    """The same node, whether it is judged before or after calibration."""
+    file = tmp_path / "small.onnx"
+    onnx.save(conv_and_pool(32), file)
+    loaded, arch = pipeline.load(file), pipeline.target().arch
+    pipeline.judge(loaded, arch)  # small: nobody looks
+    int8, _ = pipeline.quantized(loaded)
+
+    with pytest.raises(ScheduleError, match=r"'p' has 169 taps.*raise tap_words to 512"):
+        pipeline.scheduled(loaded, int8, arch=arch)
