@@ -17,7 +17,7 @@ WORKERS ?= 2
 .PHONY: demo test lint bench prove synth format venv docs site clean
 
 demo: venv
-	$(PY) -m accelgen.demo
+	$(PY) -m accelgen.cli.demo
 
 test: lint
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal

@@ -1,42 +1,66 @@
 """From a trained CNN (ONNX) to a bit-exact simulated INT8 FPGA accelerator.
 
-The verbs of the command line are functions of the same names in :mod:`accelgen.pipeline`, ``build``
-in :mod:`accelgen.packages`.
+The verbs of the command line are functions of the same names, and take what it takes::
+
+    import accelgen
+
+    numbers = accelgen.estimate("zoo:mobilenet_v2", accelgen.target("ultra96v2"))
+
+``compile`` makes once what ``estimate``, ``simulate`` and ``build`` then share.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.errors import AccelgenError
 
+if TYPE_CHECKING:
+    from accelgen.flow.compiled import Compiled
+    from accelgen.flow.compiler import compile
+    from accelgen.flow.hardware import Target, target
+    from accelgen.flow.network import load
+    from accelgen.flow.packages import build, open_package
+    from accelgen.flow.runs import simulate
+    from accelgen.flow.verbs import check, estimate, quantize
+    from accelgen.inputs.pictures import Pictures
+    from accelgen.inputs.samples import Calibration
+
 __all__ = [
-    "PRESETS",
-    "AccelgenError",
-    "ArchParams",
-    "__version__",
-    "build",
-    "check",
-    "compile_model",
-    "estimate",
-    "quantize",
-    "simulate",
-]
+    "PRESETS", "AccelgenError", "ArchParams", "Calibration", "Compiled", "Pictures", "Target",
+    "__version__", "build", "check", "compile", "estimate", "load", "open_package", "quantize",
+    "simulate", "target",
+]  # fmt: skip
 
 __version__ = "0.1.0"
 
-_VERBS = {"check", "compile_model", "estimate", "quantize", "simulate"}
+#: Where the names are. Loaded when asked for: reading the treaty (accelgen.arch) must not cost
+#: ONNX, and estimating must not cost Amaranth. No sub-package has one of these names: the import
+#: of one would put itself in the function's place.
+_HOMES = {
+    "Calibration": "accelgen.inputs.samples",
+    "Compiled": "accelgen.flow.compiled",
+    "Pictures": "accelgen.inputs.pictures",
+    "Target": "accelgen.flow.hardware",
+    "build": "accelgen.flow.packages",
+    "check": "accelgen.flow.verbs",
+    "compile": "accelgen.flow.compiler",
+    "estimate": "accelgen.flow.verbs",
+    "load": "accelgen.flow.network",
+    "open_package": "accelgen.flow.packages",
+    "quantize": "accelgen.flow.verbs",
+    "simulate": "accelgen.flow.runs",
+    "target": "accelgen.flow.hardware",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: reading the treaty (accelgen.arch) must not cost ONNX and Amaranth.
-    if name == "build":
-        from accelgen import packages
-
-        return packages.build
-    if name in _VERBS:
-        from accelgen import pipeline
-
-        return getattr(pipeline, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

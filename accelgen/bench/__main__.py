@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from accelgen import pipeline, zoo
+from accelgen import zoo
 from accelgen.bench.layers import LAYERS, Layer
 from accelgen.bench.report import layers_table, networks_table, source_lines
 from accelgen.bench.run_layers import layer_target, run_layers
@@ -20,6 +20,7 @@ from accelgen.cli.options import BoardName, Json, Preset
 from accelgen.cli.outcome import log, verb
 from accelgen.ends import guarded
 from accelgen.errors import ConfigError
+from accelgen.flow.hardware import target
 
 #: Layers run on the default, and where every multiplier computes once per cycle as others' do.
 LAYER_PRESETS = ("ultra96_double", "ultra96")
@@ -75,7 +76,7 @@ def _run(
         )
         for config in (LAYER_PRESETS if layers else ())
     }
-    hardware = pipeline.target(board, preset=preset)
+    hardware = target(board, preset=preset)
     frames = run_networks(
         names, hardware, simulate=simulate, progress=sys.stderr.isatty(), say=say
     )  # fmt: skip

@@ -17,7 +17,7 @@ __all__ = ["kept", "kept_estimate"]
 
 _PACKAGE = Path(__file__).parents[1]
 #: What judges the hardware's results and counts its cycles.
-_JUDGES = ("golden", "simulation", "ps", "estimate")
+_JUDGES = ("golden", "simulation", "ps", "estimator")
 
 Result = dict[str, Any]
 
@@ -37,7 +37,7 @@ def kept_estimate(what: str, make: Callable[[], Result]) -> Result:
 def _judges() -> tuple[bytes, ...]:
     """Bench and golden model: what a result depends on besides its parts."""
     files = [f for name in _JUDGES for f in (_PACKAGE / name).rglob("*.py")]
-    files.append(_PACKAGE / "simulated.py")
+    files.append(_PACKAGE / "flow" / "simulated.py")
     files += [f for d in ("tb", "cocotb") for f in (sim_directory() / d).iterdir() if f.is_file()]
     return _texts(files)
 

@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from accelgen import pipeline
 from accelgen.bench.kept import kept, kept_estimate
 from accelgen.bench.layers import Layer
-from accelgen.estimate import Memory
-from accelgen.estimate.timeline import Timeline, timeline
+from accelgen.estimator import Memory
+from accelgen.estimator.timeline import Timeline, timeline
+from accelgen.flow.compiled import Compiled, estimated
+from accelgen.flow.compiler import compile
+from accelgen.flow.hardware import Target, target
+from accelgen.flow.runs import ddr_settings
 from accelgen.golden.arith import quantize_array
-from accelgen.pipeline import Compiled, Target
+from accelgen.inputs.samples import random_samples
 from accelgen.rtl.design import design_verilog
-from accelgen.samples import random_samples
 from accelgen.schedule.overlap import Ddr
 from accelgen.schedule.program import Program
 from accelgen.scratch import scratch_directory
@@ -40,7 +42,7 @@ class LayerResult:
     of all MACs, also those of the window engine. The bounds are cycles: of the array, and of the
     window engine with what is behind it, with nothing in their way (padding included), and of the
     DDR for input, output and weights once each; ``of_bound`` is the largest of them over the
-    cycles. ``losses``: where the array's cycles went (``estimate.efficiency.CAUSES``).
+    cycles. ``losses``: where the array's cycles went (``estimator.efficiency.CAUSES``).
     """
 
     key: str
@@ -71,7 +73,7 @@ class LayerResult:
 
 def layer_target(preset: str, board: str) -> Target:
     """The configuration with the micro-benchmark's memory."""
-    return replace(pipeline.target(board, preset=preset), memory=MEMORY)
+    return replace(target(board, preset=preset), memory=MEMORY)
 
 
 def run_layers(
@@ -81,7 +83,7 @@ def run_layers(
     """Each of ``layers`` on ``hardware``, as they come; ``say`` takes news."""
     for layer in layers:
         if not simulate:
-            what = repr((layer.key, hardware))
+            what = repr((layer.key, asdict(hardware)))
             make = partial(_estimate, layer, config, hardware)
             yield LayerResult(**kept_estimate(what, make))
             continue
@@ -103,7 +105,7 @@ def _compiled(layer: Layer, hardware: Target) -> Compiled:
         file.write_bytes(layer.model().SerializeToString())
         arch, memory = hardware.arch, hardware.memory
         ddr = Ddr(memory.bytes_per_cycle, duplex=memory.is_duplex_for(arch))
-        return pipeline.compile_model(file, arch=arch, ddr=(ddr,))
+        return compile(file, hardware, fc_on="pl", ddr=(ddr,))
 
 
 def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bool]:
@@ -112,7 +114,7 @@ def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bo
     quantization = graph.tensors[graph.input].quantization
     assert quantization is not None
     x = quantize_array(random_samples(graph.tensors[graph.input].shape, 0)[:1], quantization)
-    settings = replace(pipeline.ddr_settings(hardware.memory), refresh_interval=0)
+    settings = replace(ddr_settings(hardware.memory), refresh_interval=0)
     verilog = design_verilog(hardware.arch, hardware.family)
     parts: list[str | bytes] = [verilog, program.image, x.tobytes(), repr(settings)]
     return kept(parts, partial(_run, program, x, settings, hardware))
@@ -131,7 +133,7 @@ def _run(program: Program, x: Any, settings: DdrSettings, hardware: Target) -> d
 def _result(
     layer: Layer, config: str, compiled: Compiled, hardware: Target, run: dict[str, Any]
 ) -> LayerResult:
-    numbers = pipeline.estimate(compiled, hardware)
+    numbers = estimated(compiled)
     arch, program = hardware.arch, compiled.program
     line = timeline(program, hardware.memory)
     macs = sum(x.macs for x in numbers.layers)

@@ -7,15 +7,18 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from accelgen import pipeline
 from accelgen.bench.kept import kept, kept_estimate
 from accelgen.bench.published import published_network
-from accelgen.estimate import Estimate
-from accelgen.pipeline import Compiled, Target
-from accelgen.placement import compile_placed, place
+from accelgen.estimator import Estimate
+from accelgen.flow import runs
+from accelgen.flow.compiled import Compiled, estimated
+from accelgen.flow.compiler import compile
+from accelgen.flow.hardware import Target
+from accelgen.flow.network import load
+from accelgen.flow.placement import place
+from accelgen.inputs.samples import random_samples
 from accelgen.quant import quantize
 from accelgen.rtl.design import design_verilog
-from accelgen.samples import random_samples
 
 __all__ = ["NetworkResult", "run_networks"]
 
@@ -68,29 +71,28 @@ def run_networks(
     """Each of ``names`` (of the zoo) on ``hardware``, as they come; ``say`` takes news."""
     for name in names:
         if not simulate:
-            what = repr((name, hardware))
+            what = repr((name, asdict(hardware)))
             yield NetworkResult(**kept_estimate(what, partial(_estimate, name, hardware)))
             continue
-        placed = compile_placed(f"zoo:{name}", hardware)
-        compiled = placed.compiled
-        numbers = placed.numbers or pipeline.estimate(compiled, hardware)
-        frame, old = _simulated(compiled, hardware, numbers, progress)
+        compiled = compile(f"zoo:{name}", hardware)
+        numbers = estimated(compiled)
+        frame, old = _simulated(compiled, numbers, progress)
         say(f"{name}: {'kept from before' if old else 'simulated'}, {frame['cycles']:,} cycles")
         yield _result(name, compiled, numbers, frame, simulated=True)
 
 
 def _estimate(name: str, hardware: Target) -> dict[str, Any]:
     """Fields of the result. Cycles depend on no scale: one sample calibrates."""
-    loaded = pipeline.load(f"zoo:{name}")
+    loaded = load(f"zoo:{name}")
     graph = loaded.imported.graph
     int8 = quantize(graph, random_samples(graph.tensors[graph.input].shape, 0)[:1])
-    placed = place(loaded, int8, hardware)
-    numbers = placed.numbers or pipeline.estimate(placed.compiled, hardware)
-    return asdict(_result(name, placed.compiled, numbers, _estimated(numbers), simulated=False))
+    compiled = place(loaded, int8, hardware)
+    numbers = estimated(compiled)
+    return asdict(_result(name, compiled, numbers, _estimated(numbers), simulated=False))
 
 
 def _estimated(numbers: Estimate) -> dict[str, Any]:
-    """The frame's figures, as :class:`~accelgen.simulated.SimulatedFrame` has them."""
+    """The frame's figures, as :class:`~accelgen.flow.simulated.SimulatedFrame` has them."""
     cycles = numbers.cycles
     return {
         "match": None, "cycles": cycles, "efficiency": numbers.efficiency,
@@ -100,10 +102,11 @@ def _estimated(numbers: Estimate) -> dict[str, Any]:
 
 
 def _simulated(
-    compiled: Compiled, hardware: Target, numbers: Estimate, progress: bool
+    compiled: Compiled, numbers: Estimate, progress: bool
 ) -> tuple[dict[str, Any], bool]:
+    hardware = compiled.hardware
     competing = numbers.competing_bytes_per_cycle
-    settings = pipeline.ddr_settings(hardware.memory, 0, competing)
+    settings = runs.ddr_settings(hardware.memory, 0, competing)
     parts: list[str | bytes] = [design_verilog(hardware.arch, hardware.family), repr(settings)]
     parts += [part.image for part in compiled.parts]
     # The processor's steps are in no image.
@@ -111,7 +114,7 @@ def _simulated(
     parts.append(repr((hardware.clock_mhz, numbers.ps.ps_seconds)))
 
     def make() -> dict[str, Any]:
-        result = pipeline.simulate(compiled, hardware, progress=progress)
+        result = runs.simulate(compiled, progress=progress)
         assert result.frame is not None
         frame = asdict(result.frame)
         frame["match"] = result.match

@@ -1,4 +1,4 @@
-"""The command line. No logic: it reads options, calls accelgen.pipeline, prints."""
+"""The command line. No logic: it reads options, calls accelgen.flow, prints."""
 
 from __future__ import annotations
 

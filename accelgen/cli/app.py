@@ -1,4 +1,4 @@
-"""The verbs, each a thin function over accelgen.pipeline."""
+"""The verbs, each a thin function over accelgen.flow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json as json_format
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -72,12 +72,12 @@ def _warn(sentences: Sequence[str]) -> None:
         log.print(f"warning: {sentence}", markup=False, style="yellow")
 
 
-def _said(placed: Any) -> Any:
+def _said(compiled: Any) -> Any:
     """What was compiled; warnings, and where things were placed, go to stderr."""
-    _warn(placed.compiled.warnings)
-    if placed.reason:
-        log.print(placed.reason, markup=False)
-    return placed.compiled
+    _warn(compiled.warnings)
+    if compiled.reason:
+        log.print(compiled.reason, markup=False)
+    return compiled
 
 
 def _print_json(value: Any) -> None:
@@ -123,12 +123,12 @@ def check(
 ) -> None:  # fmt: skip
     """Say of every node where it runs, or why it is not supported and what helps; then whether
     the compiler builds the model for the board's configuration."""
-    from accelgen import pipeline
+    from accelgen.flow import hardware, verbs
 
-    hardware = pipeline.target(board, preset=preset, config=config)
-    report = pipeline.check(model, pipeline.Offload.of(fc_on, se_on), hardware)
+    target = hardware.target(board, preset=preset, config=config)
+    report = verbs.check(model, target, fc_on=fc_on, se_on=se_on)
     if json:
-        verdict = {"board": hardware.board.name, "builds": report.builds, "reason": report.refusal}
+        verdict = {"board": target.board.name, "builds": report.builds, "reason": report.refusal}
         _print_json({
             "model": model,
             "nodes": [asdict(r) for r in report.nodes],
@@ -136,7 +136,7 @@ def check(
         })
     else:
         _print(tables.check_table(model, report.nodes))
-        _print(tables.check_verdict(report, hardware.board.name))
+        _print(tables.check_verdict(report, target.board.name))
     if not report.builds:
         raise typer.Exit(1)
 
@@ -157,19 +157,19 @@ def quantize(
     json: Json = False,
 ) -> None:
     """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise."""
-    from accelgen import pipeline
+    from accelgen.flow import verbs
 
     samples = calibration(calib, resize, crop, mean, std, bgr)
-    int8, warnings = pipeline.quantize(model, out, calib=samples, method=method, seed=seed)
-    _warn(warnings)
+    made = verbs.quantize(model, out, calib=samples, method=method, seed=seed)
+    _warn(made.warnings)
     if json:
         _print_json({
             "model": model,
             "out": str(out),
-            "layers": [asdict(row) for row in int8.report],
+            "layers": [asdict(row) for row in made.model.report],
         })
     else:
-        _print(tables.quantize_table(model, int8), f"written: {out}")
+        _print(tables.quantize_table(model, made.model), f"written: {out}")
 
 
 @app.command()
@@ -196,26 +196,25 @@ def estimate(
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
-    from accelgen import pipeline, placement
+    from accelgen.flow import compiler, hardware, verbs
 
-    hardware = pipeline.target(
+    target = hardware.target(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
         ps_threads=ps_threads,
     )  # fmt: skip
     samples = calibration(calib, resize, crop, mean, std, bgr)
-    placed = placement.compile_placed(
-        model, hardware, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
-    )  # fmt: skip
-    compiled = _said(placed)
-    numbers = pipeline.estimate(compiled, hardware)
+    compiled = _said(
+        compiler.compile(model, target, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed)
+    )
+    numbers = verbs.estimate(compiled)
     if json:
         _print_json(numbers.to_dict(model))
     else:
         _print(
             tables.estimate_table(model, numbers),
             tables.ps_table(numbers),
-            tables.estimate_summary(numbers, hardware.board),
+            tables.estimate_summary(numbers, target.board),
         )
     if not numbers.fits:
         raise typer.Exit(1)
@@ -248,33 +247,34 @@ def build(
     json: Json = False,
 ) -> None:
     """Write Verilog, program, weights, Vivado project, driver: all a board needs."""
-    from accelgen import packages, pipeline, placement
+    from accelgen.flow import compiler, hardware, packages
+    from accelgen.rtl.design import described
 
-    hardware = pipeline.target(
+    target = hardware.target(
         board, preset=preset, config=config, clock_mhz=clock_mhz,
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency,
     )  # fmt: skip
     samples = calibration(calib, resize, crop, mean, std, bgr)
     compiled = _said(
-        placement.compile_placed(model, hardware, fc_on=fc_on, calib=samples, seed=seed)
+        compiler.compile(model, target, fc_on=fc_on, calib=samples, seed=seed, keep_all=keep_all)
     )
-    _warn(pipeline.described(hardware.arch, hardware.family))
-    if keep_all:
-        compiled = pipeline.keeping_all(compiled, hardware)
+    _warn(described(target.arch, target.family))
     numbers = packages.build(
-        compiled, hardware, out, calib=samples, labels=labels, seed=seed, force=force,
+        compiled, out, calib=samples, labels=labels, seed=seed, force=force,
         program_only=program_only,
         say=lambda sentence: log.print(sentence, markup=False),
     )  # fmt: skip
     if json:
         _print_json({"out": str(out), **numbers.to_dict(model)})
     else:
-        _print(tables.estimate_summary(numbers, hardware.board), f"written: {out}")
+        _print(tables.estimate_summary(numbers, target.board), f"written: {out}")
     well = numbers.fits
     if simulated:
-        built, with_memory, verilog = packages.open_package(out)
+        from accelgen.flow.runs import simulate as run
+
+        built, verilog = packages.open_package(out)
         sample = packages.sample_of(out, built.input_layout)
-        result = pipeline.simulate(built, with_memory, sample=sample, verilog=verilog)
+        result = run(built, sample=sample, verilog=verilog)
         packages.store_simulated(out, result)
         for sentence in (*tables.simulated_lines(result), *result.faults):
             log.print(sentence, markup=False)
@@ -318,7 +318,8 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
-    from accelgen import packages, pipeline, placement
+    from accelgen.flow import compiler, hardware, packages, runs
+    from accelgen.simulation.reproducer import SUFFIX
 
     if edited and not Path(model).is_dir():
         raise ConfigError("--edited is about a package: give a directory made by build")
@@ -326,38 +327,37 @@ def simulate(
         _on_the_simulated_board(Path(model), driver, script, seed, json, edited)
         return
 
-    def hardware_of(board: str, clock_mhz: float | None) -> pipeline.Target:
-        return pipeline.target(
-            board, preset=preset, config=config, clock_mhz=clock_mhz,
+    def target(board: str, clock_mhz: float | None, arch: Any = None) -> hardware.Target:
+        return hardware.target(
+            board, preset=preset, config=config, arch=arch, clock_mhz=clock_mhz,
             ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
         )  # fmt: skip
 
     samples = calibration(calib, resize, crop, mean, std, bgr)
     verilog = sample = None
     elsewhere = fc_on != "auto" or se_on != "pl"
-    if Path(model).suffix == pipeline.REPRODUCER_SUFFIX:
+    if Path(model).suffix == SUFFIX:
         given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
         set_some = stalls or seed or elsewhere or samples.pictures.given
         if set_some or any(x is not None for x in given):
             raise ConfigError(f"{model} is a saved run with its own options: give it none")
-        compiled, hardware, run = pipeline.open_reproducer(Path(model))
+        compiled, run = runs.open_reproducer(Path(model))
         sample, seed = run.sample, run.seed
     elif Path(model).is_dir():
         if elsewhere:
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
-        compiled, built, verilog = packages.open_package(Path(model), edited=edited)
+        compiled, verilog = packages.open_package(Path(model), edited=edited)
         sample = packages.sample_of(Path(model), compiled.input_layout)
-        hardware = hardware_of(built.board.name, built.clock_mhz)
-        hardware = replace(hardware, arch=built.arch)
+        built = compiled.hardware
+        compiled = compiled.on(target(built.board.name, built.clock_mhz, built.arch))
     else:
-        hardware = hardware_of(board, clock_mhz)
         compiled = _said(
-            placement.compile_placed(
-                model, hardware, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
+            compiler.compile(
+                model, target(board, clock_mhz), fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
             )
         )
-    result = pipeline.simulate(
-        compiled, hardware, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
+    result = runs.simulate(
+        compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
         verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,
     )  # fmt: skip
     if Path(model).is_dir():
@@ -376,7 +376,7 @@ def _on_the_simulated_board(
     where: Path, frames: int, script: Path | None, seed: int, json: bool, edited: bool
 ) -> None:
     """A package's own driver, in the place of a board the simulated accelerator."""
-    from accelgen import driven
+    from accelgen.flow import driven
 
     if not where.is_dir():
         raise ConfigError("--driver and --script take a package: give a directory made by build")
@@ -420,7 +420,7 @@ def results(
     json: Json = False,
 ) -> None:
     """Read Vivado's reports back: what it made, beside the estimate, and whether timing is met."""
-    from accelgen import packages
+    from accelgen.flow import packages
 
     made, estimated = packages.results(where, reports)
     if json:
@@ -464,7 +464,7 @@ def zoo_export(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="ONNX file to write.")],
 ) -> None:
     """Write a network as float ONNX."""
-    from accelgen import pipeline
+    from accelgen.flow.verbs import export_zoo
 
-    pipeline.export_zoo(name, out)
+    export_zoo(name, out)
     _print(f"written: {out}")

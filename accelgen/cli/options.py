@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from accelgen.pictures import Pictures
-from accelgen.samples import Calibration
+from accelgen.inputs.pictures import Pictures
+from accelgen.inputs.samples import Calibration
 
 __all__ = [
     "Bgr",

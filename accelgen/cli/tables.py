@@ -9,9 +9,9 @@ from rich.table import Table
 
 from accelgen.boards import Board
 from accelgen.deploy.results import Estimated, Results
-from accelgen.estimate import Estimate, LayerEstimate
+from accelgen.estimator import Estimate, LayerEstimate
+from accelgen.flow.simulated import Simulated
 from accelgen.quant import QuantizedModel
-from accelgen.simulated import Simulated
 
 __all__ = [
     "boards_table",
@@ -68,7 +68,7 @@ def percent(share: float | None) -> str | None:
 def lost_to(
     losses: Mapping[str, int] | None, cycles: int | None, *, least: float = 0.02
 ) -> str | None:
-    """Causes (``estimate.efficiency.CAUSES``) that take at least that share of ``cycles``, the
+    """Causes (``estimator.efficiency.CAUSES``) that take at least that share of ``cycles``, the
     largest first; None without any."""
     if not losses or not cycles:
         return None

@@ -35,7 +35,7 @@ class FirstDay:
     """What is known of a network beside its program.
 
     ``arrays`` are those of expected.npz, ``order`` the tensors among them and the layers that make
-    each (``accelgen.expected``). ``picture``: uint8 (h, w, c) of the sample, or None.
+    each (``accelgen.flow.expected``). ``picture``: uint8 (h, w, c) of the sample, or None.
     ``preprocess`` is how a picture becomes the input, as JSON, or None. ``labels`` are names of
     classes, or None. ``calibrated``: scales come from the user's data.
     """

@@ -43,7 +43,7 @@ class Reproducer:
         What a float model was calibrated on.
     board : str
     memory : mapping
-        The DDR model's settings by name (:class:`accelgen.estimate.Memory`).
+        The DDR model's settings by name (:class:`accelgen.estimator.Memory`).
     seed : int
         Of the stalls.
     note : str

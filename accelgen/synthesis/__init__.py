@@ -14,7 +14,7 @@ from accelgen.rtl.design import TOP, design_verilog
 from accelgen.synthesis.yosys import map_modules
 
 if TYPE_CHECKING:
-    from accelgen.pipeline import Target
+    from accelgen.flow.hardware import Target
 
 __all__ = ["TOP", "map_modules", "mapped_modules"]
 

@@ -3,8 +3,8 @@
 import argparse
 
 from accelgen.ends import guarded
-from accelgen.estimate.resources import total_resources
-from accelgen.pipeline import target
+from accelgen.estimator.resources import total_resources
+from accelgen.flow.hardware import target
 from accelgen.synthesis import TOP, mapped_modules
 from accelgen.synthesis.count import count_blocks
 

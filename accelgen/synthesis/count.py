@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from accelgen.estimate.resources import Resources
+from accelgen.estimator.resources import Resources
 
 __all__ = ["count_blocks"]
 

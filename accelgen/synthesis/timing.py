@@ -147,7 +147,7 @@ def _fanouts(netlist: Netlist, resets: set[int]) -> Iterator[Violation]:
 
 
 def _main() -> None:
-    from accelgen.pipeline import target
+    from accelgen.flow.hardware import target
     from accelgen.synthesis import TOP, mapped_modules
     from accelgen.synthesis.netlist import flatten
 

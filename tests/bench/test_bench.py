@@ -7,14 +7,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from accelgen import pipeline
+import accelgen
 from accelgen.bench import run_networks as networks_module
 from accelgen.bench.__main__ import main
 from accelgen.bench.kept import kept
 from accelgen.bench.layers import LAYERS
 from accelgen.bench.run_layers import MEMORY, layer_target, run_layers
 from accelgen.bench.run_networks import run_networks
-from accelgen.simulated import Simulated, SimulatedFrame
+from accelgen.flow import runs
+from accelgen.flow.simulated import Simulated, SimulatedFrame
 
 #: (layer, MACs, input bytes, output bytes)
 SIZES = [
@@ -97,7 +98,7 @@ def test_a_result_is_kept_until_something_changes():
 def test_networks_done_before_are_not_simulated_again(monkeypatch):
     done, news = [], []
 
-    def simulate(compiled, hardware, **_):
+    def simulate(compiled, **_):
         done.append(compiled.name)
         frame = SimulatedFrame(
             match=True, cycles=500_000, estimated_cycles=1, fps=600.0, wall_s=1.0, efficiency=0.5,
@@ -105,9 +106,9 @@ def test_networks_done_before_are_not_simulated_again(monkeypatch):
         )  # fmt: skip
         return Simulated(board="b", config={}, frame=frame)
 
-    monkeypatch.setattr(pipeline, "simulate", simulate)
+    monkeypatch.setattr(runs, "simulate", simulate)
     monkeypatch.setattr(networks_module, "design_verilog", lambda *of: repr(of))
-    hardware = pipeline.target(preset="ultra96")
+    hardware = accelgen.target(preset="ultra96")
 
     def run(hardware):
         options = {"simulate": True, "progress": False, "say": news.append}

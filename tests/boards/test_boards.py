@@ -8,10 +8,11 @@ from accelgen.arch import PRESETS
 from accelgen.assets import asset
 from accelgen.boards import board_names, load_board, read_board
 from accelgen.errors import BoardError, ConfigError
-from accelgen.estimate.board_design import board_design
-from accelgen.estimate.report import board_memory
-from accelgen.estimate.resources import exceeded, total_resources
-from accelgen.pipeline import ddr_settings, target
+from accelgen.estimator.board_design import board_design
+from accelgen.estimator.report import board_memory
+from accelgen.estimator.resources import exceeded, total_resources
+from accelgen.flow.hardware import target
+from accelgen.flow.runs import ddr_settings
 
 GOOD = (asset("boards") / "ultra96v2" / "board.toml").read_text()
 

@@ -9,9 +9,12 @@ import os
 
 import pytest
 
-from accelgen import pipeline, zoo
+import accelgen
+from accelgen import zoo
 from accelgen.boards import board_names
 from accelgen.errors import ScheduleError
+from accelgen.flow.compiled import scheduled
+from accelgen.flow.network import quantized
 
 #: By multipliers, then by DDR.
 ORDER = ("pynq-z2", "ultra96v1", "ultra96v2", "aup-zu3", "kv260", "zcu104")
@@ -20,22 +23,22 @@ NETWORKS = zoo.names() if os.environ.get("ZOO") == "all" else ("squeezenet1_1",)
 
 def frames_per_second(network):
     """Estimated, by board in ORDER; 0 where a board's configuration cannot run the network."""
-    loaded = pipeline.load(f"zoo:{network}")
-    int8, _ = pipeline.quantized(loaded)
+    loaded = accelgen.load(f"zoo:{network}")
+    int8, _ = quantized(loaded)
     compiled, fps = {}, {}
     for name in ORDER:
-        hardware = pipeline.target(name)
+        hardware = accelgen.target(name)
         try:
             if hardware.arch not in compiled:  # the Ultra96s and AUP-ZU3 share one
-                compiled[hardware.arch] = pipeline.scheduled(loaded, int8, arch=hardware.arch)
-            fps[name] = pipeline.estimate(compiled[hardware.arch], hardware).fps
+                compiled[hardware.arch] = scheduled(loaded, int8, hardware)
+            fps[name] = accelgen.estimate(compiled[hardware.arch], hardware).fps
         except ScheduleError:
             fps[name] = 0.0
     return fps
 
 
 def test_every_board_is_in_the_order():
-    known = {name: pipeline.target(name).board for name in ORDER}
+    known = {name: accelgen.target(name).board for name in ORDER}
 
     assert sorted(ORDER) == sorted(board_names())
     sizes = [(b.budget.dsp, b.ddr.peak_gbs) for b in known.values()]

@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from accelgen.arch import PRESETS
-from accelgen.check import check_model
 from accelgen.errors import AccelgenError
-from accelgen.pipeline import load, quantized, scheduled
+from accelgen.flow.compiled import scheduled
+from accelgen.flow.hardware import target
+from accelgen.flow.network import load, quantized
+from accelgen.flow.verdicts import check_model
 from tests.helpers.random_onnx import Room, nets
 
 #: Small weight, tap and ring memories: much of what is drawn does not fit.
@@ -23,7 +25,7 @@ def compiler(path, arch):
     """What the compiler says of a file, with random calibration."""
     try:
         loaded = load(path)
-        scheduled(loaded, quantized(loaded)[0], arch=arch)
+        scheduled(loaded, quantized(loaded)[0], target(arch=arch))
     except AccelgenError as error:
         return str(error)
     return ""

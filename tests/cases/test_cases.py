@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
+from accelgen import compile, target
 from accelgen.arch import PRESETS
-from accelgen.check import check_model, read_network
 from accelgen.errors import AccelgenError
-from accelgen.pipeline import compile_model
+from accelgen.flow.network import read_network
+from accelgen.flow.verdicts import check_model
 from tests.helpers.second_opinion import assert_outputs_agree
 
 CASES = Path(__file__).parents[1] / "models" / "cases"
@@ -72,7 +73,7 @@ def answers(name):
     except AccelgenError as error:
         said = str(error)
     try:
-        compile_model(path, arch=ARCH)
+        compile(path, target(arch=ARCH), fc_on="pl")
     except AccelgenError as error:
         return said, str(error)
     return said, ""

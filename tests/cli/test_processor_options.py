@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import packages, pipeline
+import accelgen
 from accelgen.errors import ConfigError
+from accelgen.flow import packages
+from accelgen.simulation.processor import processor
 from tests.helpers.cli import run
 from tests.helpers.nets import make_net, node, weights
 
@@ -135,26 +137,21 @@ def test_build_places_them_as_estimate_does(tmp_path):
     assert manifest["fc_on"] == "ps"
     assert [s["op"] for s in manifest["ps_steps"]] == ["QConv2d"]
     assert f"{numbers['fps']:.1f} frames per second" in (tmp_path / "out/README.md").read_text()
-    compiled, _, _ = packages.open_package(tmp_path / "out")
+    compiled, _ = packages.open_package(tmp_path / "out")
     assert compiled.offload.fc
 
 
 def test_an_unknown_processor_is_refused():
     with pytest.raises(ConfigError, match="known: twin, qemu"):
-        pipeline.processor("m7")
-
-
-def compiled(**offload):
-    hardware = pipeline.target(preset="small")
-    offload = pipeline.Offload(**offload)
-    return hardware, pipeline.compile_model(EFFSE, arch=hardware.arch, offload=offload)
+        processor("m7")
 
 
 def test_what_the_driver_cannot_run_is_not_built(tmp_path):
-    hardware, network = compiled(se=True)
+    hardware = accelgen.target(preset="small")
+    network = accelgen.compile(EFFSE, hardware, fc_on="pl", se_on="ps")
 
     with pytest.raises(ConfigError, match="leave --se-on at pl"):
-        packages.build(network, hardware, tmp_path / "out")
+        packages.build(network, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from accelgen.arch import PRESETS
 from accelgen.frontend import load_onnx
+from accelgen.inputs.samples import load_samples
 from accelgen.passes import run_passes
 from accelgen.quant import quantize
-from accelgen.samples import load_samples
 from accelgen.schedule import schedule
 
 MODELS = Path(__file__).parents[1] / "models"

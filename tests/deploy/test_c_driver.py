@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelgen import driven, packages, pipeline
+import accelgen
+from accelgen.flow import driven, packages
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
@@ -25,12 +26,12 @@ KINDS = {"twin": (), "sanitized": ("SANITIZE=address,undefined",), "qemu": (f"CR
 def package(tmp_path_factory):
     """trained_fmnist_effse with its last layer on the PS: directory, compiled network, pictures."""
     where = tmp_path_factory.mktemp("c") / "package"
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model(
-        MODELS / "trained_fmnist_effse.onnx", arch=hardware.arch,
-        calib=MODELS / "trained_fmnist_effse_test.npz", offload=pipeline.Offload(fc=True),
+    hardware = accelgen.target(preset="small")
+    compiled = accelgen.compile(
+        MODELS / "trained_fmnist_effse.onnx", hardware, fc_on="ps",
+        calib=MODELS / "trained_fmnist_effse_test.npz",
     )  # fmt: skip
-    packages.build(compiled, hardware, where, program_only=True)
+    packages.build(compiled, where, program_only=True)
     data = np.load(MODELS / "trained_fmnist_effse_test.npz")
     x = (data["x_uint8"][:5] / data["divisor"] - data["mean"]) / data["std"]
     return where, compiled, x.astype(np.float32)
@@ -171,12 +172,12 @@ print("right")
 
 @pytest.mark.slow
 def test_frames_on_the_simulated_hardware(tmp_path):
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model(
-        MODELS / "trained_digits_tiny.onnx", arch=hardware.arch,
-        calib=MODELS / "trained_digits_tiny_test.npz", offload=pipeline.Offload(fc=True),
+    hardware = accelgen.target(preset="small")
+    compiled = accelgen.compile(
+        MODELS / "trained_digits_tiny.onnx", hardware, fc_on="ps",
+        calib=MODELS / "trained_digits_tiny_test.npz",
     )  # fmt: skip
-    packages.build(compiled, hardware, tmp_path / "package", program_only=True)
+    packages.build(compiled, tmp_path / "package", program_only=True)
     (tmp_path / "script.py").write_text(SCRIPT)
 
     result = driven.run_in_package(tmp_path / "package", tmp_path / "script.py")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import packages, pipeline
-from accelgen.driver_time import driver_time
-from accelgen.placement import compile_placed
+import accelgen
+from accelgen.bench.driver_time import driver_time
+from accelgen.flow import packages
 
 MODELS = Path(__file__).parents[1] / "models"
 
@@ -16,10 +16,10 @@ SHARE = 0.2
 
 @pytest.mark.slow
 def test_mobilenet_waits_for_the_pl_and_not_for_the_driver(tmp_path):
-    hardware = pipeline.target("ultra96v2")
-    placed = compile_placed("zoo:mobilenet_v2", hardware, fc_on="ps")
-    packages.build(placed.compiled, hardware, tmp_path / "package", program_only=True)
-    pl_us = 1e6 * pipeline.estimate(placed.compiled, hardware).ps.pl_seconds
+    hardware = accelgen.target("ultra96v2")
+    compiled = accelgen.compile("zoo:mobilenet_v2", hardware, fc_on="ps")
+    packages.build(compiled, tmp_path / "package", program_only=True)
+    pl_us = 1e6 * accelgen.estimate(compiled).ps.pl_seconds
 
     times = [driver_time(tmp_path / "package", pl_us) for _ in range(3)]
 
@@ -28,12 +28,12 @@ def test_mobilenet_waits_for_the_pl_and_not_for_the_driver(tmp_path):
 
 
 def test_the_parts_add_up(tmp_path):
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model(
-        MODELS / "trained_digits_tiny.onnx", arch=hardware.arch,
+    hardware = accelgen.target(preset="small")
+    compiled = accelgen.compile(
+        MODELS / "trained_digits_tiny.onnx", hardware, fc_on="pl",
         calib=MODELS / "trained_digits_tiny_test.npz",
     )  # fmt: skip
-    packages.build(compiled, hardware, tmp_path / "package", program_only=True)
+    packages.build(compiled, tmp_path / "package", program_only=True)
 
     found = driver_time(tmp_path / "package", 1000.0, rounds=20)
 

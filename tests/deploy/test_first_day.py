@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accelgen import packages, pipeline
+import accelgen
 from accelgen.deploy.board import example
 from accelgen.deploy.driver.bitstream import BitstreamError, find_bitstream
 from accelgen.deploy.escape import md
 from accelgen.deploy.notebook import notebook
 from accelgen.errors import ModelError
+from accelgen.flow import packages
+from accelgen.flow.compiled import keeping_all
 from accelgen.golden import interpret
-from accelgen.pictures import Pictures
+from accelgen.inputs.pictures import Pictures
+from accelgen.inputs.samples import Calibration
 from accelgen.ps.picture import Preprocess, quantized, read_picture
-from accelgen.samples import Calibration
 from tests.helpers.nasty import NASTY
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -44,12 +46,12 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module")
 def package(pictures, tmp_path_factory):
     """A package with a program only, made from pictures, and its network."""
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model(DIGITS, arch=hardware.arch, calib=pictures)
+    hardware = accelgen.target(preset="small")
+    compiled = accelgen.compile(DIGITS, hardware, fc_on="pl", calib=pictures)
     where = tmp_path_factory.mktemp("first_day") / "package"
     labels = where.parent / "labels.txt"
     labels.write_text("\n".join(NAMES) + "\n")
-    packages.build(compiled, hardware, where, calib=pictures, labels=labels, program_only=True)
+    packages.build(compiled, where, calib=pictures, labels=labels, program_only=True)
     return where, compiled, hardware
 
 
@@ -77,10 +79,10 @@ def test_expected_results_are_the_golden_models_of_the_sample_picture(package):
 
 
 def test_keep_all_has_every_tensor_that_the_schedule_makes(package, pictures, tmp_path):
-    _, compiled, hardware = package
-    kept = pipeline.keeping_all(compiled, hardware)
+    _, compiled, _ = package
+    kept = keeping_all(compiled)
 
-    packages.build(kept, hardware, tmp_path / "all", calib=pictures, program_only=True)
+    packages.build(kept, tmp_path / "all", calib=pictures, program_only=True)
 
     manifest = manifest_of(tmp_path / "all")
     made = {t for s in kept.program.steps for t in (s.output, s.squeezed) if t}
@@ -105,19 +107,19 @@ def test_labels_and_layers_are_in_the_manifest(package):
 
 
 def test_wrong_labels_are_refused(package, tmp_path):
-    _, compiled, hardware = package
+    _, compiled, _ = package
     labels = tmp_path / "labels.txt"
     labels.write_text("only\ntwo\n")
     with pytest.raises(ModelError, match=r"has 2 labels; the network has output '.*' with 10 val"):
-        packages.build(compiled, hardware, tmp_path / "p", labels=labels, program_only=True)
+        packages.build(compiled, tmp_path / "p", labels=labels, program_only=True)
     with pytest.raises(ModelError, match=r"cannot read labels"):
-        packages.build(compiled, hardware, tmp_path / "p", labels=tmp_path, program_only=True)
+        packages.build(compiled, tmp_path / "p", labels=tmp_path, program_only=True)
 
 
 def test_a_package_without_data_says_that_accuracy_means_nothing(package, tmp_path):
     where, _, hardware = package
-    compiled = pipeline.compile_model(DIGITS, arch=hardware.arch)
-    packages.build(compiled, hardware, tmp_path / "p", program_only=True)
+    compiled = accelgen.compile(DIGITS, hardware, fc_on="pl")
+    packages.build(compiled, tmp_path / "p", program_only=True)
 
     told = "its accuracy does not"
     assert told in (tmp_path / "p" / "README.md").read_text()
@@ -199,10 +201,8 @@ def test_a_bitstream_is_found_by_its_configuration(package, tmp_path):
     where, _, hardware = package
     manifest = manifest_of(where)
     for name, arch in (("a", replace(hardware.arch, acc_depth=32)), ("b", hardware.arch)):
-        network = pipeline.compile_model(DIGITS, arch=arch)
-        packages.build(
-            network, replace(hardware, arch=arch), tmp_path / name, program_only=True
-        )  # fmt: skip
+        network = accelgen.compile(DIGITS, replace(hardware, arch=arch), fc_on="pl")
+        packages.build(network, tmp_path / name, program_only=True)
         (tmp_path / name / "accelgen.bit").write_bytes(b"bits")
     (tmp_path / "mine").mkdir()
 

@@ -15,9 +15,9 @@ from markdown_it import MarkdownIt
 from accelgen.arch import PRESETS
 from accelgen.boards import load_board
 from accelgen.frontend import load_onnx
+from accelgen.inputs.samples import random_samples
 from accelgen.passes import run_passes
 from accelgen.quant import quantize
-from accelgen.samples import random_samples
 from accelgen.schedule import schedule
 from accelgen.schedule.text import program_text
 from tests.deploy.conftest import MODELS

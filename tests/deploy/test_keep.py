@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import packages, pipeline
+import accelgen
 from accelgen.arch import isa
 from accelgen.deploy.keep import Existing
 from accelgen.deploy.manifest import interface_crc
 from accelgen.errors import OutputError
+from accelgen.flow import packages
 from accelgen.schedule.places import two_places
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -28,10 +29,8 @@ MINE = (
 @pytest.fixture(scope="module")
 def network():
     """Two networks for one configuration, and their hardware."""
-    hardware = pipeline.target(preset="small")
-    first, second = (
-        pipeline.compile_model(DIGITS, arch=hardware.arch, seed=seed) for seed in (0, 1)
-    )
+    hardware = accelgen.target(preset="small")
+    first, second = (accelgen.compile(DIGITS, hardware, fc_on="pl", seed=seed) for seed in (0, 1))
     return first, second, hardware
 
 
@@ -46,9 +45,9 @@ def quick_verilog(monkeypatch):
 @pytest.fixture
 def mine(tmp_path, network):
     """A package with a day's work in it."""
-    first, _, hardware = network
+    first, _, _ = network
     where = tmp_path / "package"
-    packages.build(first, hardware, where)
+    packages.build(first, where)
     for name in MINE:
         (where / name).parent.mkdir(parents=True, exist_ok=True)
         (where / name).write_text(f"my {name}")
@@ -83,11 +82,11 @@ def content(where):
 
 
 def test_new_weights_keep_all_that_is_the_users(mine, network, quick_verilog):
-    _, second, hardware = network
+    _, second, _ = network
     before = content(mine)
     quick_verilog["text"] = "// made by another accelgen\n" + quick_verilog["text"]
 
-    packages.build(second, hardware, mine)
+    packages.build(second, mine)
 
     after = content(mine)
     for name in MINE:
@@ -107,11 +106,11 @@ def test_other_hardware_is_refused_and_forced_only_by_name(
     first, _, hardware = network
     if change == "configuration":
         hardware = replace(hardware, arch=replace(hardware.arch, acc_depth=32))
-        first = pipeline.compile_model(DIGITS, arch=hardware.arch)
+        first = accelgen.compile(DIGITS, hardware, fc_on="pl")
     elif change == "clock":
         hardware = replace(hardware, clock_mhz=250.0)
     elif change == "board":
-        hardware = pipeline.target("kv260", preset="small")
+        hardware = accelgen.target("kv260", preset="small")
     elif change == "interface":
         wider = {code: _wider(fmt) for code, fmt in isa.FORMATS.items()}
         monkeypatch.setattr(isa, "FORMATS", wider)
@@ -120,24 +119,24 @@ def test_other_hardware_is_refused_and_forced_only_by_name(
     before = content(mine)
 
     with pytest.raises(OutputError, match=r"holds accelgen\.bit, .* and 4 more, made for other"):
-        packages.build(first, hardware, mine)
+        packages.build(first, mine, hardware)
     assert content(mine) == before
 
     said = []
-    packages.build(first, hardware, mine, force=True, say=said.append)
+    packages.build(first, mine, hardware, force=True, say=said.append)
     gone = "accelgen.bit, accelgen.hwh, accelgen.xsa, latest/, notes.txt, results/, "
     assert said == [f"deleted from {mine}: {gone}vivado/project/, vivado/timing.rpt"]
     assert not set(content(mine)) & set(MINE)
 
 
 def test_force_deletes_nothing_that_still_fits(mine, network):
-    _, second, hardware = network
+    _, second, _ = network
     (mine / "example.py").write_text("my own loop")
     said = []
 
     with pytest.raises(OutputError, match=r"example\.py in .* changed since it was built"):
-        packages.build(second, hardware, mine)
-    packages.build(second, hardware, mine, force=True, say=said.append)
+        packages.build(second, mine)
+    packages.build(second, mine, force=True, say=said.append)
 
     assert set(MINE) <= set(content(mine))
     assert said == [f"replaced in {mine}: example.py"]
@@ -145,7 +144,7 @@ def test_force_deletes_nothing_that_still_fits(mine, network):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_interrupt_leaves_the_old_package(mine, network, monkeypatch, error):
-    _, second, hardware = network
+    _, second, _ = network
     before = content(mine)
     whole = Existing.carry_over
 
@@ -156,18 +155,18 @@ def test_an_interrupt_leaves_the_old_package(mine, network, monkeypatch, error):
 
     monkeypatch.setattr(Existing, "carry_over", half)
     with pytest.raises((KeyboardInterrupt, OutputError)):
-        packages.build(second, hardware, mine)
+        packages.build(second, mine)
 
     assert content(mine) == before
     assert os.listdir(mine.parent) == ["package"]
 
 
 def test_a_program_for_a_bitstream_that_is_there(mine, network):
-    _, second, hardware = network
+    _, second, _ = network
     before = content(mine)
     (mine / "vivado" / "build.tcl").write_text("my own strategy")
 
-    packages.build(second, hardware, mine, program_only=True)
+    packages.build(second, mine, program_only=True)
 
     after = content(mine)
     assert set(MINE) <= set(after)
@@ -180,11 +179,11 @@ def test_a_program_for_a_bitstream_that_is_there(mine, network):
 def test_a_program_for_other_hardware_is_refused(mine, network):
     first, _, hardware = network
     hardware = replace(hardware, arch=replace(hardware.arch, acc_depth=32))
-    first = pipeline.compile_model(DIGITS, arch=hardware.arch)
+    first = accelgen.compile(DIGITS, hardware, fc_on="pl")
     before = content(mine)
 
     with pytest.raises(OutputError, match=r"package of other hardware \(its config_crc is 0x"):
-        packages.build(first, hardware, mine, program_only=True)
+        packages.build(first, mine, program_only=True)
     assert content(mine) == before
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelgen import packages, pipeline
+import accelgen
 from accelgen.deploy.board.selftest import Row, Selftest, table
+from accelgen.flow import packages
+from accelgen.flow.compiled import keeping_all
 from accelgen.golden import interpret
 from accelgen.golden.outputs import model_outputs
 
@@ -83,11 +85,11 @@ class StandIn:
 
 @pytest.fixture(scope="module")
 def network():
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model(
-        DIGITS, arch=hardware.arch, calib=MODELS / "trained_digits_tiny_test.npz"
+    hardware = accelgen.target(preset="small")
+    compiled = accelgen.compile(
+        DIGITS, hardware, fc_on="pl", calib=MODELS / "trained_digits_tiny_test.npz"
     )
-    return compiled, pipeline.keeping_all(compiled, hardware), hardware
+    return compiled, keeping_all(compiled), hardware
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def built(network, tmp_path_factory):
     where = tmp_path_factory.mktemp("packages")
     for name, compiled in zip(("plain", "all"), network, strict=False):
         packages.build(
-            compiled, network[2], where / name, program_only=True,
+            compiled, where / name, program_only=True,
             calib=MODELS / "trained_digits_tiny_test.npz",
         )  # fmt: skip
     return where

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accelgen import driven, packages
 from accelgen.arch.isa import Opcode
 from accelgen.deploy.keep import file_hash
+from accelgen.flow import driven, packages
 from tests.helpers.cli import run
 
 ROOT = Path(__file__).parents[2]

@@ -5,20 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelgen import driven, packages, pipeline
-from accelgen.placement import compile_placed
+import accelgen
+from accelgen.flow import driven, packages
 from tests.helpers.cli import run
 
 MODELS = Path(__file__).parents[1] / "models"
 
 
 def package(where, network, preset, fc_on):
-    hardware = pipeline.target(preset=preset)
+    hardware = accelgen.target(preset=preset)
     calib = MODELS / f"{network}_test.npz"
-    compiled = compile_placed(
+    compiled = accelgen.compile(
         MODELS / f"{network}.onnx", hardware, fc_on=fc_on, calib=calib if calib.exists() else None
-    ).compiled
-    packages.build(compiled, hardware, where)
+    )
+    packages.build(compiled, where)
     return where, compiled
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from accelgen import pipeline
+import accelgen
+from accelgen.flow.compiled import scheduled
+from accelgen.flow.network import quantized
 
 MODELS = Path(__file__).parents[1] / "models"
 #: Largest error of the estimated frame against the simulated one, without back-pressure: a share
@@ -20,20 +22,19 @@ LARGE_NETWORKS = ["trained_squeezenet1_1", "zoo:mobilenet_v2@224", "zoo:efficien
 def int8(network):
     model = network if network.startswith("zoo:") else MODELS / f"{network}.onnx"
     calib = MODELS / f"{network}_test.npz"
-    loaded = pipeline.load(model)
-    return loaded, pipeline.quantized(loaded, calib=calib if calib.exists() else None)[0]
+    loaded = accelgen.load(model)
+    return loaded, quantized(loaded, calib=calib if calib.exists() else None)[0]
 
 
 @cache
 def compiled(network, preset):
-    arch = pipeline.target("ultra96v2", preset=preset).arch
-    return pipeline.scheduled(*int8(network), arch=arch)
+    return scheduled(*int8(network), accelgen.target("ultra96v2", preset=preset))
 
 
 def check_frame(network, preset, stalls):
-    hardware = pipeline.target("ultra96v2", preset=preset, stalls=stalls)
+    hardware = accelgen.target("ultra96v2", preset=preset, stalls=stalls)
 
-    result = pipeline.simulate(compiled(network, preset), hardware, seed=1)
+    result = accelgen.simulate(compiled(network, preset), hardware, seed=1)
 
     assert result.match, result.faults
     assert all(layer.match for layer in result.layers)
@@ -68,9 +69,9 @@ def test_frame_at_full_size(network, preset, stalls):
     [*((n, "small") for n in SMALL_NETWORKS), *((n, "ultra96_double") for n in LARGE_NETWORKS)],
 )
 def test_every_layer_alone(network, preset):
-    hardware = pipeline.target("ultra96v2", preset=preset)
+    hardware = accelgen.target("ultra96v2", preset=preset)
 
-    result = pipeline.simulate(compiled(network, preset), hardware, layers="all", frame=False)
+    result = accelgen.simulate(compiled(network, preset), hardware, layers="all", frame=False)
 
     assert result.match, result.faults
     steps = [layer for layer in result.layers if layer.cycles is not None]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelgen import pipeline
+import accelgen
+from accelgen.flow import runs
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.ps import kernels
@@ -45,11 +46,11 @@ def classify(program, logits, runner):
 
 @cache
 def effse(fc, se):
-    offload = pipeline.Offload(fc=fc, se=se)
-    arch = pipeline.target(preset="small").arch
+    fc_on, se_on = ("ps" if there else "pl" for there in (fc, se))
+    hardware = accelgen.target(preset="small")
     calib = MODELS / "trained_fmnist_effse_test.npz"
-    return pipeline.compile_model(
-        MODELS / "trained_fmnist_effse.onnx", arch=arch, calib=calib, offload=offload
+    return accelgen.compile(
+        MODELS / "trained_fmnist_effse.onnx", hardware, calib=calib, fc_on=fc_on, se_on=se_on
     )  # fmt: skip
 
 
@@ -84,15 +85,13 @@ def test_effse_ends_in_the_right_class(on_ps, se):
 def test_the_processors_traffic_takes_its_share_of_the_memory(monkeypatch, network, slower):
     """More weights a frame than the second-level cache holds, and a megabyte that it might, beside
     a PL that loads and stores much for its size."""
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model(
-        f"zoo:{network}", arch=hardware.arch, offload=pipeline.Offload(fc=True)
-    )
-    numbers = pipeline.estimate(compiled, hardware)
-    beside = pipeline.simulate(compiled, hardware).frame
-    alone_settings = pipeline.ddr_settings
-    monkeypatch.setattr(pipeline, "ddr_settings", lambda m, seed, _: alone_settings(m, seed))
-    alone = pipeline.simulate(compiled, hardware).frame
+    hardware = accelgen.target(preset="small")
+    compiled = accelgen.compile(f"zoo:{network}", hardware, fc_on="ps")
+    numbers = accelgen.estimate(compiled, hardware)
+    beside = accelgen.simulate(compiled, hardware).frame
+    alone_settings = runs.ddr_settings
+    monkeypatch.setattr(runs, "ddr_settings", lambda m, seed, _: alone_settings(m, seed))
+    alone = accelgen.simulate(compiled, hardware).frame
 
     assert beside.match
     assert alone.match
@@ -116,10 +115,10 @@ def balloon():
 
 @pytest.mark.slow
 def test_squeezenet_ends_in_the_right_class(on_ps):
-    loaded = pipeline.load(MODELS / "trained_squeezenet1_1.onnx")
+    loaded = accelgen.load(MODELS / "trained_squeezenet1_1.onnx")
     sample = balloon()
     graph = quantize(loaded.imported.graph, sample).graph
-    arch = pipeline.target(preset="ultra96").arch
+    arch = accelgen.target(preset="ultra96").arch
     (program,) = schedule_parts(graph, arch)
     quantization = graph.tensors[graph.input].quantization
     x = quantize_array(sample, quantization)

@@ -5,9 +5,10 @@ import onnx
 import pytest
 from onnx import helper
 
-from accelgen import pipeline
+import accelgen
 from accelgen.errors import ScheduleError
-from accelgen.placement import compile_placed
+from accelgen.flow import network
+from accelgen.flow.compiled import judge, scheduled
 from tests.helpers.nets import make_net
 
 WEIGHTS = {"w": np.random.default_rng(0).normal(0, 0.1, (16, 3, 3, 3)).astype(np.float32)}
@@ -32,26 +33,24 @@ def no_calibration(*arguments, **options):
     raise AssertionError("it was calibrated")
 
 
-@pytest.mark.parametrize("fc_on", ["auto", "pl"])
+@pytest.mark.parametrize("fc_on", ["auto", "pl", "ps"])
 def test_a_large_map_is_refused_before_it_is_calibrated(tmp_path, monkeypatch, fc_on):
     file = tmp_path / "large.onnx"
     onnx.save(conv_and_pool(2048), file)
-    monkeypatch.setattr(pipeline, "quantize_graph", no_calibration)
-    hardware = pipeline.target()
+    monkeypatch.setattr(network, "quantize_graph", no_calibration)
+    hardware = accelgen.target()
 
     with pytest.raises(ScheduleError, match=r"'p' has 169 taps.*raise tap_words to 512"):
-        compile_placed(file, hardware, fc_on=fc_on)
-    with pytest.raises(ScheduleError, match=r"'p' has 169 taps"):
-        pipeline.compile_model(file, arch=hardware.arch)
+        accelgen.compile(file, hardware, fc_on=fc_on)
 
 
 def test_the_sentence_is_the_compiler_s(tmp_path):
     """The same node, whether it is judged before or after calibration."""
     file = tmp_path / "small.onnx"
     onnx.save(conv_and_pool(32), file)
-    loaded, arch = pipeline.load(file), pipeline.target().arch
-    pipeline.judge(loaded, arch)  # small: nobody looks
-    int8, _ = pipeline.quantized(loaded)
+    loaded, hardware = accelgen.load(file), accelgen.target()
+    judge(loaded, hardware.arch)  # small: nobody looks
+    int8, _ = network.quantized(loaded)
 
     with pytest.raises(ScheduleError, match=r"'p' has 169 taps.*raise tap_words to 512"):
-        pipeline.scheduled(loaded, int8, arch=arch)
+        scheduled(loaded, int8, hardware)

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accelgen import compile, target
 from accelgen.golden.interpret import interpret
-from accelgen.pipeline import target
-from accelgen.placement import compile_placed
 from accelgen.schedule.text import program_text
 from tests.helpers.cli import run
 
@@ -27,7 +26,7 @@ def _number(pattern: str) -> int:
 @pytest.fixture(scope="module")
 def program():
     hardware = target("ultra96v2", preset="small")
-    return compile_placed(MODEL, hardware, calib=SAMPLES).compiled.program
+    return compile(MODEL, hardware, calib=SAMPLES).program
 
 
 def test_the_listing_is_the_programs(program):

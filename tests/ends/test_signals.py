@@ -30,7 +30,7 @@ def ends_well(command, number, *, group=False, left="nothing was written"):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("module", ["accelgen.ends", "typer", "numpy", "onnx", "accelgen.rtl"])
+@pytest.mark.parametrize("module", ["accelgen.ends", "typer", "numpy", "onnx", "accelgen.schedule"])
 def test_during_imports(module, number, tmp_path):
     with Command(tmp_path, "check", DIGITS, imports=True) as command:
         command.until(lambda: command.imported(module))
@@ -43,7 +43,7 @@ def test_while_quantizing(number, tmp_path):
     out = tmp_path / "q.onnx"
     arguments = ("quantize", "zoo:mobilenet_v1@224", "-o", out)
     with Command(tmp_path, *arguments, imports=True) as command:
-        command.until(lambda: command.imported("accelgen.pipeline"))
+        command.until(lambda: command.imported("accelgen.flow.network"))
         time.sleep(1)
         ends_well(command, number)
     assert not list(tmp_path.glob("*.onnx"))

@@ -7,8 +7,8 @@ import pytest
 
 from accelgen import zoo
 from accelgen.arch import PRESETS
-from accelgen.check import check_model
 from accelgen.errors import ModelError
+from accelgen.flow.verdicts import check_model
 from tests.helpers import nets
 from tests.helpers.nets import make_net, node, weights
 

@@ -6,8 +6,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from accelgen.arch import PRESETS
-from accelgen.check import check_model, read_network
 from accelgen.errors import AccelgenError, ModelError
+from accelgen.flow.network import read_network
+from accelgen.flow.verdicts import check_model
 from accelgen.frontend import load_onnx
 from accelgen.frontend.clean_names import printable
 from tests.helpers.nets import make_net, node, weights

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from accelgen.check import read_network
+from accelgen.flow.network import read_network
 from tests.helpers.nets import make_net, node, weights
 from tests.helpers.second_opinion import assert_outputs_agree
 

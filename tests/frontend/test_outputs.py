@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from accelgen.check import read_network
 from accelgen.errors import ModelError
+from accelgen.flow.network import read_network
 from accelgen.frontend import load_onnx
 from tests.helpers.nets import make_net, node, weights
 from tests.helpers.second_opinion import assert_int8_agrees, assert_outputs_agree

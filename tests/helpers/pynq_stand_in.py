@@ -91,7 +91,7 @@ def run_script(board, package, script, arguments=()):
 
 
 def _golden_board(package):
-    from accelgen import packages
+    from accelgen.flow import packages
     from accelgen.schedule.places import two_places
     from tests.helpers.fake_board import FakeBoard
 

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from accelgen.check import read_network
+from accelgen.flow.network import read_network
 from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs

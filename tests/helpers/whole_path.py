@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 from hypothesis import strategies as st
 
-from accelgen import pipeline
 from accelgen.arch import ArchParams
-from accelgen.estimate import Memory
-from accelgen.estimate.timeline import timeline
+from accelgen.estimator import Memory
+from accelgen.estimator.timeline import timeline
+from accelgen.flow.runs import ddr_settings, repeat
 from accelgen.golden.arith import quantize_array
 from accelgen.schedule import schedule
 from accelgen.simulation.bench import Disturbance
@@ -78,11 +78,12 @@ class _Tasks:
 
     def __init__(self, case: Case, arch: ArchParams) -> None:
         run = case.reproducer(arch)
-        compiled, hardware = pipeline.repeat(run)
+        compiled = repeat(run)
+        hardware = compiled.hardware
         graph = compiled.model.graph
         quantization = graph.tensors[graph.input].quantization
         x = quantize_array(run.sample, quantization)[0]
-        settings = pipeline.ddr_settings(hardware.memory, run.seed)
+        settings = ddr_settings(hardware.memory, run.seed)
         first, kept = (
             Task(
                 program=program,

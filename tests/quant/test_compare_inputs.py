@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelgen.check import read_network
+from accelgen.flow.network import read_network
 from accelgen.quant import quantize_imported
 from accelgen.quant.compare_ort import compare_ort
 

@@ -3,7 +3,7 @@
 import pytest
 
 from accelgen.arch import PRESETS
-from accelgen.check import read_network
+from accelgen.flow.network import read_network
 from accelgen.ir import Names
 from accelgen.quant import quantize
 from accelgen.schedule import schedule

@@ -6,11 +6,11 @@ import pytest
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from accelgen.arch import PRESETS
-from accelgen.check import check_model, read_network
 from accelgen.errors import MissingScaleError, UnsupportedOpError
+from accelgen.flow.network import load, quantized, read_network
+from accelgen.flow.verdicts import check_model
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
-from accelgen.pipeline import load, quantized
 from accelgen.quant import quantize_imported
 from tests.helpers.nets import make_net, node, weights
 from tests.helpers.second_opinion import assert_int8_agrees, ort_outputs

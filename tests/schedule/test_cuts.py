@@ -8,8 +8,8 @@ import pytest
 
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
-from accelgen.estimate import Memory
-from accelgen.estimate.timeline import timeline
+from accelgen.estimator import Memory
+from accelgen.estimator.timeline import timeline
 from accelgen.schedule import memory, schedule
 from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
 from tests.helpers.int8_nets import Int8Net

@@ -9,8 +9,8 @@ import pytest
 from accelgen.arch import PRESETS
 from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
-from accelgen.estimate import Memory
-from accelgen.estimate.timeline import timeline
+from accelgen.estimator import Memory
+from accelgen.estimator.timeline import timeline
 from accelgen.schedule import build, parking, schedule
 from accelgen.simulation.functional_exec import CommandError
 from tests.helpers.int8_nets import Int8Net, random_net

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from accelgen import pipeline
 from accelgen.arch.presets import PRESETS
 from accelgen.errors import ConfigError, ModelError, OutputError
+from accelgen.flow.runs import open_reproducer, repeat
 from accelgen.simulation.reproducer import Reproducer, load_reproducer, save_reproducer
 from tests.helpers.cli import run
 from tests.helpers.nets import conv_relu
@@ -43,8 +43,8 @@ def test_it_compiles_to_the_same_program(saved, tmp_path):
     file = tmp_path / "run.npz"
     save_reproducer(saved, file)
 
-    compiled, hardware, back = pipeline.open_reproducer(file)
-    again, _ = pipeline.repeat(saved)
+    compiled, back = open_reproducer(file)
+    again, hardware = repeat(saved), compiled.hardware
 
     assert compiled.program.image == again.program.image
     assert compiled.name == "run"
@@ -57,9 +57,7 @@ def test_it_compiles_to_the_same_program(saved, tmp_path):
 def test_its_samples_calibrate(saved):
     wide = Reproducer(**{**vars(saved), "calib": saved.calib * 100})
 
-    scales = [
-        pipeline.repeat(r)[0].model.graph.tensors["x"].quantization.scale for r in (saved, wide)
-    ]
+    scales = [repeat(r).model.graph.tensors["x"].quantization.scale for r in (saved, wide)]
 
     assert scales[1] == pytest.approx(100 * scales[0])
 
@@ -93,7 +91,7 @@ def test_a_bad_configuration_is_named(saved):
     bad = Reproducer(**{**vars(saved), "config": {"lanes": 3}})
 
     with pytest.raises(ConfigError, match="lanes"):
-        pipeline.repeat(bad)
+        repeat(bad)
 
 
 def test_options_beside_it_are_refused(saved, tmp_path):

@@ -7,8 +7,8 @@ which the rules are looked for, only those are mapped again that have changed.
 
 import pytest
 
-from accelgen.estimate.resources import total_resources
-from accelgen.pipeline import target
+from accelgen.estimator.resources import total_resources
+from accelgen.flow.hardware import target
 from accelgen.synthesis import TOP, mapped_modules
 from accelgen.synthesis.count import count_blocks
 from accelgen.synthesis.netlist import flatten

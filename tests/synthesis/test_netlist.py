@@ -2,7 +2,7 @@
 
 import pytest
 
-from accelgen.estimate.resources import Resources
+from accelgen.estimator.resources import Resources
 from accelgen.synthesis.count import count_blocks
 from accelgen.synthesis.netlist import flatten
 from tests.synthesis.toys import Toy

@@ -11,8 +11,8 @@ import pytest
 
 from accelgen.arch import PRESETS
 from accelgen.boards import board_names
-from accelgen.estimate.resources import total_resources
-from accelgen.pipeline import target
+from accelgen.estimator.resources import total_resources
+from accelgen.flow.hardware import target
 from accelgen.rtl.design import TOP, design_verilog, vendor_cells
 from accelgen.synthesis.blocks import unrolled
 

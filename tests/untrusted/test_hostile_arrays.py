@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from accelgen.array_files import read_arrays
 from accelgen.errors import AccelgenError, ModelError, QuantizationError
-from accelgen.packages import sample_of
-from accelgen.samples import load_samples
+from accelgen.flow.packages import sample_of
+from accelgen.inputs.samples import load_samples
 from accelgen.simulation.reproducer import Reproducer, load_reproducer, save_reproducer
 from tests.deploy.conftest import MODELS
 from tests.helpers.cli import answer, run

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accelgen import packages
 from accelgen.arch import ArchParams
 from accelgen.assets import asset
 from accelgen.bench.kept import kept_estimate
@@ -18,7 +17,8 @@ from accelgen.deploy.keep import existing
 from accelgen.deploy.manifest_file import read_manifest, read_owned
 from accelgen.deploy.results import Results, read_results
 from accelgen.errors import AccelgenError, ConfigError, ModelError
-from accelgen.pipeline import Target, target
+from accelgen.flow import packages
+from accelgen.flow.hardware import Target, target
 from accelgen.untrusted import read_toml
 from tests.deploy.conftest import MODELS
 from tests.helpers.cli import answer, run

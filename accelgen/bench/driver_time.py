@@ -1,0 +1,170 @@
+"""What a package's driver itself takes per frame.
+
+``python -m accelgen.bench.driver_time MODEL|DIR``.
+
+Runs the package's own files on this machine, with registers that answer at once. Not counted: the
+kernels of PS steps (fully connected layers, softmax), which the estimate prices by themselves. In
+the parts that are C the time is mostly the input's way (quantize, layout, copy).
+"""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from accelgen.boards import load_board
+from accelgen.deploy.manifest_file import read_manifest
+from accelgen.ends import guarded
+from accelgen.estimator.report import estimate
+from accelgen.flow.compiler import compile
+from accelgen.flow.hardware import target
+from accelgen.flow.packages import build, copy_to_run, open_package
+from accelgen.scratch import scratch_directory
+
+__all__ = ["DriverTime", "NullBoard", "driver_time", "main"]
+
+ROUNDS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverTime:
+    """Microseconds per frame on this machine, the least of many rounds.
+
+    ``python_us``: Python, ctypes and register accesses; ``input_us``: the library's part of the
+    input's way; ``output_us``: of the outputs', kernels of PS steps not counted, which are
+    ``kernels_us``. ``pl_us``: the PL's frame, estimated.
+    """
+
+    python_us: float
+    input_us: float
+    output_us: float
+    kernels_us: float
+    pl_us: float
+
+    @property
+    def own_us(self) -> float:
+        """All but the kernels."""
+        return self.python_us + self.input_us + self.output_us
+
+    @property
+    def share(self) -> float:
+        """Of the PL's frame."""
+        return self.own_us / self.pl_us
+
+
+class NullBoard:
+    """Registers of an accelerator that is done when it is started; coherent memory."""
+
+    address = 0
+
+    def __init__(self, manifest: dict[str, Any]):
+        offsets, bits = manifest["registers"], manifest["status_bits"]
+        self._fixed = {offsets["id"]: manifest["id"], offsets["config"]: manifest["config_crc"]}
+        self._status, self._control = offsets["status"], offsets["control"]
+        self._done = 1 << bits["done"]
+        self._value = 0
+
+    def read(self, offset: int) -> int:
+        """A register."""
+        return self._value if offset == self._status else self._fixed.get(offset, 0)
+
+    def write(self, offset: int, value: int) -> None:
+        """A start ends at once."""
+        if offset == self._status:
+            self._value &= ~value
+        elif offset == self._control and value & 1:
+            self._value = self._done
+
+    def memory(self, size: int) -> NullBoard:
+        """Itself."""
+        self.array = np.zeros(size, np.uint8)
+        return self
+
+    def flush(self, offset: int, size: int) -> None:
+        """Nothing: the PS model prices cache maintenance."""
+
+    def invalidate(self, offset: int, size: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def driver_time(where: Path, pl_us: float, rounds: int = ROUNDS) -> DriverTime:
+    """Of the package at ``where``, on this machine. Builds its library there."""
+    sys.path.insert(0, str(where))
+    try:
+        driver: Any = importlib.import_module("driver")
+    finally:
+        sys.path.remove(str(where))
+    for name in [n for n in sys.modules if n.split(".")[0] == "driver"]:
+        del sys.modules[name]  # another package's may be next
+    manifest = read_manifest(where)
+    with driver.Accelerator(NullBoard(manifest), where) as accelerator:
+        accelerator.load()
+        height, width, channels = manifest["input"]["map"]
+        planes = manifest["input"]["layout"] == "nchw"
+        shape = (1, channels, height, width) if planes else (1, height, width, channels)
+        x = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+        frame = accelerator._frame
+
+        def put() -> None:
+            frame.make_ready(x, planes, 0)
+            frame.hand_over(0)
+
+        whole = _least(lambda: accelerator.run(x), rounds)
+        way_in, finish = _least(put, rounds), _least(lambda: frame.finish(0), rounds)
+    # A frame without PS steps has only the outputs' way in `finish`; with them it is a small part.
+    steps = bool(manifest["ps_steps"])
+    return DriverTime(
+        python_us=max(whole - way_in - finish, 0.0), input_us=way_in,
+        output_us=0.0 if steps else finish, kernels_us=finish if steps else 0.0, pl_us=pl_us,
+    )  # fmt: skip
+
+
+def _least(work: Callable[[], object], rounds: int) -> float:
+    """Microseconds; the median of the least tenth, since other programs run on the machine too."""
+    spent = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - begin)
+    return 1e6 * statistics.median(sorted(spent)[: max(1, rounds // 10)])
+
+
+def main(
+    model: Annotated[str, typer.Argument(metavar="MODEL|DIR", help="A model, or a package.")],
+    board: Annotated[str, typer.Option("--board", help="Board of a model.")] = "ultra96v2",
+    fc_on: Annotated[str, typer.Option("--fc-on", help="As of build.")] = "auto",
+) -> None:
+    """The driver's own time per frame on this machine, beside the PL's frame."""
+    with scratch_directory() as scratch:
+        where = Path(model)
+        if where.is_dir():
+            compiled, _ = open_package(where)
+            where = scratch / "package"
+            copy_to_run(Path(model), where)
+        else:
+            where = scratch / "package"
+            compiled = compile(model, target(board), fc_on=fc_on)
+            build(compiled, where, program_only=True)
+        numbers = estimate(compiled.parts, load_board(compiled.hardware.board.name))
+        found = driver_time(where, 1e6 * numbers.ps.pl_seconds)
+    for name, value in asdict(found).items():
+        typer.echo(f"{name.removesuffix('_us'):8} {value:10.1f} us")
+    typer.echo(
+        f"own      {found.own_us:10.1f} us, {found.share:.1%} of the PL's frame (this machine)"
+    )
+
+
+if __name__ == "__main__":
+    guarded(lambda: lambda: typer.run(main))

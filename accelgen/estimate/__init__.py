@@ -1,6 +1,0 @@
-"""Program and board in; cycles, frames per second and resources out. No RTL, no simulator."""
-
-from accelgen.estimate.report import Estimate, LayerEstimate, estimate
-from accelgen.estimate.timeline import Memory
-
-__all__ = ["Estimate", "LayerEstimate", "Memory", "estimate"]

@@ -1,0 +1,392 @@
+"""A program's time line: its commands walked through the hardware's units, in cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from accelgen.arch import ArchParams, overhead, timing
+from accelgen.arch.isa import FETCH_BYTES, FORMATS, Opcode
+from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
+from accelgen.estimator.step_time import StepTime, step_time
+from accelgen.estimator.weight_stream import Group, WeightStream
+from accelgen.schedule.encode import command_bytes
+from accelgen.schedule.program import Program
+
+__all__ = ["Memory", "Span", "Timeline", "timeline"]
+
+#: Bursts that the fetch reads ahead; commands that a unit's queue holds; EXECs in theirs for which
+#: the fetch pauses (fetch.py, dispatch.py in rtl/control).
+FETCH_AHEAD = 4
+QUEUE_DEPTH = 16
+EXECS_AHEAD = 2
+#: Bytes of commands followed as one.
+PIECE = 64
+
+_UNITS = {
+    Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """DDR as the accelerator's masters see it.
+
+    ``latency_cycles`` from a read's address to its first beat, ``write_latency_cycles`` from the
+    last beat written to its response. ``duplex``: reads and writes move ``bytes_per_cycle`` each.
+    ``port_bytes``: what a channel of an AXI port moves per cycle.
+    ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
+    """
+
+    bytes_per_cycle: Annotated[float, Field(ge=0.01, le=1024)] = 16.0
+    duplex: bool = False
+    latency_cycles: Annotated[int, Field(ge=1, le=100_000)] = 60
+    write_latency_cycles: Annotated[int, Field(ge=1, le=100_000)] = 20
+    stalls: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    port_bytes: Annotated[float, Field(ge=1, le=1024)] = ArchParams.BUS_BYTES
+
+    def is_duplex_for(self, arch: ArchParams) -> bool:
+        """Whether reads and writes do not share: rows of one beat leave the feature memory's row
+        port no room for both."""
+        return self.duplex and arch.row_beats > 1
+
+
+@dataclass(kw_only=True)
+class Span:
+    """One EXEC on the time line, in cycles since the program's start.
+
+    ``before`` is the end of the EXEC before it; ``overhead`` what starting, filling and ending
+    take where nothing disturbs, ``ring`` from front to window engine, ``ending`` behind the last.
+    ``early``: the array begins before that end; ``walk`` makes the array's raster ready, in
+    ``behind`` cycles more than the step before takes, ``ring_walk`` the window engine's.
+    ``front_end``: the array, or the copy, has all operands.
+    """
+
+    time: StepTime
+    overhead: float
+    ring: int
+    ending: int
+    early: bool
+    walk: int
+    behind: int
+    ring_walk: int
+    front_end: float = 0.0
+    before: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """``spans`` of the program's EXECs in order, and ``cycles`` from start to done."""
+
+    spans: tuple[Span, ...]
+    cycles: float
+    read_bytes: int
+    written_bytes: int
+
+
+def timeline(program: Program, memory: Memory) -> Timeline:
+    """Walk ``program`` through fetch, weight loader, LOAD, STORE and the datapath.
+
+    Every unit is a process; they wait for one another exactly where the hardware does, and share
+    the memory's bandwidth.
+
+    Raises ValueError when the program waits for what never comes.
+    """
+    run = _Run(program, memory)
+    if not run.simulation.run(*run.processes()):
+        raise ValueError("the program deadlocks: a command waits for what never completes")
+    return Timeline(
+        spans=tuple(run.spans),
+        cycles=run.simulation.now + overhead.PROGRAM_END_CYCLES,
+        read_bytes=run.read_bytes,
+        written_bytes=run.written_bytes,
+    )
+
+
+@dataclass
+class _Counts:
+    loads: int = 0
+    execs: int = 0
+    stores: int = 0
+
+
+class _Run:
+    def __init__(self, program: Program, memory: Memory):
+        self.arch: ArchParams = program.arch
+        self.memory = memory
+        port_bytes = memory.port_bytes * (1 - memory.stalls)
+        apart = {"store"} if memory.is_duplex_for(self.arch) else set()
+        self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
+        self.commands = [
+            (c.opcode, _complete(c.opcode, c.fields))
+            for c in program.commands
+            if c.opcode in FORMATS
+        ]
+        self.queues: dict[str, list[dict[str, Any]]] = {u: [] for u in _UNITS.values()}
+        self.total = {u: sum(_UNITS[o] == u for o, _ in self.commands) for u in _UNITS.values()}
+        self.fetched = self.dispatched = self.begun = 0
+        self.counts = _Counts()
+        execs = [f for o, f in self.commands if o == Opcode.EXEC]
+        self.spans = [self.span(f) for f in execs]
+        self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
+        self.written_bytes = 0
+        self.read_bytes = sum(
+            f["beats"] * ArchParams.BUS_BYTES
+            for o, f in self.commands
+            if o == Opcode.WEIGHTS and not f["parked"]
+        )
+        self.weights = WeightStream(
+            self.simulation, self.arch, memory.latency_cycles, self.groups,
+            due=self.due("weights"), take=lambda: self.queues["weights"].pop(0),
+            execs_done=lambda: self.counts.execs,
+        )  # fmt: skip
+
+    @property
+    def now(self) -> float:
+        return self.simulation.now
+
+    def processes(self) -> Iterator[Process]:
+        yield from (self.fetch(), self.dispatch(), self.exec(), self.load(), self.store())
+        yield from self.weights.processes(self.total["weights"])
+
+    def span(self, fields: dict[str, Any]) -> Span:
+        time = step_time(fields, self.arch)
+        walk, behind, ring_walk = (
+            cycles(self.arch.pixels, placed=fields[raster]["placed"])
+            for cycles, raster in (
+                (overhead.walk_cycles, "in_raster"),
+                (overhead.behind_cycles, "in_raster"),
+                (overhead.ring_walk_cycles, "ring_raster"),
+            )
+        )
+        end = overhead.step_end_cycles(
+            self.arch, window=time.window_vectors > 0, add=time.residual, squeeze=time.squeeze
+        )
+        ring = 0
+        if time.window_vectors:
+            ring = overhead.ring_cycles(self.arch, array=time.array)
+        fill = ring + time.fill * time.front
+        start = overhead.STEP_NEXT_CYCLES + timing.array_read_latency(self.arch.pixels)
+        early = bool(fields["early"])
+        return Span(
+            time=time, overhead=behind if early else start + fill + end, ring=ring, ending=end,
+            early=early, walk=walk, behind=behind, ring_walk=ring_walk,
+        )  # fmt: skip
+
+    # Commands.
+
+    def fetch(self) -> Process:
+        yield Delay(self.memory.latency_cycles + overhead.PROGRAM_START_CYCLES)
+        size = sum(command_bytes(opcode) for opcode, _ in self.commands)
+        while self.fetched < size:
+            yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
+            yield Wait(self.wants_commands)
+            for _ in range(FETCH_BYTES // PIECE):
+                yield Transfer("weights", PIECE)
+                self.fetched += PIECE
+            self.read_bytes += FETCH_BYTES
+
+    def wants_commands(self) -> bool:
+        """No EXEC waits for data, and not many wait for their turn."""
+        waiting = len(self.queues["exec"])
+        return waiting < EXECS_AHEAD and (not waiting or self.begun > self.counts.execs)
+
+    def dispatch(self) -> Process:
+        end = 0
+        for opcode, fields in self.commands:
+            end += command_bytes(opcode)
+            yield from self.enqueue(self.queues[_UNITS[opcode]], fields, end)
+
+    def enqueue(self, queue: list[dict[str, Any]], fields: dict[str, Any], end: int) -> Process:
+        """A command whose last byte is ``end`` to its unit's queue."""
+        yield Wait(lambda: self.fetched >= end)
+        yield Wait(lambda: len(queue) < QUEUE_DEPTH)
+        yield Delay(overhead.DISPATCH_CYCLES)
+        queue.append(fields)
+        self.dispatched = end // FETCH_BYTES * FETCH_BYTES
+
+    def due(self, unit: str) -> Callable[[], bool]:
+        """True when the unit's next command is there and its wait counts are reached."""
+        queue = self.queues[unit]
+
+        def ready() -> bool:
+            if not queue:
+                return False
+            header, counts = queue[0]["header"], self.counts
+            return bool(
+                counts.loads >= header["wait_loads"]
+                and counts.execs >= header["wait_execs"]
+                and counts.stores >= header["wait_stores"]
+            )
+
+        return ready
+
+    def resume(self, until: Callable[[], bool]) -> Process:
+        """Wait, and if it took any time, for the first beat of what is then asked for."""
+        before = self.now
+        yield Wait(until)
+        if self.now > before or before == 0:
+            yield Delay(self.memory.latency_cycles)
+
+    # Units.
+
+    def load(self) -> Process:
+        for _ in range(self.total["load"]):
+            yield from self.resume(self.due("load"))
+            size = _bytes(self.queues["load"].pop(0), self.arch)
+            yield Transfer("load", size)
+            self.read_bytes += size
+            yield Delay(overhead.LOAD_TAIL_CYCLES)
+            self.counts.loads += 1
+
+    def store(self) -> Process:
+        for number in range(self.total["store"]):
+            before = self.now
+            yield Wait(self.due("store"))
+            fields = self.queues["store"].pop(0)
+            size = _bytes(fields, self.arch)
+            waited = self.now > before
+            yield Delay(overhead.STORE_HEAD_CYCLES if waited else overhead.STORE_NEXT_CYCLES)
+            if fields["weights"]:
+                yield Wait(self.stored(number))
+                yield from self.weights.feed(size)
+                self.counts.stores += 1
+                continue
+            yield Transfer("store", size)
+            self.written_bytes += size
+            self.simulation.start(self.response(number))
+
+    def response(self, number: int) -> Process:
+        """A STORE's last response, while the next one's beats follow its own."""
+        yield Delay(self.memory.write_latency_cycles)
+        yield Wait(self.stored(number))
+        self.counts.stores += 1
+
+    def stored(self, number: int) -> Callable[[], bool]:
+        """True when the STOREs before ``number`` are done."""
+        return lambda: self.counts.stores == number
+
+    def exec(self) -> Process:
+        """The array's reader: step after step, up to one ahead of what is behind it."""
+        for index in range(len(self.spans)):
+            yield from self.read(index)
+
+    def read(self, index: int) -> Process:
+        """One EXEC to the array, until its last operands are there."""
+        span, before = self.spans[index], self.now
+        latency = timing.array_read_latency(self.arch.pixels)
+        yield Wait(lambda: self.begun == index and bool(self.queues["exec"]))
+        came = self.now > before or not index
+        ready = self.now + (span.walk + latency if came else span.behind)
+        yield Wait(self.due("exec"))
+        self.simulation.start(self.take(index))
+        if not span.early:
+            yield Wait(lambda: self.counts.execs >= index)
+        if self.now > before:
+            ready = max(ready, self.now + overhead.STEP_NEXT_CYCLES + latency)
+        yield Delay(ready - self.now)
+        self.simulation.start(self.step(index))
+        yield Wait(lambda: span.front_end > 0)
+
+    def take(self, index: int) -> Process:
+        """The EXEC out of its queue, when all before it are done."""
+        yield Wait(lambda: self.counts.execs >= index)
+        self.queues["exec"].pop(0)
+        self.begun = index + 1
+
+    def after(self, index: int) -> Process:
+        """All EXECs before ``index`` are done."""
+        if self.counts.execs < index:
+            yield Wait(lambda: self.counts.execs >= index)
+            yield Delay(overhead.STEP_NEXT_CYCLES)
+
+    def step(self, index: int) -> Process:
+        """One EXEC from its first vector to its count."""
+        span, groups = self.spans[index], self.groups[index]
+        span.start = self.now
+        self.simulation.start(self.front(index, span, groups))
+        if span.time.window_vectors:
+            yield from self.after(index)
+            yield Delay(span.ring_walk)
+            yield from self.window(span, groups)
+        yield Wait(lambda: groups[-1].done and self.counts.execs >= index)
+        span.before = self.spans[index - 1].end if index else 0.0
+        yield Delay(span.ending)
+        span.end = self.now
+        self.counts.execs += 1
+
+    def front(self, index: int, span: Span, groups: list[Group]) -> Process:
+        """The PE array, or the copy: group after group, as weights come and the ring has room."""
+        time = span.time
+        ring = self.arch.ring_rows // time.ring_rows if time.ring_rows else len(groups)
+        for number, group in enumerate(groups):
+            whole = time.front if group is not groups[-1] else time.front_alone
+            yield from self.vectors(index, number, group, whole)
+            if time.window_vectors:
+                yield from self.ring_room(span, groups, number, ring)
+            group.front_end, group.front_done = self.now, True
+            group.done = group.done or not time.window_vectors
+        span.front_end = self.now
+
+    def vectors(self, index: int, number: int, group: Group, whole: float) -> Process:
+        """A group's, ``whole`` cycles undisturbed. Before the EXEC before it is done there are as
+        many as their queue holds."""
+        time = self.spans[index].time
+        yield Wait(lambda: group.weights_begun)
+        group.front_start = self.now
+        yield Wait(lambda: group.weights_there)
+        # The first vector takes its weights as they come; the others are behind it.
+        first = time.front / time.front_vectors
+        whole -= min(self.now - group.front_start, first)
+        if self.counts.execs < index:
+            room = self.arch.acc_depth - number * time.front_vectors
+            ahead = max(0.0, min(whole, room * first))
+            yield Delay(ahead)
+            whole -= ahead
+            if whole > 0:
+                yield from self.after(index)
+        yield Delay(whole)
+
+    def ring_room(self, span: Span, groups: list[Group], number: int, ring: int) -> Process:
+        """The front ends a group only when all its rows have a place in the ring."""
+        if ring >= 1:
+            if (blocking := number - ring) >= 0:
+                yield Wait(lambda: groups[blocking].done)
+            return
+        # The map is larger than the ring: the front is at most a ring ahead of the window.
+        group, time = groups[number], span.time
+        yield Wait(lambda: group.window_start >= 0)
+        ahead = 1 - self.arch.ring_rows / time.ring_rows
+        yield Delay(group.window_start + ahead * time.window - self.now)
+
+    def window(self, span: Span, groups: list[Group]) -> Process:
+        """The window engine: behind the front by what a kernel needs, and by its last rows."""
+        for group in groups:
+            whole = span.time.window if group is not groups[-1] else span.time.window_alone
+            yield from self.window_group(span, group, whole)
+
+    def window_group(self, span: Span, group: Group, whole: float) -> Process:
+        """A group of ``whole`` cycles undisturbed."""
+        time = span.time
+        yield Wait(lambda: group.front_start >= 0)
+        yield Delay(group.front_start + span.ring + time.fill * time.front - self.now)
+        group.window_start = self.now
+        yield Delay(whole)
+        yield Wait(lambda: group.front_done)
+        yield Delay(group.front_end + span.ring + time.tail - self.now)
+        group.done = True
+
+
+def _complete(opcode: Opcode, fields: Any) -> dict[str, Any]:
+    """``fields`` with those left out as zeros."""
+    fmt = FORMATS[opcode]
+    return fmt.unpack(fmt.pack(fields))
+
+
+def _bytes(fields: dict[str, Any], arch: ArchParams) -> int:
+    return int(fields["groups"] * fields["rows"] * arch.row_bytes)

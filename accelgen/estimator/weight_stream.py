@@ -1,0 +1,189 @@
+"""The weight loader on the time line: reads ahead, routes by counting, waits where it is full."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from accelgen.arch import ArchParams
+from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
+
+__all__ = ["Group", "WeightStream"]
+
+#: Commands accepted, and beats of parameters queued, ahead (rtl/control/weight_loader.py).
+COMMANDS_AHEAD = 4
+SIDE_BEATS = 32
+#: Groups of parameters in the requantizer: in use, and coming.
+GROUPS_HELD = 2
+TABLE_BYTES = 256
+#: Bytes followed as one: a burst, or several where a command is long.
+PIECE, LONG_PIECE, LONG = 256, 1024, 32768
+
+
+@dataclass
+class Group:
+    """One output channel group of one EXEC on its way through weights, front and window."""
+
+    words: int = 0
+    weights_begun: bool = False
+    weights_there: bool = False
+    front_start: float = -1.0
+    front_end: float = -1.0
+    front_done: bool = False
+    window_start: float = -1.0
+    done: bool = False
+
+
+class WeightStream:
+    """Processes that stream WEIGHTS commands into ``groups`` (of each EXEC in turn).
+
+    Parameters
+    ----------
+    take : function
+        Removes and returns the next command; only when ``due()``.
+    execs_done : function
+        EXECs completed so far.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        arch: ArchParams,
+        latency_cycles: int,
+        groups: Sequence[Sequence[Group]],
+        due: Callable[[], bool],
+        take: Callable[[], dict[str, Any]],
+        execs_done: Callable[[], int],
+    ):
+        self.simulation = simulation
+        self.arch = arch
+        self.latency_cycles = latency_cycles
+        self.groups = groups
+        self.due, self.take, self.execs_done = due, take, execs_done
+        self.room = arch.outstanding * arch.burst_beats * arch.BUS_BYTES
+        # What is asked for and what is waited for must have room together, or neither would move.
+        self.piece = min(PIECE, self.room // 2)
+        self.accepted: deque[dict[str, Any]] = deque()
+        self.flying: deque[tuple[float, int]] = deque()
+        self.issued = self.received = self.consumed = 0
+        self.fed = self.eaten = 0
+        self.finished = False
+        self.flow: deque[Group] = deque()
+        self.held: deque[Group] = deque()
+
+    def processes(self, commands: int) -> Iterator[Process]:
+        """For a program of so many WEIGHTS."""
+        yield from (self._request(commands), self._receive(), self._route(commands))
+
+    def _request(self, commands: int) -> Process:
+        """Ask for what has a place in the queue of beats, command after command."""
+        for _ in range(commands):
+            yield Wait(lambda: len(self.accepted) < COMMANDS_AHEAD and self.due())
+            fields = self.take()
+            self.accepted.append(fields)
+            if fields["parked"]:
+                continue
+            size = fields["beats"] * ArchParams.BUS_BYTES
+            # Larger pieces than bursts need more room to keep the same rate.
+            room = self.room + (2 * LONG_PIECE if size >= LONG else 0)
+            for piece in self._pieces(size):
+                yield Wait(self._has_room(room - piece))
+                self.issued += piece
+                self.flying.append((self.simulation.now + self.latency_cycles, piece))
+        self.finished = True
+
+    def _receive(self) -> Process:
+        while True:
+            yield Wait(lambda: bool(self.flying) or self.finished)
+            if not self.flying:
+                return
+            when, piece = self.flying.popleft()
+            yield Delay(when - self.simulation.now)
+            yield Transfer("weights", piece)
+            self.received += piece
+
+    def _route(self, commands: int) -> Process:
+        """Beats to their places; each section waits until its place has room."""
+        for number in range(commands):
+            yield Wait(lambda: bool(self.accepted))
+            fields = self.accepted[0]
+            if tables := fields["table1"] + fields["table2"]:
+                yield Wait(self._bank_free(number))
+                yield from self._consume(tables * TABLE_BYTES, fields)
+            for group in self.groups[number]:
+                yield from self._route_group(group, fields)
+            # The rest of the last row is dropped.
+            yield from self._consume(-self.eaten % self.arch.row_bytes, fields)
+            self.accepted.popleft()
+
+    def _bank_free(self, number: int) -> Callable[[], bool]:
+        """True when the EXEC that last read the table bank of WEIGHTS ``number`` is done."""
+        return lambda: self.execs_done() > number - ArchParams.TABLE_BANKS
+
+    def _route_group(self, group: Group, fields: dict[str, Any]) -> Process:
+        params = (fields["params1"] + fields["params2"]) * self.arch.param_beats
+        if params:
+            ahead = GROUPS_HELD + SIDE_BEATS // self.arch.param_beats
+            self.flow.append(group)
+            if len(self.flow) > ahead:
+                before = self.flow.popleft()
+                yield Wait(lambda: before.done)
+        yield from self._consume((params + fields["tap_beats"]) * ArchParams.BUS_BYTES, fields)
+        group.weights_begun = True
+        group.words = missing = fields["weight_words"]
+        self.held.append(group)
+        while missing > 0:
+            while self.held[0].front_done:
+                self.held.popleft()
+            # A block frees its words as its last vector reads them: here, when its group ends.
+            others = sum(g.words for g in self.held if g is not group)
+            part = min(missing, self.arch.weight_words - others - (group.words - missing))
+            if part > 0:
+                yield from self._consume(part * self.arch.weight_word_bytes, fields)
+                missing -= part
+            elif self.held[0] is group:
+                # More words than there is room for: read once, each frees its place as it is read.
+                yield Wait(lambda: group.front_start >= 0)
+                yield from self._consume(missing * self.arch.weight_word_bytes, fields)
+                missing = 0
+            else:
+                oldest = self.held[0]
+                yield Wait(partial(getattr, oldest, "front_done"))
+        group.weights_there = True
+
+    def feed(self, size: int) -> Process:
+        """A STORE of parked weights: ``size`` bytes, done when they are taken."""
+        self.fed += size
+        end = self.fed
+        yield Wait(lambda: self.eaten >= end)
+
+    def _consume(self, size: int, fields: dict[str, Any]) -> Process:
+        """Take ``size`` bytes out of the queue, or of what is fed, a beat per cycle."""
+        if fields["parked"]:
+            while size > 0:
+                yield Wait(lambda: self.fed > self.eaten)
+                piece = min(size, self.fed - self.eaten, LONG_PIECE)
+                yield Delay(piece / ArchParams.BUS_BYTES)
+                self.eaten += piece
+                size -= piece
+            return
+        for piece in self._pieces(size):
+            yield Wait(self._holds(piece))
+            yield Delay(piece / ArchParams.BUS_BYTES)
+            self.consumed += piece
+
+    def _has_room(self, spare: int) -> Callable[[], bool]:
+        """True when ``spare`` bytes or less are asked for and not consumed."""
+        return lambda: self.issued - self.consumed <= spare
+
+    def _holds(self, size: int) -> Callable[[], bool]:
+        """True when so many bytes have come and are not consumed."""
+        return lambda: self.received - self.consumed >= size
+
+    def _pieces(self, size: int) -> Iterator[int]:
+        piece = self.piece if size < LONG else LONG_PIECE
+        for start in range(0, size, piece):
+            yield min(piece, size - start)

@@ -1,0 +1,104 @@
+"""compile(): from a model to everything a board needs, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from accelgen.errors import ConfigError
+from accelgen.flow.compiled import Compiled, Offload, judge, keeping_all, scheduled
+from accelgen.flow.hardware import Target, as_target
+from accelgen.flow.network import Given, load, quantized
+from accelgen.flow.placement import place
+from accelgen.schedule.overlap import DDR, Ddr
+
+__all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile"]
+
+#: Where the last fully connected layers can be told to run.
+FC_ON = ("auto", "pl", "ps")
+
+
+class CompileOptions(TypedDict, total=False):
+    """Further options of :func:`compile` that verbs take with a model's file."""
+
+    fc_on: str
+    se_on: str
+    method: str
+    keep_all: bool
+
+
+def compile(
+    model: str | Path,
+    hardware: Target | str | None = None,
+    *,
+    fc_on: str = "auto",
+    se_on: str = "pl",
+    calib: Given = None,
+    method: str = "mse",
+    seed: int = 0,
+    keep_all: bool = False,
+    ddr: Sequence[Ddr] = DDR,
+) -> Compiled:
+    """Quantize ``model`` and schedule it for ``hardware``. Writes nothing.
+
+    Parameters
+    ----------
+    model : str or Path
+        ONNX file (float or QDQ), or ``zoo:NAME[@RESOLUTION]``.
+    hardware : Target or str
+        From :func:`~accelgen.flow.hardware.target`, or a board's name; the default board's.
+    fc_on : str
+        Where the last fully connected layers run: "pl", "ps", or "auto": where the estimate is
+        faster. ``Compiled.reason`` says so.
+    se_on : str
+        Where squeeze-and-excite blocks run: "pl" or "ps".
+    calib : str, Path or Calibration
+        Samples to calibrate a float model on; seeded random ones by default.
+    method : str
+        How ranges are found: "mse", "percentile" or "minmax".
+    seed : int
+        Of everything random.
+    keep_all : bool
+        Store every tensor: slower, for finding what is wrong.
+    ddr : sequence of Ddr
+        Memories between which the schedule must be good.
+
+    Raises
+    ------
+    AccelgenError
+        One sentence on what is not supported, or does not fit, and the way out.
+    """
+    if fc_on not in FC_ON:
+        raise ConfigError(f"--fc-on is auto, pl or ps, not {fc_on!r}")
+    offload = Offload.of("pl" if fc_on == "auto" else fc_on, se_on)
+    hardware, loaded = as_target(hardware), load(model)
+    judge(loaded, hardware.arch, offload)
+    int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+    if fc_on == "auto":
+        compiled = place(loaded, int8, hardware, se=offload.se, ddr=ddr)
+    else:
+        compiled = scheduled(loaded, int8, hardware, offload=offload, ddr=ddr)
+    return (keeping_all(compiled) if keep_all else compiled).warned(warnings)
+
+
+def as_compiled(
+    model: str | Path | Compiled,
+    hardware: Target | str | None = None,
+    *,
+    calib: Given = None,
+    seed: int = 0,
+    **options: Unpack[CompileOptions],
+) -> Compiled:
+    """A compiled network as it is, on ``hardware`` if given; a model's file compiled.
+
+    ``calib``, ``seed`` and ``options`` are those of :func:`compile`. Raises ConfigError when a
+    compiled network is given what it would have to be compiled with; ``seed`` has other uses.
+    """
+    if not isinstance(model, Compiled):
+        return compile(model, hardware, calib=calib, seed=seed, **options)
+    if given := [*(["calib"] if calib is not None else []), *options]:
+        raise ConfigError(
+            f"{model.name} is compiled already: {', '.join(given)} can be given with a model only"
+        )
+    return model.on(None if hardware is None else as_target(hardware))

@@ -1,0 +1,123 @@
+"""A package's own driver on the simulated accelerator, against the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import ConfigError
+from accelgen.flow.compiled import Compiled
+from accelgen.flow.packages import copy_to_run, open_package
+from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import interpret
+from accelgen.golden.outputs import model_outputs
+from accelgen.inputs.samples import random_samples
+from accelgen.scratch import scratch_directory
+from accelgen.simulation.driver_loop import ScriptResult, run_script
+from accelgen.simulation.toolchain import sim_directory
+from accelgen.simulation.verilated import VerilatedSimulator
+
+__all__ = ["Driven", "drive", "run_in_package"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driven:
+    """What came of driving frames. ``faults`` are sentences: what differs first, and where;
+    ``cycles`` are all that passed, frames and what the driver does at once between them."""
+
+    frames: int
+    cycles: int
+    faults: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "match": not self.faults}
+
+
+def run_in_package(
+    where: Path, script: Path, arguments: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None, *, edited: bool = False,
+) -> ScriptResult:  # fmt: skip
+    """Run ``script`` with the package ``where`` as on its board, the accelerator simulated.
+
+    ``edited``: as of :func:`~accelgen.flow.packages.open_package`; without it a script inside the
+    package is one of accelgen's.
+
+    Raises ConfigError when there is no such script, ModelError when ``where`` is no package.
+    """
+    if not script.is_file():
+        raise ConfigError(f"there is no script {script}")
+    _, simulator = _opened(where, edited)
+    with scratch_directory() as scratch:
+        copy_to_run(where, scratch / "package", edited=edited)
+        if script.resolve().is_relative_to(where.resolve()):
+            inside = scratch / "package" / script.resolve().relative_to(where.resolve())
+            if not inside.is_file():
+                raise ConfigError(
+                    f"{script} is a script that accelgen did not write, in a package: move it "
+                    "elsewhere, or give --edited if you know what the package holds"
+                )
+            script = inside
+        return run_script(simulator, scratch / "package", script, arguments, say=say)
+
+
+def drive(
+    where: Path, count: int = 2, *, seed: int = 0, inputs: Floats | None = None,
+    say: Callable[[str], None] = lambda line: None, edited: bool = False,
+) -> Driven:  # fmt: skip
+    """``count`` seeded random frames, or ``inputs`` (n, h, w, c), through the package's driver
+    (``run_many``) and its library; every output compared with the golden model.
+
+    Raises ModelError when ``where`` is no package.
+    """
+    compiled, simulator = _opened(where, edited)
+    graph = compiled.model.graph
+    if inputs is None:
+        samples = [random_samples(graph.tensors[graph.input].shape, seed + i) for i in range(count)]
+        inputs = np.concatenate([x[:1] for x in samples])
+    planes = compiled.input_layout == "nchw"
+    with scratch_directory() as scratch:
+        given, got = scratch / "inputs.npy", scratch / "outputs.npz"
+        np.save(given, inputs.transpose(0, 3, 1, 2) if planes else inputs)
+        script = sim_directory() / "cocotb" / "drive_frames.py"
+        arguments = [str(given), str(got)]
+        package = scratch / "package"
+        copy_to_run(where, package, edited=edited)
+        result = run_script(simulator, package, script, arguments, say=say)
+        faults = [f"AXI: {violation}" for violation in result.violations]
+        if result.status:
+            faults.append(f"the driver failed: {result.output.strip().splitlines()[-1]}")
+        else:
+            # Written just now, by the bench's own script.
+            with np.load(got) as outputs:
+                faults += _differences(compiled, inputs, dict(outputs))
+    return Driven(frames=len(inputs), cycles=result.cycles, faults=tuple(faults))
+
+
+def _opened(where: Path, edited: bool) -> tuple[Compiled, VerilatedSimulator]:
+    compiled, verilog = open_package(where, edited=edited)
+    hardware = compiled.hardware
+    return compiled, VerilatedSimulator(hardware.arch, family=hardware.family, verilog=verilog)
+
+
+def _differences(compiled: Compiled, inputs: Floats, outputs: dict[str, Any]) -> list[str]:
+    graph, faults = compiled.model.graph, []
+    quantization = graph.tensors[graph.input].quantization
+    assert quantization is not None
+    for i, x in enumerate(inputs):
+        values = interpret(graph, quantize_array(x[None], quantization))
+        for name, want in model_outputs(graph, values).items():
+            got = outputs.get(f"{i}:{name}")
+            if got is None or got.shape != want.shape or got.dtype != want.dtype:
+                faults.append(f"frame {i}: output {name!r} is missing, or not {want.shape}")
+            elif got.tobytes() != np.ascontiguousarray(want).tobytes():
+                wrong = int(np.sum(got != want))
+                faults.append(f"frame {i}: {wrong:,} of {want.size:,} values of {name!r} differ")
+    return faults

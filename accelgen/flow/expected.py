@@ -1,0 +1,80 @@
+"""What a frame of a package must leave, from the golden model: expected.npz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.errors import ModelError
+from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import interpret
+from accelgen.golden.outputs import model_outputs
+from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.ps.picture import Preprocess, read_picture
+from accelgen.schedule.program import Program
+from accelgen.simulation.compare import tensor_order
+from accelgen.untrusted import read_text
+
+__all__ = ["Expected", "expected_frame", "read_labels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """One input and all that comes of it.
+
+    ``preprocess`` is how a picture becomes the input, if anybody said so.
+
+    ``arrays``: ``input`` int8 (h, w, c); ``input_float`` in the model's own order; ``tensor_i``
+    int8 (h, w, c) as ``order[i]`` (tensor, layers that make it) leaves it in memory; ``output_i``
+    the model's outputs, in its order and shapes. ``picture`` are the
+    pixels of the file that ``input`` is of, uint8 (h, w, c), or None.
+    """
+
+    arrays: dict[str, npt.NDArray[Any]]
+    order: tuple[tuple[str, tuple[str, ...]], ...]
+    preprocess: Preprocess | None = None
+    picture: npt.NDArray[np.uint8] | None = None
+
+
+def expected_frame(
+    program: Program, calibration: Calibration, *, layout: str, seed: int = 0
+) -> Expected:
+    """The first calibration sample (a random one when there is none) through the golden model."""
+    graph = program.graph
+    kind = graph.tensors[graph.input]
+    assert kind.quantization is not None
+    preprocess = calibration.preprocess(kind.shape, layout)
+    file = calibration.picture()
+    picture = read_picture(file, preprocess.order) if file and preprocess else None
+    samples = calibration.samples(kind.shape, layout)
+    if samples is None:
+        samples = random_samples(kind.shape, seed)
+    real = samples[:1]
+    x = quantize_array(real, kind.quantization)
+    values = interpret(graph, x)
+    order = tuple((name, step.nodes if step else ()) for name, step in tensor_order(program))
+    arrays = {
+        "input": x[0],
+        "input_float": real.transpose(0, 3, 1, 2) if layout == "nchw" else real,
+        **{f"tensor_{i}": values[name][0] for i, (name, _) in enumerate(order)},
+        **{f"output_{i}": x for i, x in enumerate(model_outputs(graph, values).values())},
+    }
+    return Expected(arrays=arrays, order=order, preprocess=preprocess, picture=picture)
+
+
+def read_labels(path: Path, program: Program) -> list[str]:
+    """Names of classes, one a line.
+
+    Raises ModelError when it cannot be read, or are not as many as the network has outputs.
+    """
+    lines = read_text(path, "labels", ModelError).splitlines()
+    labels = [line.strip() for line in lines if line.strip()]
+    sizes = {view.name: int(np.prod(view.shape)) for view in program.graph.model_outputs()}
+    if len(sizes) != 1 or len(labels) not in sizes.values():
+        outputs = ", ".join(f"{name!r} with {size:,} values" for name, size in sizes.items())
+        raise ModelError(f"{path} has {len(labels)} labels; the network has output {outputs}")
+    return labels

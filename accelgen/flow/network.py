@@ -1,0 +1,127 @@
+"""A model's file becomes a network: imported, passes run, quantized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from accelgen.errors import MissingScaleError, ModelError
+from accelgen.frontend import load_onnx
+from accelgen.frontend.clean_names import printable
+from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.ir.imported import Imported
+from accelgen.passes.run import run_passes
+from accelgen.quant import QuantizedModel, quantize_imported
+from accelgen.quant import quantize as quantize_graph
+from accelgen.schedule.sizes import check_sizes
+from accelgen.zoo.build import build as build_zoo
+
+__all__ = [
+    "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "load", "quantized", "read_network",
+    "source_of", "zoo_model",
+]  # fmt: skip
+
+Source = str | Path | bytes | onnx.ModelProto
+#: Calibration data as callers give it: a file or directory, or with words on pictures.
+Given = str | Path | Calibration | None
+
+RANDOM_CALIBRATION = (
+    "no calibration data: quantized on seeded random input, fine for cycles, not for accuracy "
+    "(give --calib)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Loaded:
+    """A model after import and passes. ``warnings`` are sentences for the user."""
+
+    name: str
+    imported: Imported
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        kind = "QDQ" if self.is_quantized else "float"
+        return f"<Loaded {self.name}: {kind}, {len(self.imported.graph.nodes)} operations>"
+
+    @property
+    def is_quantized(self) -> bool:
+        """The file brought its own scales (QDQ)."""
+        return bool(self.imported.quantization)
+
+
+def load(model: str | Path) -> Loaded:
+    """Import ``model``: a file, or ``zoo:NAME[@RESOLUTION]``.
+
+    Raises
+    ------
+    ModelError, UnsupportedOpError, ScheduleError
+        One sentence naming node and attribute; see :func:`read_network`.
+    """
+    name = str(model)
+    imported = read_network(source_of(model))
+    if not name.startswith("zoo:"):
+        name = printable(Path(model).stem)
+    return Loaded(name=name, imported=imported, warnings=imported.warnings)
+
+
+def source_of(model: str | Path) -> Source:
+    """The file, or the ONNX model that ``zoo:NAME[@RESOLUTION]`` stands for."""
+    name = str(model)
+    return zoo_model(name) if name.startswith("zoo:") else Path(model)
+
+
+def zoo_model(name: str) -> Any:
+    """ONNX model of ``zoo:NAME[@RESOLUTION]``."""
+    plain, _, resolution = name.removeprefix("zoo:").partition("@")
+    if resolution and not resolution.isdecimal():
+        raise ModelError(f"the resolution in {name!r} must be a whole number, like {plain}@224")
+    return build_zoo(plain, int(resolution) if resolution else None)
+
+
+def read_network(source: Source) -> Imported:
+    """A model as quantizer and compiler take it: imported, passes run, sizes possible.
+
+    Raises
+    ------
+    ModelError, UnsupportedOpError
+        As :func:`~accelgen.frontend.load.load_onnx` and :func:`~accelgen.passes.run.run_passes`.
+    ScheduleError
+        Something is larger than any configuration can build.
+    """
+    imported = load_onnx(source)
+    if not imported.quantization:  # a QDQ model rounds between its nodes: fusing would skip that
+        imported = replace(imported, graph=run_passes(imported.graph))
+    check_sizes(imported.graph)
+    return imported
+
+
+def quantized(
+    loaded: Loaded, *, calib: Given = None, method: str = "mse", seed: int = 0
+) -> tuple[QuantizedModel, tuple[str, ...]]:
+    """The int8 network, and warnings.
+
+    A QDQ model keeps its own scales. A float model is calibrated on ``calib``, or on random input.
+
+    Raises
+    ------
+    QuantizationError
+        The calibration data cannot be read or does not fit the model.
+    """
+    imported = loaded.imported
+    shape = imported.graph.tensors[imported.graph.input].shape
+    samples = Calibration.of(calib).samples(shape, imported.input_layout)
+    if loaded.is_quantized:
+        try:
+            return quantize_imported(imported, samples, method), ()
+        except MissingScaleError as error:
+            if samples is not None:
+                raise
+            made = quantize_imported(imported, random_samples(shape, seed), method)
+            return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
+    if samples is not None:
+        return quantize_graph(imported.graph, samples, method), ()
+    samples = random_samples(shape, seed)
+    return quantize_graph(imported.graph, samples, method), (RANDOM_CALIBRATION,)

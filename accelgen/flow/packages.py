@@ -1,0 +1,315 @@
+"""Packages: a compiled network becomes a directory, and a directory a compiled network again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from accelgen.arch import ArchParams
+from accelgen.array_files import read_arrays
+from accelgen.boards import load_board
+from accelgen.deploy.first_day import FirstDay
+from accelgen.deploy.keep import SIMULATED, Existing, existing, file_hash, verilog_hash
+from accelgen.deploy.manifest_file import read_manifest
+from accelgen.deploy.output import new_directory, new_file
+from accelgen.deploy.package import (
+    TOP,
+    Package,
+    hardware_of,
+    is_code,
+    read_package,
+    write_code,
+    write_package,
+)
+from accelgen.deploy.results import Estimated, Results, read_results
+from accelgen.errors import ModelError, OutputError
+from accelgen.estimator import Estimate
+from accelgen.estimator.board_design import board_design
+from accelgen.estimator.resources import total_resources
+from accelgen.flow.compiled import Compiled, Offload, estimated, keeping_all
+from accelgen.flow.compiler import CompileOptions, as_compiled, compile
+from accelgen.flow.expected import expected_frame, read_labels
+from accelgen.flow.hardware import Target, target
+from accelgen.flow.network import RANDOM_CALIBRATION, Given
+from accelgen.flow.simulated import Simulated
+from accelgen.frontend.clean_names import printable
+from accelgen.inputs.samples import Calibration
+from accelgen.ps.frame_file import frame_file
+from accelgen.quant import write_qdq
+from accelgen.rtl.design import design_verilog
+from accelgen.schedule.places import two_places
+from accelgen.schedule.text import program_text
+from accelgen.scratch import scratch_directory
+
+__all__ = [
+    "build",
+    "copy_to_run",
+    "open_package",
+    "results",
+    "sample_of",
+    "store_simulated",
+]
+
+
+def build(
+    model: str | Path | Compiled,
+    out: str | Path,
+    hardware: Target | str | None = None,
+    *,
+    calib: Given = None,
+    labels: str | Path | None = None,
+    seed: int = 0,
+    force: bool = False,
+    program_only: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+    **options: Unpack[CompileOptions],
+) -> Estimate:
+    """Write the package directory ``out``; returns the estimate that its README quotes.
+
+    What is in a package besides accelgen's own files (bitstream, Vivado's project, reports, notes)
+    stays, if the hardware is the same: the text of the Verilog, the configuration, part and clock.
+
+    Parameters
+    ----------
+    model, hardware, **options
+        As for :func:`~accelgen.flow.verbs.estimate`.
+    out : str or Path
+        The directory.
+    calib : str, Path or Calibration
+        What the network was calibrated on: its first sample is the package's, and what it says of
+        pictures goes with the package. Otherwise a random input (of ``seed``) is the sample.
+    labels : str or Path
+        Names of classes, one a line.
+    force : bool
+        Replace what would otherwise make this an OutputError, after ``say`` has listed it.
+    program_only : bool
+        Neither Verilog nor Vivado scripts: program, weights and driver, for a bitstream that is
+        there. Those of a package at ``out`` stay.
+
+    Raises
+    ------
+    OutputError
+        ``out`` holds what would be lost, or cannot be written.
+    """
+    of_file = None if isinstance(model, Compiled) else calib
+    compiled = as_compiled(model, hardware, calib=of_file, seed=seed, **options)
+    out = Path(out)
+    program, hardware, numbers = compiled.program, compiled.hardware, estimated(compiled)
+    old = existing(out)
+    day = _first_day(compiled, Calibration.of(calib), Path(labels) if labels else None, seed)
+    wanted = hardware_of(program, hardware.board, hardware.clock_mhz) | {"files": {}}
+    hardware_part = old.hardware_part if program_only else {}
+    if program_only:
+        _refuse_other_hardware(old, wanted)
+    _lost(old, wanted, hardware_part, force=force)  # before the Verilog, which takes a while
+    with new_directory(out, force=force) as scratch, scratch_directory() as temporary:
+        network = temporary / "network.onnx"
+        write_qdq(compiled.model, network)
+        verilog = None if program_only else design_verilog(hardware.arch, hardware.family)
+        package = Package(
+            model=compiled.name,
+            board=hardware.board,
+            clock_mhz=hardware.clock_mhz,
+            program=program,
+            verilog=verilog,
+            verilog_hash=verilog_hash(verilog) if verilog else old.manifest.get("verilog"),
+            listing=program_text(program),
+            network=network,
+            estimate=numbers.to_dict(compiled.name),
+            input_layout=compiled.input_layout,
+            day=day,
+            fc_on="ps" if compiled.offload.fc else "pl",
+        )
+        old.carry_over(scratch, hardware_part)
+        manifest = write_package(package, scratch, hardware_part)
+        lost = _lost(old, manifest, hardware_part, force=force)
+        old.carry_over(scratch, [n for n in old.own if n not in lost])
+        for sentence in _said(old, lost):
+            say(sentence)
+    return numbers
+
+
+def _first_day(
+    compiled: Compiled, calibration: Calibration, labels: Path | None, seed: int
+) -> FirstDay:
+    program = compiled.program
+    expected = expected_frame(program, calibration, layout=compiled.input_layout, seed=seed)
+    return FirstDay(
+        arrays=expected.arrays,
+        order=expected.order,
+        picture=expected.picture,
+        preprocess=expected.preprocess.to_dict() if expected.preprocess else None,
+        labels=read_labels(labels, program) if labels else None,
+        calibrated=RANDOM_CALIBRATION not in compiled.warnings,
+    )
+
+
+def _lost(
+    old: Existing, manifest: Mapping[str, Any], hardware_part: Mapping[str, str], *, force: bool
+) -> set[str]:
+    """Files of the user's that are not in the new package. Raises OutputError unless ``force``."""
+    changed = tuple(n for n in old.changed if n not in hardware_part)
+    if not force:
+        replace(old, changed=changed).refuse_unless_same(manifest)
+    other = old.own if old.difference(manifest) else ()
+    return {*changed, *other, *(n for n in old.own if n in manifest["files"])}
+
+
+def _said(old: Existing, lost: set[str]) -> Iterator[str]:
+    """What becomes of ``lost``, for people."""
+    if lost & set(old.own):
+        gone = replace(old, own=tuple(n for n in old.own if n in lost)).shown
+        yield f"deleted from {old.where}: {', '.join(gone)}"
+    if edited := [n for n in old.changed if n in lost]:
+        yield f"replaced in {old.where}: {', '.join(edited)}"
+
+
+def _refuse_other_hardware(old: Existing, wanted: dict[str, object]) -> None:
+    why = old.difference(wanted) if old.manifest else ""
+    if why:
+        raise OutputError(
+            f"{old.where} is a package of other hardware ({why}): its bitstream cannot run this "
+            "program; name another directory, or give the options it was built with"
+        )
+
+
+def open_package(where: str | Path, *, edited: bool = False) -> tuple[Compiled, str | None]:
+    """A directory made by :func:`build`: its network compiled again, and its Verilog (None
+    if it has a program only).
+
+    Nothing in it is believed: what a simulation would compile or run must be what accelgen writes.
+    With ``edited`` the user knows what it holds, and it is run as it is.
+
+    Raises ModelError when it is not one, was changed, or compiles to something else now.
+    """
+    where = Path(where)
+    manifest, files = read_package(where, edited=edited)
+    arch, clock = ArchParams.from_dict(manifest["config"]), manifest["clock_mhz"]
+    hardware = target(manifest["board"], arch=arch, clock_mhz=clock)
+    for name in ("network.onnx", "program.bin", "frame.bin", "expected.npz"):
+        if name not in files:
+            raise ModelError(f"{where} is no whole package: its manifest does not name {name}")
+    fc_on = "ps" if Offload.of(manifest["fc_on"]).fc else "pl"
+    compiled = compile(files["network.onnx"], hardware, fc_on=fc_on)
+    compiled = replace(compiled, name=printable(manifest["model"]))
+    if manifest["kept"]:
+        compiled = keeping_all(compiled)
+    places = two_places(compiled.program)
+    frame = frame_file(compiled.program, places, input_layout=compiled.input_layout)
+    for name, data in (("program.bin", places.program_bin), ("frame.bin", frame)):
+        if data != files[name].read_bytes():
+            version = printable(manifest["versions"].get("accelgen", "an unknown version"))
+            raise ModelError(
+                f"{where} was built by accelgen {version}, this one compiles its network to another"
+                f" {name}: build it again"
+            )
+    if not edited:
+        _check_code(where)
+    return compiled, _verilog(files.get(f"rtl/{TOP}.v"), hardware, edited)
+
+
+def _verilog(path: Path | None, hardware: Target, edited: bool) -> str | None:
+    """What is simulated of a package. Verilog can run any command: it is accelgen's own text."""
+    if path is None:
+        return None
+    text = path.read_text(errors="replace")
+    generated = design_verilog(hardware.arch, hardware.family)
+    if verilog_hash(text) == verilog_hash(generated):
+        return generated
+    if edited:
+        return text
+    raise ModelError(
+        f"{path} is not what this accelgen generates for its configuration, and Verilog can run "
+        "commands: build the package again, or give --edited if you know what it holds"
+    )
+
+
+def _check_code(where: Path) -> None:
+    """Raise ModelError unless driver, library and scripts are accelgen's own."""
+    with scratch_directory() as scratch:
+        write_code(scratch)
+        for path in sorted(p for p in scratch.rglob("*") if p.is_file()):
+            name = path.relative_to(scratch).as_posix()
+            here = where / name
+            if is_code(name) and (not here.is_file() or here.read_bytes() != path.read_bytes()):
+                raise ModelError(
+                    f"{here} is not what this accelgen writes, and would be run: build the package "
+                    "again, or give --edited if you know what it holds"
+                )
+
+
+def copy_to_run(where: Path, into: Path, *, edited: bool = False) -> None:
+    """A package that :func:`open_package` took, as it is run in a simulation: without what nobody
+    has judged (a library built elsewhere, modules that Python would find), unless ``edited``."""
+    if edited:
+        ignored = shutil.ignore_patterns("rtl", "vivado", "__pycache__")
+        shutil.copytree(where, into, ignore=ignored)
+        return
+    into.mkdir()
+    write_code(into)
+    names = [n for n in read_manifest(where)["files"] if Path(n).suffix in _DATA]
+    for name in (*names, "manifest.json", SIMULATED):
+        if (where / name).is_file() and not (into / name).exists():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(where / name, into / name)
+
+
+#: Endings of a package's files that are read and not run.
+_DATA = (".bin", ".json", ".npz", ".onnx", ".png", ".txt", ".md", ".ipynb")
+
+
+def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimated]:
+    """What Vivado's reports in package ``where``, or in ``reports``, say; and what was estimated.
+
+    Raises ModelError when ``where`` is no package, ToolError when there are no reports.
+    """
+    if not (where / "manifest.json").is_file():
+        raise ModelError(f"{where} is not a package made by accelgen build")
+    manifest = read_manifest(where)
+    board = load_board(manifest["board"])
+    used = total_resources(ArchParams.from_dict(manifest["config"])) + board_design(board)
+    estimated = Estimated(
+        model=manifest["model"],
+        board=board.name,
+        clock_mhz=manifest["clock_mhz"],
+        resources=used.to_dict(),
+        budget=manifest["budget"],
+    )
+    return read_results(reports or where), estimated
+
+
+def sample_of(where: Path, layout: str) -> npt.NDArray[np.float32]:
+    """The input of a package's expected.npz, (1, h, w, c)."""
+    file = where / "expected.npz"
+    wanted = read_manifest(where)["input"]["map"]
+    if layout == "nchw":
+        wanted = [wanted[2], *wanted[:2]]
+    try:
+        x = read_arrays(file, ("input_float",))["input_float"]
+        if x.dtype != np.float32 or x.shape != (1, *wanted) or not np.isfinite(x).all():
+            raise ValueError(f"input_float is {x.dtype} {x.shape}, not float32 (1, {wanted})")
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{file} holds no input of the network: {error}") from error
+    return x.transpose(0, 2, 3, 1) if layout == "nchw" else x
+
+
+def store_simulated(where: Path, result: Simulated) -> None:
+    """Put the cycles of a simulated frame beside the program of the package at ``where``: the
+    column of ``selftest.py``. Nothing is stored of a frame that did not match."""
+    if result.frame is None or not result.match:
+        return
+    cycles = {layer.name: layer.cycles for layer in result.layers if layer.cycles is not None}
+    content = {
+        "program": file_hash(where / "program.bin"),
+        "cycles": cycles,
+        "frame": result.frame.cycles,
+    }
+    with new_file(where / SIMULATED) as scratch:
+        scratch.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,43 @@
+"""Where the last fully connected layers run: on the PL, or on the PS beside the next frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from accelgen.errors import ScheduleError
+from accelgen.flow.compiled import Compiled, Offload, estimated, scheduled
+from accelgen.flow.hardware import Target
+from accelgen.flow.network import Loaded
+from accelgen.ir.offload import tail_nodes
+from accelgen.quant import QuantizedModel
+from accelgen.schedule.overlap import DDR, Ddr
+
+__all__ = ["place"]
+
+#: Less of a gain is within the processor model's error.
+LEAST_GAIN = 1.01
+
+
+def place(
+    loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = False,
+    ddr: Sequence[Ddr] = DDR,
+) -> Compiled:  # fmt: skip
+    """The faster of both places, by the estimate.
+
+    The PS must be done before the PL wants its next frame, and frames come at least 1 % sooner.
+    """
+    on_pl = scheduled(loaded, int8, hardware, offload=Offload(se=se), ddr=ddr)
+    if tail_nodes(int8.graph, fc=True) == tail_nodes(int8.graph, fc=False):
+        return on_pl
+    try:
+        offload = Offload(fc=True, se=se)
+        on_ps = scheduled(loaded, int8, hardware, offload=offload, ddr=ddr)
+    except ScheduleError:  # nothing would be left for the PL
+        return on_pl
+    there, here = estimated(on_ps), estimated(on_pl)
+    rates = f"estimated {there.fps:,.1f} frames per second there, {here.fps:,.1f} on the PL"
+    if there.ps.hidden and there.fps > LEAST_GAIN * here.fps:
+        reason = f"the last fully connected layers go to the PS: {rates} (--fc-on)"
+        return replace(on_ps, reason=reason, numbers=there)
+    return replace(on_pl, numbers=here)

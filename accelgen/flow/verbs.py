@@ -1,0 +1,126 @@
+"""The verbs that need no RTL, as functions: check, quantize, estimate, and the zoo's export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+from accelgen.deploy.output import new_file
+from accelgen.estimator import Estimate
+from accelgen.flow.compiled import Compiled, Offload, estimated
+from accelgen.flow.compiler import CompileOptions, as_compiled
+from accelgen.flow.hardware import Target, as_target
+from accelgen.flow.network import Given, load, quantized, source_of, zoo_model
+from accelgen.flow.verdicts import CheckReport, check_model
+from accelgen.quant import QuantizedModel, write_qdq
+
+__all__ = ["Quantized", "check", "estimate", "export_zoo", "quantize"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Quantized:
+    """An int8 network and the QDQ file it was written to; ``warnings`` are sentences."""
+
+    name: str
+    model: QuantizedModel
+    out: Path
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Quantized {self.name}: {len(self.model.report)} layers, {self.out}>"
+
+
+def check(
+    model: str | Path,
+    hardware: Target | str | None = None,
+    *,
+    fc_on: str = "pl",
+    se_on: str = "pl",
+) -> CheckReport:
+    """Say of every node where it runs, or why it is not supported; and whether all is built.
+
+    Parameters
+    ----------
+    model : str or Path
+        ONNX file, or ``zoo:NAME[@RESOLUTION]``.
+    hardware : Target or str
+        The compiler is asked for this target, or board; the default board's.
+    fc_on, se_on : str
+        Where the last fully connected layers, and squeeze-and-excite blocks, are to run: "pl" or
+        "ps".
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read at all, or its input has no fixed shape.
+    """
+    offload = Offload.of(fc_on, se_on)
+    arch = as_target(hardware).arch
+    return check_model(
+        source_of(model), name=str(model), arch=arch, fc_on_ps=offload.fc, se_on_ps=offload.se
+    )
+
+
+def quantize(
+    model: str | Path,
+    out: str | Path,
+    *,
+    calib: Given = None,
+    method: str = "mse",
+    seed: int = 0,
+) -> Quantized:
+    """Write ``model`` as QDQ ONNX to ``out``.
+
+    Parameters
+    ----------
+    model, calib, method, seed
+        As for :func:`~accelgen.flow.compiler.compile`.
+    out : str or Path
+        File to write; a file there is replaced.
+
+    Raises
+    ------
+    AccelgenError
+        The model or the data cannot be used, or the file cannot be written.
+    """
+    loaded = load(model)
+    int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+    with new_file(Path(out)) as scratch:
+        write_qdq(int8, scratch)
+    warnings = loaded.warnings + warnings
+    return Quantized(name=loaded.name, model=int8, out=Path(out), warnings=warnings)
+
+
+def estimate(
+    model: str | Path | Compiled,
+    hardware: Target | str | None = None,
+    *,
+    calib: Given = None,
+    seed: int = 0,
+    **options: Unpack[CompileOptions],
+) -> Estimate:
+    """Cycles, frames per second and resources, from the schedule alone: no RTL.
+
+    Parameters
+    ----------
+    model : str, Path or Compiled
+        A file, or ``zoo:NAME[@RESOLUTION]``, is compiled first.
+    hardware : Target or str
+        A target or a board's name; the default board's. A compiled network has its own.
+    calib, seed, **options
+        With a file: as for :func:`~accelgen.flow.compiler.compile`.
+
+    Raises
+    ------
+    AccelgenError
+        One sentence on what is not supported, or does not fit, and the way out.
+    """
+    return estimated(as_compiled(model, hardware, calib=calib, seed=seed, **options))
+
+
+def export_zoo(name: str, out: str | Path) -> None:
+    """Write ``NAME[@RESOLUTION]`` of the zoo as float ONNX."""
+    proto = zoo_model(f"zoo:{name.removeprefix('zoo:')}")
+    with new_file(Path(out)) as scratch:
+        scratch.write_bytes(proto.SerializeToString())

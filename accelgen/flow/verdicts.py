@@ -1,0 +1,295 @@
+"""Says of every node of a model where it would run, or why it would not and what helps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import onnx
+
+from accelgen.arch import ArchParams
+from accelgen.errors import AccelgenError
+from accelgen.flow.network import Source, read_network
+from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
+from accelgen.frontend.load import best_layout, name_nodes, new_builder, output_view, walk
+from accelgen.frontend.onnx_node import LARGEST, OnnxNode
+from accelgen.frontend.read_model import read_model
+from accelgen.frontend.values import NCHW, Constant, Unknown, View
+from accelgen.ir.elementwise import is_product_built
+from accelgen.ir.graph import Graph, Node
+from accelgen.ir.offload import nodes_on_ps
+from accelgen.ir.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    Concat,
+    Conv2d,
+    GlobalAvgPool,
+    MaxPool,
+    Mul,
+    Select,
+    Softmax,
+    Upsample,
+)
+from accelgen.passes.run import apply_passes
+from accelgen.quant.dry_run import dry_int8
+from accelgen.schedule import schedule_parts
+from accelgen.schedule.sizes import oversized
+
+__all__ = ["CheckReport", "NodeReport", "check_model"]
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """Where one ONNX node runs.
+
+    ``verdict`` is ``"engine: array"``, ``"engine: window"``, ``"engine: chain"``, ``"folded"``,
+    ``"ps"``, ``"not supported"``, or ``"unknown"`` (what it reads comes from a node that is not
+    supported and whose output shape ONNX cannot infer). ``rewrite`` is what would help, or empty.
+    """
+
+    name: str
+    op: str
+    verdict: str
+    reason: str
+    rewrite: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class CheckReport:
+    """Where the nodes of a model run, and whether the compiler builds it.
+
+    ``refusal`` is the sentence with which it would refuse, or empty.
+    """
+
+    nodes: tuple[NodeReport, ...]
+    refusal: str = ""
+    name: str = ""
+
+    def __repr__(self) -> str:
+        verdict = "builds" if self.builds else "does not build"
+        return f"<CheckReport {self.name}: {len(self.nodes)} nodes, {verdict}>"
+
+    @property
+    def builds(self) -> bool:
+        """Whether the compiler builds the model for the configuration asked about."""
+        return not self.refusal
+
+
+def check_model(
+    source: Source,
+    *,
+    arch: ArchParams,
+    name: str = "",
+    fc_on_ps: bool = False,
+    se_on_ps: bool = False,
+) -> CheckReport:
+    """One report per ONNX node, in order, and what the compiler says of all for ``arch``.
+
+    Goes on behind nodes that are not supported. ``name`` is the report's. ``fc_on_ps``,
+    ``se_on_ps``: the network's last fully connected layers, and squeeze-and-excite blocks, are to
+    run on the PS.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read at all, or its input has no fixed shape.
+    """
+    model = read_model(source)
+    nodes = name_nodes(model)
+    layout = best_layout(model, nodes)
+    builder = new_builder(model, nodes)
+    errors = _Errors(builder, _inferred_shapes(model))
+    walk(model, builder, nodes, layout, errors.note)
+    graph = _loose_graph(model, builder)
+    graph = graph if builder.quantization else apply_passes(graph)
+    placed = _place(graph, nodes, nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
+    reports = {
+        node.name: errors.reports.get(node.name) or placed.get(node.name) or _folded(builder, node)
+        for node in nodes
+    }
+    refusal = ""
+    try:
+        int8 = dry_int8(read_network(model))
+        schedule_parts(int8, arch, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+    except AccelgenError as error:
+        refusal = str(error)
+    if refusal and all(r.verdict not in ("not supported", "unknown") for r in reports.values()):
+        _blame(reports, graph, refusal)
+    return CheckReport(tuple(reports.values()), refusal, name)
+
+
+def _blame(reports: dict[str, NodeReport], graph: Graph, sentence: str) -> None:
+    """Mark the node that the compiler's sentence names as not supported."""
+    found = _NAMED.search(sentence)
+    name = found.group(2) if found else ""
+    known = {node.output: node.sources for node in graph.nodes}
+    known |= {name: (name,) for name in reports} | {node.name: node.sources for node in graph.nodes}
+    # Nodes the compiler makes are called after one of the model, or after its output.
+    while name not in known and (shorter := _SUFFIX.sub("", name)) != name:
+        name = shorter
+    sources = known.get(name, ())
+    for source in sources:
+        if source in reports:
+            op = reports[source].op
+            reports[source] = _report(source, op, "not supported", sentence)
+
+
+#: What the compiler adds to the names of nodes it makes.
+_SUFFIX = re.compile(r"[./][^./]*$")
+#: How the compiler names a node.
+_NAMED = re.compile(r"node (['\"])(.*?)\1")
+
+
+@dataclass
+class _Errors:
+    """Collects errors and lets the walk go on with the shapes ONNX infers."""
+
+    builder: GraphBuilder
+    shapes: dict[str, tuple[int, ...]]
+    reports: dict[str, NodeReport] = field(default_factory=dict)
+
+    def note(self, node: OnnxNode, error: AccelgenError) -> list[Value]:
+        verdict = "unknown" if isinstance(error, UnknownInputError) else "not supported"
+        self.reports[node.name] = _report(node.name, node.op_type, verdict, str(error))
+        return [self._stand_in(node, name) for name in node.outputs]
+
+    def _stand_in(self, node: OnnxNode, name: str) -> Value:
+        shape = self.shapes.get(name, ())
+        if (
+            len(shape) not in (2, 4)
+            or shape[0] != 1
+            or not 1 <= min(shape) <= max(shape) <= LARGEST
+        ):
+            return Unknown(node.label)
+        _, c, h, w = (*shape, 1, 1)[:4]
+        return View(self.builder.add_tensor(name, (1, h, w, c)), (h, w, c), NCHW[: len(shape)])
+
+
+def _report(name: str, op: str, verdict: str, message: str) -> NodeReport:
+    """A report from an error's sentence: reason, then after the semicolon the way out."""
+    for prefix in (f"node '{name}' ({op}) ", f"node '{name}' ({op}): ", f"node '{name}' "):
+        message = message.removeprefix(prefix)
+    reason, _, rewrite = message.partition("; ")
+    return NodeReport(name, op, verdict, reason, rewrite)
+
+
+def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Shapes as ONNX infers them; a symbolic batch is 1, other unknown sizes are 0."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception:  # whatever it stumbles on, the walk reports itself
+        return {}
+    shapes = {}
+    for value in (*graph.value_info, *graph.output):
+        sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
+        if sizes:
+            shapes[value.name] = (sizes[0] or 1, *sizes[1:])
+    return shapes
+
+
+def _loose_graph(model: onnx.ModelProto, builder: GraphBuilder) -> Graph:
+    """What was understood, as a graph; everything that nothing reads is an output."""
+    wanted: list[str] = []
+    for output in model.graph.output:
+        try:
+            wanted += [piece.tensor for piece in output_view(builder, output.name).pieces]
+        except AccelgenError:  # the compiler's sentence comes later
+            continue
+    read = {name for node in builder.nodes for name in node.inputs}
+    loose = [node.output for node in builder.nodes if node.output not in read]
+    return Graph(
+        nodes=tuple(builder.nodes),
+        tensors=builder.tensors,
+        constants=builder.constants,
+        input=builder.input,
+        outputs=tuple(dict.fromkeys([*wanted, *loose])),
+    )
+
+
+def _folded(builder: GraphBuilder, node: OnnxNode) -> NodeReport:
+    """A node no operation of the graph stands for."""
+    value = builder.values.get(node.outputs[0]) if node.outputs else None
+    if isinstance(value, Constant):
+        reason = "computed at compile time"
+    elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        reason = "becomes the scale of its tensor"
+    else:
+        reason = "moves no data"
+    return NodeReport(node.name, node.op_type, "folded", reason)
+
+
+def _place(
+    graph: Graph, nodes: list[OnnxNode], on_ps: frozenset[str]
+) -> dict[str, NodeReport]:  # fmt: skip
+    """Reports by ONNX node, for all nodes that operations of ``graph`` stand for."""
+    ops = {node.name: node.op_type for node in nodes}
+    reports: dict[str, NodeReport] = {}
+    too_large = {o.node: (o.reason, o.way_out) for o in oversized(graph)}
+    after_softmax = {node.output for node in graph.nodes if isinstance(node.op, Softmax)}
+    for node in graph.nodes:
+        verdict, reason = _engine(graph, node)
+        problem = too_large.get(node.name) or _two_maps(graph, node)
+        if node.name in on_ps:
+            reason = reason if verdict == "ps" else f"in NEON code: {reason}"
+            verdict, problem = "ps", None
+        if after_softmax & set(node.inputs):
+            problem = ("follows a Softmax", "end the model with Softmax, or cut it off there")
+        for source in node.sources:
+            if problem is not None:
+                report = NodeReport(source, ops[source], "not supported", *problem)
+            elif source == node.name or len(node.sources) == 1:
+                report = NodeReport(source, ops[source], verdict, reason)
+            else:
+                report = NodeReport(source, ops[source], "folded", f"into '{node.name}'")
+            known = reports.get(source)
+            if known is None or _RANK[report.verdict] > _RANK[known.verdict]:
+                reports[source] = report
+    return reports
+
+
+#: What a node that became several operations is called after.
+_RANK = {
+    "folded": 0, "ps": 1, "engine: chain": 2, "engine: window": 3, "engine: array": 4,
+    "not supported": 5,
+}  # fmt: skip
+
+
+def _engine(graph: Graph, node: Node) -> tuple[str, str]:
+    """Verdict and reason of an operation within the limits."""
+    op = node.op
+    if isinstance(op, Conv2d):
+        _, height, width, channels = graph.tensors[node.inputs[0]].shape
+        if op.groups == channels == graph.tensors[node.output].shape[3] and channels > 1:
+            return "engine: window", "depthwise convolution"
+        kind = "group convolution" if op.groups > 1 else "convolution"
+        if op.kernel == (height, width) and not any(op.pads):
+            kind = "fully connected, as a convolution"
+        return "engine: array", kind
+    if isinstance(op, Activation):
+        kind = "clamp of the requantizer" if op.kind == "clip" else f"{op.kind}, as a table"
+        return "engine: chain", kind
+    for kinds, verdict, reason in (
+        (MaxPool, "engine: window", "max pool"),
+        (AvgPool, "engine: window", "average pool"),
+        (GlobalAvgPool, "engine: chain", "squeeze: sums per channel on the way out"),
+        (Add, "engine: chain", "adder"),
+        (Mul, "engine: window", "scale: a value per channel"),
+        (Concat, "folded", "addresses only"),
+        (Select, "folded", "order of channels: in the weights of its neighbours"),
+        (Upsample, "engine: window", "upsampling by two, in three passes"),
+        (Softmax, "ps", "in float, after the accelerator"),
+    ):
+        if isinstance(op, kinds):
+            return verdict, reason
+    raise AssertionError(op)
+
+
+def _two_maps(graph: Graph, node: Node) -> tuple[str, str] | None:
+    """What is wrong with a product, or None."""
+    if isinstance(node.op, Mul) and not is_product_built(graph, node):
+        return (
+            "multiplies two maps",
+            "use x * sigmoid(x) and its kin, a constant, or one value per channel",
+        )
+    return None

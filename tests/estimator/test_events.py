@@ -1,0 +1,78 @@
+"""The clock, the waiting and the sharing of bandwidth."""
+
+import pytest
+
+from accelgen.estimator.events import Delay, Simulation, Transfer, Wait
+
+
+def transfers(simulation, ends, *parts):
+    """Processes that each move (port, bytes) and note when they are done."""
+
+    def process(port, size):
+        yield Transfer(port, size)
+        ends[port] = simulation.now
+
+    return [process(port, size) for port, size in parts]
+
+
+def test_one_port_moves_at_its_width():
+    simulation, ends = Simulation(64, 16), {}
+
+    assert simulation.run(*transfers(simulation, ends, ("a", 1600)))
+    assert ends == {"a": pytest.approx(100)}
+
+
+def test_two_ports_share_the_memory_and_the_survivor_gets_the_rest():
+    simulation, ends = Simulation(12, 16), {}
+
+    simulation.run(*transfers(simulation, ends, ("a", 600), ("b", 1200)))
+
+    assert ends == {"a": pytest.approx(100), "b": pytest.approx(150)}
+
+
+def test_a_port_apart_takes_nothing_from_the_others():
+    simulation, ends = Simulation(12, 16, {"c"}), {}
+
+    simulation.run(*transfers(simulation, ends, ("a", 600), ("b", 600), ("c", 1200)))
+
+    assert ends == {p: pytest.approx(100) for p in "abc"}
+
+
+def test_what_a_full_port_leaves_goes_to_the_other():
+    simulation, ends = Simulation(24, 16), {}
+
+    def narrow():
+        # Two transfers on one port: together they get its share.
+        yield Transfer("a", 600)
+        ends["second"] = simulation.now
+
+    simulation.run(narrow(), *transfers(simulation, ends, ("a", 600), ("b", 1200)))
+
+    assert ends["a"] == ends["second"] == pytest.approx(100)
+    assert ends["b"] == pytest.approx(100)
+
+
+def test_waits_end_at_the_event_and_delays_add_up():
+    simulation, seen = Simulation(16, 16), []
+
+    def first():
+        yield Delay(5)
+        seen.append("done")
+        yield Delay(2.5)
+
+    def second():
+        yield Wait(lambda: bool(seen))
+        assert simulation.now == 5
+        yield Delay(10)
+
+    assert simulation.run(first(), second())
+    assert simulation.now == 15
+
+
+def test_a_wait_that_never_ends_is_reported():
+    simulation = Simulation(16, 16)
+
+    def stuck():
+        yield Wait(lambda: False)
+
+    assert not simulation.run(stuck())
