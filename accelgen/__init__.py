@@ -12,12 +12,14 @@ The verbs of the command line are functions of the same names, and take what it 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from accelgen.arch import PRESETS, ArchParams
-from accelgen.errors import AccelgenError
-
+# Not typing's, which takes longer to load than all else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from accelgen.arch import PRESETS, ArchParams
+    from accelgen.errors import AccelgenError
     from accelgen.flow.compiled import Compiled
     from accelgen.flow.compiler import compile
     from accelgen.flow.hardware import Target, target
@@ -37,9 +39,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 #: Where the names are. Loaded when asked for: reading the treaty (accelgen.arch) must not cost
-#: ONNX, and estimating must not cost Amaranth. No sub-package has one of these names: the import
+#: ONNX, estimating must not cost Amaranth, and nothing may come before accelgen.ends, which minds
+#: Ctrl-C. No sub-package has one of these names: the import
 #: of one would put itself in the function's place.
 _HOMES = {
+    "AccelgenError": "accelgen.errors",
+    "ArchParams": "accelgen.arch",
+    "PRESETS": "accelgen.arch",
     "Calibration": "accelgen.inputs.samples",
     "Compiled": "accelgen.flow.compiled",
     "Pictures": "accelgen.inputs.pictures",

@@ -3,7 +3,7 @@
 Every reader of such a file, and its schema:
 
 =========================  ====================================================================
-``--config`` (TOML)        knobs of ``ArchParams``: ``pipeline.target``
+``--config`` (TOML)        knobs of ``ArchParams``: ``flow.hardware.target``
 ``board.toml``             ``Board`` and its tables: ``boards.read_board``
 ``manifest.json``          ``deploy.manifest_file.Manifest``: packages, ``results``, ``build``
 ``vivado/.../results.json``  ``deploy.results.Results``

@@ -37,6 +37,8 @@ Floats = npt.NDArray[np.float32]
 SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Orders of colours, and how many channels they have.
 ORDERS = {"rgb": 3, "bgr": 3, "gray": 1}
+#: Pixels of the largest picture that resizing may make.
+MOST_PIXELS = 1 << 26
 # Pillow's modes of eight bits per channel, with or without a palette or alpha.
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
@@ -147,6 +149,8 @@ def sized(pixels: Bytes, preprocess: Preprocess) -> Bytes:
         short = min(height, width)
         target = (height * target // short, width * target // short)
     if target:
+        if target[0] * target[1] > MOST_PIXELS:
+            raise PictureError(f"it becomes {target[0]}x{target[1]}: too large a picture")
         pixels = resize(pixels, *target)
     height, width = pixels.shape[:2]
     rows, columns = preprocess.crop or (height, width)

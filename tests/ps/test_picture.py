@@ -8,7 +8,7 @@ import pytest
 from accelgen.golden.arith import quantize_array
 from accelgen.ir import Quantization
 from accelgen.ps import kernels
-from accelgen.ps.picture import Preprocess, normalized, quantized, resize, sized
+from accelgen.ps.picture import PictureError, Preprocess, normalized, quantized, resize, sized
 
 HOWS = [
     Preprocess(size=(20, 30), mean=(0.5,), std=(0.25,), order="gray"),
@@ -72,3 +72,12 @@ def test_short_side_keeps_the_ratio_and_the_centre_is_kept():
 def test_a_preprocess_block_goes_through_json():
     for how in HOWS:
         assert Preprocess.from_dict(json.loads(json.dumps(how.to_dict()))) == how
+
+
+def test_a_picture_that_resizing_makes_enormous():
+    # One row of 60,000 pixels, short side to 256: 256 x 15,360,000.
+    row = np.zeros((1, 60_000, 3), np.uint8)
+    how = Preprocess(size=(224, 224), mean=(0,) * 3, std=(1,) * 3, resize=256, crop=(224, 224))
+
+    with pytest.raises(PictureError, match="becomes 256x15360000: too large a picture"):
+        sized(row, how)
