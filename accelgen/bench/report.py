@@ -10,7 +10,8 @@ from rich.table import Table
 from accelgen.bench.published import published_layer, sources
 from accelgen.bench.run_layers import LayerResult
 from accelgen.bench.run_networks import NetworkResult
-from accelgen.cli.tables import lost_to, percent, rows_table
+from accelgen.cli.tables import rows_table
+from accelgen.display.cells import lost_to, percent
 
 __all__ = ["layers_table", "networks_table", "source_lines"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json as json_format
+import logging
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated
 
 import typer
 
@@ -23,8 +22,6 @@ from accelgen.cli.options import (
     Crop,
     DdrBytes,
     DdrLatency,
-    DriverFrames,
-    Edited,
     FcOn,
     FcPlace,
     Force,
@@ -34,30 +31,34 @@ from accelgen.cli.options import (
     Mean,
     Method,
     Model,
-    ModelOrDir,
     Preset,
-    Processor,
     ProgramOnly,
     PsThreads,
     Resize,
-    Script,
     Seed,
     SeOn,
     SimulateToo,
+    Sort,
     Stalls,
     Std,
+    Top,
+    Wide,
     calibration,
 )
-from accelgen.cli.outcome import Results, log, verb
-from accelgen.errors import ConfigError, OutputError
+from accelgen.cli.outcome import log, verb
+from accelgen.cli.output import note, print_json, print_results, said, warn, width
+from accelgen.cli.simulate import simulate
 
 __all__ = ["app"]
+
+EXIT = "Exit status: 0 all well; 1 something did not match or fit; 2 bad input."
 
 app = typer.Typer(
     name="accelgen",
     help="From a trained CNN (ONNX) to a bit-exact simulated INT8 FPGA accelerator.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -67,55 +68,27 @@ zoo_app = typer.Typer(
 app.add_typer(zoo_app, name="zoo")
 
 
-def _warn(sentences: Sequence[str]) -> None:
-    for sentence in dict.fromkeys(sentences):
-        log.print(f"warning: {sentence}", markup=False, style="yellow")
-
-
-def _said(compiled: Any) -> Any:
-    """What was compiled; warnings, and where things were placed, go to stderr."""
-    _warn(compiled.warnings)
-    if compiled.reason:
-        log.print(compiled.reason, markup=False)
-    return compiled
-
-
-def _print_json(value: Any) -> None:
-    # Not through rich: it would wrap and colour.
-    with _output() as out:
-        out.write(json_format.dumps(value, indent=1) + "\n")
-
-
-def _print(*values: Any) -> None:
-    # A pipe has no width: a table must not be cut to 80 columns there.
-    console = Results(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
-    with _output():
-        for value in values:
-            console.print(value)
-
-
-@contextlib.contextmanager
-def _output() -> Iterator[TextIO]:
-    """stdout, written to its end. Raises OutputError when it cannot be, on a full disk."""
-    try:
-        yield sys.stdout
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write the output: {error.strerror}") from error
-
-
 @app.callback(invoke_without_command=True)
-def _version(
+def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No warnings and notes, only errors.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Say on stderr what is done, and when.")
+    ] = False,
 ) -> None:
+    log.notes = not quiet
+    logging.basicConfig(
+        format="%(relativeCreated)6.0f ms  %(message)s", stream=sys.stderr, force=True
+    )
+    logging.getLogger("accelgen").setLevel(logging.INFO if verbose else logging.WARNING)
     if version:
         typer.echo(__version__)
         raise typer.Exit
 
 
-@app.command()
+@app.command(epilog=EXIT)
 @verb
 def check(
     model: Model, board: BoardName = "ultra96v2", preset: Preset = None, config: Config = None,
@@ -129,19 +102,19 @@ def check(
     report = verbs.check(model, target, fc_on=fc_on, se_on=se_on)
     if json:
         verdict = {"board": target.board.name, "builds": report.builds, "reason": report.refusal}
-        _print_json({
+        print_json({
             "model": model,
             "nodes": [asdict(r) for r in report.nodes],
             "verdict": verdict,
         })
     else:
-        _print(tables.check_table(model, report.nodes))
-        _print(tables.check_verdict(report, target.board.name))
+        print_results(tables.check_table(model, report.nodes, width=width()))
+        print_results(tables.check_verdict(report, target.board.name))
     if not report.builds:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=EXIT)
 @verb
 def quantize(
     model: Model,
@@ -161,18 +134,18 @@ def quantize(
 
     samples = calibration(calib, resize, crop, mean, std, bgr)
     made = verbs.quantize(model, out, calib=samples, method=method, seed=seed)
-    _warn(made.warnings)
+    warn(made.warnings)
     if json:
-        _print_json({
+        print_json({
             "model": model,
             "out": str(out),
             "layers": [asdict(row) for row in made.model.report],
         })
     else:
-        _print(tables.quantize_table(model, made.model), f"written: {out}")
+        print_results(tables.quantize_table(made, width=width()), f"written: {out}")
 
 
-@app.command()
+@app.command(epilog=EXIT)
 @verb
 def estimate(
     model: Model,
@@ -193,6 +166,9 @@ def estimate(
     fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
     ps_threads: PsThreads = 1,
+    sort: Sort = "network",
+    top: Top = None,
+    wide: Wide = False,
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
@@ -204,15 +180,15 @@ def estimate(
         ps_threads=ps_threads,
     )  # fmt: skip
     samples = calibration(calib, resize, crop, mean, std, bgr)
-    compiled = _said(
+    compiled = said(
         compiler.compile(model, target, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed)
     )
     numbers = verbs.estimate(compiled)
     if json:
-        _print_json(numbers.to_dict(model))
+        print_json(numbers.to_dict(model))
     else:
-        _print(
-            tables.estimate_table(model, numbers),
+        print_results(
+            tables.estimate_table(model, numbers, sort=sort, top=top, wide=wide, width=width()),
             tables.ps_table(numbers),
             tables.estimate_summary(numbers, target.board),
         )
@@ -220,7 +196,7 @@ def estimate(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=EXIT)
 @verb
 def build(
     model: Model,
@@ -255,19 +231,19 @@ def build(
         ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency,
     )  # fmt: skip
     samples = calibration(calib, resize, crop, mean, std, bgr)
-    compiled = _said(
+    compiled = said(
         compiler.compile(model, target, fc_on=fc_on, calib=samples, seed=seed, keep_all=keep_all)
     )
-    _warn(described(target.arch, target.family))
+    warn(described(target.arch, target.family))
     numbers = packages.build(
         compiled, out, calib=samples, labels=labels, seed=seed, force=force,
         program_only=program_only,
-        say=lambda sentence: log.print(sentence, markup=False),
+        say=note,
     )  # fmt: skip
     if json:
-        _print_json({"out": str(out), **numbers.to_dict(model)})
+        print_json({"out": str(out), **numbers.to_dict(model)})
     else:
-        _print(tables.estimate_summary(numbers, target.board), f"written: {out}")
+        print_results(tables.estimate_summary(numbers, target.board), f"written: {out}")
     well = numbers.fits
     if simulated:
         from accelgen.flow.runs import simulate as run
@@ -283,127 +259,10 @@ def build(
         raise typer.Exit(1)
 
 
-@app.command()
-@verb
-def simulate(
-    model: ModelOrDir,
-    layers: Annotated[
-        str | None, typer.Option("--layers", metavar="all|NAME,...", help="Layers to run alone.")
-    ] = None,
-    frame: Annotated[bool, typer.Option("--frame", help="A whole frame (default).")] = False,
-    waves: Annotated[
-        Path | None,
-        typer.Option("--waves", metavar="DIR", help="Where a wave window goes on a mismatch."),
-    ] = None,
-    board: BoardName = "ultra96v2",
-    preset: Preset = None,
-    config: Config = None,
-    clock_mhz: ClockMhz = None,
-    ddr_bytes_per_cycle: DdrBytes = None,
-    ddr_latency: DdrLatency = None,
-    stalls: Stalls = 0.0,
-    calib: Calib = None,
-    resize: Resize = None,
-    crop: Crop = None,
-    mean: Mean = None,
-    std: Std = None,
-    bgr: Bgr = False,
-    seed: Seed = 0,
-    fc_on: FcPlace = "auto",
-    se_on: SeOn = "pl",
-    ps: Processor = "twin",
-    driver: DriverFrames = 0,
-    script: Script = None,
-    edited: Edited = False,
-    json: Json = False,
-) -> None:
-    """Run the generated RTL against the golden model, bit by bit."""
-    from accelgen.flow import compiler, hardware, packages, runs
-    from accelgen.simulation.reproducer import SUFFIX
-
-    if edited and not Path(model).is_dir():
-        raise ConfigError("--edited is about a package: give a directory made by build")
-    if driver or script:
-        _on_the_simulated_board(Path(model), driver, script, seed, json, edited)
-        return
-
-    def target(board: str, clock_mhz: float | None, arch: Any = None) -> hardware.Target:
-        return hardware.target(
-            board, preset=preset, config=config, arch=arch, clock_mhz=clock_mhz,
-            ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
-        )  # fmt: skip
-
-    samples = calibration(calib, resize, crop, mean, std, bgr)
-    verilog = sample = None
-    elsewhere = fc_on != "auto" or se_on != "pl"
-    if Path(model).suffix == SUFFIX:
-        given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
-        set_some = stalls or seed or elsewhere or samples.pictures.given
-        if set_some or any(x is not None for x in given):
-            raise ConfigError(f"{model} is a saved run with its own options: give it none")
-        compiled, run = runs.open_reproducer(Path(model))
-        sample, seed = run.sample, run.seed
-    elif Path(model).is_dir():
-        if elsewhere:
-            raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
-        compiled, verilog = packages.open_package(Path(model), edited=edited)
-        sample = packages.sample_of(Path(model), compiled.input_layout)
-        built = compiled.hardware
-        compiled = compiled.on(target(built.board.name, built.clock_mhz, built.arch))
-    else:
-        compiled = _said(
-            compiler.compile(
-                model, target(board, clock_mhz), fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
-            )
-        )
-    result = runs.simulate(
-        compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
-        verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,
-    )  # fmt: skip
-    if Path(model).is_dir():
-        packages.store_simulated(Path(model), result)
-    if json:
-        _print_json(result.to_dict(model))
-    else:
-        _print(tables.simulated_table(model, result), *tables.simulated_lines(result))
-    for fault in result.faults:
-        log.print(f"mismatch: {fault}", markup=False, style="red")
-    if not result.match:
-        raise typer.Exit(1)
+app.command(epilog=EXIT)(simulate)
 
 
-def _on_the_simulated_board(
-    where: Path, frames: int, script: Path | None, seed: int, json: bool, edited: bool
-) -> None:
-    """A package's own driver, in the place of a board the simulated accelerator."""
-    from accelgen.flow import driven
-
-    if not where.is_dir():
-        raise ConfigError("--driver and --script take a package: give a directory made by build")
-    if script:
-        inside = where / script
-        chosen = inside if inside.is_file() else script
-        ended = driven.run_in_package(where, chosen, say=_print, edited=edited)
-        for violation in ended.violations:
-            log.print(f"AXI: {violation}", markup=False, style="red")
-        if ended.status or ended.violations:
-            raise typer.Exit(1)
-        return
-    result = driven.drive(
-        where, frames, seed=seed, say=lambda line: log.print(line, markup=False), edited=edited
-    )
-    if json:
-        _print_json(result.to_dict())
-    else:
-        right = "every output bit-exact" if not result.faults else "WRONG"
-        _print(f"{result.frames} frames through the package's driver, pipelined: {right}")
-    for fault in result.faults:
-        log.print(f"mismatch: {fault}", markup=False, style="red")
-    if result.faults:
-        raise typer.Exit(1)
-
-
-@app.command()
+@app.command(epilog=EXIT)
 @verb
 def results(
     where: Annotated[
@@ -424,14 +283,14 @@ def results(
 
     made, estimated = packages.results(where, reports)
     if json:
-        _print_json({"made": made.to_dict(), "estimated": asdict(estimated)})
+        print_json({"made": made.to_dict(), "estimated": asdict(estimated)})
     else:
-        _print(tables.results_table(made, estimated), *tables.results_lines(made, estimated))
+        print_results(tables.results_table(made, estimated), *tables.results_lines(made, estimated))
     if not made.timing_met:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=EXIT)
 @verb
 def boards(json: Json = False) -> None:
     """What is known of each board, with sources."""
@@ -439,12 +298,42 @@ def boards(json: Json = False) -> None:
 
     known = [load_board(name) for name in board_names()]
     if json:
-        _print_json({"boards": [asdict(b) for b in known]})
+        print_json({"boards": [asdict(b) for b in known]})
     else:
-        _print(tables.boards_table(known), tables.sources_table(known))
+        print_results(tables.boards_table(known, width=width()), tables.sources_table(known))
 
 
-@zoo_app.command("list")
+@app.command(epilog=EXIT)
+@verb
+def presets(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Print its knobs, as a --config file.")
+    ] = None,
+    board: BoardName = "ultra96v2",
+    json: Json = False,
+) -> None:
+    """Configurations by name, what they take of the board, and whether they fit it."""
+    from accelgen.boards import load_board
+    from accelgen.flow import hardware
+
+    chosen = load_board(board)
+    if name:
+        knobs = hardware.target(board, preset=name).arch.to_dict()
+        if json:
+            print_json(knobs)
+        else:
+            print_results(
+                *(f"{knob} = {json_format.dumps(value)}" for knob, value in knobs.items())
+            )
+        return
+    known = hardware.presets(chosen)
+    if json:
+        print_json({"presets": {k: arch.to_dict() for k, arch in known.items()}})
+    else:
+        print_results(tables.presets_table(chosen, known))
+
+
+@zoo_app.command("list", epilog=EXIT)
 @verb
 def zoo_list(json: Json = False) -> None:
     """Names and default resolutions."""
@@ -452,12 +341,14 @@ def zoo_list(json: Json = False) -> None:
 
     known = [{"name": n, "resolution": zoo.default_resolution(n)} for n in zoo.names()]
     if json:
-        _print_json({"networks": known})
+        print_json({"networks": known})
     else:
-        _print(tables.rows_table("zoo", ("network", "resolution"), (n.values() for n in known)))
+        print_results(
+            tables.rows_table("zoo", ("network", "resolution"), (n.values() for n in known))
+        )
 
 
-@zoo_app.command("export")
+@zoo_app.command("export", epilog=EXIT)
 @verb
 def zoo_export(
     name: Annotated[str, typer.Argument(metavar="NAME[@R]", help="Network and resolution.")],
@@ -467,4 +358,4 @@ def zoo_export(
     from accelgen.flow.verbs import export_zoo
 
     export_zoo(name, out)
-    _print(f"written: {out}")
+    print_results(f"written: {out}")

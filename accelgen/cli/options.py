@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,8 +40,11 @@ __all__ = [
     "SeOn",
     "Seed",
     "SimulateToo",
+    "Sort",
     "Stalls",
     "Std",
+    "Top",
+    "Wide",
     "calibration",
 ]
 
@@ -89,6 +92,16 @@ Stalls = Annotated[
     typer.Option(
         "--stalls", min=0.0, max=0.95, help="Chance per cycle that an AXI channel pauses."
     ),
+]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Every layer and column, wider than 80 columns.")
+]
+Sort = Annotated[
+    Literal["network", "time", "array", "bytes"],
+    typer.Option("--sort", help="Order of layers: slowest, least use of the array, most bytes."),
+]
+Top = Annotated[
+    int | None, typer.Option("--top", metavar="N", min=1, help="Only the first N layers.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 Calib = Annotated[

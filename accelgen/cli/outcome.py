@@ -29,6 +29,9 @@ class Results(Console):
 class Log(Console):
     """Console for what must not fail: a sentence that nobody can read ends no command."""
 
+    #: Whether notes and warnings are told; errors always are.
+    notes = True
+
     def print(self, *values: Any, **options: Any) -> None:
         """As Console's."""
         with contextlib.suppress(OSError):

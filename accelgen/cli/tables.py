@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
+from accelgen.arch import ArchParams
 from accelgen.boards import Board
 from accelgen.deploy.results import Estimated, Results
+from accelgen.display.cells import Rows, lost_to, number, percent, shortened
 from accelgen.estimator import Estimate, LayerEstimate
-from accelgen.flow.simulated import Simulated
-from accelgen.quant import QuantizedModel
+from accelgen.estimator.board_design import board_design
+from accelgen.estimator.resources import exceeded, total_resources
+from accelgen.estimator.rows import sort_key, step_rows
+from accelgen.flow.simulated import Simulated, layer_rows
+from accelgen.flow.verbs import Quantized
 
 __all__ = [
     "boards_table",
     "check_table",
     "estimate_summary",
     "estimate_table",
-    "lost_to",
-    "number",
-    "percent",
+    "presets_table",
     "ps_table",
     "quantize_table",
     "results_lines",
@@ -32,57 +37,60 @@ __all__ = [
 ]
 
 
-def rows_table(title: str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Table:
-    """A table; numbers to the right, texts fold."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+#: Fewer columns than this take the small form of a table.
+NARROW = 120
+#: Characters of a name in it.
+NAME = 26
+
+
+def rows_table(
+    title: str, columns: Sequence[str], rows: Iterable[Iterable[Any]], *, width: int = NARROW
+) -> Table:
+    """A table; numbers to the right, texts fold. Of names in the first column only the
+    end is there where there are fewer than ``NARROW`` columns."""
     content = [list(row) for row in rows]
+    if width < NARROW:
+        content = [[shortened(str(name), NAME), *rest] for name, *rest in content]
+        table = Table(
+            title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD,
+            show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
+        )  # fmt: skip
+    else:
+        table = Table(title=title, title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
-        numeric = bool(content) and all(
-            isinstance(row[index], int | float | None) and not isinstance(row[index], bool)
-            for row in content
-        )
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        numeric = bool(content) and all(_is_numeric(row[index]) for row in content)
+        table.add_column(
+            name, justify="right" if numeric else "left", overflow="fold",
+            no_wrap=numeric or (index == 0 and width < NARROW),
+        )  # fmt: skip
     for row in content:
         table.add_row(*(number(value) for value in row))
     return table
 
 
-def number(value: Any) -> str:
-    """A cell: thousands separated, None empty, booleans in words."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    return str(value)
+def drawn(title: str, rows: Rows, width: int) -> Table:
+    """``rows`` for a terminal of so many columns."""
+    return rows_table(title, rows.columns, rows.rows, width=width)
 
 
-def percent(share: float | None) -> str | None:
-    """A share in words; None stays None."""
-    return None if share is None else f"{100 * share:.1f} %"
+def _is_numeric(value: Any) -> bool:
+    """A number, a share, or nothing."""
+    if isinstance(value, str):
+        return value.removesuffix(" %").replace(".", "").lstrip("+-").isdecimal()
+    return isinstance(value, int | float | None) and not isinstance(value, bool)
 
 
-def lost_to(
-    losses: Mapping[str, int] | None, cycles: int | None, *, least: float = 0.02
-) -> str | None:
-    """Causes (``estimator.efficiency.CAUSES``) that take at least that share of ``cycles``, the
-    largest first; None without any."""
-    if not losses or not cycles:
-        return None
-    found = sorted(losses.items(), key=lambda item: -item[1])
-    return ", ".join(f"{c} {100 * n / cycles:.0f} %" for c, n in found if n >= least * cycles)
-
-
-def check_table(model: str, reports: Sequence[Any]) -> Table:
+def check_table(model: str, reports: Sequence[Any], *, width: int = NARROW) -> Table:
     """``accelgen check``."""
-    return rows_table(
-        model,
-        ("node", "op", "where", "why", "rewrite"),
-        ((r.name, r.op, r.verdict, r.reason, r.rewrite) for r in reports),
-    )
+    if width >= NARROW:
+        columns: tuple[str, ...] = ("node", "op", "where", "why", "rewrite")
+        rows = [(r.name, r.op, r.verdict, r.reason, r.rewrite) for r in reports]
+        return rows_table(model, columns, rows)
+    small = [
+        (r.name, shortened(r.op, 14), r.verdict, "; ".join(filter(None, (r.reason, r.rewrite))))
+        for r in reports
+    ]
+    return rows_table(model, ("node", "op", "where", "why"), small, width=width)
 
 
 def check_verdict(report: Any, board: str) -> str:
@@ -92,27 +100,19 @@ def check_verdict(report: Any, board: str) -> str:
     return f"verdict: does not build for {board}: {report.refusal}"
 
 
-def quantize_table(model: str, int8: QuantizedModel) -> Table:
+def quantize_table(made: Quantized, *, width: int = NARROW) -> Table:
     """``accelgen quantize``: what each layer lost."""
-    return rows_table(
-        f"{model}: int8 against float",
-        ("layer", "op", "scale", "zero", "SQNR dB", "weights dB"),
-        (
-            (
-                row.node,
-                row.op.removeprefix("Q"),
-                f"{row.quantization.scale:.6g}" if row.quantization else None,
-                row.quantization.zero_point if row.quantization else None,
-                row.sqnr_db,
-                row.weight_sqnr_db,
-            )
-            for row in int8.report
-        ),
-    )
+    return drawn(f"{made.name}: int8 against float", made.rows(), width)
 
 
-def estimate_table(model: str, numbers: Estimate) -> Table:
-    """``accelgen estimate``: the layers."""
+def estimate_table(
+    model: str, numbers: Estimate, *, sort: str = "network", top: int | None = None,
+    wide: bool = False, width: int = NARROW,
+) -> Table:  # fmt: skip
+    """``accelgen estimate``: the steps; with ``wide`` every layer and column."""
+    title = f"{model} on {numbers.board}, {numbers.clock_mhz:g} MHz (estimated)"
+    if not wide:
+        return drawn(title, step_rows(numbers, sort=sort, top=top), width)
 
     def row(layer: LayerEstimate) -> tuple[Any, ...]:
         cells = (layer.name, layer.op, layer.engine, layer.macs)
@@ -121,14 +121,9 @@ def estimate_table(model: str, numbers: Estimate) -> Table:
         use = (percent(layer.efficiency), lost_to(layer.losses, layer.cycles))
         return (*cells, layer.cycles, layer.ddr_bytes, layer.bound, *use)
 
-    return rows_table(
-        f"{model} on {numbers.board}, {numbers.clock_mhz:g} MHz (estimated)",
-        (
-            *("layer", "op", "engine", "MACs", "cycles", "DDR bytes", "bound"),
-            *("array", "the rest"),
-        ),
-        map(row, numbers.layers),
-    )
+    columns = ("layer", "op", "engine", "MACs", "cycles", "DDR bytes", "bound", "array", "the rest")
+    layers = sorted(numbers.layers, key=sort_key(sort))[:top]
+    return rows_table(title, columns, map(row, layers))
 
 
 def estimate_summary(numbers: Estimate, board: Board) -> Table:
@@ -232,10 +227,15 @@ def ps_table(numbers: Estimate) -> Table:
     return rows_table("time per frame (modelled, not measured)", ("", "ms", ""), texts)
 
 
-def simulated_table(model: str, result: Simulated) -> Table:
-    """``accelgen simulate``: the layers."""
+def simulated_table(
+    model: str, result: Simulated, *, wide: bool = False, width: int = NARROW
+) -> Table:
+    """``accelgen simulate``: the steps; with ``wide`` every layer and column."""
+    title = f"{model} on {result.board} (simulated RTL)"
+    if not wide:
+        return drawn(title, layer_rows(result), width)
     return rows_table(
-        f"{model} on {result.board} (simulated RTL)",
+        title,
         (
             *("layer", "op", "engine", "MACs", "cycles", "estimated", "elements", "match"),
             *("array", "the rest"),
@@ -274,28 +274,46 @@ def simulated_lines(result: Simulated) -> list[str]:
     return lines
 
 
-def boards_table(boards: Sequence[Board]) -> Table:
+def boards_table(boards: Sequence[Board], *, width: int = NARROW) -> Table:
     """``accelgen boards``: what each has."""
+    part = ("board", "part", "DSP", "BRAM36", "LUT", "MHz", "MAC/cycle")
+    small = [
+        (
+            *(b.name, b.part, b.budget.dsp, b.budget.bram36, b.budget.lut),
+            *(b.clock.mhz, b.arch.macs_per_cycle),
+        )
+        for b in boards
+    ]
+    if width < NARROW:
+        return rows_table("boards", part, small, width=width)
+    rest = ("FF", "URAM", "DDR", "GB/s", "PS")
+    more = [
+        (
+            *(b.budget.ff, b.budget.uram, f"{b.ddr.kind}-{b.ddr.mts} x{b.ddr.width_bits}"),
+            f"{b.ddr.peak_gbs:g} x {b.ddr.efficiency:g}",
+            f"{b.ps.cores} x {b.ps.core} {b.ps.mhz:g}",
+        )
+        for b in boards
+    ]
+    pairs = zip(small, more, strict=True)
+    return rows_table("boards", (*part, *rest), (one + other for one, other in pairs))
+
+
+def presets_table(board: Board, known: Mapping[str, ArchParams]) -> Table:
+    """``accelgen presets``: what each takes of ``board``."""
+
+    def row(name: str, arch: ArchParams) -> tuple[Any, ...]:
+        used = total_resources(arch) + board_design(board)
+        fits = not exceeded(used, asdict(board.budget))
+        sizes = (arch.macs_per_cycle, arch.lanes, arch.pixels, arch.pe_mode)
+        taken = (round(count) for count in (used.dsp, used.bram36, used.lut))
+        return (name, *sizes, *taken, fits)
+
     return rows_table(
-        "boards",
-        (
-            *("board", "part", "DSP", "BRAM36", "LUT", "FF"),
-            "URAM",
-            "MHz",
-            "DDR",
-            "GB/s",
-            "PS",
-            "MAC/cycle",
-        ),
-        (
-            (
-                *(b.name, b.part, b.budget.dsp, b.budget.bram36, b.budget.lut, b.budget.ff),
-                *(b.budget.uram, b.clock.mhz, f"{b.ddr.kind}-{b.ddr.mts} x{b.ddr.width_bits}"),
-                f"{b.ddr.peak_gbs:g} x {b.ddr.efficiency:g}",
-                *(f"{b.ps.cores} x {b.ps.core} {b.ps.mhz:g}", b.arch.macs_per_cycle),
-            )
-            for b in boards
-        ),
+        f"configurations on {board.name} (estimated)",
+        ("preset", "MAC/cycle", "lanes", "pixels", "pe_mode", "DSP", "BRAM36", "LUT", "fits"),
+        (row(name, arch) for name, arch in known.items()),
+        width=NARROW - 1,
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.boards import Board
+from accelgen.display.html import html_table
 from accelgen.estimator.board_design import board_design
 from accelgen.estimator.efficiency import ArrayUse, array_use, total_losses
 from accelgen.estimator.ps import PsEstimate, estimate_ps
 from accelgen.estimator.resources import Resources, exceeded, total_resources
+from accelgen.estimator.rows import step_rows
 from accelgen.estimator.timeline import Memory, Span, Timeline, timeline
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
@@ -55,7 +57,7 @@ class LayerEstimate:
         return {k: v for k, v in asdict(self).items() if k != "use"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Estimate:
     """What a program takes on a board. ``resources`` and ``fits`` are of the configuration."""
 
@@ -72,6 +74,13 @@ class Estimate:
     exceeded: tuple[str, ...]
     ps: PsEstimate
     competing_bytes_per_cycle: float = 0.0
+
+    def __repr__(self) -> str:
+        where = f"{self.board}, {self.clock_mhz:g} MHz"
+        return f"<Estimate {self.cycles:,} cycles, {self.fps:,.1f} frames per second on {where}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self).strip("<>"), step_rows(self))
 
     @property
     def fps(self) -> float:

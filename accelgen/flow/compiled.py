@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from accelgen.arch import ArchParams
+from accelgen.display.cells import Rows
+from accelgen.display.html import html_table
 from accelgen.errors import ConfigError
 from accelgen.estimator import Estimate
 from accelgen.estimator import estimate as estimate_program
@@ -66,6 +68,15 @@ class Compiled:
         steps = sum(len(part.steps) for part in self.parts)
         where = f"FC on the {'PS' if self.offload.fc else 'PL'}"
         return f"<Compiled {self.name} for {self.hardware.board.name}: {steps} steps, {where}>"
+
+    def _repr_html_(self) -> str:
+        columns = ("step", "layers", "engine", "EXEC commands")
+        rows = tuple(
+            (step.index, ", ".join(step.nodes), step.engine, len(step.execs))
+            for part in self.parts
+            for step in part.steps
+        )
+        return html_table(repr(self).strip("<>"), Rows(columns, rows), self.warnings)
 
     def warned(self, warnings: tuple[str, ...]) -> Compiled:
         """With more warnings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -14,6 +15,8 @@ from accelgen.flow.placement import place
 from accelgen.schedule.overlap import DDR, Ddr
 
 __all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile"]
+
+log = logging.getLogger("accelgen")
 
 #: Where the last fully connected layers can be told to run.
 FC_ON = ("auto", "pl", "ps")
@@ -73,12 +76,15 @@ def compile(
         raise ConfigError(f"--fc-on is auto, pl or ps, not {fc_on!r}")
     offload = Offload.of("pl" if fc_on == "auto" else fc_on, se_on)
     hardware, loaded = as_target(hardware), load(model)
+    log.info("%s: read, %d operations", loaded.name, len(loaded.imported.graph.nodes))
     judge(loaded, hardware.arch, offload)
     int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+    log.info("%s: quantized", loaded.name)
     if fc_on == "auto":
         compiled = place(loaded, int8, hardware, se=offload.se, ddr=ddr)
     else:
         compiled = scheduled(loaded, int8, hardware, offload=offload, ddr=ddr)
+    log.info("%r", compiled)
     return (keeping_all(compiled) if keep_all else compiled).warned(warnings)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from accelgen.arch import ArchParams
+from accelgen.display.cells import Rows, most_lost, percent
+from accelgen.display.html import html_table
 from accelgen.errors import ConfigError
 from accelgen.estimator import Estimate
 from accelgen.estimator.efficiency import total_losses
@@ -21,6 +24,7 @@ __all__ = [
     "add_frame",
     "add_layers",
     "choose_steps",
+    "layer_rows",
 ]
 
 
@@ -70,7 +74,7 @@ class SimulatedFrame:
     counters: Mapping[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Simulated:
     """What was simulated. ``faults`` are sentences: what differs first, and where."""
 
@@ -79,6 +83,14 @@ class Simulated:
     layers: tuple[SimulatedLayer, ...] = ()
     frame: SimulatedFrame | None = None
     faults: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        verdict = "bit-exact" if self.match else "DIFFERS from the golden model"
+        cycles = f"{self.frame.cycles:,} cycles, " if self.frame else ""
+        return f"<Simulated on {self.board}: {cycles}{len(self.layers)} layers, {verdict}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self).strip("<>"), layer_rows(self), self.faults)
 
     @property
     def match(self) -> bool:
@@ -96,6 +108,26 @@ class Simulated:
         if self.frame:
             result["frame"] = asdict(self.frame)
         return result
+
+
+def layer_rows(result: Simulated) -> Rows:
+    """Steps as they ran, beside the estimate; a step is named by its first layer."""
+    along = Counter(x.step for x in result.layers)
+    rows = []
+    for x in (x for x in result.layers if x.cycles is not None):
+        joined = [y for y in result.layers if y.step == x.step]
+        off = (x.estimated_cycles or 0) / max(1, x.cycles or 0) - 1
+        rows.append((
+            f"{x.name} +{along[x.step] - 1}" if along[x.step] > 1 else x.name,
+            x.cycles,
+            x.estimated_cycles,
+            f"{100 * off:+.1f} %" if x.cycles and x.estimated_cycles else None,
+            all(y.match for y in joined),
+            percent(x.efficiency),
+            most_lost(x.losses, x.cycles),
+        ))
+    columns = ("layer", "cycles", "estimated", "off", "match", "array", "the rest")
+    return Rows(columns, tuple(rows))
 
 
 def choose_steps(program: Program, layers: str) -> list[int]:

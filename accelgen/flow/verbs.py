@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Unpack
 
 from accelgen.deploy.output import new_file
+from accelgen.display.cells import Rows
+from accelgen.display.html import html_table
 from accelgen.estimator import Estimate
 from accelgen.flow.compiled import Compiled, Offload, estimated
 from accelgen.flow.compiler import CompileOptions, as_compiled
@@ -29,6 +31,27 @@ class Quantized:
 
     def __repr__(self) -> str:
         return f"<Quantized {self.name}: {len(self.model.report)} layers, {self.out}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self).strip("<>"), self.rows())
+
+    def rows(self) -> Rows:
+        """What each layer lost: its scale, and signal to noise against float."""
+        columns = ("layer", "op", "scale", "zero", "SQNR dB", "weights dB")
+        return Rows(
+            columns,
+            tuple(
+                (
+                    row.node,
+                    row.op.removeprefix("Q"),
+                    f"{row.quantization.scale:.6g}" if row.quantization else None,
+                    row.quantization.zero_point if row.quantization else None,
+                    row.sqnr_db,
+                    row.weight_sqnr_db,
+                )
+                for row in self.model.report
+            ),
+        )
 
 
 def check(

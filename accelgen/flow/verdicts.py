@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import onnx
 
 from accelgen.arch import ArchParams
+from accelgen.display.cells import Rows
+from accelgen.display.html import html_table
 from accelgen.errors import AccelgenError
 from accelgen.flow.network import Source, read_network
 from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
@@ -69,6 +71,12 @@ class CheckReport:
     def __repr__(self) -> str:
         verdict = "builds" if self.builds else "does not build"
         return f"<CheckReport {self.name}: {len(self.nodes)} nodes, {verdict}>"
+
+    def _repr_html_(self) -> str:
+        columns = ("node", "op", "where", "why", "rewrite")
+        rows = tuple((x.name, x.op, x.verdict, x.reason, x.rewrite) for x in self.nodes)
+        refused = (self.refusal,) if self.refusal else ()
+        return html_table(repr(self).strip("<>"), Rows(columns, rows), refused)
 
     @property
     def builds(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 import accelgen
 from accelgen.errors import ConfigError
+from accelgen.flow.simulated import Simulated, SimulatedLayer
 from tests.helpers.cli import run
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -136,3 +137,35 @@ def test_representations_are_short():
     for value in (loaded, compiled, accelgen.target(), accelgen.check(DIGITS)):
         assert len(repr(value)) < 100
     assert "trained_digits_tiny" in repr(compiled)
+
+
+def test_results_are_short_in_a_shell_and_tables_in_a_notebook(tmp_path):
+    hostile = tmp_path / "<b>&.onnx"
+    hostile.write_bytes(DIGITS.read_bytes())
+    compiled = accelgen.compile(hostile)
+    results = (
+        compiled,
+        accelgen.check(hostile),
+        accelgen.estimate(compiled),
+        accelgen.quantize(hostile, tmp_path / "q.onnx"),
+    )
+    for value in results:
+        html = value._repr_html_()
+        assert len(repr(value)) < 300
+        assert html.startswith("<table>")
+        assert html.count("<tr>") > 3
+        assert "<b>" not in html
+
+
+def test_a_simulation_is_a_table_too():
+    layer = SimulatedLayer(
+        name="<i>conv", op="Conv2d", engine="array", macs=1, match=False, elements=4, cycles=100,
+        estimated_cycles=99, step="<i>conv", efficiency=0.5, losses={"ddr": 50},
+    )  # fmt: skip
+    result = Simulated(board="b", config={}, layers=(layer,), faults=("it differs",))
+
+    assert repr(result) == "<Simulated on b: 1 layers, DIFFERS from the golden model>"
+    html = result._repr_html_()
+    assert "&lt;i&gt;conv" in html
+    assert "-1.0 %" in html
+    assert "it differs" in html

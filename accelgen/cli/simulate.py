@@ -1,0 +1,161 @@
+"""accelgen simulate: the generated RTL, or a package's driver on it, against the golden model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from accelgen.cli import tables
+from accelgen.cli.options import (
+    Bgr,
+    BoardName,
+    Calib,
+    ClockMhz,
+    Config,
+    Crop,
+    DdrBytes,
+    DdrLatency,
+    DriverFrames,
+    Edited,
+    FcPlace,
+    Json,
+    Mean,
+    ModelOrDir,
+    Preset,
+    Processor,
+    Resize,
+    Script,
+    Seed,
+    SeOn,
+    Stalls,
+    Std,
+    Wide,
+    calibration,
+)  # fmt: skip
+from accelgen.cli.outcome import log, verb
+from accelgen.cli.output import note, print_json, print_results, said, width
+from accelgen.errors import ConfigError
+
+__all__ = ["simulate"]
+
+
+@verb
+def simulate(
+    model: ModelOrDir,
+    layers: Annotated[
+        str | None, typer.Option("--layers", metavar="all|NAME,...", help="Layers to run alone.")
+    ] = None,
+    frame: Annotated[bool, typer.Option("--frame", help="A whole frame (default).")] = False,
+    waves: Annotated[
+        Path | None,
+        typer.Option("--waves", metavar="DIR", help="Where a wave window goes on a mismatch."),
+    ] = None,
+    board: BoardName = "ultra96v2",
+    preset: Preset = None,
+    config: Config = None,
+    clock_mhz: ClockMhz = None,
+    ddr_bytes_per_cycle: DdrBytes = None,
+    ddr_latency: DdrLatency = None,
+    stalls: Stalls = 0.0,
+    calib: Calib = None,
+    resize: Resize = None,
+    crop: Crop = None,
+    mean: Mean = None,
+    std: Std = None,
+    bgr: Bgr = False,
+    seed: Seed = 0,
+    fc_on: FcPlace = "auto",
+    se_on: SeOn = "pl",
+    ps: Processor = "twin",
+    driver: DriverFrames = 0,
+    script: Script = None,
+    edited: Edited = False,
+    wide: Wide = False,
+    json: Json = False,
+) -> None:
+    """Run the generated RTL against the golden model, bit by bit."""
+    from accelgen.flow import compiler, hardware, packages, runs
+    from accelgen.simulation.reproducer import SUFFIX
+
+    if edited and not Path(model).is_dir():
+        raise ConfigError("--edited is about a package: give a directory made by build")
+    if driver or script:
+        _on_the_simulated_board(Path(model), driver, script, seed, json, edited)
+        return
+
+    def target(board: str, clock_mhz: float | None, arch: Any = None) -> hardware.Target:
+        return hardware.target(
+            board, preset=preset, config=config, arch=arch, clock_mhz=clock_mhz,
+            ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
+        )  # fmt: skip
+
+    samples = calibration(calib, resize, crop, mean, std, bgr)
+    verilog = sample = None
+    elsewhere = fc_on != "auto" or se_on != "pl"
+    if Path(model).suffix == SUFFIX:
+        given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
+        set_some = stalls or seed or elsewhere or samples.pictures.given
+        if set_some or any(x is not None for x in given):
+            raise ConfigError(f"{model} is a saved run with its own options: give it none")
+        compiled, run = runs.open_reproducer(Path(model))
+        sample, seed = run.sample, run.seed
+    elif Path(model).is_dir():
+        if elsewhere:
+            raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
+        compiled, verilog = packages.open_package(Path(model), edited=edited)
+        sample = packages.sample_of(Path(model), compiled.input_layout)
+        built = compiled.hardware
+        compiled = compiled.on(target(built.board.name, built.clock_mhz, built.arch))
+    else:
+        compiled = said(
+            compiler.compile(
+                model, target(board, clock_mhz), fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
+            )
+        )
+    result = runs.simulate(
+        compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
+        verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,
+    )  # fmt: skip
+    if Path(model).is_dir():
+        packages.store_simulated(Path(model), result)
+    if json:
+        print_json(result.to_dict(model))
+    else:
+        table = tables.simulated_table(model, result, wide=wide, width=width())
+        print_results(table, *tables.simulated_lines(result))
+    for fault in result.faults:
+        log.print(f"mismatch: {fault}", markup=False, style="red")
+    if not result.match:
+        raise typer.Exit(1)
+
+
+def _on_the_simulated_board(
+    where: Path, frames: int, script: Path | None, seed: int, json: bool, edited: bool
+) -> None:
+    """A package's own driver, in the place of a board the simulated accelerator."""
+    from accelgen.flow import driven
+
+    if not where.is_dir():
+        raise ConfigError("--driver and --script take a package: give a directory made by build")
+    if script:
+        inside = where / script
+        chosen = inside if inside.is_file() else script
+        ended = driven.run_in_package(where, chosen, say=print_results, edited=edited)
+        for violation in ended.violations:
+            log.print(f"AXI: {violation}", markup=False, style="red")
+        if ended.status or ended.violations:
+            raise typer.Exit(1)
+        return
+    result = driven.drive(where, frames, seed=seed, say=note, edited=edited)
+    if json:
+        print_json(result.to_dict())
+    else:
+        right = "every output bit-exact" if not result.faults else "WRONG"
+        print_results(f"{result.frames} frames through the package's driver, pipelined: {right}")
+    for fault in result.faults:
+        log.print(f"mismatch: {fault}", markup=False, style="red")
+    if result.faults:
+        raise typer.Exit(1)
