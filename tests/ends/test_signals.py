@@ -26,7 +26,8 @@ def ends_well(command, number, *, group=False, left="nothing was written"):
     assert seconds < SECONDS
     assert command.processes() == []
     assert list(command.tmp.iterdir()) == []
-    assert not list(command.cache.glob("*/.making-*"))
+    if command.cache != cache_directory():  # there others may be making something
+        assert not list(command.cache.glob("*/.making-*"))
 
 
 @pytest.mark.parametrize("number", SIGNALS)
