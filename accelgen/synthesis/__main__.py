@@ -1,12 +1,15 @@
-"""What Yosys maps a configuration to, beside the estimator's."""
+"""What Yosys maps a configuration to, beside the estimator's; status 1 if a clock rule breaks."""
 
 import argparse
+import sys
 
 from accelgen.ends import guarded
 from accelgen.estimator.resources import total_resources
 from accelgen.flow.hardware import target
 from accelgen.synthesis import TOP, mapped_modules
 from accelgen.synthesis.count import count_blocks
+from accelgen.synthesis.netlist import flatten
+from accelgen.synthesis.timing import print_violations, violations
 
 __all__: list[str] = []
 
@@ -30,6 +33,10 @@ def _main() -> None:
             print(f"{path:44}" + "".join(f"{getattr(used, kind):9g}" for kind in _KINDS))
     estimated = total_resources(hardware.arch)
     print(f"{'estimated':44}" + "".join(f"{getattr(estimated, kind):9.6g}" for kind in _KINDS))
+    found = violations(flatten(modules, TOP))
+    print_violations(found)
+    if found:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from accelgen.synthesis.depth import RAM, Depths, clock_of
 from accelgen.synthesis.netlist import CONSTANTS, Cell, Netlist
 
-__all__ = ["Violation", "violations"]
+__all__ = ["Violation", "print_violations", "violations"]
 
 #: LUTs between two registers of the fabric's clock.
 MAX_LEVELS = 6
@@ -146,6 +146,15 @@ def _fanouts(netlist: Netlist, resets: set[int]) -> Iterator[Violation]:
             yield Violation("fanout", count, (netlist.names[net],))
 
 
+def print_violations(found: Sequence[Violation]) -> None:
+    """A line for each, and how many there are."""
+    if found:
+        print(f"{'rule':10}{'value':>6}  where")
+    for one in found:
+        print(f"{one.rule:10}{one.value:6}  {' > '.join(one.where)}")
+    print(f"{len(found)} violations of the clocks' rules")
+
+
 def _main() -> None:
     from accelgen.flow.hardware import target
     from accelgen.synthesis import TOP, mapped_modules
@@ -158,11 +167,7 @@ def _main() -> None:
     options = parser.parse_args()
     hardware = target(options.board, preset=options.preset)
     modules = mapped_modules(hardware, flat=not options.blocks)
-    found = violations(flatten(modules, TOP))
-    print(f"{'rule':10}{'value':>6}  where")
-    for one in found:
-        print(f"{one.rule:10}{one.value:6}  {' > '.join(one.where)}")
-    print(f"{len(found)} violations")
+    print_violations(violations(flatten(modules, TOP)))
 
 
 if __name__ == "__main__":

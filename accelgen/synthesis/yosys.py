@@ -16,6 +16,7 @@ from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ToolError
 from accelgen.scratch import scratch_directory
 from accelgen.synthesis.blocks import own_blocks, read_hierarchy
+from accelgen.synthesis.delays import NET, delays_verilog
 
 __all__ = ["map_modules"]
 
@@ -36,11 +37,15 @@ _PREPARE = (
     "write_rtlil {out}",
 )  # fmt: skip
 #: A top that holds one of each block keeps them all. Cells of the family are read once.
-_MAP = (
-    "read_rtlil {source}",
-    "synth_xilinx -family {family} -noiopad -noclkbuf -top all_blocks",
-    "write_json {out}",
-)
+_SYNTH = "synth_xilinx -family {family} -noiopad -noclkbuf -top all_blocks"
+_MAP = ("read_rtlil {source}", _SYNTH, "write_json {out}")
+#: The same for UltraScale+, with its delays in place of Yosys's, which are those of Artix-7.
+_MAP_PLUS = (
+    "read_rtlil {source}", f"{_SYNTH} -run begin:prepare",
+    "read_verilog -lib -specify -overwrite {delays}",
+    f"scratchpad -set synth_xilinx.abc9.W {NET}",
+    f"{_SYNTH} -run prepare:", "write_json {out}",
+)  # fmt: skip
 #: Characters of RTLIL mapped in one run: some passes take time with all of it for each block.
 _BATCH = 700_000
 
@@ -78,7 +83,8 @@ def map_modules(
     inputs = {name: _block_text(name, texts) for name in blocks if name in texts}
     version = metadata.version("pyosys")
     shelf = cache_directory() / "mapped"
-    keys = {name: hash_of(text, family, version, *_MAP) for name, text in inputs.items()}
+    how = (*_MAP_PLUS, delays_verilog()) if family == "xcup" else _MAP
+    keys = {name: hash_of(text, family, version, *how) for name, text in inputs.items()}
     missing = {name: text for name, text in inputs.items() if not (shelf / keys[name]).is_dir()}
     stubs = {name: _stub(name, text) for name, text in texts.items()}
     for batch in _batches(missing):
@@ -124,8 +130,10 @@ def _map_batch(
         source.write_text(
             "".join([*batch.values(), *others, f"module \\all_blocks\n{instances}end\n"])
         )
-        out = temporary / "batch.json"
-        _yosys(_MAP, source=source, out=out, family=family)
+        out, delays = temporary / "batch.json", temporary / "delays.v"
+        delays.write_text(delays_verilog())
+        commands = _MAP_PLUS if family == "xcup" else _MAP
+        _yosys(commands, source=source, out=out, family=family, delays=delays)
         modules = json.loads(out.read_text())["modules"]
         for name, entry in entries.items():
             module = modules[name]

@@ -70,10 +70,11 @@ class AccColumn(wiring.Component):
         even = Signal()
         m.d.comb += even.eq(~second_half(m))
 
-        # Fast cycles 2t + 1 and 2t + 2.
-        write_en = Signal()
-        write_row, read_row = Signal.like(self.write_row), Signal.like(self.read_row)
-        beat = Signal.like(self.read_beat, reset_less=True)
+        # Fast cycles 2t + 1 and 2t + 2. All columns hold the same in these: each keeps its own.
+        own = {"attrs": {"keep": 1}}
+        write_en = Signal(**own)
+        write_row, read_row = (Signal.like(x, **own) for x in (self.write_row, self.read_row))
+        beat = Signal.like(self.read_beat, reset_less=True, **own)
         m.d.fast += [
             write_en.eq(self.write_en),
             write_row.eq(self.write_row),
@@ -100,7 +101,7 @@ class AccColumn(wiring.Component):
             found.append(word)
 
         # Fast cycles 2t + 2 and 2t + 3.
-        late_beat = Signal.like(beat, reset_less=True)
+        late_beat = Signal.like(beat, reset_less=True, **own)
         m.d.fast += late_beat.eq(beat)
         for part in range(self.parts):
             out = Signal(bits, name=f"out{part}", reset_less=True)

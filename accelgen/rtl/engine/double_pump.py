@@ -33,7 +33,8 @@ def fast_domain(m: Module, clk2x: Value) -> None:
 
 def second_half(m: Module) -> Signal:
     """1 in odd fast cycles. A register of its own for each caller, so that none has many loads."""
-    fabric, seen, second = Signal(), Signal(), Signal(name="second_half")
+    fabric, seen = Signal(), Signal()
+    second = Signal(name="second_half", attrs={"keep": 1})
     m.d.sync += fabric.eq(~fabric)
     m.d.fast += [
         seen.eq(fabric),

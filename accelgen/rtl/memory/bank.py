@@ -76,8 +76,7 @@ class Bank(wiring.Component):
             ports = Ports(
                 run_en=self.run_en & (places["run"] == number), run_addr=self.run_addr,
                 row_en=self.row_en & (places["row"] == number), row_addr=self.row_addr,
-                # A gate in each bank: the strobe has four pins in every RAM.
-                row_write=self.row_write & self.row_en, row_wdata=self.row_wdata,
+                row_write=self.row_write, row_wdata=self.row_wdata,
             )  # fmt: skip
             words.append(self._cell.add(m, f"ram{number}", piece.depth, ports))
         for port, data in zip(("run", "row"), zip(*words, strict=True), strict=True):

@@ -81,15 +81,16 @@ class FeatureMemory(wiring.Component):
             self.store_read.ready.eq(~busy.any()),
         ]
 
-        # Cycle 1: the row port's register, in reach of every bank.
-        enable, write = Signal(), Signal()
+        # Cycle 1: the row port's register, in reach of every bank. A write has many pins in each
+        # RAM: banks have copies.
+        enable = Signal()
+        writes = copies(m, busy[0] | (busy[2] & ~busy[1]), count, name="row_write")
         residual, store = Signal(), Signal()
         address = Signal(ROW_BITS, reset_less=True)
         phases = Signal(reset_less=True)
         data = Signal(layouts.row(self.arch), reset_less=True)
         m.d.sync += [
             enable.eq(busy.any() | self.store_read.valid),
-            write.eq(busy[0] | (busy[2] & ~busy[1])),
             phases.eq(busy[0] & held.phases),
             residual.eq(self.residual_read.valid & self.residual_read.ready),
             store.eq(self.store_read.valid & self.store_read.ready),
@@ -108,7 +109,7 @@ class FeatureMemory(wiring.Component):
             m.d.sync += address.eq(self.store_read.payload)
         m.d.comb += [
             memory.row_en.eq(enable),
-            memory.row_write.eq(write),
+            memory.row_write.eq(Cat(writes[n // _LANES_PER_COPY] for n in range(self.arch.pixels))),
             memory.row_addr.eq(address),
             memory.row_phases.eq(phases),
             memory.row_wdata.eq(data),

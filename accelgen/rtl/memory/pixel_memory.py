@@ -98,8 +98,8 @@ class PixelMemory(wiring.Component):
     -------
     run : In(RunPort)
         Run port, ``timing.run_latency(pixels)`` cycles.
-    row_en, row_write : In(1)
-        Access through the row port; a write when ``row_write`` is 1.
+    row_en, row_write : In(1), In(P)
+        Access through the row port; a write when ``row_write`` is 1, the same for each bank.
     row_addr, row_phases : In(ROW_BITS), In(1)
         Row read or written; of the upper half of the banks, the other row of the pair.
     row_wdata : In(row)
@@ -118,7 +118,7 @@ class PixelMemory(wiring.Component):
         super().__init__({
             "run": In(RunPort(arch)),
             "row_en": In(1),
-            "row_write": In(1),
+            "row_write": In(arch.pixels),
             "row_addr": In(ROW_BITS),
             "row_phases": In(1),
             "row_wdata": In(layouts.row(arch)),
@@ -151,7 +151,7 @@ class PixelMemory(wiring.Component):
                 bank.run_en.eq(read_en),
                 bank.run_addr.eq(run_addr),
                 bank.row_en.eq(self.row_en),
-                bank.row_write.eq(self.row_write),
+                bank.row_write.eq(self.row_write[b]),
                 bank.row_addr.eq(other_row if half and b >= half else self.row_addr),
                 bank.row_wdata.eq(self.row_wdata[b].as_value()),
                 self.row_rdata[b].as_value().eq(bank.row_rdata),

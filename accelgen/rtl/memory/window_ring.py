@@ -94,7 +94,7 @@ class WindowRing(wiring.Component):
             self.i.ready.eq(ready),
             put.eq(self.i.valid & self.i.ready),
             memory.row_en.eq(put),
-            memory.row_write.eq(1),
+            memory.row_write.eq(~0),
             memory.row_addr.eq(written[: (depth - 1).bit_length()]),
             memory.row_wdata.eq(self.i.payload),
             memory.row_phases.eq(phases),

@@ -24,7 +24,7 @@ def test_runs_and_rows(pixels, depth):
 
     async def bench(ctx):
         ctx.set(dut.row_en, 1)
-        ctx.set(dut.row_write, 1)
+        ctx.set(dut.row_write, -1)
         for row in range(depth):
             ctx.set(dut.row_addr, row)
             ctx.set(dut.row_wdata, stored[row].tolist())
@@ -47,7 +47,7 @@ def test_runs_and_rows(pixels, depth):
             address = int(rng.integers(0, depth))
             new = rng.integers(-128, 128, (pixels, arch.lanes))
             ctx.set(dut.row_en, access != "none")
-            ctx.set(dut.row_write, access == "write")
+            ctx.set(dut.row_write, -int(access == "write"))
             row_phases = int(rng.integers(2)) if depth % 2 == 0 else 0
             ctx.set(dut.row_addr, address)
             ctx.set(dut.row_phases, row_phases)
