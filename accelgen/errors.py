@@ -15,6 +15,8 @@ The message of each is one sentence that names the place in the user's model (no
 attribute), what was found, and the way out. The command line prints it and exits with status 2.
 """
 
+import re
+
 __all__ = [
     "AccelgenError",
     "BoardError",
@@ -29,8 +31,34 @@ __all__ = [
 ]
 
 
+#: How a sentence about a node begins.
+_PLACE = re.compile(r"""^node ('.*?'|".*?")( \(\w+\))?:? """)
+
+
 class AccelgenError(Exception):
-    """Base of every deliberate accelgen error."""
+    """Base of every deliberate accelgen error.
+
+    Parameters
+    ----------
+    sentence : str
+        The whole message.
+    node, attribute : str
+        What of the user's model it is about, by name; empty where it is about none.
+    reason, way_out : str
+        What was found and what helps. By default as the form of all sentences has them: ``node 'x'
+        (Op): reason; way out``. Nobody else takes a sentence apart.
+    """
+
+    def __init__(
+        self, sentence: str = "", *, node: str = "", attribute: str = "", reason: str = "",
+        way_out: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(sentence)
+        self.node = node
+        self.attribute = attribute
+        found, _, helps = _PLACE.sub("", sentence, 1).partition("; ")
+        self.reason = reason or found
+        self.way_out = way_out or helps
 
 
 class ModelError(AccelgenError):

@@ -122,15 +122,14 @@ def check_model(
         schedule_parts(int8, arch, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
     except AccelgenError as error:
         refusal = str(error)
-    if refusal and all(r.verdict not in ("not supported", "unknown") for r in reports.values()):
-        _blame(reports, graph, refusal)
+        if all(r.verdict not in ("not supported", "unknown") for r in reports.values()):
+            _blame(reports, graph, error)
     return CheckReport(tuple(reports.values()), refusal, name)
 
 
-def _blame(reports: dict[str, NodeReport], graph: Graph, sentence: str) -> None:
-    """Mark the node that the compiler's sentence names as not supported."""
-    found = _NAMED.search(sentence)
-    name = found.group(2) if found else ""
+def _blame(reports: dict[str, NodeReport], graph: Graph, error: AccelgenError) -> None:
+    """Mark the node that the compiler's error is about as not supported."""
+    name = error.node
     known = {node.output: node.sources for node in graph.nodes}
     known |= {name: (name,) for name in reports} | {node.name: node.sources for node in graph.nodes}
     # Nodes the compiler makes are called after one of the model, or after its output.
@@ -140,13 +139,11 @@ def _blame(reports: dict[str, NodeReport], graph: Graph, sentence: str) -> None:
     for source in sources:
         if source in reports:
             op = reports[source].op
-            reports[source] = _report(source, op, "not supported", sentence)
+            reports[source] = _report(source, op, "not supported", error)
 
 
 #: What the compiler adds to the names of nodes it makes.
 _SUFFIX = re.compile(r"[./][^./]*$")
-#: How the compiler names a node.
-_NAMED = re.compile(r"node (['\"])(.*?)\1")
 
 
 @dataclass
@@ -159,7 +156,7 @@ class _Errors:
 
     def note(self, node: OnnxNode, error: AccelgenError) -> list[Value]:
         verdict = "unknown" if isinstance(error, UnknownInputError) else "not supported"
-        self.reports[node.name] = _report(node.name, node.op_type, verdict, str(error))
+        self.reports[node.name] = _report(node.name, node.op_type, verdict, error)
         return [self._stand_in(node, name) for name in node.outputs]
 
     def _stand_in(self, node: OnnxNode, name: str) -> Value:
@@ -174,12 +171,8 @@ class _Errors:
         return View(self.builder.add_tensor(name, (1, h, w, c)), (h, w, c), NCHW[: len(shape)])
 
 
-def _report(name: str, op: str, verdict: str, message: str) -> NodeReport:
-    """A report from an error's sentence: reason, then after the semicolon the way out."""
-    for prefix in (f"node '{name}' ({op}) ", f"node '{name}' ({op}): ", f"node '{name}' "):
-        message = message.removeprefix(prefix)
-    reason, _, rewrite = message.partition("; ")
-    return NodeReport(name, op, verdict, reason, rewrite)
+def _report(name: str, op: str, verdict: str, error: AccelgenError) -> NodeReport:
+    return NodeReport(name, op, verdict, error.reason, error.way_out)
 
 
 def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

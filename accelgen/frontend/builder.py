@@ -78,23 +78,29 @@ class GraphBuilder:
         """What input ``index`` of ``node`` stands for. Raises ModelError when it is nothing."""
         name = node.inputs[index] if node.has_input(index) else ""
         if not name:
-            raise ModelError(f"{node.label} lacks its input {index}")
+            raise ModelError(f"{node.label} lacks its input {index}", node=node.name)
         found = self.values.get(name)
         if isinstance(found, Unknown):
-            raise UnknownInputError(f"{node.label} reads '{name}' of {found.source}")
+            raise UnknownInputError(
+                f"{node.label} reads '{name}' of {found.source}", node=node.name
+            )
         if found is not None:
             return found
         if name in self.side_outputs:
             raise ModelError(
                 f"{node.label} reads '{name}', a second output of {self.side_outputs[name]}, which"
-                " is not built; export the model in inference mode, without masks and indices"
+                " is not built; export the model in inference mode, without masks and indices",
+                node=node.name,
             )
         if name in self.later:
             raise ModelError(
                 f"{node.label} reads '{name}', which only {self.later[name]} makes: the graph has a"
-                " cycle or is not sorted"
+                " cycle or is not sorted",
+                node=node.name,
             )
-        raise ModelError(f"{node.label} reads '{name}', which nothing in the model makes")
+        raise ModelError(
+            f"{node.label} reads '{name}', which nothing in the model makes", node=node.name
+        )
 
     def view(self, node: OnnxNode, index: int = 0) -> View:
         """Input ``index`` as an activation."""
@@ -172,7 +178,8 @@ class GraphBuilder:
         array = self.constant(node, index).array
         if not np.issubdtype(array.dtype, np.integer):
             raise ModelError(
-                f"{node.label}: '{node.inputs[index]}' must hold integers, not {array.dtype}"
+                f"{node.label}: '{node.inputs[index]}' must hold integers, not {array.dtype}",
+                node=node.name,
             )
         return tuple(int(v) for v in array.reshape(-1))
 
@@ -328,13 +335,15 @@ def as_floats(node: OnnxNode, constant: Constant) -> npt.NDArray[np.float32]:
     if constant.array.dtype not in (np.float16, np.float32, np.float64):
         raise ModelError(
             f"{node.label}: initializer '{constant.name}' is {constant.array.dtype}; it must be"
-            " float16, float32 or double"
+            " float16, float32 or double",
+            node=node.name,
         )
     with np.errstate(over="ignore"):
         array = constant.array.astype(np.float32)
     if not np.isfinite(array).all():
         raise ModelError(
             f"{node.label}: initializer '{constant.name}' holds NaN or infinity; export the"
-            " trained weights again"
+            " trained weights again",
+            node=node.name,
         )
     return array

@@ -25,16 +25,22 @@ def import_split(graph: GraphBuilder, node: OnnxNode) -> list[View]:
     if "split" in node.attributes and not sizes:
         raise node.unsupported("split", sizes, "leave it away for equal parts")
     if graph.opset >= 18 and not sizes and "num_outputs" not in node.attributes:
-        raise ModelError(f"{node.label} has neither its input split nor num_outputs")
+        raise ModelError(
+            f"{node.label} has neither its input split nor num_outputs", node=node.name
+        )
     if not sizes:
         most = -(-total // count)
         sizes = tuple(max(0, min(most, total - i * most)) for i in range(count))
         if graph.opset < 18 and total % count:
-            raise ModelError(f"{node.label}: {total} do not divide into {count} equal parts")
+            raise ModelError(
+                f"{node.label}: {total} do not divide into {count} equal parts", node=node.name
+            )
     if node.get("num_outputs", count) != count:
         raise node.unsupported("num_outputs", node.get("num_outputs", 0), f"it has {count} outputs")
     if len(sizes) != count or sum(sizes) != total or min(sizes) < 1:
-        raise ModelError(f"{node.label}: split={sizes} does not cut {total} in {count} parts")
+        raise ModelError(
+            f"{node.label}: split={sizes} does not cut {total} in {count} parts", node=node.name
+        )
     if count == 1:
         return [x]
     _only_channels(node, x, axis)
@@ -57,7 +63,8 @@ def import_slice(graph: GraphBuilder, node: OnnxNode) -> View:
         steps = graph.numbers(node, 4) if node.has_input(4) else (1,) * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise ModelError(
-            f"{node.label}: starts={starts}, ends={ends}, axes={axes} and steps={steps} do not fit"
+            f"{node.label}: starts={starts}, ends={ends}, axes={axes} and steps={steps} do not fit",
+            node=node.name,
         )
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         at = _axis(node, x, axis)
@@ -65,7 +72,9 @@ def import_slice(graph: GraphBuilder, node: OnnxNode) -> View:
         last = None if step < 0 and end < -x.shape[at] else end
         chosen = tuple(range(*slice(start, last, step).indices(x.shape[at])))
         if not chosen:
-            raise ModelError(f"{node.label} leaves nothing of dimension {at} of {x.shape}")
+            raise ModelError(
+                f"{node.label} leaves nothing of dimension {at} of {x.shape}", node=node.name
+            )
         if chosen != tuple(range(x.shape[at])):
             _only_channels(node, x, at)
             x = graph.emit(node, Select(channels=chosen), x)
@@ -81,7 +90,7 @@ def import_gather(graph: GraphBuilder, node: OnnxNode) -> View:
         raise node.rejected(f"has indices of shape {shape}", "they must be a list")
     size, indices = x.shape[axis], graph.numbers(node, 1)
     if not indices or not all(-size <= i < size for i in indices):
-        raise ModelError(f"{node.label}: its indices are not all within {size}")
+        raise ModelError(f"{node.label}: its indices are not all within {size}", node=node.name)
     _only_channels(node, x, axis)
     return graph.emit(node, Select(channels=tuple(i % size for i in indices)), x)
 
@@ -89,7 +98,7 @@ def import_gather(graph: GraphBuilder, node: OnnxNode) -> View:
 def _axis(node: OnnxNode, x: View, axis: int) -> int:
     rank = len(x.dims)
     if not -rank <= axis < rank:
-        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
+        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     return axis % rank
 
 

@@ -141,7 +141,9 @@ def fold_node(graph: GraphBuilder, node: OnnxNode) -> list[Constant]:
             warnings.simplefilter("ignore")
             results = [np.asarray(r) for r in _evaluate(graph, node, arrays)]
     except Exception as error:  # the reference implementation raises whatever numpy does
-        raise ModelError(f"{node.label} cannot be computed from its constants: {error}") from error
+        raise ModelError(
+            f"{node.label} cannot be computed from its constants: {error}", node=node.name
+        ) from error
     graph.folded += sum(array.size for array in results)
     return [Constant(n, r) for n, r in zip(node.outputs, results, strict=False)]
 
@@ -150,15 +152,20 @@ def _check_room(graph: GraphBuilder, node: OnnxNode, size: Size, inputs: list[Ar
     """Raise ModelError unless there is room for what ``node`` makes."""
     for array in inputs:
         if array.dtype.kind not in "biuf":
-            raise ModelError(f"{node.label} computes with constants of type {array.dtype}")
+            raise ModelError(
+                f"{node.label} computes with constants of type {array.dtype}", node=node.name
+            )
     try:
         numbers = size(node, inputs)
     except (ArithmeticError, IndexError, TypeError, ValueError) as error:
-        raise ModelError(f"{node.label} cannot be computed from its constants: {error}") from error
+        raise ModelError(
+            f"{node.label} cannot be computed from its constants: {error}", node=node.name
+        ) from error
     if graph.folded + numbers > MOST_FOLDED:
         raise ModelError(
             f"{node.label} makes {numbers:,} numbers of constants; a model may make"
-            f" {MOST_FOLDED:,} in all: store them as an initializer"
+            f" {MOST_FOLDED:,} in all: store them as an initializer",
+            node=node.name,
         )
 
 

@@ -33,14 +33,16 @@ def import_conv(graph: GraphBuilder, node: OnnxNode) -> View:
     if "kernel_shape" in node.attributes and node.attributes["kernel_shape"] != kernel:
         raise ModelError(
             f"{node.label}: kernel_shape={node.attributes['kernel_shape']}, but weight"
-            f" '{weight.name}' has shape {weight.array.shape}"
+            f" '{weight.name}' has shape {weight.array.shape}",
+            node=node.name,
         )
     groups = int(node.get("group", 1))
     if groups < 1 or i * groups != x.sizes[2] or o % groups:
         raise ModelError(
             f"{node.label}: weight '{weight.name}' has shape {weight.array.shape} with"
             f" group={groups}, so it needs {i * groups} input channels, and output channels"
-            f" that divide by group, but '{node.inputs[0]}' has {x.sizes[2]}"
+            f" that divide by group, but '{node.inputs[0]}' has {x.sizes[2]}",
+            node=node.name,
         )
     size = (kernel[0], kernel[1])
     stride = node.pair("strides", (1, 1))
@@ -65,7 +67,8 @@ def _bias(graph: GraphBuilder, node: OnnxNode, channels: int, factor: float = 1.
     if array.size not in (1, channels) or (array.ndim and array.shape[-1] != array.size):
         raise ModelError(
             f"{node.label}: bias '{constant.name}' has shape {array.shape}; {channels} output"
-            f" channels need ({channels},)"
+            f" channels need ({channels},)",
+            node=node.name,
         )
     name = graph.add_constant(
         constant.name, np.broadcast_to(array.reshape(-1) * np.float32(factor), (channels,))
@@ -85,7 +88,10 @@ def import_gemm(graph: GraphBuilder, node: OnnxNode) -> View:
         raise node.unsupported("alpha", alpha, "fold it into the weights")
     x = graph.view(node)
     if len(x.dims) != 2:
-        raise ModelError(f"{node.label}: input '{node.inputs[0]}' has shape {x.shape}, not (1, k)")
+        raise ModelError(
+            f"{node.label}: input '{node.inputs[0]}' has shape {x.shape}, not (1, k)",
+            node=node.name,
+        )
     return _fully_connected(
         graph, node, x, transposed=bool(node.get("transB", 0)), alpha=alpha, beta=beta
     )
@@ -114,7 +120,8 @@ def _fully_connected(
     if inputs != x.shape[-1]:
         raise ModelError(
             f"{node.label}: weight '{matrix.name}' of shape {matrix.array.shape} needs {inputs}"
-            f" inputs, but '{node.inputs[0]}' has shape {x.shape}"
+            f" inputs, but '{node.inputs[0]}' has shape {x.shape}",
+            node=node.name,
         )
     axes = x.dims[-1]
     others = [axis for dim in x.dims[:-1] for axis in dim]
@@ -156,10 +163,14 @@ def import_batch_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
         if array.shape != (x.sizes[2],):
             raise ModelError(
                 f"{node.label}: '{node.inputs[index]}' has shape {array.shape}, but"
-                f" '{node.inputs[0]}' has {x.sizes[2]} channels"
+                f" '{node.inputs[0]}' has {x.sizes[2]} channels",
+                node=node.name,
             )
     epsilon = float(node.get("epsilon", 1e-5))
     if prod(var.shape) and var.min() + epsilon <= 0:
-        raise ModelError(f"{node.label}: variance '{node.inputs[4]}' plus epsilon is not positive")
+        raise ModelError(
+            f"{node.label}: variance '{node.inputs[4]}' plus epsilon is not positive",
+            node=node.name,
+        )
     scale = gamma / np.sqrt(var + epsilon)
     return graph.emit_affine(node, x, scale, beta - mean * scale)

@@ -49,7 +49,7 @@ def import_activation(graph: GraphBuilder, node: OnnxNode) -> View:
     values = tuple(float(node.get(name, default)) for name, default in parameters)
     for (name, _), value in zip(parameters, values, strict=True):
         if not np.isfinite(value):
-            raise ModelError(f"{node.label}: {name}={value} must be finite")
+            raise ModelError(f"{node.label}: {name}={value} must be finite", node=node.name)
     return graph.emit(node, Activation(kind=kind, params=values), graph.view(node))
 
 
@@ -64,7 +64,9 @@ def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:
     limit = float(np.finfo(np.float32).max)
     low, high = (-_INF if low <= -limit else low), (_INF if high >= limit else high)
     if not low <= high:
-        raise ModelError(f"{node.label}: its limits {low} and {high} are not in order")
+        raise ModelError(
+            f"{node.label}: its limits {low} and {high} are not in order", node=node.name
+        )
     return graph.emit(node, Activation(kind="clip", params=(low, high)), graph.view(node))
 
 
@@ -98,7 +100,7 @@ def import_softmax(graph: GraphBuilder, node: OnnxNode) -> View:
     rank = len(x.dims)
     axis = int(node.get("axis", -1 if graph.opset >= 13 else 1))
     if not -rank <= axis < rank:
-        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
+        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     # Before opset 13 everything from the axis on is one long vector.
     summed = x.dims[axis % rank :] if graph.opset < 13 else (x.dims[axis % rank],)
     axes = [a for dim in summed for a in dim]
@@ -170,7 +172,7 @@ def import_div(graph: GraphBuilder, node: OnnxNode) -> View:
     x = graph.view(node)
     values = _per_channel(node, x, divisor)
     if not values.all():
-        raise ModelError(f"{node.label}: '{divisor.name}' holds zeros to divide by")
+        raise ModelError(f"{node.label}: '{divisor.name}' holds zeros to divide by", node=node.name)
     return graph.emit_affine(node, x, 1 / values.astype(np.float64), 0)
 
 

@@ -144,13 +144,15 @@ def _check_single_makers(graph: GraphBuilder, nodes: list[OnnxNode]) -> None:
     for node in nodes:
         for name in filter(None, node.outputs):
             if name in made:
-                raise ModelError(f"{node.label} makes '{name}', which exists already")
+                raise ModelError(
+                    f"{node.label} makes '{name}', which exists already", node=node.name
+                )
             made.add(name)
 
 
 def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
     if not any(node.outputs):
-        raise ModelError(f"{node.label} has no output")
+        raise ModelError(f"{node.label} has no output", node=node.name)
     if node.domain in DOMAINS:
         check_schema(node, graph.opset)
     if is_constant_node(graph, node):

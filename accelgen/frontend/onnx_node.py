@@ -34,13 +34,15 @@ class OnnxNode:
         for attribute in proto.attribute:
             if attribute.name in attributes:
                 raise ModelError(
-                    f"node '{name}' ({proto.op_type}) has attribute '{attribute.name}' twice"
+                    f"node '{name}' ({proto.op_type}) has attribute '{attribute.name}' twice",
+                    node=name,
                 )
             try:
                 value = onnx.helper.get_attribute_value(attribute)
             except ValueError as error:
                 raise ModelError(
-                    f"node '{name}' ({proto.op_type}): attribute '{attribute.name}' is unreadable"
+                    f"node '{name}' ({proto.op_type}): attribute '{attribute.name}' is unreadable",
+                    node=name,
                 ) from error
             attributes[attribute.name] = (
                 value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -67,7 +69,7 @@ class OnnxNode:
         if len(value) != 2:
             raise self.unsupported(attribute, value, "only 2-D kernels over NCHW maps are built")
         if min(value) < 1:
-            raise ModelError(f"{self.label}: {attribute}={value} must be positive")
+            raise ModelError(f"{self.label}: {attribute}={value} must be positive", node=self.name)
         if max(value) > LARGEST:
             raise self.unsupported(attribute, value, f"no more than {LARGEST} is read")
         return value
@@ -84,10 +86,15 @@ class OnnxNode:
         """The error for one attribute's value."""
         if isinstance(value, list):
             value = tuple(value)
-        return UnsupportedOpError(
-            f"{self.label} has {attribute}={value!r}, which is not built; {way_out}"
-        )
+        found = f"has {attribute}={value!r}, which is not built"
+        return self._unsupported(found, way_out, attribute)
 
     def rejected(self, found: str, way_out: str) -> UnsupportedOpError:
         """The error for anything else: what was found, and the way out."""
-        return UnsupportedOpError(f"{self.label} {found}; {way_out}")
+        return self._unsupported(found, way_out)
+
+    def _unsupported(self, found: str, way_out: str, attribute: str = "") -> UnsupportedOpError:
+        return UnsupportedOpError(
+            f"{self.label} {found}; {way_out}",
+            node=self.name, attribute=attribute, reason=found, way_out=way_out,
+        )  # fmt: skip

@@ -75,7 +75,8 @@ def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
     axes = graph.numbers(node, 3) if node.has_input(3) else tuple(range(rank))
     if len(pads) != 2 * len(axes):
         raise ModelError(
-            f"{node.label}: {len(pads)} pads for {len(axes)} axes; two each are needed"
+            f"{node.label}: {len(pads)} pads for {len(axes)} axes; two each are needed",
+            node=node.name,
         )
     if min(pads, default=0) < 0:
         raise node.unsupported("pads", pads, "pads must not be negative: crop the input instead")

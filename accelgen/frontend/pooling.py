@@ -22,7 +22,7 @@ __all__ = [
 def _geometry(node: OnnxNode, x: View) -> tuple[Pair, Pair, Pair, Pads]:
     """kernel, stride, dilation, pads as given."""
     if "kernel_shape" not in node.attributes:
-        raise ModelError(f"{node.label} lacks its attribute kernel_shape")
+        raise ModelError(f"{node.label} lacks its attribute kernel_shape", node=node.name)
     kernel = node.pair("kernel_shape", (1, 1))
     stride = node.pair("strides", (1, 1))
     dilation = node.pair("dilations", (1, 1))
@@ -31,7 +31,8 @@ def _geometry(node: OnnxNode, x: View) -> tuple[Pair, Pair, Pair, Pads]:
     if min(window_sizes(kernel, (1, 1), dilation, pads, size)) < 1:
         raise ModelError(
             f"{node.label}: kernel_shape={kernel} is larger than its {size[0]} x {size[1]} map"
-            f" with pads={pads}"
+            f" with pads={pads}",
+            node=node.name,
         )
     node.require("ceil_mode", (0, 1), 0, "it must be 0 or 1")
     return kernel, stride, dilation, pads
@@ -89,7 +90,9 @@ def import_reduce_mean(graph: GraphBuilder, node: OnnxNode) -> View:
         return x
     reduced = [axis % rank for axis in axes if -rank <= axis < rank] if axes else list(range(rank))
     if len(reduced) != len(axes or reduced):
-        raise ModelError(f"{node.label}: axes={axes} are not all within rank {rank}")
+        raise ModelError(
+            f"{node.label}: axes={axes} are not all within rank {rank}", node=node.name
+        )
     gone = {axis for d in reduced for axis in x.dims[d]}
     if "c" in gone:
         raise node.unsupported("axes", axes, "only means over height and width are built")

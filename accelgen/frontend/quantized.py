@@ -56,7 +56,9 @@ def import_dequantize(
         )
     scale, zero = _parameters(graph, node, np.dtype(x.dtype))
     if str(zero.dtype) != x.dtype:
-        raise ModelError(f"{node.label}: its input is {x.dtype}, its zero point {zero.dtype}")
+        raise ModelError(
+            f"{node.label}: its input is {x.dtype}, its zero point {zero.dtype}", node=node.name
+        )
     quantization = _per_tensor(node, scale, zero)
     if x.quantization not in (None, quantization):
         raise node.rejected(
@@ -74,11 +76,16 @@ def _dequantize_constant(graph: GraphBuilder, node: OnnxNode, x: Constant) -> Co
         )
     scale, zero = _parameters(graph, node, array.dtype)
     if zero.dtype != array.dtype:
-        raise ModelError(f"{node.label}: '{x.name}' is {array.dtype}, its zero point {zero.dtype}")
+        raise ModelError(
+            f"{node.label}: '{x.name}' is {array.dtype}, its zero point {zero.dtype}",
+            node=node.name,
+        )
     axis = _axis(node, array, scale)
     values = array.astype(np.int64) - _along(zero.astype(np.int64), array, axis)
     if array.dtype == np.int32 and np.abs(values).max(initial=0) >= 2**31:
-        raise ModelError(f"{node.label}: '{x.name}' minus its zero point leaves 32 bits")
+        raise ModelError(
+            f"{node.label}: '{x.name}' minus its zero point leaves 32 bits", node=node.name
+        )
     floats = (values * _along(scale.astype(np.float64), array, axis)).astype(np.float32)
     return Constant(x.name, floats, Integers(values.astype(np.int32), scale, axis))
 
@@ -96,10 +103,11 @@ def _parameters(graph: GraphBuilder, node: OnnxNode, default: np.dtype[Any]) -> 
     scale = scale.reshape(()) if scale.size == 1 else scale
     zero = zero.reshape(()) if zero.size == 1 else zero
     if not (scale > 0).all():
-        raise ModelError(f"{node.label}: scale '{node.inputs[1]}' must be positive")
+        raise ModelError(f"{node.label}: scale '{node.inputs[1]}' must be positive", node=node.name)
     if zero.ndim and zero.shape != scale.shape:
         raise ModelError(
-            f"{node.label}: scale and zero point differ in shape: {scale.shape}, {zero.shape}"
+            f"{node.label}: scale and zero point differ in shape: {scale.shape}, {zero.shape}",
+            node=node.name,
         )
     return scale, zero
 
@@ -111,7 +119,8 @@ def _axis(node: OnnxNode, array: Array, scale: Array) -> int:
     axis = int(node.get("axis", 1)) if array.ndim > 1 else 0
     if scale.ndim > 1 or not -array.ndim <= axis < array.ndim or scale.size != array.shape[axis]:
         raise ModelError(
-            f"{node.label}: scale of shape {scale.shape} does not fit axis={axis} of {array.shape}"
+            f"{node.label}: scale of shape {scale.shape} does not fit axis={axis} of {array.shape}",
+            node=node.name,
         )
     return axis % array.ndim
 
@@ -185,7 +194,9 @@ def _clip_integers(graph: GraphBuilder, node: OnnxNode, x: QuantizedView) -> Qua
     for index, default in ((1, -128), (2, 127)):
         given = graph.numbers(node, index) if node.has_input(index) else (default + offset,)
         if len(given) != 1:
-            raise ModelError(f"{node.label}: its limit '{node.inputs[index]}' must be one number")
+            raise ModelError(
+                f"{node.label}: its limit '{node.inputs[index]}' must be one number", node=node.name
+            )
         limits.append(min(max(given[0] - offset, -128), 127))
     if limits == [-128, 127]:
         return x

@@ -140,7 +140,8 @@ def find_importer(node: OnnxNode) -> Importer:
     if entry is None:
         way_out = _WAYS_OUT.get(node.op_type, "replace it, or run it outside the accelerator")
         raise UnsupportedOpError(
-            f"node '{node.name}' is {node.op_type}, which accelgen does not build; {way_out}"
+            f"node '{node.name}' is {node.op_type}, which accelgen does not build; {way_out}",
+            node=node.name,
         )
     for attribute, value in node.attributes.items():
         if attribute not in entry.attributes:

@@ -54,13 +54,15 @@ def _scales(graph: GraphBuilder, node: OnnxNode, x: View) -> tuple[float, ...]:
         return tuple(graph.floats(node, 1).reshape(-1).tolist())
     if node.has_input(2) and graph.constant(node, 2).array.size:
         if node.has_input(3) and graph.constant(node, 3).array.size:
-            raise ModelError(f"{node.label} has both scales and sizes")
+            raise ModelError(f"{node.label} has both scales and sizes", node=node.name)
         return tuple(graph.floats(node, 2).reshape(-1).tolist())
     if not node.has_input(3):
-        raise ModelError(f"{node.label} has neither scales nor sizes")
+        raise ModelError(f"{node.label} has neither scales nor sizes", node=node.name)
     sizes = graph.numbers(node, 3)
     if len(sizes) != len(x.shape):
-        raise ModelError(f"{node.label}: sizes={sizes} of a tensor of shape {x.shape}")
+        raise ModelError(
+            f"{node.label}: sizes={sizes} of a tensor of shape {x.shape}", node=node.name
+        )
     return tuple(size / old for size, old in zip(sizes, x.shape, strict=True))
 
 
@@ -92,7 +94,9 @@ def _check_mode(node: OnnxNode, size: int) -> None:
             "coordinate_transformation_mode", mode, "use asymmetric with nearest_mode=floor"
         )
     if nearest not in _ROUNDINGS:
-        raise ModelError(f"{node.label}: nearest_mode={nearest!r} is none of {list(_ROUNDINGS)}")
+        raise ModelError(
+            f"{node.label}: nearest_mode={nearest!r} is none of {list(_ROUNDINGS)}", node=node.name
+        )
     seen = np.clip(_ROUNDINGS[nearest](coordinates[mode]), 0, size - 1)
     if not np.array_equal(seen, i // 2):
         raise node.unsupported(

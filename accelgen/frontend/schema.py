@@ -28,33 +28,40 @@ def check_schema(node: OnnxNode, opset: int) -> None:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
     except onnx.defs.SchemaError as error:
         if onnx.defs.has(node.op_type):
-            raise ModelError(f"{node.label} is no operator of opset {opset}") from error
+            raise ModelError(
+                f"{node.label} is no operator of opset {opset}", node=node.name
+            ) from error
         return
     if schema.deprecated:
-        raise ModelError(f"{node.label} is no operator of opset {opset} any more")
+        raise ModelError(f"{node.label} is no operator of opset {opset} any more", node=node.name)
     for attribute in node.proto.attribute:
         given = schema.attributes.get(attribute.name)
         value = node.attributes[attribute.name]
         if given is None:
             raise ModelError(
                 f"{node.label} has {attribute.name}={value!r}, which this operator has not at"
-                f" opset {opset}; remove this attribute"
+                f" opset {opset}; remove this attribute",
+                node=node.name,
             )
         wanted = str(given.type).rpartition(".")[2]
         if onnx.AttributeProto.AttributeType.Name(attribute.type) != wanted:
             kind = _KINDS.get(wanted, wanted.lower())
-            raise ModelError(f"{node.label}: attribute {attribute.name}={value!r} must be {kind}")
+            raise ModelError(
+                f"{node.label}: attribute {attribute.name}={value!r} must be {kind}", node=node.name
+            )
     for name, known in schema.attributes.items():
         if known.required and name not in node.attributes:
-            raise ModelError(f"{node.label} lacks its attribute {name}")
+            raise ModelError(f"{node.label} lacks its attribute {name}", node=node.name)
     if opset < _NEGATIVE_AXES_SINCE:
         for name in ("axis", "axes"):
             value = node.attributes.get(name, 0)
             if min(value if isinstance(value, list) else [value], default=0) < 0:
-                raise ModelError(f"{node.label} has {name}={value}; opset {opset} counts from 0")
+                raise ModelError(
+                    f"{node.label} has {name}={value}; opset {opset} counts from 0", node=node.name
+                )
     for place, name in zip(schema.inputs, node.inputs, strict=False):
         if not name and place.option == onnx.defs.OpSchema.FormalParameterOption.Single:
-            raise ModelError(f"{node.label} lacks its input '{place.name}'")
+            raise ModelError(f"{node.label} lacks its input '{place.name}'", node=node.name)
     _check_count(node, "inputs", len(node.inputs), schema.min_input, schema.max_input)
     _check_count(node, "outputs", len(node.outputs), schema.min_output, schema.max_output)
 
@@ -62,4 +69,6 @@ def check_schema(node: OnnxNode, opset: int) -> None:
 def _check_count(node: OnnxNode, what: str, count: int, least: int, most: int) -> None:
     if not least <= count <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        raise ModelError(f"{node.label} has {count} {what}; the operator has {wanted}")
+        raise ModelError(
+            f"{node.label} has {count} {what}; the operator has {wanted}", node=node.name
+        )

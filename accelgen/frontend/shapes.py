@@ -66,7 +66,7 @@ def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     x = graph.layout(node)
     axis, rank = int(node.get("axis", 1)), len(x.dims)
     if not -rank <= axis <= rank:
-        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
+        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     cut = axis + rank if axis < 0 else axis
     return _reshaped(graph, node, x, (prod(x.shape[:cut]), prod(x.shape[cut:])))
 
@@ -78,7 +78,9 @@ def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     wanted = list(graph.numbers(node, 1))
     if not node.get("allowzero", 0):
         if any(size == 0 and i >= len(x.shape) for i, size in enumerate(wanted)):
-            raise ModelError(f"{node.label}: shape {wanted} copies a dimension {x.shape} lacks")
+            raise ModelError(
+                f"{node.label}: shape {wanted} copies a dimension {x.shape} lacks", node=node.name
+            )
         wanted = [x.shape[i] if size == 0 else size for i, size in enumerate(wanted)]
     if wanted.count(-1) == 1:
         rest = -prod(wanted)
@@ -91,7 +93,9 @@ def _reshaped(
     graph: GraphBuilder, node: OnnxNode, x: View | SplitView, shape: tuple[int, ...]
 ) -> View | SplitView:
     if prod(shape) != prod(x.shape) or min(shape, default=1) < 1:
-        raise ModelError(f"{node.label} reshapes {x.shape} to {shape}, which has another size")
+        raise ModelError(
+            f"{node.label} reshapes {x.shape} to {shape}, which has another size", node=node.name
+        )
     seen = reshaped(graph, node, x, shape)
     if seen is None:
         raise node.rejected(
@@ -120,7 +124,9 @@ def import_squeeze(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
         axes = tuple(i for i, size in enumerate(x.shape) if size == 1)
     gone = {axis % rank for axis in axes if -rank <= axis < rank}
     if len(gone) != len(axes) or any(x.shape[i] != 1 for i in gone):
-        raise ModelError(f"{node.label}: axes={axes} of shape {x.shape} are not all of size 1")
+        raise ModelError(
+            f"{node.label}: axes={axes} of shape {x.shape} are not all of size 1", node=node.name
+        )
     return replace(x, dims=tuple(dim for i, dim in enumerate(x.dims) if i not in gone))
 
 
@@ -131,7 +137,9 @@ def import_unsqueeze(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     rank = len(x.dims) + len(axes)
     new = {axis % rank for axis in axes if -rank <= axis < rank}
     if len(new) != len(axes):
-        raise ModelError(f"{node.label}: axes={axes} are not distinct and within rank {rank}")
+        raise ModelError(
+            f"{node.label}: axes={axes} are not distinct and within rank {rank}", node=node.name
+        )
     old = iter(x.dims)
     return replace(x, dims=tuple(() if i in new else next(old) for i in range(rank)))
 
@@ -142,7 +150,9 @@ def import_transpose(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     rank = len(x.shape)
     perm = tuple(node.get("perm", range(rank)[::-1]))
     if sorted(perm) != list(range(rank)):
-        raise ModelError(f"{node.label}: perm={perm} does not permute {rank} dimensions")
+        raise ModelError(
+            f"{node.label}: perm={perm} does not permute {rank} dimensions", node=node.name
+        )
     if isinstance(x, JoinedView):
         parts = tuple(replace(p, dims=tuple(p.dims[i] for i in perm)) for p in x.parts)
         return JoinedView(parts, perm.index(x.axis))
@@ -162,12 +172,14 @@ def import_concat(graph: GraphBuilder, node: OnnxNode) -> View | JoinedView:
     rank = len(views[0].shape)
     axis = node.get("axis", None)
     if axis is None or not -rank <= axis < rank:
-        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}")
+        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     at = axis % rank
     rests = {(*v.shape[:at], *v.shape[at + 1 :]) for v in views}
     if len({len(v.shape) for v in views}) != 1 or len(rests) != 1:
         shapes = ", ".join(str(v.shape) for v in views[:4]) + (", ..." if views[4:] else "")
-        raise ModelError(f"{node.label}: {shapes} cannot be joined along axis={axis}")
+        raise ModelError(
+            f"{node.label}: {shapes} cannot be joined along axis={axis}", node=node.name
+        )
     plain = [v for v in views if isinstance(v, View)]
     if len(plain) == len(views) and _joins_channels(plain, at):
         dims = tuple(("c",) if i == at else dim for i, dim in enumerate(plain[0].dims))

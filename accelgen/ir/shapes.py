@@ -61,7 +61,8 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
     op, x = node.op, shapes[0]
     if len(x) != 4 or x[0] != 1:
         raise ModelError(
-            f"node '{node.name}': input '{node.inputs[0]}' has shape {x}, not (1, h, w, c)"
+            f"node '{node.name}': input '{node.inputs[0]}' has shape {x}, not (1, h, w, c)",
+            node=node.name,
         )
     if isinstance(op, _SAME_SHAPE):
         return x
@@ -75,7 +76,9 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
         return (1, *_windows(node, op.kernel, op.stride, dilation, op.pads, x), x[3])
     if isinstance(op, _SELECTS):
         if not op.channels or min(op.channels) < 0 or max(op.channels) >= x[3]:
-            raise ModelError(f"node '{node.name}': it selects channels that {x} has not")
+            raise ModelError(
+                f"node '{node.name}': it selects channels that {x} has not", node=node.name
+            )
         return (*x[:3], len(op.channels))
     if isinstance(op, _UPSAMPLES):
         return (1, 2 * x[1], 2 * x[2], x[3])
@@ -84,12 +87,14 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
         return (1, height, x[2] * (2 if op.axis == 2 else 1), x[3])
     if isinstance(op, _CONCATS):
         if any(s[:3] != x[:3] for s in shapes):
-            raise ModelError(f"node '{node.name}': maps of different sizes are joined: {shapes}")
+            raise ModelError(
+                f"node '{node.name}': maps of different sizes are joined: {shapes}", node=node.name
+            )
         return (*x[:3], sum(s[3] for s in shapes))
     if isinstance(op, _ADDS) and shapes[1] != x:
-        raise ModelError(f"node '{node.name}': {x} and {shapes[1]} are added")
+        raise ModelError(f"node '{node.name}': {x} and {shapes[1]} are added", node=node.name)
     if isinstance(op, _SCALES) and shapes[1] not in (x, (1, 1, 1, x[3])):
-        raise ModelError(f"node '{node.name}': {x} is multiplied by {shapes[1]}")
+        raise ModelError(f"node '{node.name}': {x} is multiplied by {shapes[1]}", node=node.name)
     return x
 
 
@@ -99,13 +104,15 @@ def _check_weights(node: Node, op: Conv2d | QConv2d, shapes: list[Shape]) -> Non
     if c_in % op.groups or weight[0] % op.groups:
         raise ModelError(
             f"node '{node.name}': {c_in} input and {weight[0]} output channels"
-            f" do not divide into {op.groups} groups"
+            f" do not divide into {op.groups} groups",
+            node=node.name,
         )
     if weight[1:] != (*op.kernel, c_in // op.groups) or bias != weight[:1]:
         raise ModelError(
             f"node '{node.name}': weight '{node.inputs[1]}' (o, kh, kw, i) is {weight} with bias"
             f" {bias}; kernel {op.kernel} and {c_in} input channels in {op.groups} groups need"
-            f" (o, {op.kernel[0]}, {op.kernel[1]}, {c_in // op.groups})"
+            f" (o, {op.kernel[0]}, {op.kernel[1]}, {c_in // op.groups})",
+            node=node.name,
         )
 
 
@@ -136,6 +143,7 @@ def _windows(node: Node, kernel: Pair, stride: Pair, dilation: Pair, pads: Pads,
     if min(out) < 1:
         raise ModelError(
             f"node '{node.name}': kernel {kernel} with dilation {dilation} is larger than its"
-            f" {x[1]} x {x[2]} map with pads {pads}"
+            f" {x[1]} x {x[2]} map with pads {pads}",
+            node=node.name,
         )
     return out

@@ -77,21 +77,31 @@ def _check_constant(
 
 def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
     if not isinstance(node.op, _FLOAT_OPS):
-        raise ModelError(f"node '{node.name}': {type(node.op).__name__} is no float operation")
+        raise ModelError(
+            f"node '{node.name}': {type(node.op).__name__} is no float operation", node=node.name
+        )
     if isinstance(node.op, Activation) and node.op.kind not in KINDS:
-        raise ModelError(f"node '{node.name}': unknown activation '{node.op.kind}'")
+        raise ModelError(f"node '{node.name}': unknown activation '{node.op.kind}'", node=node.name)
     wanted = _INPUTS.get(type(node.op), max(len(node.inputs), 1))
     if len(node.inputs) != wanted:
-        raise ModelError(f"node '{node.name}' has {len(node.inputs)} inputs, not {wanted}")
+        raise ModelError(
+            f"node '{node.name}' has {len(node.inputs)} inputs, not {wanted}", node=node.name
+        )
     for name in node.inputs:
         if name not in known:
-            raise ModelError(f"node '{node.name}' reads '{name}', which nothing before it makes")
+            raise ModelError(
+                f"node '{node.name}' reads '{name}', which nothing before it makes", node=node.name
+            )
     if node.output in known:
-        raise ModelError(f"node '{node.name}' makes '{node.output}', which exists already")
+        raise ModelError(
+            f"node '{node.name}' makes '{node.output}', which exists already", node=node.name
+        )
     tensor = graph.tensors.get(node.output)
     shape = infer_shape(node, graph.tensors)
     if tensor is None or tensor.shape != shape or tensor.dtype != "float32":
-        raise ModelError(f"node '{node.name}' makes float32 {shape}, but is typed as {tensor}")
+        raise ModelError(
+            f"node '{node.name}' makes float32 {shape}, but is typed as {tensor}", node=node.name
+        )
 
 
 def check_fused(graph: Graph) -> None:
@@ -111,5 +121,6 @@ def check_fused(graph: Graph) -> None:
             raise UnsupportedOpError(
                 f"node '{node.name}' (Mul) multiplies two maps, '{node.inputs[0]}' and"
                 f" '{node.inputs[1]}'; accelgen builds x * sigmoid(x) and its kin, and products"
-                " with a constant or with one value per channel (squeeze-and-excite)"
+                " with a constant or with one value per channel (squeeze-and-excite)",
+                node=node.name,
             )

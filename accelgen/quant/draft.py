@@ -73,12 +73,14 @@ class Draft:
             if maker is not None and isinstance(maker.op, ops.Softmax):
                 raise UnsupportedOpError(
                     f"node {maker.name!r} is a Softmax that other nodes read; accelgen builds "
-                    "Softmax only as the last operation"
+                    "Softmax only as the last operation",
+                    node=maker.name,
                 )
             place = f"the output of node {maker.name!r}" if maker else "the model's input"
             raise MissingScaleError(
                 f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give "
-                "calibration data"
+                "calibration data",
+                node=maker.name if maker else "",
             )
         return self.scales[tensor]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from accelgen.errors import UnsupportedOpError
+from accelgen.errors import AccelgenError, UnsupportedOpError
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.ir.elementwise import is_uniform
 from accelgen.quant.compose_tables import compose_tables, drop_unread
@@ -90,8 +90,12 @@ def rewrite(
     draft.type_of(graph.input, graph.input)
     for node in graph.nodes:
         clip = clips.get(node.name)
-        if node.name not in swallowed and not _elementwise(draft, node, clip):
-            _RULES[type(node.op)](draft, node, clip)
+        try:
+            if node.name not in swallowed and not _elementwise(draft, node, clip):
+                _RULES[type(node.op)](draft, node, clip)
+        except AccelgenError as error:
+            error.node = error.node or node.name
+            raise
     for output in graph.outputs:
         if output not in draft.tensors:
             draft.scale(output)  # raises: nothing rounded it
@@ -302,7 +306,8 @@ def _mul(draft: Draft, node: Node, clip: Node | None) -> None:
     if draft.graph.tensors[node.inputs[1]].shape != (1, 1, 1, shape[3]):
         raise UnsupportedOpError(
             f"node {node.name!r} (Mul) multiplies two maps; accelgen builds x * f(x), and products "
-            "with one value per channel (squeeze-and-excite)"
+            "with one value per channel (squeeze-and-excite)",
+            node=node.name,
         )
     multiplier, shift = fixed_point(x.scale * s.scale / y.scale, f"node {node.name!r}")
     op = ops.QScale(

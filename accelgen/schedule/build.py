@@ -147,7 +147,8 @@ def _assemble(
         except ValueError as error:
             name = works[p.step].chain.name if p else "end"
             raise ScheduleError(
-                f"node '{name}' is beyond what a command can say: {error}; make the map smaller"
+                f"node '{name}' is beyond what a command can say: {error}; make the map smaller",
+                node=name,
             ) from error
 
     image += bytes(-len(image) % FETCH_BYTES)  # zeros are no command
@@ -204,7 +205,8 @@ def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:
     if waits > 65535:
         raise ScheduleError(
             f"node '{works[pending.step].chain.name}' is command {waits:,} of its unit; wait counts"
-            " end at 65,535: raise feature_rows so that fewer tiles are needed"
+            " end at 65,535: raise feature_rows so that fewer tiles are needed",
+            node=works[pending.step].chain.name,
         )
     return Command(opcode=pending.opcode, fields=fields)
 

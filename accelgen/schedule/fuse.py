@@ -187,6 +187,7 @@ def _start(node: Node, depthwise: bool) -> Chain:
     else:
         raise ScheduleError(
             f"node '{node.name}' is {type(node.op).__name__}; the accelerator runs int8 operations"
-            " only: quantize the graph first"
+            " only: quantize the graph first",
+            node=node.name,
         )
     return chain

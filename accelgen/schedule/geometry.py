@@ -241,7 +241,8 @@ def _rectangle(node: Node, pixels: int) -> Pair:
             return rows, pixels // rows
     raise ScheduleError(
         f"node '{node.name}' has a kernel over a whole map of {pixels} pixels, which is no product"
-        f" of two numbers up to {_LARGEST}; pool the map before it"
+        f" of two numbers up to {_LARGEST}; pool the map before it",
+        node=node.name,
     )
 
 
@@ -249,5 +250,6 @@ def _check(node: Node, attribute: str, value: Pair) -> None:
     if max(value) > _LARGEST:
         raise ScheduleError(
             f"node '{node.name}' has {attribute} {list(value)}; the accelerator builds"
-            f" {attribute}s up to {_LARGEST}"
+            f" {attribute}s up to {_LARGEST}",
+            node=node.name,
         )

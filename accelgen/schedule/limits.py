@@ -44,7 +44,8 @@ def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
     if worst >= 1 << (arch.acc_bits - 1):
         raise ScheduleError(
             f"node '{node.name}' can reach accumulators of {worst:,}; acc_bits is {arch.acc_bits}"
-            f" (up to {(1 << (arch.acc_bits - 1)) - 1:,}): raise acc_bits to 32"
+            f" (up to {(1 << (arch.acc_bits - 1)) - 1:,}): raise acc_bits to 32",
+            node=node.name,
         )
 
 
@@ -55,13 +56,15 @@ def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: Ar
     if words > 4095:
         raise ScheduleError(
             f"node '{node.name}' needs {words:,} weight words per output group; a command can"
-            " count 4,095: raise lanes"
+            " count 4,095: raise lanes",
+            node=node.name,
         )
     if words > arch.weight_words and not used_once:
         enough = 1 << (words - 1).bit_length()
         raise ScheduleError(
             f"node '{node.name}' needs {words:,} weight words per output group, weight_words is"
-            f" {arch.weight_words:,}: raise weight_words to {enough:,}"
+            f" {arch.weight_words:,}: raise weight_words to {enough:,}",
+            node=node.name,
         )
 
 
@@ -70,7 +73,8 @@ def _check_squeeze(node: Node, geometry: Geometry) -> None:
     if pixels > ArchParams.SQUEEZE_LIMIT:
         raise ScheduleError(
             f"node '{node.name}' averages {pixels:,} pixels; the accelerator sums up to"
-            f" {ArchParams.SQUEEZE_LIMIT:,}: pool the map before"
+            f" {ArchParams.SQUEEZE_LIMIT:,}: pool the map before",
+            node=node.name,
         )
 
 
@@ -81,7 +85,8 @@ def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
     if taps > arch.tap_words // 2:
         raise ScheduleError(
             f"node '{node.name}' has {taps} taps; tap_words is {arch.tap_words} and holds two"
-            f" kernels: raise tap_words to {2 << (taps - 1).bit_length()}"
+            f" kernels: raise tap_words to {2 << (taps - 1).bit_length()}",
+            node=node.name,
         )
     # From the first pixel of the kernel's first row to the last lane's pixel under its last tap.
     # (Blocks that overlap: both runs, and the tap before that holds back what the next one needs.)
@@ -98,5 +103,6 @@ def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
         raise ScheduleError(
             f"node '{node.name}' slides {second.kernel[0]} rows of {second.width} pixels through"
             f" the window ring, {needed:,} feature rows; ring_rows is {arch.ring_rows:,}: raise"
-            f" ring_rows to {enough:,}"
+            f" ring_rows to {enough:,}",
+            node=node.name,
         )

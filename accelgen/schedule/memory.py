@@ -309,7 +309,8 @@ class _Planner:
             raise ScheduleError(
                 f"node '{chain.name}' does not fit the feature memory of"
                 f" {self.arch.feature_rows:,} rows, not even in its smallest tiles: raise"
-                " feature_rows"
+                " feature_rows",
+                node=chain.name,
             )
         return self._without(
             intervals, min(live, key=lambda i: (costs[i], -self.size[i.storage])), step

@@ -66,7 +66,8 @@ def _cut(graph: Graph, ps: frozenset[str]) -> Iterator[Graph]:
         if not names - ps:
             raise ScheduleError(
                 f"node '{members[part][0]}' is on the PS and nothing on the PL comes before it; "
-                "leave it on the PL"
+                "leave it on the PL",
+                node=members[part][0],
             )
         yield _subgraph(graph, names, len(members) > 1, part)
 

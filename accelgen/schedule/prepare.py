@@ -62,7 +62,8 @@ def prepare(
         if node.name not in ps and made_by_ps.intersection(node.inputs):
             raise ScheduleError(
                 f"node '{node.name}' ({type(node.op).__name__}) follows a softmax or what else the"
-                " PS computes; accelgen builds Softmax only at the end of a network"
+                " PS computes; accelgen builds Softmax only at the end of a network",
+                node=node.name,
             )
     read_by_ps = [i for n in graph.nodes if n.name in ps for i in n.inputs]
     wanted = [*graph.outputs, *read_by_ps]

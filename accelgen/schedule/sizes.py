@@ -61,7 +61,7 @@ def check_sizes(graph: Graph) -> None:
     elsewhere = tail_nodes(graph, fc=True)
     found = next((o for o in oversized(graph) if o.node not in elsewhere), None)
     if found is not None:
-        raise ScheduleError(f"node '{found.node}' {found.reason}; {found.way_out}")
+        raise ScheduleError(f"node '{found.node}' {found.reason}; {found.way_out}", node=found.node)
 
 
 def oversized(graph: Graph) -> Iterator[Oversize]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import accelgen
-from accelgen.errors import ConfigError
+from accelgen.errors import ConfigError, ScheduleError, UnsupportedOpError
 from accelgen.flow.simulated import Simulated, SimulatedLayer
 from tests.helpers.cli import run
+from tests.helpers.nets import make_net, node
 
 MODELS = Path(__file__).parents[1] / "models"
 DIGITS = MODELS / "trained_digits_tiny.onnx"
@@ -169,3 +170,33 @@ def test_a_simulation_is_a_table_too():
     assert "&lt;i&gt;conv" in html
     assert "-1.0 %" in html
     assert "it differs" in html
+
+
+def test_errors_have_their_parts_as_fields(tmp_path):
+    nodes = [node("MaxPool", "x", "y", name="p", kernel_shape=[13, 13], pads=[6] * 4)]
+    path = tmp_path / "pool.onnx"
+    path.write_bytes(make_net(nodes, shape=(1, 3, 32, 32)).SerializeToString())
+
+    with pytest.raises(ScheduleError) as caught:
+        accelgen.compile(path)
+
+    error, (report,) = caught.value, accelgen.check(path).nodes
+    assert error.node == "p"
+    assert error.reason.startswith("has 169 taps")
+    assert error.way_out.endswith("raise tap_words to 512")
+    assert str(error) == f"node 'p' {error.reason}; {error.way_out}"
+    assert (report.verdict, report.reason, report.rewrite) == (
+        "not supported", error.reason, error.way_out
+    )  # fmt: skip
+
+
+def test_an_attribute_that_is_not_built_is_a_field(tmp_path):
+    nodes = [node("MaxPool", "x", "y", name="p", kernel_shape=[2, 2], strides=[70000, 1])]
+    path = tmp_path / "pool.onnx"
+    path.write_bytes(make_net(nodes, shape=(1, 3, 8, 8)).SerializeToString())
+
+    with pytest.raises(UnsupportedOpError) as caught:
+        accelgen.load(path)
+
+    assert (caught.value.node, caught.value.attribute) == ("p", "strides")
+    assert caught.value.way_out
