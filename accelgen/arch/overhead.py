@@ -10,16 +10,21 @@ from accelgen.arch import timing
 from accelgen.arch.params import ArchParams
 
 __all__ = [
+    "BURST_CYCLES",
     "DISPATCH_CYCLES",
     "FRONT_LATCH_CYCLES",
+    "LOAD_HEAD_CYCLES",
     "LOAD_TAIL_CYCLES",
     "PROGRAM_END_CYCLES",
     "PROGRAM_START_CYCLES",
+    "READ_TURN_CYCLES",
+    "RUN_CYCLES",
     "STEP_END_CYCLES",
     "STEP_LATCH_CYCLES",
     "STEP_NEXT_CYCLES",
     "STORE_HEAD_CYCLES",
     "STORE_NEXT_CYCLES",
+    "WRITE_TURN_CYCLES",
     "behind_cycles",
     "chain_cycles",
     "ring_cycles",
@@ -34,8 +39,12 @@ PROGRAM_START_CYCLES = 8
 PROGRAM_END_CYCLES = 8
 #: A command's last beat to its place at the head of a unit's queue.
 DISPATCH_CYCLES = 3
-#: A LOAD's last beat to its count.
-LOAD_TAIL_CYCLES = 8
+#: Between two bursts of a run, and between two runs besides (rtl/memory/bursts.py).
+BURST_CYCLES, RUN_CYCLES = 2, 1
+#: A burst's last beat, or a write's response, to the address of the one that takes its place.
+READ_TURN_CYCLES, WRITE_TURN_CYCLES = 3, 4
+#: A LOAD whose waits are over to its first address; its last beat to its count.
+LOAD_HEAD_CYCLES, LOAD_TAIL_CYCLES = 5, 9
 #: A STORE's start to its first beat on the bus; the same right behind another's last beat.
 STORE_HEAD_CYCLES, STORE_NEXT_CYCLES = 16, 10
 #: The last row of a step written to the step's count.

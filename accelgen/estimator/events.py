@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Set
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 
 __all__ = ["Delay", "Process", "Simulation", "Transfer", "Wait"]
@@ -24,10 +24,11 @@ class Wait:
 
 @dataclass
 class Transfer:
-    """Go on when ``remaining`` bytes have passed ``port``."""
+    """Go on when ``remaining`` bytes have passed ``port``, no more than ``most`` per cycle."""
 
     port: str
     remaining: float
+    most: float = float("inf")
 
 
 #: A unit of the hardware: yields what it waits for, returns when it has nothing left to do.
@@ -39,19 +40,13 @@ class Simulation:
 
     Parameters
     ----------
-    bytes_per_cycle : float
-        What memory moves for all ports together, shared fairly.
-    port_bytes : float
-        What one port moves at most.
-    apart : set of str
-        Ports that do not take from what the others share, but have as much for themselves.
+    rates : function
+        Bytes per cycle of each port, from the ports that want to move some.
     """
 
-    def __init__(self, bytes_per_cycle: float, port_bytes: float, apart: Set[str] = frozenset()):
+    def __init__(self, rates: Callable[[Collection[str]], Mapping[str, float]]):
         self.now = 0.0
-        self._bytes_per_cycle = bytes_per_cycle
-        self._port_bytes = port_bytes
-        self._apart = apart
+        self._ports = rates
         self._waiting: list[tuple[Process, Wait]] = []
         self._delayed: list[tuple[float, Process]] = []
         self._moving: list[tuple[Transfer, Process]] = []
@@ -112,16 +107,7 @@ class Simulation:
             self.start(process)
 
     def _rates(self) -> list[float]:
-        """Bytes per cycle of each transfer: equal shares, no port above its width."""
+        """Bytes per cycle of each transfer: those of a port share it."""
         ports = [t.port for t, _ in self._moving]
-        sharing = set(ports) - self._apart
-        share = self._bytes_per_cycle / max(1, len(sharing))
-        # What a full port cannot take is the others' to have: with two or three ports a second
-        # look is enough.
-        caps = {port: min(share, self._port_bytes) for port in sharing}
-        spare = self._bytes_per_cycle - sum(caps.values())
-        if spare > 0 and caps:
-            caps = {p: min(c + spare / len(caps), self._port_bytes) for p, c in caps.items()}
-        alone = min(self._bytes_per_cycle, self._port_bytes)
-        caps |= dict.fromkeys(set(ports) & self._apart, alone)
-        return [caps[port] / ports.count(port) for port in ports]
+        rates = self._ports(ports)
+        return [min(t.most, rates[t.port] / ports.count(t.port)) for t, _ in self._moving]

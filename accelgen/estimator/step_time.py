@@ -25,6 +25,8 @@ class StepTime:
         Vectors that the PE array makes, or rows that are copied into the ring; cycles they take.
     window_vectors, window : int, float
         The same of the window engine; 0 without it.
+    drain : int
+        Cycles in which the array's vectors of a group leave their queue; 0 of a window step.
     front_alone, window_alone : float
         The same of the last group, for which no other waits.
     fill : float
@@ -48,6 +50,7 @@ class StepTime:
     front_vectors: int
     front: float
     front_alone: float
+    drain: int = 0
     window_vectors: int = 0
     window: float = 0.0
     window_alone: float = 0.0
@@ -73,7 +76,7 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
     squeeze = bool(fields["squeeze"])
     # From one group's end to the next's: parameters are fetched, sums requantized one by one.
     least = max(arch.lanes + 1, timing.squeeze_interval(arch.lanes) if squeeze else 0)
-    beats, empty = 0, 0.0
+    beats, drain, empty = 0, 0, 0.0
     if array:
         vectors = fields["in_raster"]["vectors"]
         work = vectors * _taps(fields["in_raster"]) * fields["in_groups"]
@@ -111,6 +114,7 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
         front_vectors=vectors,
         front=front,
         front_alone=front_alone,
+        drain=0 if with_window else drain,
         bound=bound,
         array=array,
         residual=bool(fields["add"]),
@@ -155,12 +159,20 @@ def _kept_beats(
 
 
 def _chained(fields: Mapping[str, Any], arch: ArchParams) -> int:
-    """Cycles of a group's pixels through adder and squeeze; 0 for those that do not go there."""
+    """Cycles of a group's pixels through adder and squeeze; 0 for those that do not go there.
+
+    What comes from the array's side comes in rows, which are cut again: a row is collected (all
+    but its first beat) while nothing of it is cut (rtl/engine/row_assembler.py, row_cutter.py).
+    """
     straight = not fields["window"] or fields["window_op"] == WindowOp.SCALE
     if straight and not fields["chained"]:
         return 0
-    beats = int(-(-fields["out_pixels"] // arch.chain_pixels))
-    return beats * (timing.add_interval(arch.pe_mode) if fields["add"] else 1)
+    beats = -(-fields["out_pixels"] // arch.chain_pixels)
+    cycles = beats * (timing.add_interval(arch.pe_mode) if fields["add"] else 1)
+    if straight:
+        collected = -(-fields["out_pixels"] // arch.array_side.chain_pixels)
+        cycles += collected - -(-fields["out_pixels"] // arch.pixels)
+    return int(cycles)
 
 
 def _taps(raster: Mapping[str, int]) -> int:

@@ -10,8 +10,11 @@ from pydantic import Field
 
 from accelgen.arch import ArchParams, overhead, timing
 from accelgen.arch.isa import FETCH_BYTES, FORMATS, Opcode
-from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
+from accelgen.estimator.bandwidth import Bandwidth
+from accelgen.estimator.events import Delay, Process, Simulation, Wait
+from accelgen.estimator.ports import Piece, ReadPort
 from accelgen.estimator.step_time import StepTime, step_time
+from accelgen.estimator.transfers import Loads, Stores
 from accelgen.estimator.weight_stream import Group, WeightStream
 from accelgen.schedule.encode import command_bytes
 from accelgen.schedule.program import Program
@@ -23,8 +26,8 @@ __all__ = ["Memory", "Span", "Timeline", "timeline"]
 FETCH_AHEAD = 4
 QUEUE_DEPTH = 16
 EXECS_AHEAD = 2
-#: Bytes of commands followed as one.
-PIECE = 64
+#: A burst of commands is followed in so many parts, as they are handed out while it comes.
+FETCH_PARTS = 4
 
 _UNITS = {
     Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
@@ -103,8 +106,8 @@ def timeline(program: Program, memory: Memory) -> Timeline:
     return Timeline(
         spans=tuple(run.spans),
         cycles=run.simulation.now + overhead.PROGRAM_END_CYCLES,
-        read_bytes=run.read_bytes,
-        written_bytes=run.written_bytes,
+        read_bytes=run.weight_bytes + run.fetched + run.loads.read_bytes,
+        written_bytes=run.stores.written_bytes,
     )
 
 
@@ -119,9 +122,14 @@ class _Run:
     def __init__(self, program: Program, memory: Memory):
         self.arch: ArchParams = program.arch
         self.memory = memory
-        port_bytes = memory.port_bytes * (1 - memory.stalls)
-        apart = {"store"} if memory.is_duplex_for(self.arch) else set()
-        self.simulation = Simulation(memory.bytes_per_cycle, port_bytes, apart)
+        self.rows_taken = 0.0
+        self.simulation = Simulation(
+            Bandwidth(
+                memory.bytes_per_cycle, memory.port_bytes * (1 - memory.stalls),
+                duplex=memory.duplex, row_bytes=self.arch.row_bytes,
+                busy=lambda: self.rows_taken,
+            )
+        )  # fmt: skip
         self.commands = [
             (c.opcode, _complete(c.opcode, c.fields))
             for c in program.commands
@@ -129,21 +137,30 @@ class _Run:
         ]
         self.queues: dict[str, list[dict[str, Any]]] = {u: [] for u in _UNITS.values()}
         self.total = {u: sum(_UNITS[o] == u for o, _ in self.commands) for u in _UNITS.values()}
-        self.fetched = self.dispatched = self.begun = 0
+        self.asked = self.fetched = self.dispatched = self.begun = 0
         self.counts = _Counts()
-        execs = [f for o, f in self.commands if o == Opcode.EXEC]
-        self.spans = [self.span(f) for f in execs]
-        self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
-        self.written_bytes = 0
-        self.read_bytes = sum(
+        self.weight_bytes = sum(
             f["beats"] * ArchParams.BUS_BYTES
             for o, f in self.commands
             if o == Opcode.WEIGHTS and not f["parked"]
         )
+        execs = [f for o, f in self.commands if o == Opcode.EXEC]
+        self.spans = [self.span(f) for f in execs]
+        self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
+        latency = memory.latency_cycles
+        self.port = ReadPort(self.simulation, "weights", self.arch, latency)
         self.weights = WeightStream(
-            self.simulation, self.arch, memory.latency_cycles, self.groups,
-            due=self.due("weights"), take=lambda: self.queues["weights"].pop(0),
+            self.simulation, self.arch, self.port, self.groups,
+            due=self.due("weights"), take=self.taker("weights"),
             execs_done=lambda: self.counts.execs,
+        )  # fmt: skip
+        self.loads = Loads(
+            self.simulation, self.arch, latency, due=self.due("load"), take=self.taker("load"),
+            done=lambda: self.count("loads"),
+        )  # fmt: skip
+        self.stores = Stores(
+            self.simulation, self.arch, memory.write_latency_cycles, due=self.due("store"),
+            take=self.taker("store"), done=lambda: self.count("stores"), feed=self.weights.feed,
         )  # fmt: skip
 
     @property
@@ -151,8 +168,18 @@ class _Run:
         return self.simulation.now
 
     def processes(self) -> Iterator[Process]:
-        yield from (self.fetch(), self.dispatch(), self.exec(), self.load(), self.store())
+        yield from (self.fetch(), self.dispatch(), self.exec())
         yield from self.weights.processes(self.total["weights"])
+        yield self.loads.process(self.total["load"])
+        yield self.stores.process(self.total["store"])
+
+    def count(self, unit: str) -> None:
+        """Another command of ``unit`` has completed."""
+        setattr(self.counts, unit, getattr(self.counts, unit) + 1)
+
+    def taker(self, unit: str) -> Callable[[], dict[str, Any]]:
+        """Takes the next command out of the unit's queue."""
+        return lambda: self.queues[unit].pop(0)
 
     def span(self, fields: dict[str, Any]) -> Span:
         time = step_time(fields, self.arch)
@@ -181,15 +208,18 @@ class _Run:
     # Commands.
 
     def fetch(self) -> Process:
-        yield Delay(self.memory.latency_cycles + overhead.PROGRAM_START_CYCLES)
+        yield Delay(overhead.PROGRAM_START_CYCLES)
         size = sum(command_bytes(opcode) for opcode, _ in self.commands)
-        while self.fetched < size:
-            yield Wait(lambda: self.fetched < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
+        while self.asked < size:
+            yield Wait(lambda: self.asked < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
             yield Wait(self.wants_commands)
-            for _ in range(FETCH_BYTES // PIECE):
-                yield Transfer("weights", PIECE)
-                self.fetched += PIECE
-            self.read_bytes += FETCH_BYTES
+            self.port.ask(Piece(FETCH_BYTES), self.fetched_more, FETCH_PARTS)
+            self.asked += FETCH_BYTES
+            yield Delay(overhead.BURST_CYCLES)
+
+    def fetched_more(self) -> None:
+        """A part of a burst of commands has come."""
+        self.fetched += FETCH_BYTES // FETCH_PARTS
 
     def wants_commands(self) -> bool:
         """No EXEC waits for data, and not many wait for their turn."""
@@ -226,50 +256,7 @@ class _Run:
 
         return ready
 
-    def resume(self, until: Callable[[], bool]) -> Process:
-        """Wait, and if it took any time, for the first beat of what is then asked for."""
-        before = self.now
-        yield Wait(until)
-        if self.now > before or before == 0:
-            yield Delay(self.memory.latency_cycles)
-
     # Units.
-
-    def load(self) -> Process:
-        for _ in range(self.total["load"]):
-            yield from self.resume(self.due("load"))
-            size = _bytes(self.queues["load"].pop(0), self.arch)
-            yield Transfer("load", size)
-            self.read_bytes += size
-            yield Delay(overhead.LOAD_TAIL_CYCLES)
-            self.counts.loads += 1
-
-    def store(self) -> Process:
-        for number in range(self.total["store"]):
-            before = self.now
-            yield Wait(self.due("store"))
-            fields = self.queues["store"].pop(0)
-            size = _bytes(fields, self.arch)
-            waited = self.now > before
-            yield Delay(overhead.STORE_HEAD_CYCLES if waited else overhead.STORE_NEXT_CYCLES)
-            if fields["weights"]:
-                yield Wait(self.stored(number))
-                yield from self.weights.feed(size)
-                self.counts.stores += 1
-                continue
-            yield Transfer("store", size)
-            self.written_bytes += size
-            self.simulation.start(self.response(number))
-
-    def response(self, number: int) -> Process:
-        """A STORE's last response, while the next one's beats follow its own."""
-        yield Delay(self.memory.write_latency_cycles)
-        yield Wait(self.stored(number))
-        self.counts.stores += 1
-
-    def stored(self, number: int) -> Callable[[], bool]:
-        """True when the STOREs before ``number`` are done."""
-        return lambda: self.counts.stores == number
 
     def exec(self) -> Process:
         """The array's reader: step after step, up to one ahead of what is behind it."""
@@ -316,6 +303,11 @@ class _Run:
             yield from self.window(span, groups)
         yield Wait(lambda: groups[-1].done and self.counts.execs >= index)
         span.before = self.spans[index - 1].end if index else 0.0
+        # What the array has made ahead leaves its queue only then.
+        drained = span.before + overhead.STEP_NEXT_CYCLES + len(groups) * span.time.drain
+        yield Delay(
+            drained - timing.pe_array_latency(self.arch.lanes, self.arch.pe_mode) - self.now
+        )
         yield Delay(span.ending)
         span.end = self.now
         self.counts.execs += 1
@@ -386,7 +378,3 @@ def _complete(opcode: Opcode, fields: Any) -> dict[str, Any]:
     """``fields`` with those left out as zeros."""
     fmt = FORMATS[opcode]
     return fmt.unpack(fmt.pack(fields))
-
-
-def _bytes(fields: dict[str, Any], arch: ArchParams) -> int:
-    return int(fields["groups"] * fields["rows"] * arch.row_bytes)

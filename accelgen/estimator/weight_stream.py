@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, overhead
 from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
+from accelgen.estimator.ports import Piece, ReadPort
 
 __all__ = ["Group", "WeightStream"]
 
@@ -52,7 +53,7 @@ class WeightStream:
         self,
         simulation: Simulation,
         arch: ArchParams,
-        latency_cycles: int,
+        port: ReadPort,
         groups: Sequence[Sequence[Group]],
         due: Callable[[], bool],
         take: Callable[[], dict[str, Any]],
@@ -60,23 +61,22 @@ class WeightStream:
     ):
         self.simulation = simulation
         self.arch = arch
-        self.latency_cycles = latency_cycles
+        self.port = port
         self.groups = groups
         self.due, self.take, self.execs_done = due, take, execs_done
-        self.room = arch.outstanding * arch.burst_beats * arch.BUS_BYTES
+        self.burst = arch.burst_beats * arch.BUS_BYTES
+        self.room = arch.outstanding * self.burst
         # What is asked for and what is waited for must have room together, or neither would move.
         self.piece = min(PIECE, self.room // 2)
         self.accepted: deque[dict[str, Any]] = deque()
-        self.flying: deque[tuple[float, int]] = deque()
         self.issued = self.received = self.consumed = 0
         self.fed = self.eaten = 0
-        self.finished = False
         self.flow: deque[Group] = deque()
         self.held: deque[Group] = deque()
 
     def processes(self, commands: int) -> Iterator[Process]:
         """For a program of so many WEIGHTS."""
-        yield from (self._request(commands), self._receive(), self._route(commands))
+        yield from (self._request(commands), self._route(commands))
 
     def _request(self, commands: int) -> Process:
         """Ask for what has a place in the queue of beats, command after command."""
@@ -92,18 +92,12 @@ class WeightStream:
             for piece in self._pieces(size):
                 yield Wait(self._has_room(room - piece))
                 self.issued += piece
-                self.flying.append((self.simulation.now + self.latency_cycles, piece))
-        self.finished = True
+                bursts = -(-piece // self.burst)
+                self.port.ask(Piece(piece, bursts), partial(self._came, piece))
+                yield Delay(overhead.BURST_CYCLES * bursts)
 
-    def _receive(self) -> Process:
-        while True:
-            yield Wait(lambda: bool(self.flying) or self.finished)
-            if not self.flying:
-                return
-            when, piece = self.flying.popleft()
-            yield Delay(when - self.simulation.now)
-            yield Transfer("weights", piece)
-            self.received += piece
+    def _came(self, piece: int) -> None:
+        self.received += piece
 
     def _route(self, commands: int) -> Process:
         """Beats to their places; each section waits until its place has room."""
@@ -166,13 +160,16 @@ class WeightStream:
             while size > 0:
                 yield Wait(lambda: self.fed > self.eaten)
                 piece = min(size, self.fed - self.eaten, LONG_PIECE)
-                yield Delay(piece / ArchParams.BUS_BYTES)
+                yield Transfer("parked", piece)
                 self.eaten += piece
                 size -= piece
             return
         for piece in self._pieces(size):
+            before = self.simulation.now
             yield Wait(self._holds(piece))
-            yield Delay(piece / ArchParams.BUS_BYTES)
+            # What it waited for it took as it came, but for the last beat.
+            waited = self.simulation.now - before
+            yield Delay(max(1.0, piece / ArchParams.BUS_BYTES - waited))
             self.consumed += piece
 
     def _has_room(self, spare: int) -> Callable[[], bool]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accelgen.estimator.bandwidth import Bandwidth
 from accelgen.estimator.events import Delay, Simulation, Transfer, Wait
 
 
@@ -16,14 +17,14 @@ def transfers(simulation, ends, *parts):
 
 
 def test_one_port_moves_at_its_width():
-    simulation, ends = Simulation(64, 16), {}
+    simulation, ends = Simulation(Bandwidth(64, 16)), {}
 
     assert simulation.run(*transfers(simulation, ends, ("a", 1600)))
     assert ends == {"a": pytest.approx(100)}
 
 
 def test_two_ports_share_the_memory_and_the_survivor_gets_the_rest():
-    simulation, ends = Simulation(12, 16), {}
+    simulation, ends = Simulation(Bandwidth(12, 16)), {}
 
     simulation.run(*transfers(simulation, ends, ("a", 600), ("b", 1200)))
 
@@ -31,15 +32,15 @@ def test_two_ports_share_the_memory_and_the_survivor_gets_the_rest():
 
 
 def test_a_port_apart_takes_nothing_from_the_others():
-    simulation, ends = Simulation(12, 16, {"c"}), {}
+    simulation, ends = Simulation(Bandwidth(12, 16, duplex=True)), {}
 
-    simulation.run(*transfers(simulation, ends, ("a", 600), ("b", 600), ("c", 1200)))
+    simulation.run(*transfers(simulation, ends, ("a", 600), ("b", 600), ("store", 1200)))
 
-    assert ends == {p: pytest.approx(100) for p in "abc"}
+    assert ends == {p: pytest.approx(100) for p in ("a", "b", "store")}
 
 
 def test_what_a_full_port_leaves_goes_to_the_other():
-    simulation, ends = Simulation(24, 16), {}
+    simulation, ends = Simulation(Bandwidth(24, 16)), {}
 
     def narrow():
         # Two transfers on one port: together they get its share.
@@ -53,7 +54,7 @@ def test_what_a_full_port_leaves_goes_to_the_other():
 
 
 def test_waits_end_at_the_event_and_delays_add_up():
-    simulation, seen = Simulation(16, 16), []
+    simulation, seen = Simulation(Bandwidth(16, 16)), []
 
     def first():
         yield Delay(5)
@@ -70,7 +71,7 @@ def test_waits_end_at_the_event_and_delays_add_up():
 
 
 def test_a_wait_that_never_ends_is_reported():
-    simulation = Simulation(16, 16)
+    simulation = Simulation(Bandwidth(16, 16))
 
     def stuck():
         yield Wait(lambda: False)
