@@ -2,11 +2,12 @@
 
 import pytest
 
-from accelgen import pipeline
+from accelgen import compile, target
 from accelgen.estimator.bandwidth import Bandwidth
 from accelgen.estimator.timeline import timeline
+from accelgen.flow.runs import ddr_settings
 from accelgen.golden.arith import quantize_array
-from accelgen.samples import random_samples
+from accelgen.inputs.samples import random_samples
 from accelgen.simulation.verilated import VerilatedSimulator
 
 
@@ -30,8 +31,8 @@ def test_what_stores_cannot_take_is_the_others():
 @pytest.mark.slow
 def test_a_network_whose_parked_weights_wait_for_loads():
     """MobileNetV2@32 on ``small``: 321,243 cycles simulated; 304,153 without the row port."""
-    hardware = pipeline.target(preset="small")
-    compiled = pipeline.compile_model("zoo:mobilenet_v2@32", arch=hardware.arch)
+    hardware = target(preset="small")
+    compiled = compile("zoo:mobilenet_v2@32", hardware, fc_on="pl")
     program, graph = compiled.program, compiled.model.graph
     kind = graph.tensors[graph.input]
     x = quantize_array(random_samples(kind.shape, 0)[:1], kind.quantization)[0]
@@ -39,7 +40,7 @@ def test_a_network_whose_parked_weights_wait_for_loads():
     run = simulator.run(
         program,
         {program.input.tensor: x.reshape(program.input.shape)},
-        settings=pipeline.ddr_settings(hardware.memory),
+        settings=ddr_settings(hardware.memory),
     )
 
     line = timeline(program, hardware.memory)

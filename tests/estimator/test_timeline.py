@@ -24,7 +24,7 @@ def graph():
     return net.graph(net.depthwise(y))
 
 
-@pytest.mark.parametrize("outstanding", [1, 2, 8])
+@pytest.mark.parametrize("outstanding", [2, 4, 8])
 @pytest.mark.parametrize("stalls", [0.0, 0.7])
 def test_it_ends_however_little_is_in_flight(graph, outstanding, stalls):
     memory = Memory(stalls=stalls)
