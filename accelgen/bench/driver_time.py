@@ -2,7 +2,8 @@
 
 ``python -m accelgen.bench.driver_time MODEL|DIR``.
 
-Runs the package's own files on this machine, with registers that answer at once. Not counted: the
+Runs the package's own files on this machine, with registers that answer at once, and takes the
+processor's time. Not counted: the
 kernels of PS steps (fully connected layers, softmax), which the estimate prices by themselves. In
 the parts that are C the time is mostly the input's way (quantize, layout, copy).
 """
@@ -10,7 +11,6 @@ the parts that are C the time is mostly the input's way (quantize, layout, copy)
 from __future__ import annotations
 
 import importlib
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from accelgen.bench.null_board import NullBoard
 from accelgen.boards import load_board
 from accelgen.deploy.manifest_file import read_manifest
 from accelgen.ends import guarded
@@ -30,7 +31,7 @@ from accelgen.flow.hardware import target
 from accelgen.flow.packages import build, copy_to_run, open_package
 from accelgen.scratch import scratch_directory
 
-__all__ = ["DriverTime", "NullBoard", "driver_time", "main"]
+__all__ = ["DriverTime", "driver_time", "main"]
 
 ROUNDS = 200
 
@@ -59,44 +60,6 @@ class DriverTime:
     def share(self) -> float:
         """Of the PL's frame."""
         return self.own_us / self.pl_us
-
-
-class NullBoard:
-    """Registers of an accelerator that is done when it is started; coherent memory."""
-
-    address = 0
-
-    def __init__(self, manifest: dict[str, Any]):
-        offsets, bits = manifest["registers"], manifest["status_bits"]
-        self._fixed = {offsets["id"]: manifest["id"], offsets["config"]: manifest["config_crc"]}
-        self._status, self._control = offsets["status"], offsets["control"]
-        self._done = 1 << bits["done"]
-        self._value = 0
-
-    def read(self, offset: int) -> int:
-        """A register."""
-        return self._value if offset == self._status else self._fixed.get(offset, 0)
-
-    def write(self, offset: int, value: int) -> None:
-        """A start ends at once."""
-        if offset == self._status:
-            self._value &= ~value
-        elif offset == self._control and value & 1:
-            self._value = self._done
-
-    def memory(self, size: int) -> NullBoard:
-        """Itself."""
-        self.array = np.zeros(size, np.uint8)
-        return self
-
-    def flush(self, offset: int, size: int) -> None:
-        """Nothing: the PS model prices cache maintenance."""
-
-    def invalidate(self, offset: int, size: int) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 def driver_time(where: Path, pl_us: float, rounds: int = ROUNDS) -> DriverTime:
@@ -132,13 +95,14 @@ def driver_time(where: Path, pl_us: float, rounds: int = ROUNDS) -> DriverTime:
 
 
 def _least(work: Callable[[], object], rounds: int) -> float:
-    """Microseconds; the median of the least tenth, since other programs run on the machine too."""
+    """Microseconds of this thread's processor time, the least of all rounds: other programs take
+    the processor away, which is not counted, and spoil caches and clocks, which only adds."""
     spent = []
     for _ in range(rounds):
-        begin = time.perf_counter()
+        begin = time.thread_time_ns()
         work()
-        spent.append(time.perf_counter() - begin)
-    return 1e6 * statistics.median(sorted(spent)[: max(1, rounds // 10)])
+        spent.append(time.thread_time_ns() - begin)
+    return 1e-3 * min(spent)
 
 
 def main(

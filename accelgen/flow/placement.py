@@ -25,7 +25,7 @@ def place(
 ) -> Compiled:  # fmt: skip
     """The faster of both places, by the estimate.
 
-    The PS must be done before the PL wants its next frame, and frames come at least 1 % sooner.
+    They go to the PS if frames come at least 1 % sooner then: also where it is the PS that binds.
     """
     on_pl = scheduled(loaded, int8, hardware, offload=Offload(se=se), ddr=ddr)
     if tail_nodes(int8.graph, fc=True) == tail_nodes(int8.graph, fc=False):
@@ -37,7 +37,7 @@ def place(
         return on_pl
     there, here = estimated(on_ps), estimated(on_pl)
     rates = f"estimated {there.fps:,.1f} frames per second there, {here.fps:,.1f} on the PL"
-    if there.ps.hidden and there.fps > LEAST_GAIN * here.fps:
+    if there.fps > LEAST_GAIN * here.fps:
         reason = f"the last fully connected layers go to the PS: {rates} (--fc-on)"
         return replace(on_ps, reason=reason, numbers=there)
     return replace(on_pl, numbers=here)

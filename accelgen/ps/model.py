@@ -15,6 +15,8 @@ from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale, QTable, Softm
 from accelgen.ps.loops import read_costs
 
 __all__ = [
+    "DRIVER_INSTRUCTIONS",
+    "TURN_INSTRUCTIONS",
     "PsModel",
     "Work",
     "from_feature_memory",
@@ -27,9 +29,12 @@ __all__ = [
     "to_feature_memory",
 ]  # fmt: skip
 
-#: The Python driver on a Cortex-A53: 84,000 instructions per frame of run_many, 27,000 of them
-#: between two frames (counted by callgrind on x86-64, docs/ps.md), two cycles each at 1.2 GHz.
-DRIVER_US, TURN_US = 140.0, 45.0
+#: Of the driver per frame of run_many, and of its part between two frames, the library's alone:
+#: counted on x86-64 (``python -m accelgen.bench.driver_count``), two cycles each here at 1.2 GHz.
+DRIVER_INSTRUCTIONS, TURN_INSTRUCTIONS = 80_000, 60
+_US_PER_INSTRUCTION = 2 / 1200
+#: Between two frames one register is read and four are written.
+TURN_ACCESSES, _ACCESS_US = 5, 0.2
 
 
 def _parameter(value: float, source: str) -> float:
@@ -63,12 +68,14 @@ class PsModel:
         10, "no figure is published: from the interrupt line to a waiting Linux thread, assumed"
     )
     driver_us: float = _parameter(
-        DRIVER_US,
-        "what the Python driver does per frame beside the kernels: instructions counted on a host "
+        round(DRIVER_INSTRUCTIONS * _US_PER_INSTRUCTION, 1),
+        "what the driver in Python does per frame beside kernels: instructions counted on a host "
         "(docs/ps.md), two cycles each assumed on this core",
     )
     turn_us: float = _parameter(
-        TURN_US, "as driver_us: its part between two frames, from the status to the next start"
+        round(TURN_INSTRUCTIONS * _US_PER_INSTRUCTION + TURN_ACCESSES * _ACCESS_US, 1),
+        "from the status to the next start: instructions as driver_us, and 5 accesses of registers "
+        "through the PS's port and a SmartConnect, 0.2 us each assumed",
     )
     cache_us_per_byte: float = _parameter(
         11 / 80e3, "design.md 6: cleaning (or invalidating) 80 kB of cache takes 11 us"

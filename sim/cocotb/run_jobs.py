@@ -15,7 +15,7 @@ import cocotb
 from cocotb.task import bridge, resume
 from host import Bus, BusError, Host, remove
 
-from accelgen.arch.registers import CAUSES, LOG_BASE, LOG_WORDS, MASTER_BIT, MASTERS
+from accelgen.arch.registers import CAUSES, CONTROL, LOG_BASE, LOG_WORDS, MASTER_BIT, MASTERS
 from accelgen.deploy.driver import DriverError, Registers
 from accelgen.deploy.manifest import register_manifest
 
@@ -105,7 +105,9 @@ class _Job:
         if self.job["waves"]:
             first, _ = self.job["waves"]
             resume(self.host.write_waves)(resume(self.host.now)() + START_CYCLES + first)
-        driver.start(self.job["program_offset"], self.job["program_bytes"], interrupt=True)
+        for name in ("program_offset", "program_bytes"):
+            driver.write(name, self.job[name])
+        driver.write("control", 1 << CONTROL["start"] | 1 << CONTROL["irq_enable"])
         freeze_at = self.job["disturbance"]["freeze_at"]
         if freeze_at is not None:
             cycles = self.job["disturbance"]["freeze_cycles"]

@@ -144,20 +144,24 @@ static int is_right(const accelgen *a, const frames *all, uint64_t i)
 
 static void run_all(accelgen *a, fake *f, const frames *all)
 {
+    CHECK(accelgen_turn(a, 0, 1) == ACCELGEN_EARGUMENT);
     CHECK(accelgen_put(a, floats_of(all, 0), accelgen_facts(a)->planes, 0) == ACCELGEN_OK);
+    expect(f, all, 0);
+    CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
     for (uint64_t i = 0; i < all->count; i++) {
         const int place = (int)(i & 1);
-        expect(f, all, i);
-        CHECK(accelgen_start(a, place) == ACCELGEN_OK);
         CHECK(accelgen_collect(a, place) == ACCELGEN_EARGUMENT);
         if (i > 0) {
             CHECK(accelgen_collect(a, !place) == ACCELGEN_OK);
             CHECK(is_right(a, all, i - 1));
         }
-        if (i + 1 < all->count)
-            CHECK(accelgen_put(a, floats_of(all, i + 1), accelgen_facts(a)->planes, !place) == 0);
-        CHECK(accelgen_wait(a, 1000) == ACCELGEN_OK);
+        if (i + 1 == all->count)
+            break;
+        CHECK(accelgen_put(a, floats_of(all, i + 1), accelgen_facts(a)->planes, !place) == 0);
+        CHECK(accelgen_turn(a, !place, 1000) == ACCELGEN_OK);
+        expect(f, all, i + 1);
     }
+    CHECK(accelgen_wait(a, 1000) == ACCELGEN_OK);
     CHECK(accelgen_collect(a, (int)((all->count - 1) & 1)) == ACCELGEN_OK);
     CHECK(is_right(a, all, all->count - 1));
     CHECK(f->wrong_inputs == 0);
@@ -183,11 +187,17 @@ static void faults(accelgen *a, fake *f, const frames *all)
         CHECK(strstr(accelgen_error(), "at address 0xc000 (master: load") != NULL);
         CHECK(accelgen_run(a, x, planes) == ACCELGEN_EFAULT);
         check_recovered(a, f, all);
+        CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
+        f->fault = cause;
+        CHECK(accelgen_turn(a, 1, 1000) == ACCELGEN_EFAULT);
+        CHECK(!(*at(f, ACCELGEN_REG_STATUS) & ACCELGEN_STATUS_BUSY));
+        check_recovered(a, f, all);
     }
     f->looks = NEVER;
     CHECK(accelgen_start(a, 1) == ACCELGEN_OK);
     CHECK(accelgen_start(a, 0) == ACCELGEN_EBUSY);
     CHECK(accelgen_wait(a, 5) == ACCELGEN_ETIME);
+    CHECK(accelgen_turn(a, 0, 5) == ACCELGEN_ETIME);
     f->looks = LOOKS;
     check_recovered(a, f, all);
     CHECK(accelgen_wait(a, 5) == ACCELGEN_EARGUMENT);

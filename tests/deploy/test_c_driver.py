@@ -129,16 +129,16 @@ CLOSE = c.CFUNCTYPE(None, c.c_void_p)
 
 class Board(c.Structure):
     _fields_ = [
-        ("self", c.c_void_p), ("read", READ), ("write", WRITE), ("wait", WAIT), ("flush", RANGE),
-        ("invalidate", RANGE), ("close", CLOSE), ("memory", c.c_void_p), ("address", c.c_uint64),
-        ("bytes", c.c_size_t),
+        ("self", c.c_void_p), ("read", READ), ("write", WRITE), ("window", c.c_void_p),
+        ("wait", WAIT), ("flush", RANGE), ("invalidate", RANGE), ("close", CLOSE),
+        ("memory", c.c_void_p), ("address", c.c_uint64), ("bytes", c.c_size_t),
     ]
 
 registers = pynq.Overlay("accelgen.bit").accelgen_0.mmio.array
 memory = pynq.allocate(1 << 24, np.uint8)
 board = Board(
     None, READ(lambda _, o: registers[o // 4]),
-    WRITE(lambda _, o, v: registers.__setitem__(o // 4, v)), c.cast(None, WAIT),
+    WRITE(lambda _, o, v: registers.__setitem__(o // 4, v)), None, c.cast(None, WAIT),
     RANGE(lambda _, o, n: memory[o:o + n].flush()),
     RANGE(lambda _, o, n: memory[o:o + n].invalidate()), c.cast(None, CLOSE), memory.ctypes.data,
     memory.device_address, memory.size)
@@ -156,8 +156,10 @@ def is_right():
     return got.tobytes() == want.tobytes()
 for place in (0, 1):
     check(library.accelgen_put(a, c.c_void_p(x.ctypes.data), 1, place))
-    check(library.accelgen_start(a, place))
-    check(library.accelgen_wait(a, 60000))
+check(library.accelgen_start(a, 0))
+check(library.accelgen_turn(a, 1, 60000))
+check(library.accelgen_wait(a, 60000))
+for place in (0, 1):
     check(library.accelgen_collect(a, place))
     assert is_right()
 check(library.accelgen_start(a, 1))

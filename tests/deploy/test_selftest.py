@@ -32,7 +32,7 @@ class StandIn:
         self.manifest["model_outputs"] = [{"name": v.name} for v in graph.model_outputs()]
         self.array = np.zeros(self.program.image_bytes, np.uint8)
         self.data, self.values, self.loads = data, {}, 0
-        self.registers = self.memory = self
+        self.registers = self.turns = self.memory = self
 
     def check(self):
         pass

@@ -74,6 +74,18 @@ def test_masters_go_straight_to_memory_where_nothing_is_to_be_converted(package,
     ]
 
 
+@pytest.mark.parametrize("board", board_names())
+def test_the_interrupt_is_the_processors_first_and_alone(package, board):
+    """As PYNQ wants it of a design with one interrupt; no controller between."""
+    lines = run_script(package(board), board).lines
+
+    line = "ps/IRQ_F2P" if board == "pynq-z2" else "ps/pl_ps_irq0"
+    assert [x for x in lines if "irq" in x.lower() and x.startswith("connect")] == [
+        f"connect accelgen_0/irq {line}"
+    ]
+    assert not [x for x in lines if "axi_intc" in x]
+
+
 def test_a_narrow_port_gets_a_converter(package):
     lines = run_script(package("pynq-z2"), "pynq-z2").lines
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from accelgen.arch.registers import CAUSES, CONTROL, LOG_BASE, STATUS, offset_of
 from accelgen.golden import interpret
+from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.schedule import pack_tensor, unpack_tensor
 
-__all__ = ["FakeBoard", "FakeMemory"]
+__all__ = ["FakeBoard", "FakeMemory", "expected"]
 
 BUSY, DONE, ERROR, ABORTED = (1 << STATUS[n] for n in ("busy", "done", "error", "aborted"))
 
@@ -119,3 +120,12 @@ class FakeBoard:
             data = pack_tensor(tensors[output.tensor][0], output, program.arch)
             memory.dram[output.offset : output.offset + len(data)] = data
         self.frames.append(place)
+
+
+def expected(digits, x):
+    """The model's outputs of one NCHW picture, int8 and float."""
+    graph = digits[0].graph
+    q = quantize_array(x.transpose(1, 2, 0), graph.tensors[graph.input].quantization)
+    values = interpret(graph, q[None])
+    (name,) = graph.outputs
+    return name, values[name], dequantize_array(values[name], graph.tensors[name].quantization)

@@ -126,8 +126,8 @@ class Selftest:
             memory.array[offset : offset + len(data)] = data
             memory.flush(offset, len(data))
         try:
-            accelerator.registers.start(0, len(program))
-            accelerator.registers.wait(10.0)
+            accelerator.turns.start(0, len(program))
+            accelerator.turns.wait(10.0)
             memory.invalidate(target, size)
             wrong = np.flatnonzero(memory.array[target : target + size] != pattern)
             if wrong.size:

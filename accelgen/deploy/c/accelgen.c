@@ -16,6 +16,7 @@ struct accelgen {
     accelgen_board board;
     agps_frame *frame;
     const agps_facts *facts;
+    agps_registers registers;
     char where[NAME_BYTES];
     int running; /* place, or -1 */
 };
@@ -94,7 +95,8 @@ static int abort_frame(const accelgen *a)
         if (now_ms() > end)
             return fail(
                 ACCELGEN_EHARDWARE,
-                "still busy after an abort: the AXI ports do not answer; load the bitstream again");
+                "the memory does not answer (the accelerator is busy after an abort): reset the PL, "
+                "or load the bitstream again");
         nap();
     }
     set(a, ACCELGEN_REG_STATUS, CLEARED);
@@ -217,6 +219,13 @@ int accelgen_open(accelgen **opened, const accelgen_board *board, const char *wh
         return fail(ACCELGEN_ESYSTEM, "out of memory, or a name that is too long");
     }
     a->board = *board;
+    a->registers = (agps_registers){
+        .status = ACCELGEN_REG_STATUS, .control = ACCELGEN_REG_CONTROL,
+        .program_offset = ACCELGEN_REG_PROGRAM_OFFSET,
+        .program_bytes = ACCELGEN_REG_PROGRAM_BYTES, .busy = ACCELGEN_STATUS_BUSY,
+        .done = ACCELGEN_STATUS_DONE, .faults = FAULTS, .start = ACCELGEN_CONTROL_START,
+        .irq_enable = ACCELGEN_CONTROL_IRQ_ENABLE, .window = board->window, .self = board->self,
+        .read = board->read, .write = board->write, .wait = board->wait, .waiter = board->self};
     a->running = -1;
     strcpy(a->where, where);
     int status = open_frame(a);
@@ -271,43 +280,56 @@ int accelgen_put_int8(accelgen *a, const int8_t *x, int place)
     return hand_over(a, agps_frame_input_int8(a->frame, x, place), place);
 }
 
-int accelgen_start(accelgen *a, int place)
+static int is_place(int place)
 {
     if (place != 0 && place != 1)
         return fail(ACCELGEN_EARGUMENT, "place is 0 or 1, not %d", place);
-    const uint32_t status = get(a, ACCELGEN_REG_STATUS);
-    if (status & ACCELGEN_STATUS_BUSY)
-        return fail(ACCELGEN_EBUSY, "the accelerator is busy: wait for its frame, or recover");
-    if (status & FAULTS)
-        return fault(a);
-    set(a, ACCELGEN_REG_PROGRAM_OFFSET, (uint32_t)a->facts->program[place].offset);
-    set(a, ACCELGEN_REG_PROGRAM_BYTES, (uint32_t)a->facts->program[place].bytes);
-    const uint32_t irq = a->board.wait != NULL ? ACCELGEN_CONTROL_IRQ_ENABLE : 0;
-    set(a, ACCELGEN_REG_CONTROL, ACCELGEN_CONTROL_START | irq);
-    a->running = place;
     return ACCELGEN_OK;
+}
+
+/* Of a call of the library that starts a program, waits for one, or both. */
+static int told(accelgen *a, int status, int running, int milliseconds)
+{
+    switch (status) {
+    case AGPS_OK:
+        a->running = running;
+        return ACCELGEN_OK;
+    case AGPS_EBUSY:
+        return fail(ACCELGEN_EBUSY, "the accelerator is busy: wait for its frame, or recover");
+    case AGPS_ETIME:
+        return fail(ACCELGEN_ETIME, "not done after %d ms; recover ends it", milliseconds);
+    default:
+        return fault(a);
+    }
+}
+
+int accelgen_start(accelgen *a, int place)
+{
+    if (is_place(place) != ACCELGEN_OK)
+        return ACCELGEN_EARGUMENT;
+    const agps_span *program = &a->facts->program[place];
+    return told(
+        a, agps_start(&a->registers, (uint32_t)program->offset, (uint32_t)program->bytes), place,
+        0);
 }
 
 int accelgen_wait(accelgen *a, int milliseconds)
 {
     if (a->running < 0)
         return fail(ACCELGEN_EARGUMENT, "no frame was started");
-    const int64_t end = now_ms() + milliseconds;
-    if (a->board.wait != NULL)
-        a->board.wait(a->board.self, milliseconds);
-    for (;;) {
-        const uint32_t status = get(a, ACCELGEN_REG_STATUS);
-        if (status & FAULTS)
-            return fault(a);
-        if (status & ACCELGEN_STATUS_DONE)
-            break;
-        if (now_ms() > end)
-            return fail(ACCELGEN_ETIME, "not done after %d ms", milliseconds);
-        nap();
-    }
-    set(a, ACCELGEN_REG_STATUS, CLEARED);
-    a->running = -1;
-    return ACCELGEN_OK;
+    return told(a, agps_wait(&a->registers, milliseconds), -1, milliseconds);
+}
+
+int accelgen_turn(accelgen *a, int place, int milliseconds)
+{
+    if (is_place(place) != ACCELGEN_OK)
+        return ACCELGEN_EARGUMENT;
+    if (a->running < 0)
+        return fail(ACCELGEN_EARGUMENT, "no frame was started");
+    const agps_span *program = &a->facts->program[place];
+    const int status = agps_turn(
+        &a->registers, (uint32_t)program->offset, (uint32_t)program->bytes, milliseconds);
+    return told(a, status, place, milliseconds);
 }
 
 int accelgen_collect(accelgen *a, int place)

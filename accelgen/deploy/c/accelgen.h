@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "accelgen_ps.h"
+#include "accelgen_turn.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,7 +38,9 @@ typedef struct {
     void *self;
     uint32_t (*read)(void *self, uint32_t offset); /* registers */
     void (*write)(void *self, uint32_t offset, uint32_t value);
-    /* Until the interrupt or the time is over, whichever is sooner. NULL: the status is polled. */
+    /* The registers' memory, where they are memory of this process; NULL: by read and write. */
+    volatile uint32_t *window;
+    /* Until the interrupt or the time is over, or sooner. NULL: the status is polled. */
     void (*wait)(void *self, int milliseconds);
     /* Cleans, or drops, the cache's copy of a part of the image. */
     void (*flush)(void *self, size_t offset, size_t bytes);
@@ -63,6 +66,8 @@ int accelgen_put_int8(accelgen *a, const int8_t *x, int place);
 /* Starts the frame of `place`. */
 int accelgen_start(accelgen *a, int place);
 int accelgen_wait(accelgen *a, int milliseconds);
+/* accelgen_wait, then accelgen_start of `place`, with nothing between them. */
+int accelgen_turn(accelgen *a, int place, int milliseconds);
 /* What the accelerator left at `place`, through the last steps; then accelgen_output. */
 int accelgen_collect(accelgen *a, int place);
 const agps_output *accelgen_output(const accelgen *a, size_t index);

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,17 +30,9 @@ static void set(void *self, uint32_t offset, uint32_t value)
     ((linux_board *)self)->registers[offset / 4] = value;
 }
 
-/* UIO counts interrupts; one is let through by writing 1. */
 static void wait_irq(void *self, int milliseconds)
 {
-    const linux_board *board = self;
-    const uint32_t enable = 1;
-    uint32_t count;
-    struct pollfd fd = {.fd = board->uio, .events = POLLIN};
-    if (write(board->uio, &enable, sizeof enable) != sizeof enable)
-        return;
-    if (poll(&fd, 1, milliseconds) == 1 && read(board->uio, &count, sizeof count) < 0)
-        return;
+    agps_wait_uio(&((linux_board *)self)->uio, milliseconds);
 }
 
 static void put_number(int file, size_t value)
@@ -161,7 +152,8 @@ int accelgen_open_linux(accelgen_board *made, const accelgen_devices *devices)
         return ACCELGEN_ESYSTEM;
     }
     *made = (accelgen_board){
-        .self = board, .read = get, .write = set, .wait = devices->uio ? wait_irq : NULL,
+        .self = board, .read = get, .write = set, .window = board->registers,
+        .wait = devices->uio ? wait_irq : NULL,
         .flush = flush, .invalidate = invalidate, .close = close_board, .memory = board->memory,
         .address = number_of(devices->memory, "phys_addr"), .bytes = board->bytes};
     return ACCELGEN_OK;

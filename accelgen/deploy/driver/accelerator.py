@@ -16,6 +16,7 @@ from .helper import Helper
 from .library import Frame, load_library
 from .maps import unpack_map
 from .registers import Registers
+from .turn import Turn
 
 __all__ = ["Accelerator", "open_package"]
 
@@ -33,7 +34,8 @@ class Accelerator:
     Parameters
     ----------
     board : object
-        ``read``, ``write`` and perhaps ``wait_interrupt`` of :class:`Registers`; ``memory(size)``,
+        ``read`` and ``write`` of :class:`Registers`; perhaps ``window``, and ``interrupt_file`` or
+        ``wait_interrupt`` of :class:`Turn`; ``memory(size)``,
         a physically contiguous buffer with ``address`` (a multiple of 4096), ``array`` (uint8, as
         this processor sees it), ``flush(offset, size)`` and ``invalidate(offset, size)``, which
         clean and drop the cache's copy; ``close()``.
@@ -54,11 +56,14 @@ class Accelerator:
         self.board = board
         self.registers = Registers(board, self.manifest)
         library = load_library(self.where / "ps")
+        self.turns = Turn(library, self.registers)
         self.memory = board.memory(self.manifest["image_bytes"])
         self._frame = Frame(
             library, (self.where / "frame.bin").read_bytes(), self.memory.array, threads
         )
         self._shapes = [tuple(o["shape"]) for o in self.manifest["model_outputs"]]
+        size = self.manifest["program_bytes"]
+        self._programs = [(offset, size) for offset in self.manifest["program_offsets"]]
         self._maps = [self._frame.maps(place) for place in (0, 1)]
         self._running: int | None = None
 
@@ -134,13 +139,14 @@ class Accelerator:
                     if ready:
                         helper.finish()
                         self._hand_over(place)
-                    # The accelerator stands still from here to the start: nothing else in between.
-                    if before is not None:
-                        lost = True
+                    lost = before is not None
+                    if before is not None and ready:
+                        self.turn(place)
+                    elif before is not None:
                         self.wait()
-                        lost = False
-                    if ready:
+                    else:
                         self.start(place)
+                    lost = False
                     done, before = before, place if ready else None
                     place = 1 - place
                     # The frame that was at this place is over: its input is not needed any more.
@@ -174,9 +180,7 @@ class Accelerator:
 
     def start(self, place: int) -> None:
         """Start the frame of ``place``. Raises DriverError when one is running, or one failed."""
-        self.registers.start(
-            self.manifest["program_offsets"][place], self.manifest["program_bytes"]
-        )
+        self.turns.start(*self._programs[place])
         self._running = place
 
     def done(self) -> bool:
@@ -189,10 +193,15 @@ class Accelerator:
         Raises DriverError when none was started, when it failed (naming the cause), or when time is
         up; ``recover()`` makes the accelerator usable again.
         """
-        if self._running is None:
-            raise DriverError("no frame was started")
-        self.registers.wait(timeout_seconds)
+        self._check_running()
+        self.turns.wait(timeout_seconds)
         self._running = None
+
+    def turn(self, place: int, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """``wait()`` and ``start(place)``, nothing between them: the accelerator stands still."""
+        self._check_running()
+        self.turns.turn(*self._programs[place], timeout_seconds)
+        self._running = place
 
     def collect(self, place: int) -> dict[str, np.ndarray]:
         """The model's outputs of the frame at ``place``, what the processor has to add included."""
@@ -228,6 +237,10 @@ class Accelerator:
     def step_log(self) -> list[int]:
         """Cycle at which each EXEC of the frame completed (the last 2,048 of them)."""
         return self.registers.step_log()
+
+    def _check_running(self) -> None:
+        if self._running is None:
+            raise DriverError("no frame was started")
 
     # The input's way.
 

@@ -47,6 +47,7 @@ def load_library(sources: Path) -> Any:
     except OSError as error:
         raise DriverError(f"{path} does not load ({error}): make -C {sources} clean all") from error
     pointer, place, index = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
+    word = ctypes.c_uint32
     for name, result, arguments in (
         ("agps_frame_create", ctypes.c_int, [pointer, index, ctypes.c_int, pointer]),
         ("agps_frame_destroy", None, [pointer]),
@@ -57,6 +58,9 @@ def load_library(sources: Path) -> Any:
         ("agps_frame_finish", ctypes.c_int, [pointer, pointer, place]),
         ("agps_frame_output", ctypes.POINTER(_Output), [pointer, index]),
         ("agps_implementation", ctypes.c_char_p, []),
+        ("agps_start", ctypes.c_int, [pointer, word, word]),
+        ("agps_wait", ctypes.c_int, [pointer, ctypes.c_int]),
+        ("agps_turn", ctypes.c_int, [pointer, word, word, ctypes.c_int]),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

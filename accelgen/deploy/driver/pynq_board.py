@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import platform
 from typing import Any
 
 import numpy as np
@@ -11,17 +13,28 @@ import pynq
 
 __all__ = ["PynqBoard"]
 
+#: Number of the PL's first interrupt at the GIC: pl_ps_irq0 of an UltraScale+, IRQ_F2P of a Zynq.
+FIRST_INTERRUPT = 121 if platform.machine() == "aarch64" else 61
+
 
 class PynqBoard:
-    """What :class:`Accelerator` talks to, with ``bitstream`` loaded."""
+    """What :class:`Accelerator` talks to, with ``bitstream`` loaded.
+
+    PYNQ's images have a UIO device (``fabric``) for the first interrupt, the accelerator's in the
+    package's design: the library waits on it. In a design of one's own that joins interrupts by
+    AXI's controller PYNQ's ``Interrupt`` waits, in asyncio's loop. Else the library polls.
+    """
 
     def __init__(self, bitstream: str) -> None:
-        core = pynq.Overlay(bitstream).accelgen_0
+        overlay = pynq.Overlay(bitstream)
+        core = overlay.accelgen_0
         self._registers = core.mmio.array
+        if isinstance(self._registers, np.ndarray):
+            self.window = self._registers.ctypes.data
         self._memory: Any = None
-        # There only in a design that has AXI's interrupt controller, which PYNQ needs.
+        self.interrupt_file = _interrupt_file(overlay)
         self._interrupt: Any = getattr(core, "irq", None)
-        if self._interrupt is not None:
+        if self.interrupt_file is None and self._interrupt is not None:
             self.wait_interrupt = self._wait_interrupt
 
     def read(self, offset: int) -> int:
@@ -38,7 +51,10 @@ class PynqBoard:
         return self._memory
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Give the memory and the interrupt back."""
+        if self.interrupt_file is not None:
+            os.close(self.interrupt_file)
+            self.interrupt_file = None
         if self._memory is not None:
             self._memory.free()
             self._memory = None
@@ -52,6 +68,18 @@ class PynqBoard:
         loop = asyncio.get_event_loop()
         if not loop.is_running():  # a notebook's cell runs inside the loop: it polls
             loop.run_until_complete(wait())
+
+
+def _interrupt_file(overlay: Any) -> int | None:
+    """The UIO device of the accelerator's interrupt, if that is a line of the processor's own."""
+    pin = getattr(overlay, "interrupt_pins", {}).get("accelgen_0/irq")
+    if pin is None or pin["controller"]:
+        return None
+    path = pynq.interrupt.get_uio_irq(FIRST_INTERRUPT + pin["index"])
+    try:
+        return None if path is None else os.open(path, os.O_RDWR)
+    except OSError:  # not ours to open: polling does it too
+        return None
 
 
 class _PynqMemory:

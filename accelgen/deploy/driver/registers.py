@@ -1,4 +1,4 @@
-"""The accelerator's registers: start, status, faults, counters. Nothing here knows of a model."""
+"""The accelerator's registers: status, faults, counters. Nothing here knows of a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import DriverError
 
 __all__ = ["Registers"]
 
-#: Between two looks at the status, where there is no interrupt.
+#: Between two looks at the status after an abort.
 POLL_SECONDS = 20e-6
 
 
@@ -20,8 +20,7 @@ class Registers:
     Parameters
     ----------
     bus : object
-        ``read(offset) -> int`` and ``write(offset, value)``, 32 bits at byte offsets; perhaps
-        ``wait_interrupt(seconds)``, which returns when the interrupt line has risen, or later.
+        ``read(offset) -> int`` and ``write(offset, value)``, 32 bits at byte offsets.
     manifest : mapping
         Contents of ``manifest.json``, or at least what it says of registers.
     """
@@ -33,7 +32,6 @@ class Registers:
         self._control = {name: 1 << bit for name, bit in manifest["control_bits"].items()}
         self._status = {name: 1 << bit for name, bit in manifest["status_bits"].items()}
         self._faults = self._status["error"] | self._status["aborted"]
-        self._wait_interrupt = getattr(bus, "wait_interrupt", None)
 
     def read(self, name: str) -> int:
         """Value of register ``name``."""
@@ -61,25 +59,7 @@ class Registers:
         self.write("base_high", address >> 32)
         self.write("image_bytes", size)
 
-    # One program.
-
-    def start(self, offset: int, size: int, interrupt: bool | None = None) -> None:
-        """Start the program of ``size`` bytes at ``offset`` in the image.
-
-        ``interrupt``: the line shall rise; by default where the bus can wait for it.
-
-        Raises DriverError when one is running, or when the last one failed and nobody recovered.
-        """
-        status = self.read("status")
-        if status & self._status["busy"]:
-            raise DriverError("the accelerator is busy: wait for its frame, or recover()")
-        if status & self._faults:
-            raise DriverError(f"the last frame failed ({self.fault()}): recover() first")
-        self.write("program_offset", offset)
-        self.write("program_bytes", size)
-        wanted = self._wait_interrupt is not None if interrupt is None else interrupt
-        irq = self._control["irq_enable"] if wanted else 0
-        self.write("control", self._control["start"] | irq)
+    # One program: turn.py starts it and waits for it.
 
     def done(self) -> bool:
         """The program has completed. Raises DriverError when it failed, saying why."""
@@ -87,20 +67,6 @@ class Registers:
         if status & self._faults:
             raise DriverError(self.fault())
         return bool(status & self._status["done"])
-
-    def wait(self, timeout_seconds: float) -> None:
-        """Until done, by interrupt where the bus has one. Takes the interrupt back.
-
-        Raises DriverError when the program failed, or is not done in time.
-        """
-        end = time.monotonic() + timeout_seconds
-        if self._wait_interrupt:
-            self._wait_interrupt(timeout_seconds)
-        while not self.done():
-            if time.monotonic() > end:
-                raise DriverError(f"not done after {timeout_seconds} s: {self.counters()}")
-            time.sleep(POLL_SECONDS)
-        self.acknowledge()
 
     def fault(self) -> str:
         """A sentence on why ``error`` or ``aborted`` is set."""
@@ -124,15 +90,16 @@ class Registers:
     def abort(self, timeout_seconds: float = 1.0) -> None:
         """End whatever runs and clear its traces; idle afterwards.
 
-        Raises DriverError when the hardware does not become idle: its memory answers no more.
+        Raises DriverError when the hardware does not become idle, because its memory does not
+        answer: nothing but a reset of the PL helps then.
         """
         self.write("control", self._control["abort"])
         end = time.monotonic() + timeout_seconds
         while self.read("status") & self._status["busy"]:
             if time.monotonic() > end:
                 raise DriverError(
-                    f"still busy {timeout_seconds} s after an abort: its AXI ports do not answer; "
-                    "load the bitstream again"
+                    f"the memory does not answer (the accelerator is busy {timeout_seconds} s "
+                    "after an abort): reset the PL, or load the bitstream again"
                 )
             time.sleep(POLL_SECONDS)
         self.acknowledge()
