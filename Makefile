@@ -5,6 +5,7 @@
 # make bench   layers and networks simulated, beside what others published (some minutes; results are kept)
 # make prove   what is proved of the hardware, and how (some minutes)
 # make site    the documentation as a site, in build/site
+# make fuzz    drawn and damaged models against onnxruntime; ARGS="--count 30000 --seed 1" for more, resumable
 # make synth   Yosys on the text of the Ultra96's package, whole and flat, beside the estimate (six minutes)
 
 SHELL := bash
@@ -14,7 +15,7 @@ PY := .venv/bin/python
 # Tests run side by side on this many processes.
 WORKERS ?= 2
 
-.PHONY: demo test lint bench prove synth format venv docs site clean
+.PHONY: demo test lint bench prove fuzz synth format venv docs site clean
 
 demo: venv
 	$(PY) -m accelgen.cli.demo
@@ -34,6 +35,10 @@ bench: venv
 
 prove: venv
 	$(PY) -m tests.formal
+
+# What is done is kept in build/fuzz: the same command goes on where it was interrupted.
+fuzz: venv
+	$(PY) -m tests.fuzz $(ARGS)
 
 synth: venv
 	$(PY) -m accelgen.synthesis --board ultra96v2

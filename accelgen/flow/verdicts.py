@@ -116,21 +116,30 @@ def check_model(
         node.name: errors.reports.get(node.name) or placed.get(node.name) or _folded(builder, node)
         for node in nodes
     }
-    refusal = ""
+    refused: AccelgenError | None = None
     try:
         int8 = dry_int8(read_network(model))
         schedule_parts(int8, arch, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
     except AccelgenError as error:
-        refusal = str(error)
-        if all(r.verdict not in ("not supported", "unknown") for r in reports.values()):
-            _blame(reports, graph, error)
-    return CheckReport(tuple(reports.values()), refusal, name)
+        refused = error
+    flagged = [r for r in reports.values() if r.verdict in ("not supported", "unknown")]
+    if refused and not flagged:
+        _blame(reports, graph, refused)
+    for report in flagged if not refused else ():
+        # The compiler builds what the outputs depend on, and nothing else.
+        reports[report.name] = replace(report, verdict="folded", reason=_UNUSED, rewrite="")
+    return CheckReport(tuple(reports.values()), str(refused or ""), name)
+
+
+_UNUSED = "no output depends on it"
 
 
 def _blame(reports: dict[str, NodeReport], graph: Graph, error: AccelgenError) -> None:
     """Mark the node that the compiler's error is about as not supported."""
     name = error.node
     known = {node.output: node.sources for node in graph.nodes}
+    # A copy of the input stands before what reads it.
+    known[graph.input] = next((n.sources for n in graph.nodes if graph.input in n.inputs), ())
     known |= {name: (name,) for name in reports} | {node.name: node.sources for node in graph.nodes}
     # Nodes the compiler makes are called after one of the model, or after its output.
     while name not in known and (shorter := _SUFFIX.sub("", name)) != name:
@@ -237,6 +246,8 @@ def _place(
         if after_softmax & set(node.inputs):
             problem = ("follows a Softmax", "end the model with Softmax, or cut it off there")
         for source in node.sources:
+            if source not in ops:  # what an integer output needs: no node of the model
+                continue
             if problem is not None:
                 report = NodeReport(source, ops[source], "not supported", *problem)
             elif source == node.name or len(node.sources) == 1:

@@ -18,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
+from accelgen.frontend.clean_names import printable
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.registry import DOMAINS
 from accelgen.frontend.values import Constant
@@ -123,6 +124,8 @@ def fold_node(graph: GraphBuilder, node: OnnxNode) -> list[Constant]:
     ModelError
         Its inputs do not fit, or its result would be too large.
     """
+    if node.op_type == "Constant" and len(node.attributes) != 1:
+        raise ModelError(f"{node.label} has {len(node.attributes)} values; it must have one")
     inputs = {name: graph.values[name] for name in node.inputs if name}
     arrays = {name: c.array for name, c in inputs.items() if isinstance(c, Constant)}
     if node.op_type in ("Dropout", "Identity"):
@@ -142,7 +145,8 @@ def fold_node(graph: GraphBuilder, node: OnnxNode) -> list[Constant]:
             results = [np.asarray(r) for r in _evaluate(graph, node, arrays)]
     except Exception as error:  # the reference implementation raises whatever numpy does
         raise ModelError(
-            f"{node.label} cannot be computed from its constants: {error}", node=node.name
+            f"{node.label} cannot be computed from its constants: {_first_line(error)}",
+            node=node.name,
         ) from error
     graph.folded += sum(array.size for array in results)
     return [Constant(n, r) for n, r in zip(node.outputs, results, strict=False)]
@@ -159,7 +163,8 @@ def _check_room(graph: GraphBuilder, node: OnnxNode, size: Size, inputs: list[Ar
         numbers = size(node, inputs)
     except (ArithmeticError, IndexError, TypeError, ValueError) as error:
         raise ModelError(
-            f"{node.label} cannot be computed from its constants: {error}", node=node.name
+            f"{node.label} cannot be computed from its constants: {_first_line(error)}",
+            node=node.name,
         ) from error
     if graph.folded + numbers > MOST_FOLDED:
         raise ModelError(
@@ -167,6 +172,12 @@ def _check_room(graph: GraphBuilder, node: OnnxNode, size: Size, inputs: list[Ar
             f" {MOST_FOLDED:,} in all: store them as an initializer",
             node=node.name,
         )
+
+
+def _first_line(error: Exception) -> str:
+    """What an exception says, in a few words."""
+    line = printable((str(error).splitlines() or [""])[0])
+    return line if len(line) <= 120 else f"{line[:120]}..."
 
 
 def _evaluate(graph: GraphBuilder, node: OnnxNode, arrays: dict[str, Array]) -> list[Any]:

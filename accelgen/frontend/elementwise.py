@@ -152,7 +152,7 @@ def import_mul(graph: GraphBuilder, node: OnnxNode) -> View:
             x = graph.view(node, index)
             return graph.emit_affine(node, x, _per_channel(node, x, constant), 0)
     a, b = graph.view(node, 0), graph.view(node, 1)
-    if _is_vector_of(a, b):
+    if _is_vector_of(a, b) and not _is_vector_of(b, a):
         a, b = b, a
     if not _is_vector_of(b, a):
         if a.shape != b.shape:

@@ -157,7 +157,11 @@ def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
         check_schema(node, graph.opset)
     if is_constant_node(graph, node):
         return list(fold_node(graph, node))
-    result = import_on_integers(graph, node, find_importer(node))
+    importer = find_importer(node)
+    for index, name in enumerate(node.inputs):
+        if name and name not in graph.values:
+            graph.value(node, index)  # raises, whether the importer would look at it or not
+    result = import_on_integers(graph, node, importer)
     return list(result) if isinstance(result, Sequence) else [result]
 
 

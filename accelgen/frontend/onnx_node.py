@@ -6,13 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from accelgen.errors import ModelError, UnsupportedOpError
 
-__all__ = ["LARGEST", "OnnxNode"]
+__all__ = ["LARGEST", "OnnxNode", "shown"]
 
 #: No kernel, stride, dilation or pad of a real network is larger: a damaged file is.
 LARGEST = 65535
+
+#: Longest value that a sentence can hold.
+_LONGEST = 120
+
+
+def shown(value: Any) -> str:
+    """An attribute's value in a sentence: on one line, and not too long."""
+    if isinstance(value, Message):
+        return f"a {type(value).__name__}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class OnnxNode:
         """The error for one attribute's value."""
         if isinstance(value, list):
             value = tuple(value)
-        found = f"has {attribute}={value!r}, which is not built"
+        found = f"has {attribute}={shown(value)}, which is not built"
         return self._unsupported(found, way_out, attribute)
 
     def rejected(self, found: str, way_out: str) -> UnsupportedOpError:

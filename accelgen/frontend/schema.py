@@ -5,12 +5,20 @@ from __future__ import annotations
 import onnx
 
 from accelgen.errors import ModelError
-from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.onnx_node import OnnxNode, shown
 
 __all__ = ["check_schema"]
 
 #: Opset from which on a negative axis counts from the end.
 _NEGATIVE_AXES_SINCE = 11
+#: Fields of an attribute that hold no value, and the one that holds a value of each type.
+_ABOUT = {"name", "type", "doc_string", "ref_attr_name"}
+_FIELDS = {
+    "FLOAT": "f", "INT": "i", "STRING": "s", "INTS": "ints", "FLOATS": "floats", "TENSOR": "t",
+    "STRINGS": "strings", "GRAPH": "g", "GRAPHS": "graphs", "SPARSE_TENSOR": "sparse_tensor",
+    "TENSORS": "tensors", "SPARSE_TENSORS": "sparse_tensors", "TYPE_PROTO": "tp",
+    "TYPE_PROTOS": "type_protos",
+}  # fmt: skip
 _KINDS = {
     "FLOAT": "a floating point number", "INT": "an integer", "STRING": "a string",
     "INTS": "a list of integers", "FLOATS": "a list of floating point numbers",
@@ -39,16 +47,11 @@ def check_schema(node: OnnxNode, opset: int) -> None:
         value = node.attributes[attribute.name]
         if given is None:
             raise ModelError(
-                f"{node.label} has {attribute.name}={value!r}, which this operator has not at"
+                f"{node.label} has {attribute.name}={shown(value)}, which this operator has not at"
                 f" opset {opset}; remove this attribute",
                 node=node.name,
             )
-        wanted = str(given.type).rpartition(".")[2]
-        if onnx.AttributeProto.AttributeType.Name(attribute.type) != wanted:
-            kind = _KINDS.get(wanted, wanted.lower())
-            raise ModelError(
-                f"{node.label}: attribute {attribute.name}={value!r} must be {kind}", node=node.name
-            )
+        _check_type(node, attribute, str(given.type).rpartition(".")[2])
     for name, known in schema.attributes.items():
         if known.required and name not in node.attributes:
             raise ModelError(f"{node.label} lacks its attribute {name}", node=node.name)
@@ -64,6 +67,23 @@ def check_schema(node: OnnxNode, opset: int) -> None:
             raise ModelError(f"{node.label} lacks its input '{place.name}'", node=node.name)
     _check_count(node, "inputs", len(node.inputs), schema.min_input, schema.max_input)
     _check_count(node, "outputs", len(node.outputs), schema.min_output, schema.max_output)
+
+
+def _check_type(node: OnnxNode, attribute: onnx.AttributeProto, wanted: str) -> None:
+    """Raise ModelError unless ``attribute`` is of type ``wanted`` and holds nothing else."""
+    kind = _KINDS.get(wanted, wanted.lower())
+    if onnx.AttributeProto.AttributeType.Name(attribute.type) != wanted:
+        value = shown(node.attributes[attribute.name])
+        raise ModelError(
+            f"{node.label}: attribute {attribute.name}={value} must be {kind}", node=node.name
+        )
+    extra = {field.name for field, _ in attribute.ListFields()} - _ABOUT - {_FIELDS[wanted]}
+    if extra:
+        raise ModelError(
+            f"{node.label}: attribute {attribute.name} is {kind} and holds '{min(extra)}', too;"
+            " export the model again",
+            node=node.name,
+        )
 
 
 def _check_count(node: OnnxNode, what: str, count: int, least: int, most: int) -> None:

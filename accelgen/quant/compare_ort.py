@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from accelgen.errors import ModelError
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import run_node
 from accelgen.ir import Graph, Quantization, TensorType
+from accelgen.ir.views import OutputView, plain_view
 
-__all__ = ["LayerMatch", "compare_ort", "run_ort"]
+__all__ = ["LayerMatch", "compare_ort", "observe", "run_ort"]
 
 Tensor = npt.NDArray[Any]
 
@@ -68,10 +70,9 @@ def compare_ort(
         In the graph's order. A node whose input onnxruntime does not know (a rescaling table in
         between) is fed with what the golden model makes of the last it does know.
     """
-    proto = _load(model)
-    known = _integer_tensors(proto, graph)
     totals: dict[str, list[int]] = {}
-    for values in _observed(proto, graph, known, samples, layout):
+    for values in observe(graph, model, samples, layout):
+        known = set(values)
         for node in graph.nodes:
             if graph.tensors[node.output].dtype != "int8":
                 continue
@@ -136,44 +137,49 @@ def _feed(
     return {place.name: x.astype(_KINDS.get(place.type, np.float32))}
 
 
-_KINDS = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16}
+_KINDS = {
+    "tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+}  # fmt: skip
 
 
-def _observed(
-    proto: onnx.ModelProto,
-    graph: Graph,
-    known: Mapping[str, str],
-    samples: Tensor,
-    layout: str,
+def observe(
+    graph: Graph, model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
 ) -> Iterator[dict[str, Tensor]]:
-    """For each sample, onnxruntime's int8 tensors by our names, in our order."""
+    """For each sample, the input and onnxruntime's int8 tensors by our names, in our order.
+
+    Parameters as of :func:`compare_ort`.
+    """
+    proto = _load(model)
+    known = _integer_tensors(proto, graph)
     wanted = sorted(set(known.values()))
     extended = onnx.ModelProto()
     extended.CopyFrom(proto)
     del extended.graph.output[:]
     extended.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
-    session = _session(extended)
+    session = _session(extended if wanted else proto)
     quantization = graph.tensors[graph.input].quantization
     assert quantization is not None
     for x in samples:
-        made = session.run(wanted, _feed(session, x, layout, quantization))
+        made = session.run(wanted, _feed(session, x, layout, quantization)) if wanted else []
         arrays = dict(zip(wanted, made, strict=True))
         values = {graph.input: quantize_array(x[None], quantization)}
         for ours, theirs in known.items():
-            values[ours] = _as_ours(arrays[theirs], graph.tensors[ours])
+            if (array := _as_ours(arrays[theirs], graph.tensors[ours])) is not None:
+                values[ours] = array
         yield values
 
 
-def _as_ours(array: Tensor, kind: TensorType) -> Tensor:
-    """NCHW or flat, int8 or uint8, to NHWC int8."""
+def _as_ours(array: Tensor, kind: TensorType) -> Tensor | None:
+    """NCHW or flat, int8 or uint8, to NHWC int8; None when the model sees it in another order."""
     if array.dtype == np.uint8:
         array = (array.astype(np.int16) - 128).astype(np.int8)
     _, h, w, c = kind.shape
     if array.ndim == 4 and array.shape == (1, c, h, w):
         return array.transpose(0, 2, 3, 1)
-    if array.size == c:
+    if array.size == c and sum(size > 1 for size in array.shape) <= 1:
         return array.reshape(kind.shape)
-    raise ModelError(f"onnxruntime has shape {array.shape} where the graph has {kind.shape}")
+    return None
 
 
 def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
@@ -185,17 +191,23 @@ def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
                 helper.get_node_attr_value(node, "value")
             )
     makers = {out: node for node in proto.graph.node for out in node.output}
-    aliases = {name: _behind_views(makers, name) for name in graph.outputs}
+    # An output that the model sees turned is no map in the order of the graph: what was quantized
+    # before it was turned is.
+    turned = {v.name for v in graph.model_outputs() if not _is_map(v, graph)}
+    aliases = {name: _behind_views(makers, name, name in turned) for name in graph.outputs}
     found: dict[str, str] = {}
     for node in proto.graph.node:
         if node.op_type != "QuantizeLinear" or node.input[0] in constants:
             continue
-        names = {node.input[0], *(n for n, q in aliases.items() if q == node.output[0])}
-        names |= {
+        names = {node.input[0]} | {
             n.output[0]
             for n in proto.graph.node
             if n.op_type == "DequantizeLinear" and n.input[0] == node.output[0]
         }
+        names -= turned
+        # A shuffle looks like a view, too: then the graph has the tensor before it.
+        own = names & set(graph.tensors)
+        names |= {n for n, q in aliases.items() if q == node.output[0] and own <= {n}}
         for name in names & set(graph.tensors):
             if graph.tensors[name].quantization == _quantization(node, constants):
                 found.setdefault(name, node.output[0])
@@ -203,10 +215,21 @@ def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
     return found
 
 
-def _behind_views(makers: Mapping[str, onnx.NodeProto], name: str) -> str:
+def _is_map(view: OutputView, graph: Graph) -> bool:
+    """Whether the model sees an output as the map, or the vector, that it is."""
+    (piece, *others) = view.pieces
+    _, h, w, c = graph.tensors[piece.tensor].shape
+    vector = (h, w) == (1, 1) and prod(piece.shape) == c
+    return not others and (vector or piece == plain_view("", piece.tensor, (1, h, w, c)).pieces[0])
+
+
+def _behind_views(makers: Mapping[str, onnx.NodeProto], name: str, turned: bool) -> str:
+    """What ``name`` is a view of; nothing, if it should be ``turned`` and is not."""
+    seen = set()
     while name in makers and makers[name].op_type in _VIEWS:
+        seen.add(makers[name].op_type)
         name = makers[name].input[0]
-    return name
+    return name if not turned or seen - {"DequantizeLinear", "Identity"} else ""
 
 
 def _quantization(node: onnx.NodeProto, constants: Mapping[str, Any]) -> Quantization | None:

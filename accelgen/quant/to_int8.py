@@ -92,6 +92,8 @@ def rewrite(
         clip = clips.get(node.name)
         try:
             if node.name not in swallowed and not _elementwise(draft, node, clip):
+                for name in node.inputs:
+                    _settle(draft, name)
                 _RULES[type(node.op)](draft, node, clip)
         except AccelgenError as error:
             error.node = error.node or node.name
@@ -155,6 +157,18 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     further = dict(list(curves.items())[:_MOST_ROOTS])
     draft.roots[last.output] |= further
     return True
+
+
+def _settle(draft: Draft, tensor: str) -> None:
+    """Make the table of a function that went on without a scale, now that more than a function
+    reads it."""
+    if tensor in draft.tensors or tensor not in draft.roots:
+        return
+    y, maker = draft.scale(tensor), draft.graph.producer(tensor)
+    assert maker is not None
+    nearest, curve = next(iter(draft.roots[tensor].items()))
+    table = curve.rounded(y).integers
+    draft.add_table(replace(maker, sources=curve.sources), nearest, table, maker.name)
 
 
 def _goes_on(graph: Graph, tensor: str) -> bool:

@@ -5,6 +5,7 @@ The only file outside the front end and the zoo that imports ``onnx``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ class _Writer:
             return
         # One scale for all pieces: the model rounded the joined output.
         of = self.model.quantization[view.pieces[0].tensor]
-        scale = self._scale(self.names.of_part(view.name, "/integers"), of, view.dtype)
+        scale = self.scale(self.names.of_part(view.name, "/integers"), of, view.dtype)
         name = self.names.of_part(view.name, "/output")
         self.node("QuantizeLinear", name, [joined, *scale], view.name)
 
@@ -181,14 +182,15 @@ class _Writer:
     def _round(self, tensor: str, source: str) -> None:
         if tensor not in self.model.quantization:
             return
-        scale = self._scale(tensor, self.model.quantization[tensor])
+        scale = self.scale(tensor, self.model.quantization[tensor])
         q, quantize, dequantize = (
             self.names.of_part(tensor, s) for s in ("/int8", "/quantize", "/dequantize")
         )
         self.node("QuantizeLinear", quantize, [source, *scale], q)
         self.node("DequantizeLinear", dequantize, [q, *scale], self.real(tensor))
 
-    def _scale(self, tensor: str, of: Quantization, dtype: str = "int8") -> list[str]:
+    def scale(self, tensor: str, of: Quantization, dtype: str = "int8") -> list[str]:
+        """Constants for the two inputs of Q and DQ."""
         zero = of.zero_point + (128 if dtype == "uint8" else 0)
         return [
             self.constant(tensor, "/scale", np.array(of.scale, np.float32)),
@@ -216,6 +218,8 @@ def _write_node(writer: _Writer, node: Node) -> None:
         _write_conv(writer, node, op, out)
         return
     inputs = [writer.real(name) for name in node.inputs]
+    if isinstance(op, ops.AvgPool) and _pads_exceed(op):
+        inputs, op = [_write_pad(writer, node, op, inputs[0])], replace(op, pads=(0, 0, 0, 0))
     if isinstance(op, ops.Select):
         channels = writer.constant(node.name, "/channels", np.array(op.channels, np.int64))
         writer.node("Gather", node.name, [*inputs, channels], out, axis=1)
@@ -232,6 +236,26 @@ def _write_node(writer: _Writer, node: Node) -> None:
         return
     kind, fields = _plain(op)
     writer.node(kind, node.name, inputs, out, **fields)
+
+
+def _pads_exceed(op: ops.AvgPool) -> bool:
+    """A Pad has become part of a pooling; onnxruntime takes no pads as large as the kernel."""
+    return any(pad >= k for pad, k in zip(op.pads, op.kernel * 2, strict=True))
+
+
+def _write_pad(writer: _Writer, node: Node, op: ops.AvgPool, x: str) -> str:
+    """A Pad of zeros before a pooling, in its input's scale; the result."""
+    top, left, bottom, right = op.pads
+    pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    name, raw, q, to_int, to_real = (
+        writer.names.of_part(node.name, f"/pad{part}")
+        for part in ("", "/raw", "/int8", "/quantize", "/dequantize")
+    )
+    writer.node("Pad", name, [x, writer.constant(node.name, "/pads", pads)], raw, mode="constant")
+    scale = writer.scale(name, writer.model.quantization[node.inputs[0]])
+    writer.node("QuantizeLinear", to_int, [raw, *scale], q)
+    writer.node("DequantizeLinear", to_real, [q, *scale], name)
+    return name
 
 
 def _plain(op: ops.Op) -> tuple[str, dict[str, Any]]:

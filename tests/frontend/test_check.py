@@ -1,5 +1,6 @@
 """check: every node has a verdict, also behind what is not supported."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,42 @@ def test_trained_models_are_supported(path):
 def test_zoo_is_supported():
     for name in ("mobilenet_v2", "squeezenet1_1"):
         assert {"not supported", "unknown"}.isdisjoint(verdicts(zoo.build(name, 64)).values())
+
+
+def test_what_no_output_depends_on_is_left_out():
+    """Too large for any engine, and not built: the compiler does not look at it."""
+    model = make_net(
+        [node("GlobalMaxPool", "x", "unread", "pool"), node("Relu", "x", "y", "relu")],
+        shape=(1, 1, 23, 1),
+    )  # fmt: skip
+
+    found = check_model(model, arch=PRESETS["small"])
+
+    assert found.builds
+    assert report(model, "pool").verdict == "folded"
+    assert report(model, "pool").reason == "no output depends on it"
+
+
+def test_an_integer_output_of_another_scale():
+    """What the compiler adds for it stands for no node of the model."""
+    constants = {"s": np.float32(0.05), "t": np.float32(0.02), "z": np.int8(0)}
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "d"),
+        node("Relu", "d", "r", "relu"), node("QuantizeLinear", "r s z", "rq"),
+        node("DequantizeLinear", "rq s z", "rd"), node("QuantizeLinear", "rd t z", "y"),
+    ]  # fmt: skip
+
+    assert check_model(make_net(nodes, constants), arch=ARCH).builds
+
+
+def test_a_copy_of_the_input_that_does_not_fit_is_said_of_its_reader():
+    model = make_net(
+        [node("Split", "x sizes", "a b", "split", axis=1), node("Relu", "b", "y", "relu")],
+        {"sizes": np.array([1, 10])}, shape=(1, 11, 20, 21),
+    )  # fmt: skip
+    tight = replace(PRESETS["small"], feature_rows=64, ring_rows=4)
+
+    found = check_model(model, arch=tight)
+
+    assert "x.part" in found.refusal
+    assert [r.name for r in found.nodes if r.verdict == "not supported"] == ["split"]

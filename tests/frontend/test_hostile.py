@@ -258,3 +258,55 @@ def test_an_input_of_strings():
     model.graph.initializer.append(numpy_helper.from_array(np.array([b"1"], object), "s"))
 
     assert "it must be a single number" in sentence(model)
+
+
+def test_a_tensor_where_none_belongs_is_not_printed():
+    one = node("Relu", "x", "y", "relu")
+    one.attribute.append(helper.make_attribute("value", numpy_helper.from_array(np.ones(9, "f4"))))
+
+    assert sentence(make_net(one)) == (
+        "node 'relu' (Relu) has value=a TensorProto, which this operator has not at opset 17;"
+        " remove this attribute"
+    )
+
+
+@pytest.mark.parametrize("values", [{}, {"value_float": 1.0, "value_int": 1}])
+def test_a_constant_of_no_value_or_two(values):
+    one = node("Constant", "", "k", "k", **values)
+    del one.input[:]
+
+    assert f"'k' (Constant) has {len(values)} values; it must have one" in sentence(
+        make_net([one, node("Add", "x k", "y")])
+    )
+
+
+def test_what_onnx_says_of_a_constant_is_cut_to_one_line():
+    """Its own words went over a page."""
+    nodes = [node("Reshape", "a b", "k", "r"), node("Add", "x k", "y")]
+    constants = {"a": np.ones(6, np.float32), "b": np.full(40, 7)}
+
+    said = sentence(make_net(nodes, constants))
+
+    assert "node 'r' (Reshape) cannot be computed from its constants: " in said
+    assert len(said) < 300
+
+
+def test_an_attribute_with_values_of_two_types():
+    """onnxruntime refuses it, and which one counts nobody knows."""
+    one = node("Concat", "x x", "y", "cat", axis=1)
+    one.attribute[0].ints.append(2)
+
+    assert "node 'cat' (Concat): attribute axis is an integer and holds 'ints', too" in sentence(
+        make_net(one)
+    )
+
+
+def test_an_input_that_nothing_makes_where_it_would_not_matter():
+    """The region of interest of a Resize, for which there is no use."""
+    constants = {"two": np.array([1, 1, 2, 2], np.float32)}
+    modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    one = node("Resize", "x ghost two", "y", "up", mode="nearest", **modes)
+
+    assert sentence(make_net(one, constants)) == (
+        "node 'up' (Resize) reads 'ghost', which nothing in the model makes"
+    )

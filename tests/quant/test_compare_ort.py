@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from accelgen.errors import ModelError
+from accelgen.frontend import load_onnx
 from accelgen.ir.ops import QAdd, QConv2d
-from accelgen.quant import quantize
+from accelgen.quant import quantize, quantize_imported
 from accelgen.quant.compare_ort import compare_ort, run_ort
 from accelgen.quant.write_qdq import to_qdq
+from tests.helpers.nets import make_net, node
 from tests.quant.nets import everything
 
 
@@ -35,9 +37,9 @@ def test_all_int8_layers_are_compared_and_agree(quantized):
 
 def broken(graph, kind, change):
     """``graph`` with the first node of ``kind`` changed; its name."""
-    node = next(n for n in graph.nodes if isinstance(n.op, kind))
-    wrong = replace(node, op=change(node.op))
-    return graph.with_nodes(tuple(wrong if n is node else n for n in graph.nodes)), node.name
+    found = next(n for n in graph.nodes if isinstance(n.op, kind))
+    wrong = replace(found, op=change(found.op))
+    return graph.with_nodes(tuple(wrong if n is found else n for n in graph.nodes)), found.name
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,37 @@ def test_a_file_that_is_no_model_is_a_sentence(tmp_path):
 
     with pytest.raises(ModelError, match=r"cannot read '.*x\.onnx' as ONNX"):
         run_ort(tmp_path / "x.onnx", np.zeros((1, 2, 2, 1), np.float32))
+
+
+VIEWS = {
+    "a shuffle": [
+        node("Reshape", "xd split", "u"), node("Transpose", "u", "t", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "t joined", "y"),
+    ],
+    "turned before it is rounded": [
+        node("Relu", "xd", "r"), node("Transpose", "r", "t", perm=[0, 2, 3, 1]),
+        node("QuantizeLinear", "t s z", "q"), node("DequantizeLinear", "q s z", "y"),
+    ],
+    "turned within": [
+        node("Transpose", "xd", "t", perm=[0, 2, 3, 1]), node("Relu", "t", "r"),
+        node("QuantizeLinear", "r s z", "q"), node("DequantizeLinear", "q s z", "d"),
+        node("Transpose", "d", "y", perm=[0, 3, 1, 2]),
+    ],
+    "nothing that is rounded": [node("GlobalMaxPool", "xd", "y")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_the_model_sees_turned_is_not_compared_in_the_wrong_order(name):
+    constants = {
+        "s": np.float32(0.03), "z": np.int8(0), "split": np.array([1, 2, 3, 4, 5]),
+        "joined": np.array([1, 6, 4, 5]),
+    }  # fmt: skip
+    enter = [node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xd")]
+    proto = make_net([*enter, *VIEWS[name]], constants, shape=(1, 6, 4, 5))
+    samples = np.random.default_rng(0).standard_normal((1, 4, 5, 6)).astype(np.float32)
+    graph = quantize_imported(load_onnx(proto), samples).graph
+
+    matches = compare_ort(graph, proto, samples)
+
+    assert all(m.max_difference <= 1 for m in matches)

@@ -116,6 +116,12 @@ PARTS = {
          *rounded("p", "y", "y")],
         "sig",
     ),
+    # A function of a vector goes on without a scale, and is a factor then.
+    "a gate of a vector": (
+        [*ENTER, node("GlobalAveragePool", "xd", "p", "pool"), *rounded("p", "u", "y"),
+         conv("u", "t"), node("HardSigmoid", "t", "g", "gate"), node("Mul", "g p", "y", "scale")],
+        "conv_t",
+    ),
     "only before convolutions": (
         [*ENTER, conv("xd", "t"), node("Relu", "t", "r"), *rounded("r", "u", "y"), conv("u", "v"),
          node("Add", "v r", "y", "add")],

@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelgen.errors import OutputError
+from accelgen.flow.network import read_network
 from accelgen.frontend import load_onnx
 from accelgen.golden.arith import dequantize_array
-from accelgen.golden.interpret import walk
+from accelgen.golden.interpret import interpret, walk
 from accelgen.ir.activations import KINDS
 from accelgen.quant import quantize, quantize_imported, write_qdq
 from accelgen.quant.compare_ort import compare_ort, run_ort
 from accelgen.quant.write_qdq import to_qdq
+from tests.helpers.nets import make_net, node
 from tests.quant.nets import Net, everything
 
 PARAMS = {"clip": (-0.5, 1.5), "leaky_relu": (0.1,), "elu": (0.5,), "hard_sigmoid": (0.2, 0.5)}
@@ -178,3 +180,21 @@ def test_any_scale_of_data_survives(seed, scale, method):
     model = quantize(net.graph(), net.samples(4, scale), method)
 
     assert_same(model.graph, quantize_imported(load_onnx(to_qdq(model))).graph)
+
+
+def test_an_average_with_pads_as_large_as_its_kernel():
+    """A Pad became part of it; onnxruntime refused the file."""
+    net = make_net(
+        [node("Pad", "x p", "t", "pad"),
+         node("AveragePool", "t", "y", "pool", kernel_shape=[2, 3], count_include_pad=1,
+              pads=[1, 0, 0, 1])],
+        {"p": np.array([0, 0, 1, 0, 0, 0, 0, 2])}, shape=(1, 3, 5, 6),
+    )  # fmt: skip
+    x = np.random.default_rng(0).standard_normal((2, 5, 6, 3)).astype(np.float32)
+    model = quantize(read_network(net).graph, x)
+    file = to_qdq(model)
+
+    assert max(m.max_difference for m in compare_ort(model.graph, file, x)) <= 1
+    again = quantize_imported(load_onnx(file)).graph
+    made, read = (interpret(g, x)[g.outputs[0]] for g in (model.graph, again))
+    np.testing.assert_array_equal(made, read)
