@@ -22,10 +22,10 @@ from accelgen.flow.hardware import Target, target
 from accelgen.flow.network import read_network
 from accelgen.flow.verdicts import check_model
 from accelgen.frontend import load_onnx
-from accelgen.inputs.samples import load_samples, random_samples
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.interpret import interpret, run_node
 from accelgen.golden.outputs import model_outputs
+from accelgen.inputs.samples import load_samples, random_samples
 from accelgen.ir import Graph
 from accelgen.ir.imported import Imported
 from accelgen.ir.ops import Conv2d
