@@ -9,6 +9,7 @@ import onnx
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
+from accelgen.frontend.clean_names import printable
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
 
@@ -130,7 +131,7 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     for index, dim in enumerate(dims):
         size = dim.dim_value if dim.HasField("dim_value") else 0
         if size < 1 and index > 0:
-            label = f"'{dim.dim_param}'" if dim.dim_param else "unknown"
+            label = f"'{printable(dim.dim_param)}'" if dim.dim_param else "unknown"
             raise ModelError(
                 f"dimension {index} of input '{value.name}' is dynamic ({label}); export the model"
                 " with a fixed input shape"

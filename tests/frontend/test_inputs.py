@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from accelgen.errors import AccelgenError
 from accelgen.flow.network import read_network
 from tests.helpers.nets import make_net, node, weights
 from tests.helpers.second_opinion import assert_outputs_agree
@@ -57,3 +58,11 @@ def test_integers_as_input(kind, zero):
     quantization = read_network(model).quantization["x"]
 
     assert quantization.zero_point == (3 if zero else 0) - (128 if kind is np.uint8 else 0)
+
+
+def test_a_dynamic_sizes_name_is_shown_in_one_line():
+    model = make_net([node("Relu", "x", "y")], {}, shape=(1, 3, 8, 8))
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_param = "a\nb"
+
+    with pytest.raises(AccelgenError, match=r"dimension 3 of input 'x' is dynamic \('a\\nb'\)"):
+        read_network(model)
