@@ -111,7 +111,7 @@ class Check(Elaboratable):
         """Once valid, it stays so, and the same, until it is taken."""
         waits = self.past(m, valid & ~ready, f"{name}_offer")
         before = self.past(m, payload, f"{name}_payload")
-        self.claim(m, f"{name} stays", ~waits | (valid & (payload == before)))
+        self.claim(m, f"{name} stays", ~waits | (valid & (Value.cast(payload) == before)))
 
     def past(self, m: Module, value, name: str) -> Signal:
         """``value`` a cycle ago; 0 in the first cycle."""

@@ -4,7 +4,9 @@ from itertools import groupby
 
 from tests.formal import (
     abort,
+    arbiter,
     bursts,
+    control,
     crossings,
     dma_read,
     dma_write,
@@ -15,7 +17,18 @@ from tests.formal import (
 
 __all__ = ["PROOFS", "extent", "markdown"]
 
-_CHECKS = (streams, bursts, dma_read, dma_write, registers, abort, sequencer, crossings)
+_CHECKS = (
+    streams,
+    bursts,
+    dma_read,
+    dma_write,
+    arbiter,
+    registers,
+    abort,
+    control,
+    sequencer,
+    crossings,
+)
 PROOFS = [proof for checks in _CHECKS for proof in checks.PROOFS]
 
 

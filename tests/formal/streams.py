@@ -5,7 +5,7 @@ from amaranth import Array, Module, Mux, Signal, Value
 from accelgen.rtl.memory.block_queue import BlockQueue
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.credits import Credits
-from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.queue import RegisterQueue, StreamQueue
 from accelgen.rtl.streams.register import StreamRegister
 from accelgen.rtl.streams.skid import Skid
 from accelgen.rtl.streams.width import Narrower, Widener
@@ -111,6 +111,25 @@ class QueueInOrder(InOrder):
         words = Array(self.look(name, self.value.shape()) for name in names)
         self.help(m, level + d.o.valid == self.level)
         self.help_place(m, [(d.o.valid, d.o.payload), (words, read)])
+
+
+class RegistersInOrder(InOrder):
+    """RegisterQueue: what is held, from the output on."""
+
+    def __init__(self, block):
+        super().__init__(block, block.depth)
+
+    def invariants(self, m, d):
+        shape = self.value.shape()
+        held = [self.look(f"held{n}") for n in reversed(range(d.depth))]
+        words = [self.look(f"payload{n}", shape) for n in reversed(range(d.depth))]
+        self.help(m, sum(held) == self.level)
+        self.help(m, ~self.marked | (self.ahead < self.level))
+        before = 0
+        for there, word in zip(held, words, strict=True):
+            here = self.marked & there & (self.ahead == before)
+            self.help(m, ~here | (word == self.value))
+            before = before + there
 
 
 class Reserved(QueueInOrder):
@@ -267,6 +286,12 @@ _QUEUE = {
     "o stays": Fault("streams/queue", "fills | (some & self.o.ready)", "some"),
 }
 _ROOM = Fault("streams/credit_queue", "self.room.eq(free != 1)", "self.room.eq(1)")
+_REGISTERS = {
+    "order": Fault("streams/queue", "rooms[-1].eq(~held | next_room)", "rooms[-1].eq(1)"),
+    "nothing else": Fault("streams/queue", "self.o.valid.eq(valid)", "self.o.valid.eq(1)"),
+    "capacity": Fault("streams/queue", "self.i.ready.eq(room)", "self.i.ready.eq(1)"),
+    "o stays": Fault("streams/queue", "rooms[-1].eq(~held | next_room)", "rooms[-1].eq(1)"),
+}
 _CREDIT_QUEUE = _QUEUE | {"order": _ROOM, "capacity": _ROOM, "never full": _ROOM}
 _CREDITS = {
     "not twice": Fault("streams/credits", "free > reserve + 1", "free >= reserve"),
@@ -310,6 +335,10 @@ PROOFS = [
     ),
     _queue(2, _ORDER, _QUEUE),
     *[_queue(depth, _ORDER, {}) for depth in (4, 8, 16, 32, 64)],
+    Proof(
+        "streams/queue RegisterQueue", _ORDER, "depth 3, 8 bits",
+        lambda: RegistersInOrder(RegisterQueue(8, depth=3)), faults=_REGISTERS,
+    ),
     Proof(
         "streams/credit_queue", f"{_ORDER}; what has reserved its place finds one",
         "depth 2, 8 bits", lambda: Reserved(8, 2), faults=_CREDIT_QUEUE,

@@ -82,7 +82,7 @@ class Fetch(wiring.Component):
         m.d.sync += places.eq(places + freed - taken)
 
         # Once valid, a request stays, even when stop comes meanwhile.
-        running, first, more = Signal(), Signal(), Signal()
+        running, first, more = (Signal(name=name) for name in ("running", "first", "more"))
         may_request = running & ~first & more & ~self.request.valid
         m.d.comb += [
             taken.eq(may_request & (places != 0) & ~self.pause),
@@ -98,7 +98,8 @@ class Fetch(wiring.Component):
             self.dry.eq(running & ~first & ~more & (places == self.AHEAD)),
         ]
         low = exact_log2(FETCH_BYTES)
-        offset, left = Signal(32, reset_less=True), Signal(32 - low, reset_less=True)
+        offset = Signal(32, reset_less=True)
+        left = Signal(32 - low, reset_less=True)
         m.d.comb += self.request.p.offset.eq(offset)
         with m.If(first):
             m.d.sync += [
