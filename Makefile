@@ -6,7 +6,7 @@
 # make prove   what is proved of the hardware, and how (some minutes)
 # make site    the documentation as a site, in build/site
 # make fuzz    drawn and damaged models against onnxruntime; ARGS="--count 30000 --seed 1" for more, resumable
-# make synth   Yosys on the text of the Ultra96's package, whole and flat, beside the estimate (six minutes)
+# make synth   Yosys on the text of the Ultra96's package, whole and flat: beside the estimate, and clock rules (six minutes)
 
 SHELL := bash
 export AMARANTH_USE_YOSYS := builtin
