@@ -151,7 +151,7 @@ def test_cache_on_a_full_disk(size, small_disk, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ["4k", "1m", "2m"])
+@pytest.mark.parametrize("size", ["4k", "1m"])
 def test_scratch_on_a_full_disk(size, small_disk, tmp_path):
     arguments = ("simulate", DIGITS, "--preset", "small")
     listing = tmp_path / "listing.txt"
