@@ -11,6 +11,8 @@ __all__ = ["check_schema"]
 
 #: Opset from which on a negative axis counts from the end.
 _NEGATIVE_AXES_SINCE = 11
+#: Opset from which on a BatchNormalization in inference has no outputs for training.
+_ONE_OUTPUT_SINCE = 14
 #: Fields of an attribute that hold no value, and the one that holds a value of each type.
 _ABOUT = {"name", "type", "doc_string", "ref_attr_name"}
 _FIELDS = {
@@ -67,6 +69,7 @@ def check_schema(node: OnnxNode, opset: int) -> None:
             raise ModelError(f"{node.label} lacks its input '{place.name}'", node=node.name)
     _check_count(node, "inputs", len(node.inputs), schema.min_input, schema.max_input)
     _check_count(node, "outputs", len(node.outputs), schema.min_output, schema.max_output)
+    _check_inference(node, opset)
 
 
 def _check_type(node: OnnxNode, attribute: onnx.AttributeProto, wanted: str) -> None:
@@ -82,6 +85,27 @@ def _check_type(node: OnnxNode, attribute: onnx.AttributeProto, wanted: str) -> 
         raise ModelError(
             f"{node.label}: attribute {attribute.name} is {kind} and holds '{min(extra)}', too;"
             " export the model again",
+            node=node.name,
+        )
+    if wanted == "TENSOR" and any(size < 0 for size in attribute.t.dims):
+        raise ModelError(
+            f"{node.label}: attribute {attribute.name} is a tensor of negative size"
+            f" {tuple(attribute.t.dims)}; export the model again",
+            node=node.name,
+        )
+
+
+def _check_inference(node: OnnxNode, opset: int) -> None:
+    """Raise ModelError unless a BatchNormalization has the outputs of inference: ONNX allows only
+    some counts, which the schema does not give away."""
+    if node.op_type != "BatchNormalization" or node.get("training_mode", 0):
+        return
+    counts = (1,) if opset >= _ONE_OUTPUT_SINCE else (1, 5)
+    if len(node.outputs) not in counts:
+        wanted = " or ".join(map(str, counts))
+        raise ModelError(
+            f"{node.label} has {len(node.outputs)} outputs; in inference it has {wanted}: export"
+            " the model in inference mode",
             node=node.name,
         )
 

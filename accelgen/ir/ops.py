@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 __all__ = [
     "Activation", "Add", "AvgPool", "Concat", "Conv2d", "GlobalAvgPool", "MaxPool", "Mul", "Op",
     "QAdd", "QAvgPool", "QConcat", "QConv2d", "QGlobalAvgPool", "QMaxPool", "QScale", "QSelect",
@@ -87,10 +89,18 @@ class Upsample:
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
-    """inputs (x,). Elementwise ``kind`` with ``params``; kinds and formulas: ir.activations."""
+    """inputs (x,). Elementwise ``kind`` with ``params``; kinds and formulas: ir.activations.
+
+    ``params`` become float32 numbers, as a file holds them: what is written reads back equal.
+    """
 
     kind: str
     params: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        with np.errstate(over="ignore"):
+            rounded = tuple(float(np.float32(value)) for value in self.params)
+        object.__setattr__(self, "params", rounded)
 
 
 @dataclass(frozen=True, kw_only=True)

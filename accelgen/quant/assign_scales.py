@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from accelgen.ir import Graph, Quantization, ops
-from accelgen.quant.scales import Range, quantization_of
+from accelgen.ir import Graph, Node, Quantization, ops
+from accelgen.quant.fusion import fusable_clip
+from accelgen.quant.scales import LARGEST_FACTOR, Range, quantization_of
 
 __all__ = ["assign_scales"]
 
@@ -18,7 +19,8 @@ def assign_scales(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quanti
 
     Outputs of MaxPool, Select and Upsample have their input's scale. A Concat's input has the
     Concat's when nobody but Concats reads it, or when that at most doubles its range; otherwise
-    it keeps its own, and a rescaling table will stand between them.
+    it keeps its own, and a rescaling table will stand between them. The output of an Add is not
+    so much finer than its inputs that no factor reaches from one to the other.
     """
     groups = _Groups(ranges)
     for node in graph.nodes:
@@ -34,7 +36,26 @@ def assign_scales(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quanti
             for name in node.inputs:
                 if groups.growth(name, node.output) <= _TOLERATED_GROWTH:
                     groups.join(name, node.output)
+    while sum(_widened(groups, graph, node) for node in graph.nodes):
+        pass  # a group that has grown may feed an earlier Add
     return {name: quantization_of(groups.range_of(name)) for name in ranges}
+
+
+def _widened(groups: _Groups, graph: Graph, node: Node) -> bool:
+    """Make the range of an Add's output (or of the clip fused with it) wide enough; whether that
+    was needed: two maps that cancel each other leave next to nothing."""
+    if not isinstance(node.op, ops.Add):
+        return False
+    clip = fusable_clip(graph, node)
+    output = clip.output if clip else node.output
+    if not groups.knows((*node.inputs, output)):
+        return False
+    scales = [quantization_of(groups.range_of(name)).scale for name in (*node.inputs, output)]
+    if max(scales[:-1]) <= LARGEST_FACTOR * scales[-1]:
+        return False
+    # One percent more: scales are rounded to float32.
+    groups.widen(output, Range(0, 1.01 * 255 * max(scales) / LARGEST_FACTOR))
+    return True
 
 
 def _only_joined(graph: Graph, tensor: str) -> bool:
@@ -65,6 +86,15 @@ class _Groups:
         root, other = self._root(a), self._root(b)
         self._range[root] = self._range[root].join(self._range[other])
         self._parent[other] = root
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether all of them have ranges."""
+        return all(name in self._parent for name in names)
+
+    def widen(self, name: str, span: Range) -> None:
+        """Make room for ``span`` in the set ``name`` is in."""
+        root = self._root(name)
+        self._range[root] = self._range[root].join(span)
 
     def growth(self, a: str, b: str) -> float:
         """How much wider than either the joint range would be, for the one that grows most."""

@@ -11,11 +11,22 @@ from accelgen.errors import QuantizationError
 from accelgen.golden.arith import MAX_MULTIPLIER, MAX_SHIFT
 from accelgen.ir import Quantization
 
-__all__ = ["MIN_SCALE", "AddFactors", "Range", "add_factors", "fixed_point", "quantization_of"]
+__all__ = [
+    "LARGEST_FACTOR",
+    "MIN_SCALE",
+    "AddFactors",
+    "Range",
+    "add_factors",
+    "fixed_point",
+    "quantization_of",
+    "sum_factors",
+]
 
 #: Smaller steps are noise for float32 data and would only make factors overflow.
 MIN_SCALE = 2.0**-40
 
+#: Integers are multiplied by no more than this.
+LARGEST_FACTOR = 65535.0
 _SCALE_BITS = 17  # multipliers are normalised to [2 ** 16, 2 ** 17)
 _MAX_ADD_SHIFT = 31
 
@@ -83,6 +94,17 @@ def fixed_point(
         )
     multiplier = np.rint(np.ldexp(factor, shift))
     return multiplier.astype(np.int32), shift.astype(np.int32)
+
+
+def sum_factors(
+    factor: npt.ArrayLike, where: str
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """:func:`fixed_point` of factors of integer sums, of any size.
+
+    Where the output's scale is so fine that every sum but 0 leaves int8, any factor above 256 gives
+    the same numbers: such a layer is right, whatever the samples said of its range.
+    """
+    return fixed_point(np.minimum(factor, LARGEST_FACTOR), where)
 
 
 @dataclass(frozen=True)

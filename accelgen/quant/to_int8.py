@@ -12,7 +12,7 @@ from accelgen.quant.compose_tables import compose_tables, drop_unread
 from accelgen.quant.draft import Draft, Given, sources_of
 from accelgen.quant.elementwise import Curve, function_of
 from accelgen.quant.fusion import complete, fused_clips
-from accelgen.quant.scales import add_factors, fixed_point
+from accelgen.quant.scales import add_factors, sum_factors
 from accelgen.quant.tables import clip_limits, rescale_table
 from accelgen.quant.weights import (
     ACC_BITS,
@@ -130,7 +130,7 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     model rounds: x * sigmoid(x) with a scale between the two is rounded there, too.
     """
     conv = isinstance(node.op, ops.Conv2d)
-    if conv and is_uniform(draft.graph, node) and node.inputs[0] in draft.scales:
+    if conv and is_uniform(draft.graph, node) and _is_given(draft, node):
         _integers(draft, node)
     function = function_of(draft.graph, node, draft.integers.get(node.name))
     above = [draft.roots.get(name, {}) for name in (node.inputs[:1] if conv else node.inputs)]
@@ -157,6 +157,12 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     further = dict(list(curves.items())[:_MOST_ROOTS])
     draft.roots[last.output] |= further
     return True
+
+
+def _is_given(draft: Draft, node: Node) -> bool:
+    """Whether a convolution's weights are integers in the file. A table has no use for integers
+    made here: their bias, rounded to steps of the sums, would be less exact than the table."""
+    return node.inputs[0] in draft.scales and node.inputs[1] in draft.given.weights
 
 
 def _settle(draft: Draft, tensor: str) -> None:
@@ -273,7 +279,7 @@ def _keeping_scale(draft: Draft, node: Node, op: ops.Op, suffix: str) -> None:
 def _average(draft: Draft, node: Node, count: int) -> dict[str, int]:
     """Fields of the two averaging operations over ``count`` pixels."""
     x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
-    multiplier, shift = fixed_point(x.scale / (y.scale * count), f"node {node.name!r}")
+    multiplier, shift = sum_factors(x.scale / (y.scale * count), f"node {node.name!r}")
     return {
         "input_zero": x.zero_point,
         "output_zero": y.zero_point,
@@ -323,7 +329,7 @@ def _mul(draft: Draft, node: Node, clip: Node | None) -> None:
             "with one value per channel (squeeze-and-excite)",
             node=node.name,
         )
-    multiplier, shift = fixed_point(x.scale * s.scale / y.scale, f"node {node.name!r}")
+    multiplier, shift = sum_factors(x.scale * s.scale / y.scale, f"node {node.name!r}")
     op = ops.QScale(
         x_zero=x.zero_point, s_zero=s.zero_point, multiplier=int(multiplier), shift=int(shift),
         output_zero=y.zero_point,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
 from accelgen.ir import Quantization
-from accelgen.quant.scales import fixed_point
+from accelgen.quant.scales import sum_factors
 
 __all__ = [
     "ACC_BITS",
@@ -138,5 +138,5 @@ def fold(
         raise QuantizationError(
             f"{where}: bias and zero point together do not fit int32; quantize the model anew"
         )
-    multiplier, shift = fixed_point(given.bias_scale / y.scale, where)
+    multiplier, shift = sum_factors(given.bias_scale / y.scale, where)
     return bias.astype(np.int32), multiplier, shift

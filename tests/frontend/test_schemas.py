@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from accelgen.errors import AccelgenError
+from accelgen.errors import AccelgenError, ModelError
 from accelgen.frontend import load_onnx
 from accelgen.frontend.read_model import MAX_OPSET, MIN_OPSET
 from accelgen.frontend.registry import IMPORTERS
@@ -170,3 +170,29 @@ def test_honoured_or_refused(op):
             assert verdict in counts, f"{what}: {verdict}"
             counts[verdict] += 1
     assert counts["equal"], "no way to use it was read"
+
+
+@pytest.mark.parametrize("opset", [9, 13, 14, 17])
+@pytest.mark.parametrize("outputs", [2, 3, 4, 5])
+def test_outputs_of_a_batch_normalization(opset, outputs):
+    """In inference it has one; before opset 14 all five may stand there, unused."""
+    named = " ".join(["y", *(f"o{i}" for i in range(1, outputs))])
+    one = node("BatchNormalization", "x v v v v", named, "bad")
+    model = make_net(one, {"v": np.ones(3, np.float32)}, opset=opset)
+
+    if opset < 14 and outputs == 5:
+        assert len(load_onnx(model).graph.nodes) == 1
+        return
+    with pytest.raises(ModelError, match=r"'bad' .* outputs"):
+        load_onnx(model)
+
+
+@pytest.mark.parametrize("op", ["Constant", "ConstantOfShape"])
+def test_tensor_of_negative_size(op):
+    given = {"s": np.array([1, 3, 8, 8])} if op == "ConstantOfShape" else {}
+    value = onnx.helper.make_tensor("t", onnx.TensorProto.FLOAT, [1], [1.0])
+    value.dims.append(-(2**63))
+    made = node(op, " ".join(given), "c", "bad", value=value)
+
+    with pytest.raises(ModelError, match=r"'bad' .*value is a tensor of negative size"):
+        load_onnx(make_net([made, node("Relu", "x")], given))

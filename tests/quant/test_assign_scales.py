@@ -1,7 +1,7 @@
 """Who shares a scale with whom."""
 
 from accelgen.quant.assign_scales import assign_scales
-from accelgen.quant.scales import Range, quantization_of
+from accelgen.quant.scales import Range, add_factors, quantization_of
 from tests.quant.nets import Net
 
 
@@ -53,3 +53,21 @@ def test_dense_blocks_share_one_scale():
     scales = assign_scales(net.graph(second), ranges)
 
     assert len({scales[name] for name in (a, b, first, c, second)}) == 1
+
+
+def test_a_sum_that_cancels_is_not_too_fine_for_its_inputs():
+    net = Net(4, 4, 2)
+    a, b = net.conv("x", 2), net.conv("x", 2)
+    total = net.add(a, b)
+    clipped = net.act(net.add(a, total))
+    ranges = {name: Range(-1e9, 1e9) for name in ("x", a, b)}
+
+    for least in (0, 1e-9):
+        scales = assign_scales(
+            net.graph(), {**ranges, total: Range(0, least), clipped: Range(0, 0)}
+        )
+
+        for name in (total, clipped):
+            factors = add_factors(scales[a], scales[b], scales[name], "node 'sum'")
+            assert 2**16 <= factors.multiplier_a < 2**17
+            assert factors.shift == 1

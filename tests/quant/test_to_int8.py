@@ -317,11 +317,46 @@ def test_given_bias_that_leaves_int32_is_a_sentence():
 
 def test_scales_beyond_the_multiplier_are_a_sentence():
     net = Net(4, 4, 3)
-    y = net.conv("x", 1)
+    y = net.add("x", net.conv("x", 3))
     graph = net.graph()
 
-    with pytest.raises(QuantizationError, match="node 'conv2d0': the output's scale"):
-        to_int8(graph, {"x": Q(1e6, 0), y: Q(1e-6, 0)})
+    with pytest.raises(QuantizationError, match="node 'add1': the output's scale"):
+        to_int8(graph, {"x": Q(1e6, 0), "conv2d0_out": Q(1.0, 0), y: Q(1e-6, 0)})
+
+
+@pytest.mark.parametrize("fine", [1e-2, 1e-6, 2.0**-40])
+def test_sums_of_any_scale_are_right(fine):
+    """Where every sum but 0 leaves int8, it does so by any factor."""
+    net = Net(4, 4, 3)
+    y = net.conv("x", 2, weight=np.resize([1, 0, -1, 0], (2, 1, 1, 3)), bias=np.zeros(2))
+    pooled = net.gap(y)
+    graph = net.graph(y, pooled)
+    scales = {"x": Q(1e6, 0), y: Q(fine, 3), pooled: Q(fine * 2.0**-40, -5)}
+    x = np.random.default_rng(0).integers(-1, 2, (1, 4, 4, 3))
+
+    values = interpret(to_int8(graph, scales), x.astype(np.float32) * 1e6)
+
+    sums = np.einsum("nhwi,oi->nhwo", x, np.resize([1, 0, -1, 0], (2, 3)))
+    assert (sums == 0).any()
+    np.testing.assert_array_equal(values[y], np.clip(sums * 10**9 + 3, -128, 127))
+    means = np.sign((values[y].astype(int) - 3).sum((1, 2), keepdims=True))
+    np.testing.assert_array_equal(values[pooled], np.clip(means * 10**9 - 5, -128, 127))
+
+
+def test_a_constant_between_two_scales_is_as_exact_as_the_table():
+    """Not rounded to steps of sums, which a uniform convolution would have."""
+    net = Net(1, 256, 1)
+    y = net.conv("x", 1, weight=[[[[1]]]], bias=[1.499])
+    x, q = np.arange(-128, 128), Q(0.0363, 3)
+
+    values = interpret(
+        to_int8(net.graph(), {"x": q, y: Q(0.0255, -20)}),
+        ((x - 3) * np.float32(0.0363)).reshape(1, 1, 256, 1).astype(np.float32),
+    )  # fmt: skip
+
+    exact = ((x - 3) * np.float64(np.float32(0.0363)) + np.float64(np.float32(1.499))) / 0.0255
+    wanted = np.clip(np.rint(exact) - 20, -128, 127)
+    np.testing.assert_array_equal(values[y].ravel(), wanted)
 
 
 @settings(max_examples=25, deadline=None)

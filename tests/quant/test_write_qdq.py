@@ -12,6 +12,7 @@ from accelgen.frontend import load_onnx
 from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret, walk
 from accelgen.ir.activations import KINDS
+from accelgen.ir.ops import Activation
 from accelgen.quant import quantize, quantize_imported, write_qdq
 from accelgen.quant.compare_ort import compare_ort, run_ort
 from accelgen.quant.write_qdq import to_qdq
@@ -198,3 +199,24 @@ def test_an_average_with_pads_as_large_as_its_kernel():
     again = quantize_imported(load_onnx(file)).graph
     made, read = (interpret(g, x)[g.outputs[0]] for g in (model.graph, again))
     np.testing.assert_array_equal(made, read)
+
+
+@pytest.mark.parametrize("op", ["LeakyRelu", "HardSigmoid", "Elu"])
+def test_defaults_of_activations_are_read_back(op):
+    """ONNX's default of 0.01 is a float32 number: tables of either are equal."""
+    model = make_net([node("Conv", "x w", "c"), node(op, "c")], {"w": np.ones((2, 3, 1, 1), "f4")})
+    made = read_network(model).graph
+
+    (again,) = [
+        n.op for n in load_onnx(to_qdq(quantize(made, _frames()))).graph.nodes if n.op in _ops(made)
+    ]
+
+    assert again.params == _ops(made)[-1].params
+
+
+def _ops(graph):
+    return [n.op for n in graph.nodes if isinstance(n.op, Activation)]
+
+
+def _frames():
+    return np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
