@@ -39,7 +39,7 @@ PROGRAM_START_CYCLES = 8
 PROGRAM_END_CYCLES = 8
 #: A command's last beat to its place at the head of a unit's queue.
 DISPATCH_CYCLES = 3
-#: Between two bursts of a run, and between two runs besides (rtl/memory/bursts.py).
+#: Between two bursts of a run, and between two runs besides (rtl/transfer/bursts.py).
 BURST_CYCLES, RUN_CYCLES = 2, 1
 #: A burst's last beat, or a write's response, to the address of the one that takes its place.
 READ_TURN_CYCLES, WRITE_TURN_CYCLES = 3, 4

@@ -25,7 +25,7 @@ class Piece:
 
 
 def pieces(arch: ArchParams, offset: int, size: int) -> Iterator[Piece]:
-    """Of a run of ``size`` bytes from byte ``offset`` on: cut as rtl/memory/bursts.py does."""
+    """Of a run of ``size`` bytes from byte ``offset`` on: cut as rtl/transfer/bursts.py does."""
     burst = arch.burst_beats * ArchParams.BUS_BYTES
     first, last = offset // burst, (offset + size - 1) // burst
     if last - first + 1 > _LONG * arch.outstanding:

@@ -162,7 +162,7 @@ def _chained(fields: Mapping[str, Any], arch: ArchParams) -> int:
     """Cycles of a group's pixels through adder and squeeze; 0 for those that do not go there.
 
     What comes from the array's side comes in rows, which are cut again: a row is collected (all
-    but its first beat) while nothing of it is cut (rtl/engine/row_assembler.py, row_cutter.py).
+    but its first beat) while nothing of it is cut (rtl/output/row_assembler.py, row_cutter.py).
     """
     straight = not fields["window"] or fields["window_op"] == WindowOp.SCALE
     if straight and not fields["chained"]:

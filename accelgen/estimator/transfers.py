@@ -12,7 +12,7 @@ from accelgen.estimator.ports import Piece, ReadPort, WritePort, pieces
 
 __all__ = ["Loads", "Stores"]
 
-#: Commands in work at a time (rtl/memory/load_unit.py, store_unit.py).
+#: Commands in work at a time (rtl/transfer/load_unit.py, store_unit.py).
 COMMANDS_AHEAD = 4
 
 Fields = Mapping[str, Any]

@@ -11,10 +11,10 @@ from accelgen.rtl.control.registers import events
 from accelgen.rtl.control.sequencer import Sequencer
 from accelgen.rtl.control.weight_loader import WeightLoader
 from accelgen.rtl.datapath import Datapath, weight_streams
-from accelgen.rtl.memory.dma_read import DmaRead
 from accelgen.rtl.memory.feature_memory import FeatureMemory
-from accelgen.rtl.memory.read_arbiter import ReadArbiter
-from accelgen.rtl.transfer_path import TransferPath
+from accelgen.rtl.transfer.dma_read import DmaRead
+from accelgen.rtl.transfer.read_arbiter import ReadArbiter
+from accelgen.rtl.transfer.transfer_path import TransferPath
 
 __all__ = ["Core"]
 
@@ -32,7 +32,7 @@ class Core(wiring.Component):
     start, base, image_bytes, program_offset, program_bytes
         Of the registers: the pulse to run, and where the image and the program are.
     stop : In(1)
-        Level: the masters end (memory/dma_read.py, dma_write.py).
+        Level: the masters end (transfer/dma_read.py, dma_write.py).
     done : Out(1)
         Pulse: the program has completed.
     faults : Out(ArrayLayout(fault, 3))

@@ -7,14 +7,14 @@ from amaranth.utils import exact_log2
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
-from accelgen.rtl.array_path import ArrayPath
+from accelgen.rtl.array.array_path import ArrayPath
 from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.memory.row_reader import ROW_BITS, RowReader
-from accelgen.rtl.output_path import OutputPath
+from accelgen.rtl.output.output_path import OutputPath
 from accelgen.rtl.streams.register import StreamRegister
 from accelgen.rtl.streams.switch import StreamShare
-from accelgen.rtl.window_path import WindowPath
+from accelgen.rtl.window.window_path import WindowPath
 
 __all__ = ["Datapath", "weight_streams"]
 

@@ -1,4 +1,4 @@
-// Behavioural twin of the part of a DSP48E2 that accelgen/rtl/engine/multiply_add.py instantiates:
+// Behavioural twin of the part of a DSP48E2 that accelgen/rtl/dsp/multiply_add.py instantiates:
 // P <= M + {0, PCIN, C}, M <= (A2[26:0] or AD) * B2, AD <= D + A2[26:0], all data registers in use
 // (UG579, figure 1-1, tables 2-1 to 2-5). Anything else stops the simulation.
 module DSP48E2 #(

@@ -3,7 +3,7 @@
 from amaranth import Array, Mux, Signal, Value
 from amaranth.lib import data
 
-from accelgen.rtl.memory.read_arbiter import ReadArbiter
+from accelgen.rtl.transfer.read_arbiter import ReadArbiter
 from tests.formal.check import Check
 from tests.formal.proof import Fault, Proof
 from tests.formal.streams import help_queue
@@ -87,7 +87,7 @@ class Shared(Check):
 
 
 def _fault(old, new):
-    return Fault("memory/read_arbiter", old, new)
+    return Fault("transfer/read_arbiter", old, new)
 
 
 _FAULTS = {
@@ -106,7 +106,7 @@ _FAULTS = {
 
 def _proof(depth, faults):
     return Proof(
-        "memory/read_arbiter",
+        "transfer/read_arbiter",
         "one grant at a time, the first requester before the second, and at once if there is room; "
         "each run goes to the reader once, its beats to who asked, in order (no bound for how long "
         "the second waits: the first has priority)",

@@ -5,7 +5,7 @@ from amaranth.lib import data
 
 from accelgen.arch import ArchParams
 from accelgen.arch.registers import PAGE_BYTES
-from accelgen.rtl.memory.bursts import Bursts, burst
+from accelgen.rtl.transfer.bursts import Bursts, burst
 from tests.formal.check import Check
 from tests.formal.proof import Fault, Proof
 
@@ -104,12 +104,12 @@ class Cut(Check):
 
 _FAULTS = {
     "o stays": Fault(
-        "memory/bursts", "m.If(~self.o.valid | self.o.ready)", "m.If(~self.o.valid | ~active)"
+        "transfer/bursts", "m.If(~self.o.valid | self.o.ready)", "m.If(~self.o.valid | ~active)"
     ),
-    "follows": Fault("memory/bursts", "into.eq(0)", "into.eq(into)"),
-    "ends": Fault("memory/bursts", "left.eq(left - length - 1)", "left.eq(left - length)"),
-    "page": Fault("memory/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
-    "inside": Fault("memory/bursts", "page < pages", "page <= pages"),
+    "follows": Fault("transfer/bursts", "into.eq(0)", "into.eq(into)"),
+    "ends": Fault("transfer/bursts", "left.eq(left - length - 1)", "left.eq(left - length)"),
+    "page": Fault("transfer/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
+    "inside": Fault("transfer/bursts", "page < pages", "page <= pages"),
 }
 _SAYS = (
     "bursts of a run follow one another without a gap and end with it; none crosses 4 KiB; "
@@ -117,12 +117,12 @@ _SAYS = (
 )
 PROOFS = [
     Proof(
-        "memory/bursts", _SAYS, "any offset, beats and image; no limit of room",
+        "transfer/bursts", _SAYS, "any offset, beats and image; no limit of room",
         lambda: Cut(0), faults=_FAULTS,
     ),
     Proof(
-        "memory/bursts", f"{_SAYS}; never more beats on their way than there is room",
+        "transfer/bursts", f"{_SAYS}; never more beats on their way than there is room",
         "room for 128 beats", lambda: Cut(128),
-        faults={"room": Fault("memory/bursts", "free > length", "free >= length")},
+        faults={"room": Fault("transfer/bursts", "free > length", "free >= length")},
     ),
 ]  # fmt: skip

@@ -4,8 +4,8 @@ from amaranth import Cat, ClockDomain, DomainRenamer, EnableInserter, Module, Mu
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fabric, to_fast
-from accelgen.rtl.engine.interleaved import interleaved_accumulator
+from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fabric, to_fast
+from accelgen.rtl.dsp.interleaved import interleaved_accumulator
 from tests.formal.check import Check
 from tests.formal.proof import Fault, Proof
 
@@ -159,27 +159,27 @@ class Accumulated(Check):
         self.help(m, ~known3 | (self.look("sum_high_before", self.bits - low) == three[low:]))
 
 
-_PHASE = Fault("engine/double_pump", "second.eq(fabric ^ seen)", "second.eq(fabric)")
+_PHASE = Fault("dsp/double_pump", "second.eq(fabric ^ seen)", "second.eq(fabric)")
 _CROSSINGS = {
     "phase": _PHASE,
     "to fast": Fault(
-        "engine/double_pump", "Mux(second_half, second, first)", "Mux(second_half, first, second)"
+        "dsp/double_pump", "Mux(second_half, second, first)", "Mux(second_half, first, second)"
     ),
-    "to fabric": Fault("engine/double_pump", "before.eq(value)", "before.eq(~value)"),
+    "to fabric": Fault("dsp/double_pump", "before.eq(value)", "before.eq(~value)"),
 }
 _SUM = {
-    "result": Fault("engine/interleaved", "carry & (restart | ~largest)", "carry & restart"),
-    "early": Fault("engine/interleaved", "b & ~restart", "b"),
+    "result": Fault("dsp/interleaved", "carry & (restart | ~largest)", "carry & restart"),
+    "early": Fault("dsp/interleaved", "b & ~restart", "b"),
 }
 PROOFS = [
     Proof(
-        "engine/double_pump",
+        "dsp/double_pump",
         "from the second fabric cycle after a reset on, second_half is 1 in odd fast cycles only, "
         "to_fast shows both halves, to_fabric both values, in the cycles that its text names",
         "8 bits", lambda: Crossed(8), faults=_CROSSINGS,
     ),
     Proof(
-        "engine/interleaved", "from the first restart on, what its formula says, two cycles later",
+        "dsp/interleaved", "from the first restart on, what its formula says, two cycles later",
         "27 bits, addends of 18", lambda: Accumulated(27, 18), faults=_SUM,
     ),
 ]  # fmt: skip

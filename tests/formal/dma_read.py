@@ -3,7 +3,7 @@
 from amaranth import Signal
 
 from accelgen.arch import ArchParams
-from accelgen.rtl.memory.dma_read import DmaRead
+from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.formal.bursts import beats_of, help_bursts, in_page
 from tests.formal.check import Check
 from tests.formal.proof import Fault, Proof
@@ -123,20 +123,24 @@ class Reads(Check):
 
 
 _FAULTS = {
-    "page": Fault("memory/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
-    "window": Fault("memory/bursts", "page < pages", "page <= pages"),
-    "fixed": Fault("memory/dma_read", "axi.arsize.eq(axi4.SIZE)", "axi.arsize.eq(0)"),
+    "page": Fault("transfer/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
+    "window": Fault("transfer/bursts", "page < pages", "page <= pages"),
+    "fixed": Fault("transfer/dma_read", "axi.arsize.eq(axi4.SIZE)", "axi.arsize.eq(0)"),
     "ar stays": Fault(
-        "memory/dma_read", "m.If(~axi.arvalid | axi.arready)", "m.If(~axi.arvalid | self.stop)"
+        "transfer/dma_read", "m.If(~axi.arvalid | axi.arready)", "m.If(~axi.arvalid | self.stop)"
     ),
-    "stop": Fault("memory/dma_read", "bursts.o.p.inside & ~self.stop", "bursts.o.p.inside"),
-    "outstanding": Fault("memory/dma_read", "take.eq(go & flying.i.ready &", "take.eq(go &"),
-    "idle": Fault("memory/dma_read", "self.idle.eq(flying.empty)", "self.idle.eq(~flying.o.valid)"),
-    "each burst once": Fault("memory/dma_read", "bursts.o.ready.eq(take)", "bursts.o.ready.eq(go)"),
+    "stop": Fault("transfer/dma_read", "bursts.o.p.inside & ~self.stop", "bursts.o.p.inside"),
+    "outstanding": Fault("transfer/dma_read", "take.eq(go & flying.i.ready &", "take.eq(go &"),
+    "idle": Fault(
+        "transfer/dma_read", "self.idle.eq(flying.empty)", "self.idle.eq(~flying.o.valid)"
+    ),
+    "each burst once": Fault(
+        "transfer/dma_read", "bursts.o.ready.eq(take)", "bursts.o.ready.eq(go)"
+    ),
     "answers the oldest": Fault(
-        "memory/dma_read", "flying.o.ready.eq(valid & last)", "flying.o.ready.eq(valid)"
+        "transfer/dma_read", "flying.o.ready.eq(valid & last)", "flying.o.ready.eq(valid)"
     ),
-    "beats": Fault("memory/dma_read", "valid & ~bad & ~was_bad", "valid & ~bad"),
+    "beats": Fault("transfer/dma_read", "valid & ~bad & ~was_bad", "valid & ~bad"),
 }
 _SAYS = (
     "every address is in the image, its burst in one page of 4 KiB; none is raised after `stop`, "
@@ -146,17 +150,17 @@ _SAYS = (
 )
 PROOFS = [
     Proof(
-        "memory/dma_read", _SAYS, "any image, runs and slave; 8 outstanding; without queue",
+        "transfer/dma_read", _SAYS, "any image, runs and slave; 8 outstanding; without queue",
         lambda: Reads(queued=False), faults=_FAULTS,
     ),
     Proof(
-        "memory/dma_read", f"{_SAYS}; its queue is never overrun",
+        "transfer/dma_read", f"{_SAYS}; its queue is never overrun",
         "the same with a queue of 128 beats", lambda: Reads(queued=True),
     ),
     Proof(
-        "memory/dma_read", f"{_SAYS}; its queue is never overrun",
+        "transfer/dma_read", f"{_SAYS}; its queue is never overrun",
         "2 outstanding, bursts of 4, queue of 8",
         lambda: Reads(queued=True, outstanding=2, burst_beats=4),
-        faults={"no overrun": Fault("memory/bursts", "free > length", "free >= length")},
+        faults={"no overrun": Fault("transfer/bursts", "free > length", "free >= length")},
     ),
 ]  # fmt: skip

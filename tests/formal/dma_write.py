@@ -3,7 +3,7 @@
 from amaranth import Array, Cat, Mux, Signal
 
 from accelgen.arch import ArchParams
-from accelgen.rtl.memory.dma_write import DmaWrite
+from accelgen.rtl.transfer.dma_write import DmaWrite
 from tests.formal.bursts import help_bursts, in_page
 from tests.formal.check import Check
 from tests.formal.dma_read import in_window, settings
@@ -169,12 +169,12 @@ class Writes(Check):
 
 
 def _fault(old, new):
-    return Fault("memory/dma_write", old, new)
+    return Fault("transfer/dma_write", old, new)
 
 
 _FAULTS = {
-    "page": Fault("memory/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
-    "window": Fault("memory/bursts", "page < pages", "page <= pages"),
+    "page": Fault("transfer/bursts", "Const(beats - 1) - into ", "Const(beats - 1) "),
+    "window": Fault("transfer/bursts", "page < pages", "page <= pages"),
     "fixed": _fault("axi.awsize.eq(axi4.SIZE)", "axi.awsize.eq(0)"),
     "aw stays": _fault("m.If(~axi.awvalid | axi.awready)", "m.If(~axi.awvalid | self.stop)"),
     "stop": _fault("bursts.p.inside & ~self.stop", "bursts.p.inside"),
@@ -200,7 +200,7 @@ _SAYS = (
 )
 PROOFS = [
     Proof(
-        "memory/dma_write", _SAYS, "any image, runs and slave; 8 outstanding", Writes,
+        "transfer/dma_write", _SAYS, "any image, runs and slave; 8 outstanding", Writes,
         faults=_FAULTS,
     )
 ]  # fmt: skip

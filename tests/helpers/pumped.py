@@ -7,9 +7,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.rtl import layouts
-from accelgen.rtl.engine.double_pump import fast_domain, second_half, to_fast, turns
+from accelgen.rtl.basics.delay import delay
+from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fast, turns
 from accelgen.rtl.streams.credit_queue import CreditQueue
-from accelgen.rtl.streams.delay import delay
 from accelgen.rtl.streams.queue import StreamQueue
 
 __all__ = ["Beside", "BesideQueue", "BesideRequantizer", "beside"]

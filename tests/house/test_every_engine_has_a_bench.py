@@ -40,4 +40,4 @@ def test_block_is_on_a_bench(name):
 
 
 def test_a_block_nobody_tests_would_be_seen():
-    assert not on_a_bench("accelgen.rtl.engine.nothing")
+    assert not on_a_bench("accelgen.rtl.window.nothing")

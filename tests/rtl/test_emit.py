@@ -4,8 +4,8 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from accelgen.rtl.basics.copies import copies
 from accelgen.rtl.emit import emit_verilog
-from accelgen.rtl.streams.copies import copies
 
 
 class Two(wiring.Component):

@@ -4,8 +4,8 @@ import pytest
 
 from accelgen.arch import ArchParams
 from accelgen.errors import ToolError
+from accelgen.rtl.array.pe_array import PeArray
 from accelgen.rtl.emit import emit_verilog
-from accelgen.rtl.engine.pe_array import PeArray
 from accelgen.rtl.memory.bank import Bank
 from accelgen.rtl.primitives import Primitives
 from accelgen.synthesis import yosys

@@ -8,11 +8,11 @@ from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.control.weight_plan import Section, WeightPlan, section
 from accelgen.rtl.memory.block_queue import BlockQueue
-from accelgen.rtl.memory.bursts import Bursts
 from accelgen.rtl.streams.queue import StreamQueue
 from accelgen.rtl.streams.register import StreamRegister
 from accelgen.rtl.streams.skid import Skid
 from accelgen.rtl.streams.width import Narrower, Widener
+from accelgen.rtl.transfer.bursts import Bursts
 
 __all__ = ["WeightLoader"]
 

@@ -5,10 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from accelgen.rtl.basics.copies import copies
+from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.ram_cells import BLOCK, ULTRA, Ports
 from accelgen.rtl.primitives import Primitives
-from accelgen.rtl.streams.copies import copies
-from accelgen.rtl.streams.delay import delay
 
 __all__ = ["Bank"]
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
-from accelgen.rtl.streams.delay import delay
+from accelgen.rtl.basics.delay import delay
 
 __all__ = ["BlockPort", "BlockRing", "WeightRing"]
 

@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl import layouts
+from accelgen.rtl.basics.copies import copies
+from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.pixel_memory import ROW_BITS, PixelMemory, RunPort
-from accelgen.rtl.streams.copies import copies
-from accelgen.rtl.streams.delay import delay
 
 __all__ = ["FeatureMemory"]
 

@@ -16,9 +16,9 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.basics.copies import copies
+from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.bank import Bank
-from accelgen.rtl.streams.copies import copies
-from accelgen.rtl.streams.delay import delay
 
 __all__ = ["ROW_BITS", "PixelMemory", "RunPort", "locate"]
 

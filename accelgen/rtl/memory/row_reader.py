@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
+from accelgen.rtl.basics.delay import delay
+from accelgen.rtl.basics.loop_counter import LoopCounter
 from accelgen.rtl.memory.pixel_memory import ROW_BITS
 from accelgen.rtl.streams.credits import Credits
-from accelgen.rtl.streams.delay import delay
-from accelgen.rtl.streams.loop_counter import LoopCounter
 from accelgen.rtl.streams.queue import RegisterQueue, StreamQueue
 
 __all__ = ["RowReader"]

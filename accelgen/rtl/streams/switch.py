@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.rtl.streams.copies import copies
+from accelgen.rtl.basics.copies import copies
 
 __all__ = ["StreamJoin", "StreamShare"]
 

@@ -17,8 +17,8 @@ from accelgen.rtl.control.fetch import Fetch
 from accelgen.rtl.control.sequencer import Sequencer
 from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.control.weight_loader import WeightLoader
-from accelgen.rtl.memory.dma_read import DmaRead
-from accelgen.rtl.memory.read_arbiter import ReadArbiter
+from accelgen.rtl.transfer.dma_read import DmaRead
+from accelgen.rtl.transfer.read_arbiter import ReadArbiter
 from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import ticks
 from tests.helpers.clock import start_clock

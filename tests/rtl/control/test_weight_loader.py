@@ -14,7 +14,7 @@ from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.control.weight_loader import WeightLoader
-from accelgen.rtl.memory.dma_read import DmaRead
+from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import settings, ticks
 from tests.helpers.clock import CLOCK_NS, start_clock

@@ -1,0 +1,143 @@
+"""Array path: feature memory -> PE array -> requantized rows."""
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from accelgen.arch import ArchParams, isa
+from accelgen.rtl import layouts
+from accelgen.rtl.array.array_reader import ArrayReader
+from accelgen.rtl.array.pe_array import PeArray
+from accelgen.rtl.memory.block_ring import WeightRing
+from accelgen.rtl.memory.pixel_memory import RunPort
+from accelgen.rtl.output.row_assembler import RowAssembler
+from accelgen.rtl.requantize.acc_join import AccJoin
+from accelgen.rtl.requantize.acc_queue import AccQueue
+from accelgen.rtl.requantize.requantizer import Requantizer
+from accelgen.rtl.streams.queue import StreamQueue
+
+__all__ = ["ArrayPath"]
+
+
+class ArrayPath(wiring.Component):
+    """Standard, pointwise, group and dilated convolution, or a copy of the input.
+
+    A block diagram in code: instances and connections only. Keep it so.
+
+    Members
+    -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
+    front, front_start, front_tag, may_read, held_tag : In
+        The reader's step, and which one must not leave the accumulators (control/step_control.py).
+    step, start : In(fields(EXEC)), In(1)
+        Of everything behind them.
+    run : Out(RunPort)
+        To the feature memory.
+    table1, params1, weights : In(streams)
+        From the weight loader.
+    scaled : In(stream of accumulator_beat, D pixels)
+        What SCALE made: it is requantized here, D pixels per cycle.
+    copy : Out(stream of row)
+        Input rows, when ``step.array`` is 0.
+    o : Out(stream of row)
+        Requantized pixels, group after group, each from a fresh row; in phases as their reader has
+        them.
+    busy, wait_weights, wait_drain, front_idle, past : Out(1)
+        Of the reader.
+    """
+
+    #: Queue of channel parameters: two groups ahead of the two the requantizer holds.
+    PARAM_GROUPS = 2
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "clk2x": In(1),
+            "front": In(layouts.front()),
+            "front_start": In(1),
+            "front_tag": In(layouts.TAG_BITS),
+            "may_read": In(1),
+            "held_tag": In(layouts.TAG_BITS),
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "run": Out(RunPort(arch)),
+            "table1": In(stream.Signature(layouts.table_write(arch))),
+            "params1": In(stream.Signature(layouts.channel_param())),
+            "weights": In(stream.Signature(layouts.weight_word(arch))),
+            "scaled": In(stream.Signature(layouts.accumulator_beat(arch.array_side))),
+            "copy": Out(stream.Signature(layouts.row(arch))),
+            "o": Out(stream.Signature(layouts.row(arch))),
+            "busy": Out(1),
+            "wait_weights": Out(1),
+            "wait_drain": Out(1),
+            "front_idle": Out(1),
+            "past": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        arch, step = self.arch, self.step
+        side = arch.array_side
+        m.submodules.weight_ring = weight_ring = WeightRing(arch)
+        m.submodules.params = params = StreamQueue(
+            layouts.channel_param(), depth=self.PARAM_GROUPS * arch.lanes
+        )
+        m.submodules.reader = reader = ArrayReader(arch)
+        m.submodules.pe_array = pe_array = PeArray(arch)
+        m.submodules.acc_queue = acc_queue = AccQueue(side, tagged=True)
+        m.submodules.source = source = AccJoin(side)
+        m.submodules.requantizer = requantizer = Requantizer(side)
+        m.submodules.assembler = assembler = RowAssembler(side)
+
+        # run -> reader -> PE array -> accumulators, or scaled -> requantizer -> rows -> o
+        connect(m, reader.run, flipped(self.run))
+        connect(m, reader.o, pe_array.i)
+        connect(m, pe_array.o, acc_queue.i)
+        connect(m, acc_queue.o, source.i0)
+        connect(m, flipped(self.scaled), source.i1)
+        connect(m, source.o, requantizer.i)
+        connect(m, requantizer.o, assembler.i)
+        connect(m, assembler.o, flipped(self.o))
+        connect(m, reader.copy, flipped(self.copy))
+
+        # Weights, parameters, table
+        connect(m, flipped(self.weights), weight_ring.i)
+        connect(m, reader.weights, weight_ring.read)
+        connect(m, flipped(self.params1), params.i)
+        connect(m, params.o, requantizer.params)
+        connect(m, flipped(self.table1), requantizer.table)
+
+        # Settings and events
+        phases = Signal()
+        with m.If(step.window & step.array):
+            m.d.sync += phases.eq(step.ring_raster.phases)
+        with m.Else():
+            m.d.sync += phases.eq(step.out_phases & ~step.chained)
+        m.d.comb += [
+            pe_array.clk2x.eq(self.clk2x),
+            reader.step.eq(self.front),
+            reader.start.eq(self.front_start),
+            reader.tag.eq(self.front_tag),
+            reader.may_read.eq(self.may_read),
+            acc_queue.held.eq(self.held_tag),
+            reader.held_tag.eq(self.held_tag),
+            reader.credit.eq(acc_queue.credit),
+            source.select.eq(step.window & (step.window_op == isa.WindowOp.SCALE)),
+            acc_queue.clk2x.eq(self.clk2x),
+            requantizer.clk2x.eq(self.clk2x),
+            requantizer.config.eq(step.requant1),
+            requantizer.table_bank.eq(step.table_bank),
+            requantizer.start.eq(self.start),
+            assembler.pixels.eq(step.requant1.pixels),
+            assembler.phases.eq(phases),
+            assembler.start.eq(self.start),
+            self.busy.eq(reader.busy),
+            self.wait_weights.eq(reader.wait_weights),
+            self.wait_drain.eq(reader.wait_drain),
+            self.front_idle.eq(reader.idle),
+            self.past.eq(reader.past),
+        ]
+
+        return m

@@ -1,0 +1,197 @@
+"""Adder: the residual joins the chain's pixels."""
+
+from amaranth import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from accelgen.arch import ArchParams, isa, timing
+from accelgen.rtl import layouts
+from accelgen.rtl.basics.beat_counter import BeatCounter
+from accelgen.rtl.basics.delay import delay
+from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fabric, to_fast
+from accelgen.rtl.dsp.multiply_add import multiply_add
+from accelgen.rtl.requantize.scale_down import ScaleDown
+from accelgen.rtl.streams.credit_queue import CreditQueue
+from accelgen.rtl.streams.queue import StreamQueue
+
+__all__ = ["Adder"]
+
+#: Covers the pipeline at full rate; a LUT RAM is as deep.
+QUEUE_DEPTH = 32
+
+
+class Adder(wiring.Component):
+    """``y = clamp(((a * multiplier_a + b * multiplier_b + offset) >> shift) + zero, low, high)``.
+
+    ``a`` is the chain's pixel, ``b`` the residual's (ir.ops.QAdd; fields ``add_*`` of the step).
+    Without ``step.add`` pixels pass unchanged and no residual is taken, a beat every cycle,
+    ``timing.PASS_LATENCY`` from beat to beat. What is added takes ``timing.add_interval`` cycles
+    per beat and ``timing.add_latency`` from beat to beat.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``pixels``, ``chain_pixels`` and ``pe_mode``.
+
+    Members
+    -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
+    step : In(fields of isa.EXEC)
+        Static from ``start`` until the step's last pixel has left.
+    start : In(1)
+        Pulse before a step's first beat.
+    residual : In(stream of row)
+        ``ceil(out_pixels / P)`` rows per group.
+    i : In(stream of pixels)
+        ``ceil(out_pixels / W)`` beats per group.
+    o : Out(stream of pixels)
+        As many. Comes out of registers.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "clk2x": In(1),
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "residual": In(stream.Signature(layouts.row(arch))),
+            "i": In(stream.Signature(layouts.pixels(arch))),
+            "o": Out(stream.Signature(layouts.pixels(arch))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self.arch.chain_pixels
+
+        m.submodules.counter = counter = BeatCounter(self.arch)
+        m.submodules.queue = queue = CreditQueue(layouts.pixels(self.arch), depth=QUEUE_DEPTH)
+        connect(m, queue.o, flipped(self.o))
+
+        accept, busy = Signal(), Signal()
+        residual = Signal(layouts.pixels(self.arch))
+        interval = timing.add_interval(self.arch.pe_mode)
+        if interval > 1:
+            assert interval == 2
+            m.d.sync += busy.eq(accept & self.step.add)
+        m.d.comb += [
+            self.i.ready.eq(queue.room & ((self.residual.valid & ~busy) | ~self.step.add)),
+            accept.eq(self.i.valid & self.i.ready),
+            queue.reserve.eq(accept),
+            # Whatever its `valid`: that is a level less on the way to a row's queue.
+            self.residual.ready.eq(
+                self.i.valid & queue.room & ~busy & self.step.add & counter.row_ends
+            ),
+            residual.eq(
+                Value.cast(self.residual.payload).word_select(
+                    counter.slot, len(residual.as_value())
+                )
+            ),
+            counter.pixels.eq(self.step.out_pixels),
+            counter.start.eq(self.start),
+            counter.advance.eq(accept),
+        ]
+
+        latency = timing.add_latency(self.arch.pe_mode) - StreamQueue.LATENCY
+        # Nothing of a step that passes may be left in here when one that adds follows.
+        added = delay(m, accept & self.step.add, latency, reset=True)
+        m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
+        # A lane takes its pixels one after another, lane_pixels a cycle.
+        step = interval * self.arch.lane_pixels
+        for p in range(0, width, step):
+            for c in range(self.arch.lanes):
+                m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
+                m.d.comb += [
+                    lane.clk2x.eq(self.clk2x),
+                    lane.take.eq(~busy),
+                    lane.multiplier_a.eq(self.step.add_multiplier_a),
+                    lane.multiplier_b.eq(self.step.add_multiplier_b),
+                    lane.offset.eq(self.step.add_offset),
+                    lane.shift.eq(self.step.add_shift),
+                    lane.zero.eq(self.step.add_zero),
+                    lane.low.eq(self.step.add_low),
+                    lane.high.eq(self.step.add_high),
+                ]
+                for n in range(step):
+                    pixel = self.i.p[p + n][c]
+                    m.d.comb += [
+                        lane.a[n].eq(pixel),
+                        lane.b[n].eq(residual[p + n][c]),
+                        queue.i.p[p + n][c].eq(Mux(self.step.add, lane.result[n], pixel)),
+                    ]
+
+        return m
+
+
+class _Lane(wiring.Component):
+    """One channel of one pixel, or of four that share all but the first register and the last.
+
+    ``timing.add_latency`` cycles, less the queue's, from the cycle with ``take``.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.double = arch.pe_mode == "double"
+        self.interval = timing.add_interval(arch.pe_mode)
+        pixels = data.ArrayLayout(signed(8), self.interval * arch.lane_pixels)
+        super().__init__({
+            "clk2x": In(1),
+            "take": In(1),
+            "multiplier_a": In(signed(18)),
+            "multiplier_b": In(signed(18)),
+            "offset": In(signed(32)),
+            "shift": In(6),
+            "zero": In(signed(8)),
+            "low": In(signed(8)),
+            "high": In(signed(8)),
+            "a": In(pixels),
+            "b": In(pixels),
+            "result": Out(pixels),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # Cycle 1: the residual comes through a wide multiplexer.
+        pixels_a, pixels_b = (
+            Signal.like(self.a, reset_less=True),
+            Signal.like(self.b, reset_less=True),
+        )
+        m.d.sync += [pixels_a.eq(self.a), pixels_b.eq(self.b)]
+
+        if self.double:
+            # Double-pumped, the upper two pixels follow in cycle 2.
+            with m.If(~self.take):
+                m.d.sync += [x[n].eq(x[n + 2]) for x in (pixels_a, pixels_b) for n in range(2)]
+            fast_domain(m, self.clk2x)
+            second = second_half(m)
+            a = to_fast(m, pixels_a[0], pixels_a[1], second, name="a")
+            b = to_fast(m, pixels_b[0], pixels_b[1], second, name="b")
+            result = self._add(m, platform, a, b, "fast")
+            # The first result shows in an odd fast cycle: one more, so that it meets the fabric's.
+            upper = to_fabric(m, delay(m, result, 1, domain="fast"))
+            results = (*(delay(m, lower, 1) for lower in upper), *upper)
+        else:
+            results = [self._add(m, platform, pixels_a[0], pixels_b[0], "sync")]
+        m.d.comb += [to.eq(result) for to, result in zip(self.result, results, strict=True)]
+
+        return m
+
+    def _add(self, m, platform, a, b, domain):
+        """Two multipliers in a cascade, the second one cycle behind the first; scale down."""
+        product_a = multiply_add(
+            m, platform, "scale_a", self.multiplier_a, a,
+            bits=33, addend=self.offset, domain=domain,
+        )  # fmt: skip
+        total = multiply_add(
+            m, platform, "scale_b", self.multiplier_b, delay(m, b, 1, domain=domain),
+            bits=34, cascade=product_a, domain=domain,
+        ).value  # fmt: skip
+        m.submodules.down = down = ScaleDown(len(total), rounded=False, domain=domain)
+        m.d.comb += [
+            down.value.eq(total),
+            down.shift.eq(self.shift),
+            down.zero.eq(self.zero),
+            down.low.eq(self.low),
+            down.high.eq(self.high),
+        ]
+        return down.result

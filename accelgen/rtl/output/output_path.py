@@ -1,0 +1,109 @@
+"""Output path: pixels or rows -> (add -> squeeze -> rows) -> feature memory."""
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from accelgen.arch import ArchParams, isa
+from accelgen.rtl import layouts
+from accelgen.rtl.output.adder import Adder
+from accelgen.rtl.output.feature_writer import FeatureWriter
+from accelgen.rtl.output.row_assembler import RowAssembler
+from accelgen.rtl.output.row_cutter import RowCutter
+from accelgen.rtl.output.squeeze import Squeeze
+from accelgen.rtl.streams.queue import StreamQueue
+from accelgen.rtl.streams.skid import Skid
+from accelgen.rtl.streams.switch import StreamJoin
+
+__all__ = ["OutputPath"]
+
+
+class OutputPath(wiring.Component):
+    """Residual add, squeeze sums and the way back to the feature memory.
+
+    A block diagram in code: instances and connections only. Keep it so.
+
+    Members
+    -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
+    step, start : In(fields(EXEC)), In(1)
+    pixels : In(stream of pixels)
+        What the window path made.
+    straight, chained : In(streams of row)
+        What the array path made, if the window path does not take it; ``valid`` means nothing
+        to the one that the step does not want.
+    residual : In(stream of row)
+        The map to add.
+    write : Out(stream of row_choice)
+        To the feature memory.
+    done : Out(1)
+        Pulse: all of the step has been written.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "clk2x": In(1),
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "pixels": In(stream.Signature(layouts.pixels(arch))),
+            "straight": In(stream.Signature(layouts.row(arch))),
+            "chained": In(stream.Signature(layouts.row(arch))),
+            "residual": In(stream.Signature(layouts.row(arch))),
+            "write": Out(stream.Signature(layouts.row_choice(arch))),
+            "done": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        arch, step = self.arch, self.step
+        m.submodules.cutter = cutter = RowCutter(arch)
+        m.submodules.chain = chain = StreamJoin(layouts.pixels(arch))  # pixels or rows -> adder
+        m.submodules.queue = queue = StreamQueue(layouts.pixels(arch), depth=2)
+        m.submodules.adder = adder = Adder(arch)
+        m.submodules.squeeze = squeeze = Squeeze(arch)
+        m.submodules.skid = skid = Skid(layouts.pixels(arch))
+        m.submodules.assembler = assembler = RowAssembler(arch)
+        m.submodules.writer = writer = FeatureWriter(arch)
+
+        # chained -> pixels, or pixels -> add -> squeeze -> rows, or straight -> write
+        chained = Signal()
+        m.d.sync += chained.eq(step.chained)
+        m.d.comb += [
+            cutter.i.payload.eq(self.chained.payload),
+            cutter.i.valid.eq(self.chained.valid & chained),
+            self.chained.ready.eq(cutter.i.ready),
+        ]
+        connect(m, cutter.o, chain.i1)
+        connect(m, flipped(self.pixels), chain.i0)
+        connect(m, chain.o, queue.i)
+        connect(m, queue.o, adder.i)
+        connect(m, flipped(self.residual), adder.residual)
+        connect(m, adder.o, squeeze.i)
+        connect(m, squeeze.o, skid.i)
+        connect(m, skid.o, assembler.i)
+        connect(m, assembler.o, writer.i)
+        connect(m, flipped(self.straight), writer.straight)
+        connect(m, squeeze.vector, writer.vector)
+        connect(m, writer.o, flipped(self.write))
+
+        # Settings and events
+        windowed = Signal()
+        m.d.sync += windowed.eq(step.window & (step.window_op != isa.WindowOp.SCALE))
+        m.d.comb += [
+            chain.select.eq(~windowed),
+            writer.from_straight.eq(~windowed & ~step.chained),
+            cutter.pixels.eq(step.out_pixels),
+            adder.clk2x.eq(self.clk2x),
+            assembler.pixels.eq(step.out_pixels),
+            assembler.phases.eq(step.out_phases),
+            self.done.eq(writer.done),
+        ]
+        for block in (adder, squeeze, writer):
+            m.d.comb += block.step.eq(self.step)
+        for block in (cutter, adder, squeeze, assembler, writer):
+            m.d.comb += block.start.eq(self.start)
+
+        return m

@@ -1,0 +1,206 @@
+"""Accumulator queue: whole vectors in, W pixels at a time out."""
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams
+from accelgen.rtl import layouts
+from accelgen.rtl.requantize.acc_column import AccColumn, pick_part
+
+__all__ = ["AccQueue"]
+
+
+class AccQueue(wiring.Component):
+    """First-in first-out queue of vectors of accumulators, in LUT RAM.
+
+    A vector leaves in beats of W pixels, in lane order; beats with no lane to keep are left out. A
+    beat every cycle, also from one vector to the next; a vector without any lane to keep costs
+    one cycle. First beat ``LATENCY`` cycles after the vector came in. Double-pumped, accumulators
+    come and leave in the fast domain (layouts.accumulators, accumulator_beat).
+
+    Beats are D pixels when ``drain_pixels`` says so and ``wide`` is 1; when it is 0 their upper
+    D - W lanes are not kept.
+
+    With ``tagged`` vectors whose tag is ``held`` stay, and those behind them.
+
+    The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
+    it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``drain_pixels``, ``acc_bits``, ``acc_depth``
+        and ``pe_mode``.
+    tagged : bool
+        Look at tags.
+
+    Members
+    -------
+    clk2x : In(1)
+        Twice the clock, in phase; only used in mode ``"double"``.
+    wide : In(1)
+        D pixels per beat. Changes only while nothing flows.
+    held : In(layouts.TAG_BITS)
+        Tag of the step that must not begin.
+    i : In(stream of accumulators, always ready)
+        Finished vectors.
+    o : Out(stream of accumulator_beat of arch.array_side)
+        Their pixels; at least one is kept. Comes out of registers.
+    credit : Out(1)
+        Pulse: a vector has left.
+    """
+
+    LATENCY = 3
+
+    def __init__(self, arch: ArchParams, *, tagged: bool = False):
+        self.arch = arch
+        self.tagged = tagged
+        super().__init__({
+            "clk2x": In(1),
+            "wide": In(1),
+            "held": In(layouts.TAG_BITS),
+            "i": In(stream.Signature(layouts.accumulators(arch), always_ready=True)),
+            "o": Out(stream.Signature(layouts.accumulator_beat(arch.array_side))),
+            "credit": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self.arch.chain_pixels
+        beats = self.arch.pixels // width
+        parts = self.arch.array_side.chain_pixels // width  # of a wide beat
+
+        # Write side. `following` is the oldest vector not yet begun; `some`: there is one.
+        write_row = Signal(range(self.arch.acc_depth))
+        following = Signal.like(write_row)
+        count = Signal(range(self.arch.acc_depth + 1))
+        some, begin = Signal(), Signal()
+        m.d.comb += some.eq(count != 0)
+        m.d.sync += [
+            write_row.eq(write_row + self.i.valid),
+            following.eq(following + begin),
+            count.eq(count + self.i.valid - begin),
+        ]
+
+        # The vector whose beats are leaving: its lanes to keep, beats not yet sent, and the lowest
+        # of those.
+        keep = Signal(self.arch.pixels, reset_less=True)
+        pending, pending_next = Signal(beats), Signal(beats)
+        select = Signal(range(beats), reset_less=True)
+        next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
+        may_begin = Signal(init=1)
+        if self.tagged:
+            tag = self._memory(m, "tag", self.i.p.tag, write_row, following)
+            m.d.comb += may_begin.eq(tag != self.held)
+        wanted = self._wanted(next_keep, beats, parts)
+        rest = pending & (pending - 1)[:beats]
+
+        held, advance, finished, ends = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            finished.eq(~held | (advance & ~rest.any())),
+            begin.eq(finished & some & may_begin),
+            pending_next.eq(Mux(begin, wanted, Mux(advance, rest, pending))),
+        ]
+        m.d.sync += [
+            pending.eq(pending_next),
+            self.credit.eq(advance & ends),
+        ]
+        for beat in reversed(range(beats)):
+            with m.If(pending_next[beat]):
+                m.d.sync += select.eq(beat)
+        with m.If(begin):
+            m.d.sync += [keep.eq(next_keep), held.eq(1)]
+        with m.Elif(finished):
+            m.d.sync += held.eq(0)
+
+        keep_out = Signal(parts * width, reset_less=True)
+        coming = Cat(
+            keep.word_select(select | part, width) & (self.wide if part else C(1)).replicate(width)
+            for part in range(parts)
+        )
+        m.d.comb += self.o.p.keep.eq(keep_out)
+        kept = Signal.like(self.o.p.kept, reset_less=True)
+        m.d.comb += self.o.p.kept.eq(kept)
+        with m.If(advance):
+            m.d.sync += [
+                self.o.valid.eq(pending.any()),
+                ends.eq(held & ~rest.any()),
+                keep_out.eq(coming),
+                kept.eq(sum(coming[n] for n in range(parts * width))),
+            ]
+        read = self._columns if self.arch.pe_mode == "double" else self._words
+        read(m, write_row, following, begin, select, advance)
+
+        return m
+
+    def _wanted(self, keep, beats, parts):
+        """A bit per beat of a vector that has lanes to keep; wide beats go by their first part."""
+        width = self.arch.chain_pixels
+        wanted = Cat(keep.word_select(b, width).any() for b in range(beats))
+        if parts == 1:
+            return wanted
+        first = (
+            Cat(wanted.word_select(b, parts).any(), C(0, parts - 1)) for b in range(beats // parts)
+        )
+        return Mux(self.wide, Cat(*first), wanted)
+
+    def _words(self, m, write_row, following, begin, select, advance):
+        """Accumulators in a memory per W lanes: a vector is written at once and read through a
+        multiplexer of P / W."""
+        width = self.arch.chain_pixels
+        read = []
+        for beat in range(self.arch.pixels // width):
+            # A row register for each: one would have too many loads.
+            row = Signal.like(write_row, name=f"row{beat}", attrs={"keep": 1})
+            with m.If(begin):
+                m.d.sync += row.eq(following)
+            lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
+            read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
+        parts = self.arch.array_side.chain_pixels // width
+        held = [Signal(len(read[0]), name=f"acc{part}", reset_less=True) for part in range(parts)]
+        m.d.comb += Value.cast(self.o.p.acc).eq(Cat(held))
+        with m.If(advance):
+            m.d.sync += [
+                out.eq(pick_part(read, select, part, parts)) for part, out in enumerate(held)
+            ]
+
+    def _columns(self, m, write_row, following, begin, select, advance):
+        """Accumulators in a memory per channel, whose output follows what is at ``o``."""
+        row, read_row, read_beat = (
+            Signal.like(x, name=name)
+            for x, name in ((write_row, "row"), (write_row, "row_out"), (select, "beat_out"))
+        )
+        with m.If(begin):
+            m.d.sync += row.eq(following)
+        with m.If(advance):
+            m.d.sync += [read_row.eq(row), read_beat.eq(select)]
+        for c in range(self.arch.lanes):
+            m.submodules[f"column{c}"] = column = AccColumn(self.arch)
+            m.d.comb += [
+                column.clk2x.eq(self.clk2x),
+                column.write_en.eq(self.i.valid),
+                column.write_row.eq(write_row),
+                column.read_row.eq(read_row),
+                column.read_beat.eq(read_beat),
+                *(to.eq(acc[c]) for to, acc in zip(column.i, self.i.p.acc, strict=True)),
+                *(acc[c].eq(out) for acc, out in zip(self.o.p.acc, column.o, strict=True)),
+            ]
+
+    def _memory(self, m, name, data, write_row, read_row):
+        """Write ``data`` with every vector; return what is in ``read_row``."""
+        memory = Memory(
+            shape=len(data), depth=self.arch.acc_depth, init=[],
+            attrs={"ram_style": "distributed"},
+        )  # fmt: skip
+        m.submodules[name] = memory
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.i.valid),
+            write.addr.eq(write_row),
+            write.data.eq(data),
+            read.addr.eq(read_row),
+        ]
+        return read.data

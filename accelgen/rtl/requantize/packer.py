@@ -1,0 +1,114 @@
+"""Packer: pixels with holes in, dense pixels out."""
+
+from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams
+from accelgen.rtl import layouts
+from accelgen.rtl.basics.delay import delay
+
+__all__ = ["Packer", "packer_beat"]
+
+
+def packer_beat(arch: ArchParams) -> data.StructLayout:
+    """What the packer is told about a beat besides its pixels."""
+    return data.StructLayout({
+        "keep": arch.chain_pixels,  # lanes that hold pixels
+        "fill": range(arch.chain_pixels),  # pixels left over from the beats before
+        "emit": 1,  # a beat leaves: it is full, or the group ends
+    })
+
+
+class Packer(wiring.Component):
+    """Drops the lanes not kept and packs the others W to a beat, in order. ``LATENCY`` cycles.
+
+    The caller counts (it must, to know where a group ends): before a beat, ``fill`` pixels are
+    left over here; with its own they are sent when ``emit`` says so, at most W at a time. More than
+    W at a group's end are two beats: the caller adds one that has nothing to keep.
+
+    The n-th kept lane goes to place ``(fill + n) mod W``, around the end to the next beat's: one
+    multiplexer of W, whose selection is worked out while the pixels are still on their way. What
+    is left over stays in its place.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Uses ``lanes`` and ``chain_pixels``.
+
+    Members
+    -------
+    valid : In(1)
+        A beat comes in, ``LEAD`` cycles from now.
+    beat : In(packer_beat)
+        Of that beat.
+    i : In(pixels)
+    emit : Out(1)
+        A packed beat is at ``o``.
+    o : Out(pixels)
+        Lanes past a group's last pixel hold anything.
+    """
+
+    LEAD = 2
+    LATENCY = 2
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "valid": In(1),
+            "beat": In(packer_beat(arch)),
+            "i": In(layouts.pixels(arch)),
+            "emit": Out(1),
+            "o": Out(layouts.pixels(arch)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self.arch.chain_pixels
+        pixel = layouts.pixel(self.arch)
+
+        sources = self._sources(m)
+        valid = delay(m, self.valid, self.LEAD + 1, reset=True)
+        emit = delay(m, self.beat.emit, self.LEAD + 1)
+        m.d.sync += self.emit.eq(valid & emit)
+        fill = delay(m, self.beat.fill, self.LEAD)
+        for place, source in enumerate(sources):
+            # Cycle 1: the lane for this place.
+            turned = Signal(pixel, name=f"turned{place}", reset_less=True)
+            below = Signal(name=f"below{place}", reset_less=True)  # left over from beats before
+            m.d.sync += [
+                turned.eq(Array(lane.as_value() for lane in self.i)[source]),
+                below.eq(place < fill),
+            ]
+            # Cycle 2: what is not sent, or comes around the end, waits in its place.
+            left = Signal(pixel, name=f"left{place}", reset_less=True)
+            packed = Signal(pixel, name=f"packed{place}", reset_less=True)
+            m.d.sync += packed.eq(Mux(below, left, turned))
+            with m.If(valid & (emit | ~below)):
+                m.d.sync += left.eq(turned)
+            m.d.comb += self.o[place].eq(packed)
+        assert len(sources) == width
+
+        return m
+
+    def _sources(self, m):
+        """For each place, which lane of the beat goes there; ``LEAD`` cycles behind ``beat``."""
+        width = self.arch.chain_pixels
+        keep, fill = self.beat.keep, self.beat.fill
+        kept = delay(m, keep, 1)
+        places = []
+        for lane in range(width):
+            place = Signal(range(width), name=f"place{lane}", reset_less=True)
+            m.d.sync += place.eq(fill + sum(keep[:lane]))  # modulo W
+            places.append(place)
+        sources = []
+        for place in range(width):
+            here = [kept[lane] & (places[lane] == place) for lane in range(width)]
+            source = Signal(range(width), name=f"source{place}", reset_less=True)
+            bits = [
+                Cat(here[lane] for lane in range(width) if lane >> bit & 1).any()
+                for bit in range(len(source))
+            ]
+            m.d.sync += source.eq(Cat(bits))
+            sources.append(source)
+        return sources

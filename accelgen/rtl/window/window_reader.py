@@ -1,0 +1,206 @@
+"""Window reader: feeds the window engine from the window ring."""
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams, isa, timing
+from accelgen.rtl import layouts
+from accelgen.rtl.basics.delay import delay
+from accelgen.rtl.memory.block_ring import BlockRing
+from accelgen.rtl.memory.pixel_memory import RunPort
+from accelgen.rtl.raster.raster import Raster
+from accelgen.rtl.streams.credits import Credits
+from accelgen.rtl.window.window_ring import RING_BITS
+from accelgen.rtl.window.window_rows import WindowRows
+
+__all__ = ["WindowReader"]
+
+
+class WindowReader(wiring.Component):
+    """Walks ``step.ring_raster`` over the ring's map, group after group.
+
+    A beat is issued when the rows it reads are written, its tap (MAC) or its group's vector word
+    (SCALE) is there and, for a vector's first beat, a credit; its operands leave
+    ``timing.window_read_latency`` cycles later. Full rate.
+
+    * MAC: activations with ``pad_value`` outside the map; weights are the tap's.
+    * MAX: the same activations; weights undefined.
+    * SCALE: activations minus ``pad_value``; weights are the vector word minus ``vector_zero``.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Hardware knobs. Uses ``lanes``, ``pixels``, ``tap_words`` and ``acc_depth``.
+
+    Members
+    -------
+    step, start : In(fields(EXEC)), In(1)
+        The step; without ``window`` nothing happens.
+    run : Out(RunPort)
+        To the window ring.
+    written, free_to : In(RING_BITS), Out(RING_BITS)
+        Rows of the step written to the ring; rows not read any more.
+    taps : In(stream of tap)
+        ``kernel_h * kernel_w`` taps per group of a MAC step.
+    vector : In(stream of pixel)
+        The group's vector word, one per group of a SCALE step.
+    o : Out(stream of window_operands, always ready)
+        To the window engine.
+    credit : In(1)
+        A vector has left the accumulator queue. ``acc_depth`` vectors fit at reset.
+    busy, wait_pixels, wait_weights, wait_drain : Out(1)
+        This cycle: a beat issued; one waits for rows; for a tap or vector word; for a credit.
+    idle : Out(1)
+        Nothing is left to issue or in flight.
+    """
+
+    def __init__(self, arch: ArchParams):
+        self.arch = arch
+        super().__init__({
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "run": Out(RunPort(arch)),
+            "written": In(RING_BITS),
+            "free_to": Out(RING_BITS),
+            "taps": In(stream.Signature(layouts.tap(arch))),
+            "vector": In(stream.Signature(layouts.pixel(arch))),
+            "o": Out(stream.Signature(layouts.window_operands(arch), always_ready=True)),
+            "credit": In(1),
+            "busy": Out(1),
+            "wait_pixels": Out(1),
+            "wait_weights": Out(1),
+            "wait_drain": Out(1),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        step = self.step
+        m.submodules.raster = raster = Raster(self.arch)
+        m.submodules.room = room = Credits(self.arch.acc_depth)
+        m.d.comb += [
+            raster.raster.eq(step.ring_raster),
+            raster.groups.eq(step.groups),
+            raster.in_groups.eq(1),
+            raster.in_stride.eq(step.ring_rows),
+            raster.in_step.eq(1),
+            raster.in_repeat.eq(1),
+            raster.start.eq(self.start & step.window),
+        ]
+
+        m.submodules.rows = rows = WindowRows(self.arch)
+        wiring.connect(m, raster.o, rows.i)
+        m.d.comb += [
+            rows.ring_rows.eq(step.ring_rows),
+            rows.phases.eq(step.ring_raster.phases),
+            rows.written.eq(self.written),
+        ]
+
+        # Cycle 0: issue a beat.
+        valid, beat = rows.o.valid, rows.o.p.raster
+        has_word, has_room, issue = Signal(), Signal(), Signal()
+        m.d.comb += [
+            has_word.eq(self._weights(m, beat, issue)),
+            has_room.eq(~beat.first | room.some),
+            rows.o.ready.eq(rows.has_rows & has_word & has_room),
+            issue.eq(valid & rows.o.ready),
+            room.take.eq(issue & beat.first),
+            room.give.eq(self.credit),
+            self.busy.eq(issue),
+            self.wait_pixels.eq(valid & ~rows.has_rows),
+            self.wait_weights.eq(valid & rows.has_rows & ~has_word),
+            self.wait_drain.eq(valid & rows.has_rows & has_word & ~has_room),
+        ]
+
+        # in_flight[n]: a beat was issued n + 1 cycles ago.
+        in_flight = Signal(timing.window_read_latency(self.arch.pixels))
+        m.d.sync += in_flight.eq(Cat(issue, in_flight))
+        m.d.comb += self.idle.eq(raster.idle & rows.idle & ~in_flight.any())
+
+        self._free(m, rows.o.p, issue)
+        m.d.comb += [
+            self.run.en.eq(in_flight[0]),
+            self.run.row.eq(delay(m, rows.o.p.row, 1)),
+            self.run.bank.eq(delay(m, beat.bank, 1)),
+            self.run.phases.eq(step.ring_raster.phases),
+            self.run.wanted.eq(delay(m, beat.inside, 1)),
+        ]
+        self._operands(m, beat, in_flight)
+        return m
+
+    def _free(self, m, beat, issue):
+        """Free what an issued beat releases, never less than before.
+
+        (Wide padding: the next row of positions may begin before the place of this vector.)
+        The count is shown two cycles after the beat was issued, and a row takes another to be
+        written: the RAM has been read by then, for beats up to this one.
+        """
+        free, more = Signal(RING_BITS), Signal(signed(RING_BITS))
+        m.d.comb += more.eq(beat.release - free)
+        with m.If(issue & beat.releases & (more > 0)):
+            m.d.sync += free.eq(beat.release)
+        m.d.sync += self.free_to.eq(free)
+        with m.If(self.start):
+            m.d.sync += [free.eq(0), self.free_to.eq(0)]
+
+    def _weights(self, m, beat, issue):
+        """Drives the weights' operand; returns whether the beat's tap or vector word is there."""
+        step, arch = self.step, self.arch
+        latency = timing.window_read_latency(arch.pixels)
+        is_mac, is_scale = Signal(), Signal()
+        m.d.sync += [
+            is_mac.eq(step.window_op == isa.WindowOp.MAC),
+            is_scale.eq(step.window_op == isa.WindowOp.SCALE),
+        ]
+
+        m.submodules.tap_ring = ring = BlockRing(
+            layouts.tap(arch), depth=arch.tap_words, latency=latency - 1
+        )
+        wiring.connect(m, wiring.flipped(self.taps), ring.i)
+        taps = Signal(8)
+        m.d.sync += taps.eq(step.ring_raster.kernel_h * step.ring_raster.kernel_w)
+        m.d.comb += [
+            ring.read.words.eq(taps),
+            ring.read.take.eq(issue & is_mac),
+            ring.read.last_use.eq(beat.last_vector),
+        ]
+
+        # The vector word stays at the stream's end while its group is issued.
+        m.d.comb += self.vector.ready.eq(issue & is_scale & beat.last & beat.last_vector)
+        word = delay(m, self.vector.payload, 1)
+        scale = Signal(layouts.tap(arch), reset_less=True)
+        for lane in range(arch.lanes):
+            m.d.sync += scale[lane].eq(word[lane] - step.vector_zero)
+        scale_then = delay(m, scale, latency - 3)
+
+        weights = Signal(layouts.tap(arch), reset_less=True)
+        m.d.sync += weights.eq(Mux(is_scale, scale_then, ring.read.word))
+        m.d.comb += self.o.p.weights.eq(weights)
+        return Mux(is_mac, ring.read.available, ~is_scale | self.vector.valid)
+
+    def _operands(self, m, beat, in_flight):
+        """The run, and what is added to it: padding outside the map, minus SCALE's zero point."""
+        latency = len(in_flight)
+        raster = self.step.ring_raster
+        inside = delay(m, beat.inside, latency - 1)
+        is_scale = self.step.window_op == isa.WindowOp.SCALE
+        seen, unseen = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
+        m.d.sync += [
+            seen.eq(Mux(is_scale, -raster.pad_value, 0)),
+            unseen.eq(Mux(is_scale, 0, raster.pad_value)),
+        ]
+        o = self.o.p
+        offsets = Signal(o.offsets.shape(), reset_less=True)
+        for n in range(self.arch.pixels):
+            m.d.sync += offsets[n].eq(Mux(inside[n], seen, unseen))
+
+        m.d.comb += [
+            self.o.valid.eq(in_flight[-1]),
+            o.activations.eq(self.run.data),
+            o.offsets.eq(offsets),
+            Cat(o.first, o.last, o.keep).eq(
+                delay(m, Cat(beat.first, beat.last, beat.keep), latency)
+            ),
+        ]

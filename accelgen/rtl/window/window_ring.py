@@ -1,0 +1,115 @@
+"""Window ring: the rows between the array (or the copy) and the window engine."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from accelgen.arch import ArchParams, isa
+from accelgen.rtl import layouts
+from accelgen.rtl.basics.loop_counter import LoopCounter
+from accelgen.rtl.memory.pixel_memory import PixelMemory, RunPort
+
+__all__ = ["RING_BITS", "WindowRing"]
+
+#: Width of row counts within a step, modulo which they are compared: the rows of one channel
+#: group (16 bits) and the depth of any ring fit in half of it.
+RING_BITS = 18
+
+
+class WindowRing(wiring.Component):
+    """Ring of ``arch.ring_rows`` rows. Row n of the step is written to row n mod ``ring_rows``.
+
+    Takes ``step.ring_rows`` rows for each of ``step.groups`` groups, one after another, as long
+    as there is room. Rows are counted from the step's start, modulo 2 ** RING_BITS.
+
+    Parameters
+    ----------
+    arch : ArchParams
+        Hardware knobs. Uses ``lanes``, ``pixels`` and ``ring_rows``.
+
+    Members
+    -------
+    step, start : In(fields(EXEC)), In(1)
+        The step; without ``window`` nothing happens.
+    i : In(stream of row)
+        Rows in; from the array, when the map is in phases, halves of both rows of a pair each.
+    run : In(RunPort)
+        The reader's port, ``timing.run_latency(pixels)`` cycles.
+    written : Out(RING_BITS)
+        Rows that may be read: all below this count.
+    free_to : In(RING_BITS)
+        Rows below this count are not read any more, from the cycle on in which they are shown
+        here. May run ahead of ``written``.
+    idle : Out(1)
+        All rows of the step have been written (whether or not they were read).
+    """
+
+    def __init__(self, arch: ArchParams):
+        assert arch.ring_rows <= 1 << (RING_BITS - 2)
+        self.arch = arch
+        super().__init__({
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "i": In(stream.Signature(layouts.row(arch))),
+            "run": In(RunPort(arch)),
+            "written": Out(RING_BITS),
+            "free_to": In(RING_BITS),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        depth = self.arch.ring_rows
+        m.submodules.memory = memory = PixelMemory(self.arch, depth, row_reads=False)
+        wiring.connect(m, wiring.flipped(self.run), memory.run)
+
+        # Rows of the step still to come.
+        filling, put = Signal(), Signal()
+        m.submodules.row = row = LoopCounter(16)
+        m.submodules.group = group = LoopCounter(12)
+        m.d.comb += [
+            row.count.eq(self.step.ring_rows),
+            row.start.eq(self.start),
+            row.step.eq(put),
+            group.count.eq(self.step.groups),
+            group.start.eq(self.start),
+            group.step.eq(put & row.last),
+            self.idle.eq(~filling),
+        ]
+        still_filling, full_next = Signal(), Signal()
+        m.d.comb += still_filling.eq(filling)
+        with m.If(self.start):
+            m.d.comb += still_filling.eq(self.step.window)
+        with m.Elif(put & row.last & group.last):
+            m.d.comb += still_filling.eq(0)
+
+        # ``limit`` only grows and ``written`` never passes it, so that equality is enough. It is
+        # found out a cycle ahead; ``following`` is written + 1.
+        written, following, limit = Signal(RING_BITS), Signal(RING_BITS), Signal(RING_BITS)
+        phases, ready = Signal(), Signal()
+        # Copied rows come in the order of the memory they are from.
+        m.d.sync += phases.eq(self.step.array & self.step.ring_raster.phases)
+        m.d.comb += [
+            self.i.ready.eq(ready),
+            put.eq(self.i.valid & self.i.ready),
+            memory.row_en.eq(put),
+            memory.row_write.eq(~0),
+            memory.row_addr.eq(written[: (depth - 1).bit_length()]),
+            memory.row_wdata.eq(self.i.payload),
+            memory.row_phases.eq(phases),
+            self.written.eq(written),
+        ]
+        m.d.sync += [
+            limit.eq(self.free_to + depth),
+            filling.eq(still_filling),
+            ready.eq(still_filling & ~full_next),
+        ]
+        m.d.comb += full_next.eq(Mux(put, following == limit, written == limit))
+        with m.If(put):
+            m.d.sync += [written.eq(following), following.eq(following + 1)]
+        with m.If(self.start):
+            m.d.sync += [written.eq(0), following.eq(1), limit.eq(depth)]
+            m.d.comb += full_next.eq(0)
+
+        return m

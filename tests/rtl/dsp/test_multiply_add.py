@@ -1,0 +1,80 @@
+"""Instantiated multipliers do what the described ones do: the engines' own benches say so."""
+
+import re
+
+import pytest
+
+from accelgen.arch import ArchParams
+from accelgen.rtl.array.pe_array import PeArray
+from accelgen.rtl.emit import emit_verilog
+from accelgen.rtl.output.adder import Adder
+from accelgen.rtl.primitives import Primitives
+from accelgen.rtl.requantize.requantizer import Requantizer
+from accelgen.rtl.window.window_lanes import WindowLanes
+from tests.helpers.pumped import Beside, BesideRequantizer
+from tests.helpers.simulate import simulate
+
+# Engines of which a double-pumped one's accumulators have to be gathered for the bench.
+GATHERED = {
+    "pe_array": Beside, "window_lanes": Beside, "requantizer": BesideRequantizer,
+}  # fmt: skip
+DOUBLE = {"lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27}
+SMALL = {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "packed", "acc_bits": 27}
+
+# Where their benches are.
+ROOMS = {
+    "pe_array": "array",
+    "window_lanes": "window",
+    "requantizer": "requantize",
+    "adder": "output",
+}
+
+# Engine, multipliers of the small one and of the board's.
+ENGINES = {
+    "pe_array": (PeArray, 4 * 4 * 2, 256),
+    "window_lanes": (WindowLanes, 4 * 2, 32),
+    "requantizer": (Requantizer, 4, 16),
+    "adder": (Adder, 2 * 4, 32),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_instances_pass_the_bench_of_the_described_engine(name, tmp_path):
+    arch = ArchParams(**SMALL)
+    engine, *_ = ENGINES[name]
+    bench = f"tests.rtl.{ROOMS[name]}.test_{name}"
+
+    simulate(engine(arch), bench, tmp_path, primitives=Primitives(), **arch.to_dict())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_double_pumped_instances_pass_it_too(name, tmp_path):
+    arch = ArchParams(**DOUBLE)
+    engine = GATHERED.get(name, lambda inner: inner)(ENGINES[name][0](arch))
+    bench = f"tests.rtl.{ROOMS[name]}.test_{name}"
+
+    simulate(engine, bench, tmp_path, primitives=Primitives(), **arch.to_dict())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_each_multiplier_is_one_dsp(name):
+    engine, small, large = ENGINES[name]
+
+    for arch, count in ((ArchParams(**SMALL), small), (ArchParams(), large)):
+        text = emit_verilog(engine(arch), name="dut", primitives=Primitives())
+        assert multipliers(text, "dut") == count
+        # Unsigned ones are by constants: indices.
+        assert "* $signed(" not in text
+
+
+def multipliers(text, module):
+    """DSP48E2 in ``module`` and below it: equal modules are written once and used many times."""
+    bodies = dict(re.findall(r"^module (\S+?) ?\((.*?)^endmodule", text, re.MULTILINE | re.DOTALL))
+
+    def below(name):
+        used = [
+            u for u in re.findall(r"^  (\S+) +\S+ \($", bodies[name], re.MULTILINE) if u in bodies
+        ]
+        return bodies[name].count("DSP48E2 #(") + sum(below(child) for child in used)
+
+    return below(module)

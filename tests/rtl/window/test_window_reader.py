@@ -1,0 +1,363 @@
+"""WindowReader and WindowRing together: the window engine's operands, beat by beat."""
+
+import json
+import os
+import random
+
+import cocotb
+import numpy as np
+import pytest
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch.isa import WindowOp
+from accelgen.rtl import layouts
+from accelgen.rtl.window.window_reader import WindowReader
+from accelgen.rtl.window.window_ring import WindowRing
+from tests.helpers.clock import start_clock
+from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
+from tests.helpers.simulate import simulate
+from tests.helpers.words import join, split
+
+CONFIGURATIONS = {
+    "small": {"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single"},
+    "wide": {"lanes": 8, "pixels": 8},
+}
+KNOBS = {"ring_rows": 16, "tap_words": 64}
+STROBES = ("busy", "wait_pixels", "wait_weights", "wait_drain")
+
+
+class _Feed(wiring.Component):
+    """What stands before the window engine."""
+
+    def __init__(self, arch):
+        self.arch = arch
+        super().__init__({
+            "step": In(layouts.fields(isa.EXEC)),
+            "start": In(1),
+            "rows": In(stream.Signature(layouts.row(arch))),
+            "taps": In(stream.Signature(layouts.tap(arch))),
+            "vector": In(stream.Signature(layouts.pixel(arch))),
+            "o": Out(stream.Signature(layouts.window_operands(arch), always_ready=True)),
+            "credit": In(1),
+            "idle": Out(1),
+            **{name: Out(1) for name in STROBES},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ring = ring = WindowRing(self.arch)
+        m.submodules.reader = reader = WindowReader(self.arch)
+        connect(m, flipped(self.rows), ring.i)
+        connect(m, flipped(self.taps), reader.taps)
+        connect(m, flipped(self.vector), reader.vector)
+        connect(m, reader.run, ring.run)
+        connect(m, reader.o, flipped(self.o))
+        m.d.comb += [
+            ring.step.eq(self.step),
+            ring.start.eq(self.start),
+            reader.step.eq(self.step),
+            reader.start.eq(self.start),
+            reader.written.eq(ring.written),
+            ring.free_to.eq(reader.free_to),
+            reader.credit.eq(self.credit),
+            self.idle.eq(reader.idle & ring.idle),
+            *(getattr(self, name).eq(getattr(reader, name)) for name in STROBES),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
+def test_window_reader(name, tmp_path):
+    arch = ArchParams(**CONFIGURATIONS[name], **KNOBS)
+
+    simulate(_Feed(arch), __name__, tmp_path, **arch.to_dict())
+
+
+# Simulator side.
+
+FULL_RATE = [
+    Geometry(height=1, width=1),
+    Geometry(height=16, width=8, joined=True),
+    Geometry(height=5, width=16),
+    Geometry(height=7, width=7, kernel=(3, 3), pads=(1, 1, 1, 1), joined=True, pad_value=-128),
+    Geometry(height=7, width=8, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1), pad_value=3),
+]
+CORNERS = [
+    *FULL_RATE,
+    Geometry(height=9, width=9, kernel=(5, 5), pads=(2, 2, 2, 2), joined=True),
+    # Rows and columns that nobody reads: cropped, or behind the last stride.
+    Geometry(height=14, width=11, pads=(-3, -2, -5, -4)),
+    Geometry(height=15, width=8, stride=(5, 7)),
+    # In phases.
+    Geometry(height=7, width=8, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1), phases=True),
+    Geometry(height=5, width=10, kernel=(5, 5), stride=(2, 2), pads=(2, 1, 2, 2), phases=True),
+    Geometry(height=9, width=6, stride=(1, 2), pads=(-1, -3, -1, -1), phases=True),
+    # Padding beyond the kernel's reach: positions right of the map.
+    Geometry(height=6, width=3, kernel=(1, 1), pads=(2, 5, 4, 9), pad_value=-1),
+    Geometry(height=4, width=2, kernel=(3, 2), dilation=(1, 3), pads=(5, 6, 4, 7), pad_value=-1),
+]
+
+
+@cocotb.test()
+async def an_operand_per_cycle_when_nothing_waits(dut):
+    bench = await Bench.on(dut)
+    for geometry in FULL_RATE:
+        await bench.run_step(geometry, groups=4)
+
+        first = timing.raster_setup(bench.arch.pixels) + timing.WINDOW_PREPARE
+        first += timing.window_read_latency(bench.arch.pixels)
+        assert bench.cycles == list(range(first, first + len(bench.cycles)))
+        assert bench.strobes == dict.fromkeys(STROBES, 0) | {"busy": len(bench.cycles)}
+
+
+@cocotb.test()
+async def the_same_operands_under_stalls(dut):
+    for stall in (0.2, 0.6):
+        bench = await Bench.on(dut, stall=stall)
+        for geometry in CORNERS:
+            await bench.run_step(geometry, groups=3)
+
+
+@cocotb.test()
+async def rows_are_not_overwritten_before_they_are_read(dut):
+    # More rows than the ring has, and a writer that is always at its limit.
+    bench = await Bench.on(dut)
+    for geometry in CORNERS:
+        rows = geometry.rows(bench.arch.pixels)
+        await bench.run_step(geometry, groups=2 + 2 * bench.arch.ring_rows // rows)
+
+
+@cocotb.test()
+async def random_geometries(dut):
+    bench = await Bench.on(dut, stall=0.3, seed=2)
+    for _ in range(30):
+        await bench.run_step(bench.some_geometry(), groups=int(bench.rng.integers(1, 4)))
+
+
+@cocotb.test()
+async def maxima_need_no_taps(dut):
+    bench = await Bench.on(dut, stall=0.3, seed=3)
+    for _ in range(5):
+        await bench.run_step(bench.some_geometry(), groups=3, op=WindowOp.MAX)
+
+    assert bench.strobes["wait_weights"] == 0
+
+
+@cocotb.test()
+async def scales_by_a_vector(dut):
+    bench = await Bench.on(dut, stall=0.3, seed=4)
+    for side in (1, 3, 7):
+        await bench.run_step(
+            Geometry(height=side, width=side, joined=True, pad_value=-128),
+            groups=4,
+            op=WindowOp.SCALE,
+            vector_zero=127,
+        )
+
+
+@cocotb.test()
+async def scales_at_full_rate(dut):
+    bench = await Bench.on(dut)
+    await bench.run_step(
+        Geometry(height=7, width=7, joined=True, pad_value=5), groups=5, op=WindowOp.SCALE
+    )
+
+    assert bench.cycles[-1] - bench.cycles[0] == len(bench.cycles) - 1
+
+
+@cocotb.test()
+async def no_vector_starts_without_a_credit(dut):
+    bench = await Bench.on(dut)
+    bench.gives_credit = False
+
+    await bench.start(Geometry(height=30, width=8, joined=True), groups=1)
+    for _ in range(200):
+        await bench.cycle()
+
+    assert len(bench.operands) == bench.arch.acc_depth
+    assert bench.strobes["wait_drain"] > 100
+
+
+@cocotb.test()
+async def waits_for_the_row_it_reads_and_no_longer(dut):
+    bench = await Bench.on(dut)
+    geometry = Geometry(height=8, width=bench.arch.pixels, kernel=(3, 1), pads=(1, 0, 1, 0))
+    bench.rows_allowed = 0
+    await bench.start(geometry, groups=1)
+
+    for rows in range(9):
+        bench.rows_allowed = min(rows, 1)
+        for _ in range(60):
+            await bench.cycle()
+        # Output row y needs map rows y - 1 to y + 1: the row above the map needs none.
+        taps = 1 if rows == 0 else 24 if rows == 8 else 3 * rows - 1
+        assert len(bench.operands) == taps
+    assert bench.strobes["wait_pixels"] > 200
+
+
+@cocotb.test()
+async def in_phases_waits_for_both_rows_of_a_pair(dut):
+    bench = await Bench.on(dut)
+    # Each row of the map is a pair; an output row reads its even pixels, the first row alone.
+    width = 2 * bench.arch.pixels
+    geometry = Geometry(height=4, width=width, stride=(1, 2), phases=True)
+    bench.rows_allowed = 0
+    await bench.start(geometry, groups=1)
+
+    for rows in range(9):
+        bench.rows_allowed = min(rows, 1)
+        for _ in range(60):
+            await bench.cycle()
+        assert len(bench.operands) == rows // 2
+
+
+class Bench:
+    """Drives a _Feed cycle by cycle and keeps what leaves it."""
+
+    @classmethod
+    async def on(cls, dut, *, stall=0.0, seed=1):
+        self = cls()
+        self.dut, self.stall = dut, stall
+        self.arch = ArchParams.from_dict(json.loads(os.environ["BENCH"]))
+        self.rng = np.random.default_rng(seed)
+        self.random = random.Random(seed)
+        self.sources = {"rows": [], "taps": [], "vector": []}
+        self.outstanding, self.gives_credit, self.rows_allowed = 0, True, None
+        self.operands, self.cycles, self.strobes, self.now = [], [], dict.fromkeys(STROBES, 0), 0
+        await start_clock(
+            dut,
+            zero=("step", "start", "rows__valid", "taps__valid", "vector__valid", "credit"),
+        )
+        return self
+
+    def some_geometry(self):
+        """One whose window fits the ring."""
+        while True:
+            geometry = random_geometry(self.rng)
+            if ring_rows_needed(geometry, self.arch.pixels) <= self.arch.ring_rows:
+                return geometry
+
+    async def start(self, geometry, *, groups, op=WindowOp.MAC, vector_zero=-3):
+        arch, rng = self.arch, self.rng
+        self.op, self.vector_zero = op, vector_zero
+        rows = geometry.rows(arch.pixels)
+        taps = geometry.kernel[0] * geometry.kernel[1] if op == WindowOp.MAC else 0
+        self.map = rng.integers(-128, 128, (groups, rows * arch.pixels, arch.lanes))
+        self.tap_words = rng.integers(-128, 128, (groups, taps, arch.lanes))
+        vectors = groups if op == WindowOp.SCALE else 0
+        self.vector = rng.integers(-128, 128, (vectors, arch.pixels, arch.lanes))
+        step = {
+            "array": geometry.phases, "window": 1, "window_op": op, "groups": groups,
+            "ring_rows": rows,
+            "vector_zero": vector_zero, "ring_raster": raster_fields(geometry, arch.pixels),
+        }  # fmt: skip
+        self.sources["taps"] += [join(t, 9) for group in self.tap_words for t in group]
+        self.sources["vector"] += [join(v[0], 8) for v in self.vector]
+        if not self.stall:  # what fits is there before the step begins
+            for _ in range(self.arch.tap_words):
+                await self.cycle()
+        self.operands, self.cycles = [], []
+        self.strobes = dict.fromkeys(STROBES, 0)
+        shape = rows, arch.pixels, arch.lanes
+        written = [group.reshape(shape) for group in self.map]
+        if geometry.phases:
+            written = [as_written(group) for group in written]
+        self.sources["rows"] += [join(row, 8) for group in written for row in group]
+        self.dut.step.value = isa.EXEC.pack(step)
+        await FallingEdge(self.dut.clk)
+        self.now = 0
+        self.dut.start.value = 1
+        await self.cycle()
+        self.dut.start.value = 0
+
+    async def cycle(self):
+        """One clock cycle: drive, look, wait."""
+        dut = self.dut
+        for name, waiting in self.sources.items():
+            allowed = name != "rows" or self.rows_allowed is None or self.rows_allowed > 0
+            go = waiting and allowed and self.random.random() >= self.stall
+            getattr(dut, f"{name}__valid").value = bool(go)
+            if go:
+                getattr(dut, f"{name}__payload").value = waiting[0]
+        gives = self.gives_credit and self.outstanding > 0 and self.random.random() >= self.stall
+        dut.credit.value = gives
+        self.outstanding -= gives
+        await ReadOnly()
+        for name, waiting in self.sources.items():
+            if getattr(dut, f"{name}__valid").value and getattr(dut, f"{name}__ready").value:
+                waiting.pop(0)
+                if name == "rows" and self.rows_allowed is not None:
+                    self.rows_allowed -= 1
+        if dut.o__valid.value:
+            self.operands.append(int(dut.o__payload.value))
+            self.cycles.append(self.now)
+            last = self.operands[-1] >> (dut.o__payload.value.range.left - self.arch.pixels)
+            self.outstanding += last & 1
+        for name in STROBES:
+            self.strobes[name] += int(getattr(dut, name).value)
+        self.now += 1
+        await FallingEdge(dut.clk)
+
+    async def run_step(self, geometry, **options):
+        """Run a step and compare every operand with the definition."""
+        assert ring_rows_needed(geometry, self.arch.pixels) <= self.arch.ring_rows
+        await self.start(geometry, **options)
+        beats = list(walk(geometry, self.arch.pixels, groups=options["groups"]))
+        deadline = 400 + 60 * (len(beats) + len(self.sources["rows"]))
+        while not self.dut.idle.value or self.outstanding or self.now < 3:
+            await self.cycle()
+            assert self.now < deadline, f"{len(self.operands)} of {len(beats)} beats, {geometry}"
+
+        assert len(self.operands) == len(beats)
+        for got, beat in zip(self.operands, beats, strict=True):
+            self.compare(got, geometry, beat)
+        assert not any(self.sources.values())
+
+    def compare(self, bits, geometry, beat):
+        """Against bits of layouts.window_operands."""
+        arch = self.arch
+        activations = split(bits, 8, (arch.pixels, arch.lanes))
+        bits >>= activations.size * 8
+        activations = activations + split(bits, 9, (arch.pixels, 1))
+        bits >>= arch.pixels * 9
+        weights = split(bits, 9, (arch.lanes,))
+        bits >>= arch.lanes * 9
+        marks = [beat.first, beat.last, *beat.keep]
+        assert [bits >> n & 1 for n in range(len(marks))] == marks
+
+        pad = np.full(arch.lanes, geometry.pad_value)
+        words = [None if p is None else geometry.stored(p, arch.pixels) for p in beat.pixels]
+        seen = np.array([pad if w is None else self.map[beat.group, w] for w in words])
+        if self.op == WindowOp.SCALE:
+            seen = seen - geometry.pad_value
+        np.testing.assert_array_equal(activations, seen)
+        if self.op == WindowOp.MAC:
+            np.testing.assert_array_equal(weights, self.tap_words[beat.group, beat.tap])
+        elif self.op == WindowOp.SCALE:
+            np.testing.assert_array_equal(weights, self.vector[beat.group, 0] - self.vector_zero)
+
+
+def as_written(memory):
+    """Rows (row, bank, lane) of pairs in the order of writing: the array's pixels come in order, so
+    each row that is written is half of either row of a pair."""
+    half = memory.shape[1] // 2
+    written = memory.copy()
+    written[0::2, half:], written[1::2, half:] = memory[1::2, half:], memory[0::2, half:]
+    return written
+
+
+def ring_rows_needed(geometry, pixels):
+    """Rows the ring must hold at once: from the first a vector keeps to the last it waits for."""
+    step = geometry.step
+    rows, vector = geometry.rows(pixels), pixels * step
+    free = need = 0
+    for beat in walk(geometry, pixels):
+        if beat.first and not beat.past_row:
+            free = max(free, min(beat.address // vector * step, rows))
+        last = min(((beat.address + vector - step) // vector + 1) * step, rows)
+        need = max(need, last - free)
+    return need
