@@ -17,7 +17,7 @@ __all__ = ["kept", "kept_estimate"]
 
 _PACKAGE = Path(__file__).parents[1]
 #: What judges the hardware's results and counts its cycles.
-_JUDGES = ("golden", "simulation", "ps", "estimator")
+_JUDGES = ("golden", "program", "simulation", "ps", "estimator")
 
 Result = dict[str, Any]
 

@@ -18,9 +18,9 @@ from accelgen.flow.hardware import Target, target
 from accelgen.flow.runs import ddr_settings
 from accelgen.golden.arith import quantize_array
 from accelgen.inputs.samples import random_samples
+from accelgen.program.records import Program
 from accelgen.rtl.design import design_verilog
 from accelgen.schedule.overlap import Ddr
-from accelgen.schedule.program import Program
 from accelgen.scratch import scratch_directory
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import simulate_frame

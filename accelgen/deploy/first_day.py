@@ -16,10 +16,10 @@ from PIL import Image
 from accelgen.assets import asset
 from accelgen.deploy.board import example, selftest
 from accelgen.deploy.notebook import notebook
+from accelgen.program.loopback import loopback
+from accelgen.program.records import Program
 from accelgen.ps import picture as picture_module
 from accelgen.ps.picture import Preprocess
-from accelgen.schedule.loopback import loopback
-from accelgen.schedule.program import Program
 
 __all__ = ["FirstDay", "first_day_manifest", "write_day_scripts", "write_first_day"]
 

@@ -22,8 +22,8 @@ from accelgen.arch.registers import (
     offset_of,
 )
 from accelgen.ir import Quantization
-from accelgen.schedule.places import Places
-from accelgen.schedule.program import Placement, Program
+from accelgen.program.places import Places
+from accelgen.program.records import Placement, Program
 
 __all__ = ["FORMAT", "interface_crc", "program_manifest", "register_manifest", "versions"]
 

@@ -25,11 +25,11 @@ from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.deploy.vivado import write_scripts
 from accelgen.errors import ModelError
+from accelgen.program.places import Places, two_places
+from accelgen.program.records import Program
 from accelgen.ps.frame_file import frame_file
 from accelgen.ps.runner import SOURCES
 from accelgen.rtl.design import TOP, cells_sentence
-from accelgen.schedule.places import Places, two_places
-from accelgen.schedule.program import Program
 
 __all__ = [
     "TOP",

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QGlobalAvgPool
+from accelgen.program.records import Placement, Program
 from accelgen.ps.model import (
     PsModel,
     Work,
@@ -20,7 +21,6 @@ from accelgen.ps.model import (
     sensitivity,
     to_feature_memory,
 )
-from accelgen.schedule.program import Placement, Program
 
 __all__ = ["Crossing", "PsEstimate", "PsKernel", "estimate_ps"]
 

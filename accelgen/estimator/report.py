@@ -20,9 +20,9 @@ from accelgen.estimator.timeline import Memory, Span, Timeline, timeline
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QTable
+from accelgen.program.encode import command_bytes
+from accelgen.program.records import Program, Step
 from accelgen.ps.model import PsModel
-from accelgen.schedule.encode import command_bytes
-from accelgen.schedule.program import Program, Step
 
 __all__ = ["Estimate", "LayerEstimate", "engine_of", "estimate", "ps_model", "step_cycles"]
 

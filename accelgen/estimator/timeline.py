@@ -16,8 +16,8 @@ from accelgen.estimator.ports import Piece, ReadPort
 from accelgen.estimator.step_time import StepTime, step_time
 from accelgen.estimator.transfers import Loads, Stores
 from accelgen.estimator.weight_stream import Group, WeightStream
-from accelgen.schedule.encode import command_bytes
-from accelgen.schedule.program import Program
+from accelgen.program.encode import command_bytes
+from accelgen.program.records import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 

@@ -16,11 +16,11 @@ from accelgen.estimator.report import ps_model
 from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
+from accelgen.program.records import Program
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule import schedule_parts
 from accelgen.schedule.overlap import DDR, Ddr
-from accelgen.schedule.program import Program
 
 __all__ = ["Compiled", "Offload", "estimated", "judge", "keeping_all", "scheduled"]
 

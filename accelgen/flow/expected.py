@@ -14,8 +14,8 @@ from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.program.records import Program
 from accelgen.ps.picture import Preprocess, read_picture
-from accelgen.schedule.program import Program
 from accelgen.simulation.compare import tensor_order
 from accelgen.untrusted import read_text
 

@@ -41,11 +41,11 @@ from accelgen.flow.network import RANDOM_CALIBRATION, Given
 from accelgen.flow.simulated import Simulated
 from accelgen.frontend.clean_names import printable
 from accelgen.inputs.samples import Calibration
+from accelgen.program.places import two_places
+from accelgen.program.text import program_text
 from accelgen.ps.frame_file import frame_file
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
-from accelgen.schedule.places import two_places
-from accelgen.schedule.text import program_text
 from accelgen.scratch import scratch_directory
 
 __all__ = [

@@ -14,7 +14,7 @@ from accelgen.errors import ConfigError
 from accelgen.estimator import Estimate
 from accelgen.estimator.efficiency import total_losses
 from accelgen.estimator.report import step_cycles
-from accelgen.schedule.program import Program
+from accelgen.program.records import Program
 from accelgen.simulation.check import FrameReport, LayerReport
 
 __all__ = [

@@ -32,9 +32,9 @@ from accelgen.ir import Node
 from accelgen.ir.offload import is_dense
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale, QTable, Softmax
 from accelgen.ir.views import OutputView
-from accelgen.schedule.layout import dense_slots
-from accelgen.schedule.places import Places
-from accelgen.schedule.program import Placement, Program
+from accelgen.program.layout import dense_slots
+from accelgen.program.places import Places
+from accelgen.program.records import Placement, Program
 
 __all__ = ["frame_file"]
 

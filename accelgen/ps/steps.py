@@ -13,11 +13,11 @@ from accelgen.errors import ToolError
 from accelgen.ir import Graph, Node
 from accelgen.ir.offload import is_dense
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale, QTable, Softmax
+from accelgen.program.layout import pack_tensor
+from accelgen.program.records import Placement, Program
 from accelgen.ps import kernels
 from accelgen.ps.kernels import Call, Layout, Requant
 from accelgen.ps.runner import Runner
-from accelgen.schedule.layout import pack_tensor
-from accelgen.schedule.program import Placement, Program
 
 __all__ = ["node_calls", "run_steps"]
 

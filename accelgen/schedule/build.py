@@ -11,21 +11,21 @@ from accelgen.arch.registers import PAGE_BYTES
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.ir.macs import count_macs
-from accelgen.schedule.commands import Pending
-from accelgen.schedule.decimate import decimate
-from accelgen.schedule.emit import Emitter
-from accelgen.schedule.encode import command_bytes, encode_command
-from accelgen.schedule.folding import choose_folds
-from accelgen.schedule.fuse import Chain, fuse
-from accelgen.schedule.memory import Apart, MemoryPlan, plan_memory
+from accelgen.lowering.decimate import decimate
+from accelgen.lowering.folding import choose_folds
+from accelgen.lowering.prepare import Prepared, prepare
+from accelgen.lowering.reorder import resolve_selects
+from accelgen.lowering.storage import Storages, lay_out
+from accelgen.program.encode import command_bytes, encode_command
+from accelgen.program.records import Command, Placement, Program, PsStep, Step
+from accelgen.schedule.emit.commands import Pending
+from accelgen.schedule.emit.emitter import Emitter
 from accelgen.schedule.overlap import DDR, Ddr
-from accelgen.schedule.parking import plan_parking
-from accelgen.schedule.phases import choose_phases
-from accelgen.schedule.prepare import Prepared, prepare
-from accelgen.schedule.program import Command, Placement, Program, PsStep, Step
-from accelgen.schedule.reorder import resolve_selects
-from accelgen.schedule.storage import Storages, lay_out
-from accelgen.schedule.work import Work, make_work
+from accelgen.schedule.plan.memory import Apart, MemoryPlan, plan_memory
+from accelgen.schedule.plan.parking import plan_parking
+from accelgen.schedule.steps.fuse import Chain, fuse
+from accelgen.schedule.steps.phases import choose_phases
+from accelgen.schedule.steps.work import Work, make_work
 
 __all__ = ["compile_graph", "schedule"]
 

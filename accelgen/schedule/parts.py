@@ -12,9 +12,9 @@ from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.ir.offload import nodes_on_ps
+from accelgen.program.records import Program
 from accelgen.schedule.build import compile_graph
 from accelgen.schedule.overlap import DDR, Ddr
-from accelgen.schedule.program import Program
 
 __all__ = ["schedule_parts"]
 

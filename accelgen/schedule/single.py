@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from accelgen.program.records import Program
 from accelgen.schedule.build import compile_graph
-from accelgen.schedule.program import Program
 
 __all__ = ["single_step"]
 

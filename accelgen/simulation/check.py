@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.golden.interpret import run_node
+from accelgen.program.records import Program
 from accelgen.ps.runner import Runner
-from accelgen.schedule.program import Program
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.compare import Divergence, find_divergences, tensor_order
 from accelgen.simulation.progress import show_build, show_progress

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch.isa import Opcode
-from accelgen.schedule.program import Command, Placement, Program, Step
+from accelgen.program.records import Command, Placement, Program, Step
 
 __all__ = ["Divergence", "describe_command", "find_divergences", "tensor_order"]
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
-from accelgen.schedule.encode import command_bytes, decode_command
-from accelgen.schedule.layout import pack_tensor, unpack_tensor
-from accelgen.schedule.program import Command, Placement, Program
+from accelgen.program.encode import command_bytes, decode_command
+from accelgen.program.layout import pack_tensor, unpack_tensor
+from accelgen.program.records import Command, Placement, Program
 from accelgen.simulation.functional_exec import CommandError, Params, StepStream, execute
 
 __all__ = ["FunctionalResult", "run_functional"]

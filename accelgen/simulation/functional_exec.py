@@ -11,7 +11,7 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import WindowOp
 from accelgen.golden.arith import requantize, rounding_shift
-from accelgen.schedule.layout import in_phases, rows_of
+from accelgen.program.layout import in_phases, rows_of
 from accelgen.simulation.functional_raster import TapView, Walked, walk
 
 __all__ = ["CommandError", "Params", "StepStream", "execute"]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accelgen.arch.isa import Opcode
-from accelgen.schedule.program import Program
+from accelgen.program.records import Program
 
 __all__ = ["show_build", "show_progress"]
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.errors import ConfigError
 from accelgen.golden.interpret import run_node
+from accelgen.program.layout import pack_tensor, unpack_tensor
+from accelgen.program.records import Placement, Program
 from accelgen.ps.runner import Runner
 from accelgen.ps.steps import run_steps
 from accelgen.rtl.design import design_verilog
-from accelgen.schedule.layout import pack_tensor, unpack_tensor
-from accelgen.schedule.program import Placement, Program
 from accelgen.scratch import scratch_directory
 from accelgen.simulation.bench import (
     DDR_BYTES,

@@ -9,9 +9,9 @@ from accelgen.deploy.driver import Accelerator
 from accelgen.frontend import load_onnx
 from accelgen.inputs.samples import load_samples
 from accelgen.passes import run_passes
+from accelgen.program.places import two_places
 from accelgen.quant import quantize
 from accelgen.schedule import schedule
-from accelgen.schedule.places import two_places
 from tests.helpers.fake_board import FakeBoard
 
 MODELS = Path(__file__).parents[1] / "models"

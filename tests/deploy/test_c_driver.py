@@ -13,9 +13,9 @@ from accelgen.flow import driven, packages
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
+from accelgen.program import pack_tensor
+from accelgen.program.places import two_places
 from accelgen.ps.runner import CROSS, missing_tools
-from accelgen.schedule import pack_tensor
-from accelgen.schedule.places import two_places
 
 MODELS = Path(__file__).parents[1] / "models"
 FAKE = Path(__file__).with_name("fake_board.c")

@@ -15,7 +15,7 @@ from accelgen.deploy.driver import library as driver_library
 from accelgen.deploy.driver.maps import unpack_map
 from accelgen.golden import interpret
 from accelgen.golden.arith import quantize_array
-from accelgen.schedule import pack_tensor
+from accelgen.program import pack_tensor
 from tests.helpers.fake_board import expected
 
 
@@ -310,7 +310,7 @@ def test_a_kept_map_in_phases_is_read(digits):
     """As the compiler's own unpacking has it."""
     from dataclasses import replace
 
-    from accelgen.schedule.layout import in_phases
+    from accelgen.program.layout import in_phases
 
     program = digits[1]
     rng = np.random.default_rng(3)

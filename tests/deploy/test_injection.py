@@ -17,9 +17,9 @@ from accelgen.boards import load_board
 from accelgen.frontend import load_onnx
 from accelgen.inputs.samples import random_samples
 from accelgen.passes import run_passes
+from accelgen.program.text import program_text
 from accelgen.quant import quantize
 from accelgen.schedule import schedule
-from accelgen.schedule.text import program_text
 from tests.deploy.conftest import MODELS
 from tests.deploy.test_package import written
 from tests.helpers.nasty import NASTY

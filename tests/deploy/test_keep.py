@@ -15,7 +15,7 @@ from accelgen.deploy.keep import Existing
 from accelgen.deploy.manifest import interface_crc
 from accelgen.errors import OutputError
 from accelgen.flow import packages
-from accelgen.schedule.places import two_places
+from accelgen.program.places import two_places
 
 MODELS = Path(__file__).parents[1] / "models"
 DIGITS = MODELS / "trained_digits_tiny.onnx"

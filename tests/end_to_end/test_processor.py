@@ -10,11 +10,12 @@ import accelgen
 from accelgen.flow import runs
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
+from accelgen.program import pack_tensor
 from accelgen.ps import kernels
 from accelgen.ps.kernels import Layout
 from accelgen.ps.runner import missing_tools
 from accelgen.quant import quantize
-from accelgen.schedule import pack_tensor, schedule_parts
+from accelgen.schedule import schedule_parts
 from accelgen.simulation.check import simulate_frame
 from accelgen.simulation.processor import processor
 from accelgen.simulation.verilated import VerilatedSimulator

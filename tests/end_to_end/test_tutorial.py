@@ -9,7 +9,7 @@ import pytest
 
 from accelgen import compile, target
 from accelgen.golden.interpret import interpret
-from accelgen.schedule.text import program_text
+from accelgen.program.text import program_text
 from tests.helpers.cli import run
 
 ROOT = Path(__file__).parents[2]

@@ -97,7 +97,7 @@ def _quick(case: Case) -> contextlib.AbstractContextManager[Any]:
     the cases that are estimated run it."""
     if case.thorough:
         return contextlib.nullcontext()
-    return mock.patch("accelgen.schedule.memory.cut_unevenly", lambda work, tiling, *_: tiling)
+    return mock.patch("accelgen.schedule.plan.memory.cut_unevenly", lambda work, tiling, *_: tiling)
 
 
 def _place(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from accelgen.arch.registers import CAUSES, CONTROL, LOG_BASE, STATUS, offset_of
 from accelgen.golden import interpret
 from accelgen.golden.arith import dequantize_array, quantize_array
-from accelgen.schedule import pack_tensor, unpack_tensor
+from accelgen.program import pack_tensor, unpack_tensor
 
 __all__ = ["FakeBoard", "FakeMemory", "expected"]
 

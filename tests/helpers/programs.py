@@ -10,8 +10,8 @@ from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
-from accelgen.schedule import parking
-from accelgen.schedule.encode import encode_command
+from accelgen.program.encode import encode_command
+from accelgen.schedule.plan import parking
 from accelgen.simulation.functional import run_functional
 
 __all__ = ["DOUBLE", "LARGE", "SMALL", "assert_matches_golden", "park_everything", "with_commands"]

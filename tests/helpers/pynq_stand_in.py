@@ -92,7 +92,7 @@ def run_script(board, package, script, arguments=()):
 
 def _golden_board(package):
     from accelgen.flow import packages
-    from accelgen.schedule.places import two_places
+    from accelgen.program.places import two_places
     from tests.helpers.fake_board import FakeBoard
 
     program = packages.open_package(Path(package))[0].program

@@ -1,10 +1,10 @@
-"""One of the two programs of :func:`accelgen.schedule.places.two_places`, as a Program."""
+"""One of the two programs of :func:`accelgen.program.places.two_places`, as a Program."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from accelgen.schedule.encode import command_bytes, decode_command
+from accelgen.program.encode import command_bytes, decode_command
 
 __all__ = ["program_at"]
 

@@ -12,11 +12,12 @@ from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir import Quantization
 from accelgen.ir.views import OutputView, Piece
+from accelgen.program import pack_tensor
+from accelgen.program.places import two_places
 from accelgen.ps import kernels
 from accelgen.ps.frame_file import frame_file
 from accelgen.ps.kernels import Output
-from accelgen.schedule import pack_tensor, schedule_parts
-from accelgen.schedule.places import two_places
+from accelgen.schedule import schedule_parts
 from tests.helpers.int8_nets import Int8Net
 from tests.ps.judge import check
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from accelgen.program.layout import dense_slots, pack_tensor
+from accelgen.program.records import Placement
 from accelgen.ps import kernels
 from accelgen.ps.kernels import Layout
-from accelgen.schedule.layout import dense_slots, pack_tensor
-from accelgen.schedule.program import Placement
 from tests.ps.judge import CHANNELS, check, int8s
 
 SHAPES = [(1, 1, c) for c in CHANNELS] + [

@@ -5,8 +5,8 @@ import pytest
 from amaranth import Cat
 
 from accelgen.arch import ArchParams, timing
+from accelgen.program.raster import Walk, make_raster
 from accelgen.rtl.raster.raster import Raster
-from accelgen.schedule.raster import Walk, make_raster
 from accelgen.simulation import functional_raster
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
 from tests.helpers.testbench import run_testbenches

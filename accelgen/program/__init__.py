@@ -1,0 +1,20 @@
+"""The program: what schedule writes and everybody else reads. Records, layout, bytes, text."""
+
+from accelgen.program.encode import command_bytes, decode_command, encode_command
+from accelgen.program.layout import pack_tensor, unpack_tensor
+from accelgen.program.records import Command, Placement, Program, PsStep, Step
+from accelgen.program.text import program_text
+
+__all__ = [
+    "Command",
+    "Placement",
+    "Program",
+    "PsStep",
+    "Step",
+    "command_bytes",
+    "decode_command",
+    "encode_command",
+    "pack_tensor",
+    "program_text",
+    "unpack_tensor",
+]

@@ -1,0 +1,1 @@
+"""Planned steps to commands: fields, waits, weight streams."""

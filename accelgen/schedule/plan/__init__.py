@@ -1,0 +1,1 @@
+"""Where maps lie and when: tiles, feature memory, uneven cuts, parked weights."""

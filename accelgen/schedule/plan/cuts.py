@@ -1,0 +1,285 @@
+"""Cut a program's first and last steps unevenly: what is first loaded and last stored, nothing
+hides, so it should be small.
+
+:mod:`~accelgen.schedule.plan.tiling` cuts evenly. From there, and from other even cuts, a search by
+small changes: bands of rows and, within a band, ranges of output groups are split, joined, or give
+each other some of what they have, as long as the step alone then takes fewer cycles (overlap.py).
+Steps in between are left alone: their neighbours hide their ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
+
+from accelgen.arch import ArchParams
+from accelgen.ir.ops import Pair
+from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
+from accelgen.schedule.plan.tiling import Tiling, distinct, place_buffers
+from accelgen.schedule.steps.work import OUT, SQUEEZED, Tile, Work
+
+__all__ = ["cut_unevenly"]
+
+#: Buffers per role, the most first.
+_COPIES = (4, 3, 2)
+#: Share that the result must save, as the model is no better; and each change on the way, with so
+#: many cycles at least.
+_LEAST_GAIN, _LEAST_STEP, _LEAST_CYCLES = 0.02, 0.0005, 5
+#: Changes at most, and EXECs of a step that is still looked at.
+_ROUNDS, _MOST_TILES = 24, 16
+#: Other cuts that are climbed from besides the one at hand.
+_STARTS = 3
+#: Tiles ahead of which something is loaded; 0: as soon as there is a buffer.
+_AHEAD = (0, 1)
+#: An EXEC of the window engine costs more than one of the array, which may begin early.
+_WINDOW_SWITCH_CYCLES = 46
+
+#: Rows of a band, and output groups of each of its tiles.
+_Cut = tuple[tuple[int, tuple[int, ...]], ...]
+#: Cycles of the step, buffers per role, tiles ahead.
+_Rating = tuple[float, int, int]
+
+
+def cut_unevenly(
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, ddr: Sequence[Ddr]
+) -> Tiling:
+    """``tiling`` or one that takes fewer cycles, in the mean over ``ddr``, and not more with the
+    first of them; its buffers lie in ``gaps``, as before."""
+    staged = frozenset(tiling.buffers)
+    if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
+        return tiling
+    search = _Search(work, staged, gaps, arch, ddr)
+    first = search.rated([search.cut_of(work, tiling.tiles)])
+    if not first:
+        return tiling
+    starts = sorted(search.rated([*search.even(), *search.ramped()]))[:_STARTS]
+    best, cut = min(search.climb(*start) for start in [*first, *starts])
+    before, old = first[0]
+    slower = search.cycles(cut, best, ddr[0]) > search.cycles(old, before, ddr[0])
+    if slower or best[0] > before[0] * (1 - _LEAST_GAIN):
+        return tiling
+    return search.tiling(cut, best, tiling.cost)
+
+
+class _Search:
+    """One step's tilings by their cut."""
+
+    def __init__(
+        self, work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams,
+        ddr: Sequence[Ddr],
+    ) -> None:  # fmt: skip
+        self.work = work = work.by_rows()
+        self.staged = staged
+        self.gaps = gaps
+        self.arch = arch
+        self.ddr = ddr
+        self.unit = work.band_rows
+        self.group_unit = 1 if work.chain.array is None else work.window.repeat
+
+    def cut_of(self, work: Work, tiles: Sequence[Tile]) -> _Cut:
+        """The cut of ``tiles`` of ``work``, in this search's rows."""
+        cut: list[tuple[int, tuple[int, ...]]] = []
+        rows: Pair | None = None
+        for tile in tiles:
+            groups = tile.groups[1] - tile.groups[0]
+            if tile.band.rows == rows:
+                cut[-1] = cut[-1][0], (*cut[-1][1], groups)
+            else:
+                rows = tile.band.rows
+                height = (rows[1] - rows[0]) * work.geometry.out_w // self.work.geometry.out_w
+                cut.append((height, (groups,)))
+        return tuple(cut)
+
+    def tiles(self, cut: _Cut) -> list[Tile]:
+        """Band after band."""
+        tiles, row = [], 0
+        for rows, ranges in cut:
+            group = 0
+            for groups in ranges:
+                tiles.append(self.work.tile((row, row + rows), (group, group + groups)))
+                group += groups
+            row += rows
+        return tiles
+
+    def climb(self, best: _Rating, cut: _Cut) -> tuple[_Rating, _Cut]:
+        """The best change, and from there again, as long as it gains something."""
+        for _ in range(_ROUNDS):
+            most = best[0] - max(best[0] * _LEAST_STEP, _LEAST_CYCLES)
+            found, candidate = min(self.rated(self.changed(cut), most), default=(best, cut))
+            if found[0] > most:
+                break
+            best, cut = found, candidate
+        return best, cut
+
+    def even(self) -> Iterator[_Cut]:
+        """Even bands of even ranges of groups."""
+        out_h = self.work.geometry.out_h
+        heights = _even(out_h, self.unit) if self.work.in_bands else [(out_h,)]
+        for bands in heights:
+            for ranges in _even(self.work.groups, self.group_unit):
+                if len(bands) * len(ranges) <= _MOST_TILES // 2:
+                    yield tuple((rows, ranges) for rows in bands)
+
+    def ramped(self) -> Iterator[_Cut]:
+        """Bands that grow from a small one, and end in ranges of groups that shrink."""
+        if not self.work.in_bands:
+            return
+        out_h, whole = self.work.geometry.out_h, (self.work.groups,)
+        for first in (1, 2, 4, 8):
+            for most in (2, 3, 4, 6):
+                heights = _ramp(out_h, first * self.unit, -(-out_h // most))
+                if len(heights) <= _MOST_TILES - 4:
+                    ranges = _halves(self.work.groups, self.group_unit)
+                    yield (*((rows, whole) for rows in heights[:-1]), (heights[-1], ranges))
+
+    def rated(self, cuts: Iterable[_Cut], most: float = inf) -> list[tuple[_Rating, _Cut]]:
+        """Those of ``cuts`` whose buffers fit, with their ratings; above ``most``, infinite."""
+        return [(rating, cut) for cut in cuts if (rating := self._rating(cut, most)) is not None]
+
+    def _rating(self, cut: _Cut, most: float) -> _Rating | None:
+        tiles = self.tiles(cut)
+        for copies in _COPIES:
+            if self._buffers(tiles, copies) is not None:
+                return min(
+                    (self._mean(self._costs(tiles, copies, ahead), most), copies, ahead)
+                    for ahead in _AHEAD
+                )
+        return None
+
+    def _mean(self, costs: list[TileCost], most: float) -> float:
+        total, most = 0.0, most * len(self.ddr)
+        for ddr in self.ddr:
+            total += overlapped_cycles(costs, ddr, most - total)
+        return total / len(self.ddr)
+
+    def cycles(self, cut: _Cut, rating: _Rating, ddr: Ddr) -> float:
+        """Of the step, with the buffers of ``rating``."""
+        return overlapped_cycles(self._costs(self.tiles(cut), *rating[1:]), ddr)
+
+    def tiling(self, cut: _Cut, rating: _Rating, cost: float) -> Tiling:
+        """The cut with its buffers."""
+        _, copies, ahead = rating
+        tiles = self.tiles(cut)
+        buffers = self._buffers(tiles, copies)
+        assert buffers is not None
+        heights = {role: max(t.slices[role].size for t in tiles) for role in self.staged}
+        return Tiling(
+            tiles=tuple(tiles), buffers=buffers, heights=heights, cost=cost, ahead=ahead
+        )  # fmt: skip
+
+    def _buffers(self, tiles: list[Tile], copies: int) -> dict[str, tuple[int, ...]] | None:
+        wanted = {
+            role: (
+                max(t.slices[role].size for t in tiles),
+                min(copies, len(distinct(tiles, role))),
+            )
+            for role in sorted(self.staged)
+        }
+        return place_buffers(wanted, self.gaps)
+
+    def _costs(self, tiles: list[Tile], copies: int, ahead: int) -> list[TileCost]:
+        """What each tile moves and waits for."""
+        begins: dict[str, list[int]] = {role: [] for role in self.staged - {OUT}}
+        costs = []
+        keeps, without = self.work.may_keep_words(self.arch), self.work.weights.without_words()
+        switch = _WINDOW_SWITCH_CYCLES if self.work.chain.uses_window else 0
+        for number, tile in enumerate(tiles):
+            loads, reuses = 0, number - 1 - ahead if ahead else -1
+            for role, first in begins.items():
+                part = tile.slices[role]
+                if number and tiles[number - 1].slices[role] == part:
+                    continue
+                loads += part.size
+                if len(first) >= copies:
+                    reuses = max(reuses, [*first, number][len(first) - copies + 1] - 1)
+                first.append(number)
+            groups = tile.groups[1] - tile.groups[0]
+            kept = keeps and tile.band.rows != tiles[0].band.rows
+            weights = (without if kept else self.work.weights).stream_bytes(groups)
+            stores = tile.slices[OUT].size if OUT in self.staged else 0
+            costs.append(
+                TileCost(
+                    loads=loads * self.arch.row_bytes,
+                    stores=stores * self.arch.row_bytes,
+                    weights=weights,
+                    first_weights=weights // groups,
+                    engines=self.work.cycles(tile) + switch,
+                    reuses=reuses,
+                    restores=number - copies,
+                )
+            )
+        return costs
+
+    def changed(self, cut: _Cut) -> Iterator[_Cut]:
+        """Every cut that differs by one change."""
+        for i, (rows, ranges) in enumerate(cut):
+            for groups in _changed(ranges, self.group_unit):
+                yield (*cut[:i], (rows, groups), *cut[i + 1 :])
+        if not self.work.in_bands:
+            return
+        heights = [rows for rows, _ in cut]
+        for i, (rows, ranges) in enumerate(cut):
+            for parts in _parts(rows, self.unit):
+                yield (*cut[:i], *((r, ranges) for r in parts), *cut[i + 1 :])
+                if len(ranges) > 1:  # what is before the small ends may be whole
+                    whole = (parts[0], (self.work.groups,))
+                    yield (*cut[:i], whole, (parts[1], ranges), *cut[i + 1 :])
+        for i in range(len(cut) - 1):
+            yield (*cut[:i], (heights[i] + heights[i + 1], cut[i][1]), *cut[i + 2 :])
+            for pair in _given(heights[i], heights[i + 1], self.unit):
+                two = zip(pair, (cut[i][1], cut[i + 1][1]), strict=True)
+                yield (*cut[:i], *two, *cut[i + 2 :])
+
+
+def _even(total: int, unit: int) -> list[tuple[int, ...]]:
+    """``total`` in 1 to :data:`_MOST_TILES` parts of the same units, the last what is left."""
+    sizes = {-(-total // (n * unit)) * unit for n in range(1, _MOST_TILES + 1)}
+    return [(*[size] * ((total - 1) // size), total - (total - 1) // size * size) for size in sizes]
+
+
+def _ramp(total: int, first: int, most: int) -> list[int]:
+    """``total`` in parts of ``first``, twice that, and so on; none above about ``most``."""
+    sizes: list[int] = []
+    size = first
+    while total > 0:
+        sizes.append(min(size, total))
+        total -= sizes[-1]
+        size = min(2 * size, max(first, most // first * first))
+    return sizes
+
+
+def _halves(total: int, unit: int) -> tuple[int, ...]:
+    """``total`` in half of it, half of the rest, and so on."""
+    sizes: list[int] = []
+    while total > unit and len(sizes) < 4:
+        sizes.append(-(-total // (2 * unit)) * unit)
+        total -= sizes[-1]
+    return (*sizes, total)
+
+
+def _changed(sizes: tuple[int, ...], unit: int) -> Iterator[tuple[int, ...]]:
+    """One size split, or two joined, or one giving another."""
+    for i, size in enumerate(sizes):
+        for parts in _parts(size, unit):
+            yield (*sizes[:i], *parts, *sizes[i + 1 :])
+    for i in range(len(sizes) - 1):
+        yield (*sizes[:i], sizes[i] + sizes[i + 1], *sizes[i + 2 :])
+        for pair in _given(sizes[i], sizes[i + 1], unit):
+            yield (*sizes[:i], *pair, *sizes[i + 2 :])
+
+
+def _parts(size: int, unit: int) -> Iterator[tuple[int, int]]:
+    """Into halves, and a unit off either end. The first part is whole units."""
+    most = (size - 1) // unit * unit
+    for first in sorted({unit, 2 * unit, 4 * unit, size // 2 // unit * unit, most}):
+        if 0 < first < size:
+            yield first, size - first
+
+
+def _given(first: int, second: int, unit: int) -> Iterator[tuple[int, int]]:
+    """One or some units from one to the other."""
+    for moved in (unit, 2 * unit, 4 * unit):
+        if first > moved:
+            yield first - moved, second + moved
+        if second > moved:
+            yield first + moved, second - moved

@@ -1,0 +1,1 @@
+"""What runs together: nodes fused into steps, their windows, weights and limits."""

@@ -1,0 +1,128 @@
+"""Which pixels of a step's input a band of its output needs, and the walks that make it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import Pair, QConv2d
+from accelgen.lowering.folding import fold_kernel
+from accelgen.lowering.windows import Window, is_raw, window_of
+from accelgen.program.layout import rows_of
+from accelgen.program.raster import Walk
+from accelgen.schedule.steps.fuse import Chain
+
+__all__ = ["Band", "Geometry", "geometry_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """Output rows ``rows`` of a step: ``source_rows`` is what it reads, in whole map rows.
+
+    ``first`` walks the source (array or copy), ``second`` the ring's map. ``first.first_pixel``
+    counts from the feature row that holds the band's first pixel.
+    """
+
+    rows: Pair
+    source_rows: Pair
+    first: Walk
+    second: Walk | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Windows of a step. ``second`` is None when the window engine is passed by.
+
+    ``raw``: the step works pixel by pixel on a map in phases, makes one, and leaves pixels in the
+    order of the memory: its windows' rows are feature rows.
+    """
+
+    first: Window
+    second: Window | None
+    raw: bool = False
+
+    @property
+    def in_bands(self) -> bool:
+        """A band of output rows needs a band of the source's: blocks that overlap are no rows."""
+        return self.second is None or not self.second.run
+
+    @property
+    def out_h(self) -> int:
+        """Rows of the step's output (of blocks that overlap: those)."""
+        return (self.second or self.first).out_h
+
+    @property
+    def out_w(self) -> int:
+        """Pixels per row of the step's output."""
+        return (self.second or self.first).out_w
+
+    def by_rows(self, pixels: int) -> Geometry:
+        """The same step with feature rows for rows, where it works pixel by pixel and they are
+        full: its bands may then end anywhere."""
+        first = self.first
+        whole, rest = divmod(first.height * first.width, pixels)
+        if self.second or self.raw or first.phases or rest or not is_raw(first):
+            return self
+        view = replace(first, height=whole, width=pixels, out_h=whole, out_w=pixels)
+        return Geometry(first=view, second=None)
+
+    def band(self, rows: Pair, pixels: int) -> Band:
+        """What output rows ``rows`` need."""
+        middle = self.second.rows_needed(*rows) if self.second else rows
+        source = self.first.rows_needed(*middle)
+        return Band(
+            rows=rows,
+            source_rows=source,
+            first=self.first.walk(
+                source, middle, source[0] * self.first.width % (pixels * (1 + self.first.phases))
+            ),
+            second=self.second.walk(middle, rows) if self.second else None,
+        )
+
+
+def geometry_of(
+    chain: Chain, graph: Graph, pixels: int, *, fold: int = 1, phases: bool = False
+) -> Geometry:
+    """Windows of a step's stages on ``pixels`` lanes.
+
+    ``fold`` pixels of the source are one (folding.py); ``phases``: the source is stored in phases.
+    Where the source is in phases and has no stride, the step is raw. What the array makes for the
+    window engine goes into the ring in phases where that helps.
+
+    Raises
+    ------
+    ScheduleError
+        A kernel, stride or dilation beyond the raster's fields.
+    """
+    _, height, width, _ = graph.tensors[chain.source].shape
+    if chain.array is None:
+        first = Window(height=height, width=width, out_h=height, out_w=width)
+    else:
+        first = window_of(chain.array, graph)
+        if fold > 1:
+            first = _folded(chain.array, first, fold)
+        if phases and is_raw(first):
+            rows = rows_of(height, width, pixels, phases=True)
+            view = Window(height=rows, width=pixels, out_h=rows, out_w=pixels)
+            return Geometry(first=view, second=None, raw=True)
+        first = replace(first, phases=phases)
+    if not chain.uses_window:
+        return Geometry(first=first, second=None)
+    if chain.window is None:
+        h, w = first.out_h, first.out_w
+        return Geometry(first=first, second=Window(height=h, width=w, out_h=h, out_w=w))
+    second = window_of(chain.window, graph)
+    return Geometry(first=first, second=second.in_phases(pixels) if chain.array else second)
+
+
+def _folded(node: Node, window: Window, fold: int) -> Window:
+    """The same outputs from a map folded along rows."""
+    assert isinstance(node.op, QConv2d)
+    kernel = fold_kernel(node.op, fold)
+    return replace(
+        window,
+        width=window.width // fold,
+        kernel=(window.kernel[0], kernel.width),
+        stride=(window.stride[0], 1),
+        pad_left=kernel.pad_left,
+    )

@@ -1,0 +1,108 @@
+"""Proofs that a step fits the hardware's numbers and memories, or a sentence that says why not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accelgen.arch import ArchParams
+from accelgen.errors import ScheduleError
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import QConv2d
+from accelgen.program.raster import raster_vectors
+from accelgen.schedule.steps.fuse import Chain
+from accelgen.schedule.steps.geometry import Geometry
+from accelgen.schedule.steps.weights import GroupWindow
+
+__all__ = ["check_step"]
+
+
+def check_step(
+    chain: Chain, geometry: Geometry, window: GroupWindow, graph: Graph, arch: ArchParams
+) -> None:
+    """Raise ScheduleError unless accumulators, sums, weight ring, taps and window ring suffice."""
+    for node in (chain.array, chain.window):
+        if node is not None and isinstance(node.op, QConv2d):
+            _check_accumulators(node, graph, arch)
+    if chain.array is not None:
+        _check_weights(chain.array, geometry, window, arch)
+    if chain.window is not None:
+        _check_window(chain.window, geometry, arch)
+    if chain.squeeze is not None:
+        _check_squeeze(chain.squeeze, geometry)
+
+
+def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
+    """No sum may leave ``acc_bits``, whatever the pixels, in any order of summation."""
+    weight = np.asarray(graph.constants[node.inputs[1]], np.int64)
+    weight = weight.reshape(len(weight), -1)
+    bias = np.asarray(graph.constants[node.inputs[2]], np.int64)
+    positive = np.maximum(weight, 0).sum(1)
+    negative = positive - weight.sum(1)
+    highest = np.maximum(127 * positive + 128 * negative + np.maximum(bias, 0), 0)
+    lowest = np.maximum(128 * positive + 127 * negative - np.minimum(bias, 0), 0)
+    worst = int(max(highest.max(), lowest.max(), np.abs(bias).max()))
+    if worst >= 1 << (arch.acc_bits - 1):
+        raise ScheduleError(
+            f"node '{node.name}' can reach accumulators of {worst:,}; acc_bits is {arch.acc_bits}"
+            f" (up to {(1 << (arch.acc_bits - 1)) - 1:,}): raise acc_bits to 32",
+            node=node.name,
+        )
+
+
+def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: ArchParams) -> None:
+    taps = geometry.first.kernel[0] * geometry.first.kernel[1]
+    words = taps * window.groups
+    used_once = raster_vectors(geometry.first.whole(), arch.pixels) == 1
+    if words > 4095:
+        raise ScheduleError(
+            f"node '{node.name}' needs {words:,} weight words per output group; a command can"
+            " count 4,095: raise lanes",
+            node=node.name,
+        )
+    if words > arch.weight_words and not used_once:
+        enough = 1 << (words - 1).bit_length()
+        raise ScheduleError(
+            f"node '{node.name}' needs {words:,} weight words per output group, weight_words is"
+            f" {arch.weight_words:,}: raise weight_words to {enough:,}",
+            node=node.name,
+        )
+
+
+def _check_squeeze(node: Node, geometry: Geometry) -> None:
+    pixels = (geometry.second or geometry.first).whole().out_pixels
+    if pixels > ArchParams.SQUEEZE_LIMIT:
+        raise ScheduleError(
+            f"node '{node.name}' averages {pixels:,} pixels; the accelerator sums up to"
+            f" {ArchParams.SQUEEZE_LIMIT:,}: pool the map before",
+            node=node.name,
+        )
+
+
+def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
+    second = geometry.second
+    assert second is not None
+    taps = second.kernel[0] * second.kernel[1]
+    if taps > arch.tap_words // 2:
+        raise ScheduleError(
+            f"node '{node.name}' has {taps} taps; tap_words is {arch.tap_words} and holds two"
+            f" kernels: raise tap_words to {2 << (taps - 1).bit_length()}",
+            node=node.name,
+        )
+    # From the first pixel of the kernel's first row to the last lane's pixel under its last tap.
+    # (Blocks that overlap: both runs, and the tap before that holds back what the next one needs.)
+    rows_below = (second.kernel[0] - 1) * second.dilation[0]
+    reach = (rows_below + 1) * second.width
+    reach = max(reach, rows_below * second.width + (second.kernel[1] - 1) * second.dilation[1])
+    reach = 3 * second.run if second.run else reach
+    unit = 2 if second.phases else 1
+    vector = unit * arch.pixels
+    needed = unit * (-(-(reach + vector) // vector) + 2)
+    needed = min(needed, unit * (-(-second.height * second.width // vector) + 1))
+    if needed > arch.ring_rows:
+        enough = 1 << (needed - 1).bit_length()
+        raise ScheduleError(
+            f"node '{node.name}' slides {second.kernel[0]} rows of {second.width} pixels through"
+            f" the window ring, {needed:,} feature rows; ring_rows is {arch.ring_rows:,}: raise"
+            f" ring_rows to {enough:,}",
+            node=node.name,
+        )
