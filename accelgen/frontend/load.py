@@ -13,6 +13,7 @@ from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
 from accelgen.frontend.inputs import InputLayout, add_input, input_layouts
 from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.qlinear import import_qlinear, is_qlinear
 from accelgen.frontend.quantized import import_on_integers
 from accelgen.frontend.read_model import read_model, read_opset
 from accelgen.frontend.registry import DOMAINS, find_importer
@@ -157,6 +158,8 @@ def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
         check_schema(node, graph.opset)
     if is_constant_node(graph, node):
         return list(fold_node(graph, node))
+    if is_qlinear(node):
+        return import_qlinear(graph, node, _import)
     importer = find_importer(node)
     for index, name in enumerate(node.inputs):
         if name and name not in graph.values:

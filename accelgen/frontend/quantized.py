@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
-from accelgen.frontend.builder import GraphBuilder, as_floats
+from accelgen.frontend.builder import GraphBuilder, Value, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.values import (
     Constant,
@@ -22,7 +23,9 @@ from accelgen.frontend.values import (
 from accelgen.ir.ops import Activation
 from accelgen.ir.types import Quantization
 
-__all__ = ["import_dequantize", "import_on_integers", "import_quantize"]
+__all__ = [
+    "dequantized", "import_dequantize", "import_on_integers", "import_quantize", "quantized",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -30,10 +33,9 @@ Array = npt.NDArray[Any]
 def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Constant:
     """QuantizeLinear: int8 or uint8, per tensor for activations."""
     x = graph.value(node, 0)
-    scale, zero = _parameters(graph, node, np.dtype(np.uint8))
     if not isinstance(x, Constant):
-        quantization = _per_tensor(node, scale, zero)
-        return QuantizedView(graph.any_view(node), quantization, str(zero.dtype))
+        return quantized(graph, node, graph.any_view(node), np.dtype(np.uint8))
+    scale, zero = _parameters(graph, node, np.dtype(np.uint8))
     limits = np.iinfo(zero.dtype)
     array = as_floats(node, x)
     axis = _axis(node, array, scale)
@@ -43,10 +45,25 @@ def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Cons
     return Constant(x.name, np.clip(steps, limits.min, limits.max).astype(zero.dtype))
 
 
+def quantized(
+    graph: GraphBuilder, node: OnnxNode, x: Value, default: np.dtype[Any]
+) -> QuantizedView:
+    """``x`` rounded to the scale and zero point that are inputs 1 and 2 of ``node``; without a
+    zero point it is 0 of type ``default``."""
+    assert isinstance(x, View | SplitView | JoinedView)
+    scale, zero = _parameters(graph, node, default)
+    return QuantizedView(x, _per_tensor(node, scale, zero), str(zero.dtype))
+
+
 def import_dequantize(
     graph: GraphBuilder, node: OnnxNode
 ) -> View | SplitView | JoinedView | Constant:
     """DequantizeLinear of what a QuantizeLinear made, of an integer input, or of a constant."""
+    return dequantized(graph, node)
+
+
+def dequantized(graph: GraphBuilder, node: OnnxNode) -> View | SplitView | JoinedView | Constant:
+    """Input 0 of ``node`` as real numbers; inputs 1 and 2 are scale and zero point."""
     x = graph.value(node, 0)
     if isinstance(x, Constant):
         return _dequantize_constant(graph, node, x)
@@ -144,8 +161,8 @@ def _per_tensor(node: OnnxNode, scale: Array, zero: Array) -> Quantization:
 
 #: Operators that give numbers of their input and nothing else: they commute with the scale.
 _KEEPING = (
-    "Concat", "Dropout", "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool", "Reshape",
-    "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+    "Concat", "Dropout", "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool", "Pad",
+    "Reshape", "Resize", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
 
 
@@ -168,6 +185,8 @@ def import_on_integers(
     quantization, dtype = kinds.pop()
     if node.op_type == "Clip":
         return _clip_integers(graph, node, next(iter(integers.values())))
+    if node.op_type == "Pad":
+        node = _pads_zero(graph, node, quantization, dtype)
     # Read as floats, and what comes out is integers of the same scale again.
     for name, value in integers.items():
         view = value.view
@@ -183,6 +202,18 @@ def import_on_integers(
         v if isinstance(v, Constant) else QuantizedView(v, quantization, dtype) for v in several
     ]
     return wrapped if isinstance(made, list) else wrapped[0]
+
+
+def _pads_zero(
+    graph: GraphBuilder, node: OnnxNode, of: Quantization | None, dtype: str
+) -> OnnxNode:
+    """A Pad of integers by the zero point, as one of numbers by 0."""
+    offset = 128 if dtype == "uint8" else 0
+    given = graph.number(node, 2) if node.has_input(2) else 0
+    if of is None or given != of.zero_point + offset:
+        raise node.rejected(f"pads integers with {given:g}", "pad with the zero point, which is 0")
+    left = ("", *node.inputs[3:]) if len(node.inputs) > 3 else ()
+    return replace(node, inputs=(*node.inputs[:2], *left))
 
 
 def _clip_integers(graph: GraphBuilder, node: OnnxNode, x: QuantizedView) -> QuantizedView:

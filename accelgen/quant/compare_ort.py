@@ -31,6 +31,13 @@ Tensor = npt.NDArray[Any]
 # What only changes how a tensor is seen, between a graph's output and its DequantizeLinear.
 _VIEWS = ("DequantizeLinear", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose")
 
+#: Operators that make integers themselves: which input is the scale of what they make.
+_SCALES = {
+    "QGemm": 7, "QLinearAdd": 6, "QLinearAveragePool": 3, "QLinearConcat": 0, "QLinearConv": 6,
+    "QLinearGlobalAveragePool": 3, "QLinearLeakyRelu": 3, "QLinearMatMul": 6, "QLinearMul": 6,
+    "QLinearSigmoid": 3,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerMatch:
@@ -183,7 +190,8 @@ def _as_ours(array: Tensor, kind: TensorType) -> Tensor | None:
 
 
 def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
-    """Our int8 tensors that a QuantizeLinear of the model makes, too, with its output's name."""
+    """Our int8 tensors that a QuantizeLinear, or an operator on integers, of the model makes, too,
+    with its output's name."""
     constants = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
     for node in proto.graph.node:
         if node.op_type == "Constant":
@@ -197,6 +205,11 @@ def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
     aliases = {name: _behind_views(makers, name, name in turned) for name in graph.outputs}
     found: dict[str, str] = {}
     for node in proto.graph.node:
+        if (at := _SCALES.get(node.op_type)) is not None:
+            name = node.output[0]
+            kind = graph.tensors.get(name)
+            if kind and kind.quantization == _quantization(node, constants, at):
+                found.setdefault(name, name)
         if node.op_type != "QuantizeLinear" or node.input[0] in constants:
             continue
         names = {node.input[0]} | {
@@ -232,9 +245,12 @@ def _behind_views(makers: Mapping[str, onnx.NodeProto], name: str, turned: bool)
     return name if not turned or seen - {"DequantizeLinear", "Identity"} else ""
 
 
-def _quantization(node: onnx.NodeProto, constants: Mapping[str, Any]) -> Quantization | None:
-    scale = constants.get(node.input[1])
-    zero = constants.get(node.input[2]) if len(node.input) > 2 else np.uint8(0)
+def _quantization(
+    node: onnx.NodeProto, constants: Mapping[str, Any], at: int = 1
+) -> Quantization | None:
+    """Scale and zero point that are inputs ``at`` and the next of ``node``."""
+    scale = constants.get(node.input[at]) if len(node.input) > at else None
+    zero = constants.get(node.input[at + 1]) if len(node.input) > at + 1 else np.uint8(0)
     if scale is None or zero is None or np.size(scale) != 1:
         return None
     offset = 128 if zero.dtype == np.uint8 else 0
