@@ -15,6 +15,7 @@ from accelgen.errors import BoardError, ConfigError
 from accelgen.untrusted import read_toml, schema_of, typed
 
 __all__ = [
+    "DEFAULT_BOARD",
     "Board",
     "Budget",
     "Clock",
@@ -26,6 +27,8 @@ __all__ = [
     "read_board",
 ]
 
+#: What every command is for when no board is named.
+DEFAULT_BOARD = "ultra96v2"
 
 #: What the numbers of a board file can be.
 Count = Annotated[int, Field(ge=0, le=100_000_000)]

@@ -16,6 +16,7 @@ from accelgen.bench.layers import LAYERS, Layer
 from accelgen.bench.report import layers_table, networks_table, source_lines
 from accelgen.bench.run_layers import layer_target, run_layers
 from accelgen.bench.run_networks import run_networks
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli.options import BoardName, Json, Preset
 from accelgen.cli.outcome import log, verb
 from accelgen.ends import guarded
@@ -34,7 +35,7 @@ Chosen = Annotated[
 def main(
     networks: Chosen = None,
     layers: Chosen = None,
-    board: BoardName = "ultra96v2",
+    board: BoardName = DEFAULT_BOARD,
     preset: Preset = "ultra96_double",
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Estimated figures only, in seconds.")

@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 from accelgen.bench.null_board import NullBoard
-from accelgen.boards import load_board
+from accelgen.boards import DEFAULT_BOARD, load_board
 from accelgen.deploy.manifest_file import read_manifest
 from accelgen.ends import guarded
 from accelgen.estimator.report import estimate
@@ -107,7 +107,7 @@ def _least(work: Callable[[], object], rounds: int) -> float:
 
 def main(
     model: Annotated[str, typer.Argument(metavar="MODEL|DIR", help="A model, or a package.")],
-    board: Annotated[str, typer.Option("--board", help="Board of a model.")] = "ultra96v2",
+    board: Annotated[str, typer.Option("--board", help="Board of a model.")] = DEFAULT_BOARD,
     fc_on: Annotated[str, typer.Option("--fc-on", help="As of build.")] = "auto",
 ) -> None:
     """The driver's own time per frame on this machine, beside the PL's frame."""

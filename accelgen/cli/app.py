@@ -12,38 +12,27 @@ from typing import Annotated
 import typer
 
 from accelgen import __version__
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli import tables
+from accelgen.cli.groups import Configuration, Hardware, Samples, StalledHardware, grouped
 from accelgen.cli.options import (
-    Bgr,
     BoardName,
-    Calib,
-    ClockMhz,
-    Config,
-    Crop,
-    DdrBytes,
-    DdrLatency,
     FcOn,
     FcPlace,
     Force,
     Json,
     KeepAll,
     Labels,
-    Mean,
     Method,
     Model,
-    Preset,
     ProgramOnly,
     PsThreads,
-    Resize,
     Seed,
     SeOn,
     SimulateToo,
     Sort,
-    Stalls,
-    Std,
     Top,
     Wide,
-    calibration,
 )
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, warn, width
@@ -90,15 +79,19 @@ def _options(
 
 @app.command(epilog=EXIT)
 @verb
+@grouped
 def check(
-    model: Model, board: BoardName = "ultra96v2", preset: Preset = None, config: Config = None,
-    fc_on: FcOn = "pl", se_on: SeOn = "pl", json: Json = False,
-) -> None:  # fmt: skip
+    model: Model,
+    hardware: Configuration,
+    fc_on: FcOn = "pl",
+    se_on: SeOn = "pl",
+    json: Json = False,
+) -> None:
     """Say of every node where it runs, or why it is not supported and what helps; then whether
     the compiler builds the model for the board's configuration."""
-    from accelgen.flow import hardware, verbs
+    from accelgen.flow import verbs
 
-    target = hardware.target(board, preset=preset, config=config)
+    target = hardware.target()
     report = verbs.check(model, target, fc_on=fc_on, se_on=se_on)
     if json:
         verdict = {"board": target.board.name, "builds": report.builds, "reason": report.refusal}
@@ -116,15 +109,11 @@ def check(
 
 @app.command(epilog=EXIT)
 @verb
+@grouped
 def quantize(
     model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="Q", help="QDQ ONNX file to write.")],
-    calib: Calib = None,
-    resize: Resize = None,
-    crop: Crop = None,
-    mean: Mean = None,
-    std: Std = None,
-    bgr: Bgr = False,
+    samples: Samples,
     method: Method = "mse",
     seed: Seed = 0,
     json: Json = False,
@@ -132,8 +121,7 @@ def quantize(
     """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise."""
     from accelgen.flow import verbs
 
-    samples = calibration(calib, resize, crop, mean, std, bgr)
-    made = verbs.quantize(model, out, calib=samples, method=method, seed=seed)
+    made = verbs.quantize(model, out, calib=samples.calibration, method=method, seed=seed)
     warn(made.warnings)
     if json:
         print_json({
@@ -147,21 +135,11 @@ def quantize(
 
 @app.command(epilog=EXIT)
 @verb
+@grouped
 def estimate(
     model: Model,
-    board: BoardName = "ultra96v2",
-    preset: Preset = None,
-    config: Config = None,
-    clock_mhz: ClockMhz = None,
-    ddr_bytes_per_cycle: DdrBytes = None,
-    ddr_latency: DdrLatency = None,
-    stalls: Stalls = 0.0,
-    calib: Calib = None,
-    resize: Resize = None,
-    crop: Crop = None,
-    mean: Mean = None,
-    std: Std = None,
-    bgr: Bgr = False,
+    hardware: StalledHardware,
+    samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
@@ -172,16 +150,13 @@ def estimate(
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
-    from accelgen.flow import compiler, hardware, verbs
+    from accelgen.flow import compiler, verbs
 
-    target = hardware.target(
-        board, preset=preset, config=config, clock_mhz=clock_mhz,
-        ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
-        ps_threads=ps_threads,
-    )  # fmt: skip
-    samples = calibration(calib, resize, crop, mean, std, bgr)
+    target = hardware.target(ps_threads=ps_threads)
     compiled = said(
-        compiler.compile(model, target, fc_on=fc_on, se_on=se_on, calib=samples, seed=seed)
+        compiler.compile(
+            model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed
+        )
     )
     numbers = verbs.estimate(compiled)
     if json:
@@ -198,21 +173,12 @@ def estimate(
 
 @app.command(epilog=EXIT)
 @verb
+@grouped
 def build(
     model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Directory to write.")],
-    board: BoardName = "ultra96v2",
-    preset: Preset = None,
-    config: Config = None,
-    clock_mhz: ClockMhz = None,
-    ddr_bytes_per_cycle: DdrBytes = None,
-    ddr_latency: DdrLatency = None,
-    calib: Calib = None,
-    resize: Resize = None,
-    crop: Crop = None,
-    mean: Mean = None,
-    std: Std = None,
-    bgr: Bgr = False,
+    hardware: Hardware,
+    samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     labels: Labels = None,
@@ -223,20 +189,18 @@ def build(
     json: Json = False,
 ) -> None:
     """Write Verilog, program, weights, Vivado project, driver: all a board needs."""
-    from accelgen.flow import compiler, hardware, packages
+    from accelgen.flow import compiler, packages
     from accelgen.rtl.design import described
 
-    target = hardware.target(
-        board, preset=preset, config=config, clock_mhz=clock_mhz,
-        ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency,
-    )  # fmt: skip
-    samples = calibration(calib, resize, crop, mean, std, bgr)
+    target = hardware.target()
     compiled = said(
-        compiler.compile(model, target, fc_on=fc_on, calib=samples, seed=seed, keep_all=keep_all)
+        compiler.compile(
+            model, target, fc_on=fc_on, calib=samples.calibration, seed=seed, keep_all=keep_all
+        )
     )
     warn(described(target.arch, target.family))
     numbers = packages.build(
-        compiled, out, calib=samples, labels=labels, seed=seed, force=force,
+        compiled, out, calib=samples.calibration, labels=labels, seed=seed, force=force,
         program_only=program_only,
         say=note,
     )  # fmt: skip
@@ -309,7 +273,7 @@ def presets(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Print its knobs, as a --config file.")
     ] = None,
-    board: BoardName = "ultra96v2",
+    board: BoardName = DEFAULT_BOARD,
     json: Json = False,
 ) -> None:
     """Configurations by name, what they take of the board, and whether they fit it."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli import tables
 from accelgen.ends import guarded
 from accelgen.errors import ModelError
@@ -27,7 +28,6 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "models" / "trained_fmnist_effse.onnx"
 DATA = MODEL.with_name("trained_fmnist_effse_test.npz")
-BOARD = "ultra96v2"
 
 _console = Console(width=None if os.isatty(1) else 130, highlight=False, markup=False)
 
@@ -48,11 +48,11 @@ def main(out: Path = ROOT / "build" / "demo") -> int:
     _title("quantize: INT8, weights per channel, activations calibrated on 200 training images")
     network = out / "network_int8.onnx"
     quantize(MODEL, network, calib=DATA)
-    compiled = compile(network, BOARD, fc_on="pl")
+    compiled = compile(network, DEFAULT_BOARD, fc_on="pl")
     _console.print(f"  written: {network.relative_to(ROOT)} (QDQ)")
     _accuracy(compiled)
 
-    _title(f"estimate: {BOARD}, from the schedule alone")
+    _title(f"estimate: {DEFAULT_BOARD}, from the schedule alone")
     numbers = estimate(compiled)
     _console.print(tables.estimate_summary(numbers, compiled.hardware.board))
 

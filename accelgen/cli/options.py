@@ -7,9 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from accelgen.inputs.pictures import Pictures
-from accelgen.inputs.samples import Calibration
-
 __all__ = [
     "Bgr",
     "BoardName",
@@ -45,7 +42,6 @@ __all__ = [
     "Std",
     "Top",
     "Wide",
-    "calibration",
 ]
 
 Model = Annotated[
@@ -172,17 +168,6 @@ Processor = Annotated[
     str,
     typer.Option("--ps", metavar="twin|qemu", help="PS steps: portable C, or NEON under qemu."),
 ]
-
-
-def calibration(
-    calib: Path | None, resize: str | None, crop: str | None, mean: str | None, std: str | None,
-    bgr: bool,
-) -> Calibration:  # fmt: skip
-    """What the options on samples and pictures say together."""
-    pictures = Pictures(resize=resize, crop=crop, mean=mean, std=std, bgr=bgr)
-    return Calibration(where=calib, pictures=pictures)
-
-
 DriverFrames = Annotated[
     int,
     typer.Option("--driver", metavar="N", min=0, help="N frames through the package's own driver."),

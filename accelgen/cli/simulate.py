@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from accelgen.cli import tables
+from accelgen.cli.groups import Samples, StalledHardware, grouped
 from accelgen.cli.options import (
-    Bgr,
-    BoardName,
-    Calib,
-    ClockMhz,
-    Config,
-    Crop,
-    DdrBytes,
-    DdrLatency,
     DriverFrames,
     Edited,
     FcPlace,
     Json,
-    Mean,
     ModelOrDir,
-    Preset,
     Processor,
-    Resize,
     Script,
     Seed,
     SeOn,
-    Stalls,
-    Std,
     Wide,
-    calibration,
-)  # fmt: skip
+)
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, width
 from accelgen.errors import ConfigError
@@ -43,8 +30,10 @@ __all__ = ["simulate"]
 
 
 @verb
+@grouped
 def simulate(
     model: ModelOrDir,
+    *,
     layers: Annotated[
         str | None, typer.Option("--layers", metavar="all|NAME,...", help="Layers to run alone.")
     ] = None,
@@ -53,19 +42,8 @@ def simulate(
         Path | None,
         typer.Option("--waves", metavar="DIR", help="Where a wave window goes on a mismatch."),
     ] = None,
-    board: BoardName = "ultra96v2",
-    preset: Preset = None,
-    config: Config = None,
-    clock_mhz: ClockMhz = None,
-    ddr_bytes_per_cycle: DdrBytes = None,
-    ddr_latency: DdrLatency = None,
-    stalls: Stalls = 0.0,
-    calib: Calib = None,
-    resize: Resize = None,
-    crop: Crop = None,
-    mean: Mean = None,
-    std: Std = None,
-    bgr: Bgr = False,
+    hardware: StalledHardware,
+    samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     se_on: SeOn = "pl",
@@ -77,7 +55,7 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
-    from accelgen.flow import compiler, hardware, packages, runs
+    from accelgen.flow import compiler, packages, runs
     from accelgen.simulation.reproducer import SUFFIX
 
     if edited and not Path(model).is_dir():
@@ -86,19 +64,10 @@ def simulate(
         _on_the_simulated_board(Path(model), driver, script, seed, json, edited)
         return
 
-    def target(board: str, clock_mhz: float | None, arch: Any = None) -> hardware.Target:
-        return hardware.target(
-            board, preset=preset, config=config, arch=arch, clock_mhz=clock_mhz,
-            ddr_bytes_per_cycle=ddr_bytes_per_cycle, ddr_latency=ddr_latency, stalls=stalls,
-        )  # fmt: skip
-
-    samples = calibration(calib, resize, crop, mean, std, bgr)
     verilog = sample = None
     elsewhere = fc_on != "auto" or se_on != "pl"
     if Path(model).suffix == SUFFIX:
-        given = (preset, config, clock_mhz, ddr_bytes_per_cycle, ddr_latency, calib)
-        set_some = stalls or seed or elsewhere or samples.pictures.given
-        if set_some or any(x is not None for x in given):
+        if hardware.given or samples.given or seed or elsewhere:
             raise ConfigError(f"{model} is a saved run with its own options: give it none")
         compiled, run = runs.open_reproducer(Path(model))
         sample, seed = run.sample, run.seed
@@ -108,11 +77,18 @@ def simulate(
         compiled, verilog = packages.open_package(Path(model), edited=edited)
         sample = packages.sample_of(Path(model), compiled.input_layout)
         built = compiled.hardware
-        compiled = compiled.on(target(built.board.name, built.clock_mhz, built.arch))
+        compiled = compiled.on(
+            hardware.target(board=built.board.name, clock_mhz=built.clock_mhz, arch=built.arch)
+        )
     else:
         compiled = said(
             compiler.compile(
-                model, target(board, clock_mhz), fc_on=fc_on, se_on=se_on, calib=samples, seed=seed
+                model,
+                hardware.target(),
+                fc_on=fc_on,
+                se_on=se_on,
+                calib=samples.calibration,
+                seed=seed,
             )
         )
     result = runs.simulate(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from accelgen.arch import registers
+from accelgen.arch import ArchParams, registers
 from accelgen.boards import Board
 from accelgen.deploy import driver
 from accelgen.deploy.first_day import (
@@ -39,6 +39,7 @@ __all__ = [
     "read_package",
     "write_code",
     "write_package",
+    "write_registers_header",
 ]
 
 #: C files that only tests run.
@@ -95,11 +96,8 @@ def write_package(
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
     write_code(where)
-    for template, name in (
-        ("accelgen_regs.h", "accelgen_regs.h"),
-        ("package_readme.md", "README.md"),
-    ):
-        (where / name).write_text(render(f"{template}.j2", values))
+    write_registers_header(where, package.program.arch)
+    (where / "README.md").write_text(render("package_readme.md.j2", values))
     write_first_day(package.day, package.model, where)
     manifest = _manifest(package, places, where, hardware_part)
     (where / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
@@ -154,6 +152,25 @@ def write_code(where: Path) -> None:
     write_day_scripts(where)
 
 
+def write_registers_header(where: Path, arch: ArchParams) -> None:
+    """The registers as the driver in C reads them, and what the configuration's CRC is."""
+    values = {
+        "version": versions()["accelgen"],
+        "id": registers.IDENTITY,
+        "config_crc": arch.crc,
+        "window_bytes": registers.WINDOW_BYTES,
+        "registers": registers.REGISTERS,
+        "control": list(registers.CONTROL.items()),
+        "status": list(registers.STATUS.items()),
+        "causes": registers.CAUSES,
+        "masters": registers.MASTERS,
+        "master_bit": registers.MASTER_BIT,
+        "log_base": registers.LOG_BASE,
+        "log_words": registers.LOG_WORDS,
+    }
+    (where / "accelgen_regs.h").write_text(render("accelgen_regs.h.j2", values))
+
+
 def _values(package: Package) -> dict[str, Any]:
     program = package.program
     return {
@@ -174,17 +191,7 @@ def _values(package: Package) -> dict[str, Any]:
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],
         "resources": package.estimate["resources"],
-        "id": registers.IDENTITY,
         "config_crc": program.arch.crc,
-        "window_bytes": registers.WINDOW_BYTES,
-        "registers": registers.REGISTERS,
-        "control": list(registers.CONTROL.items()),
-        "status": list(registers.STATUS.items()),
-        "causes": registers.CAUSES,
-        "masters": registers.MASTERS,
-        "master_bit": registers.MASTER_BIT,
-        "log_base": registers.LOG_BASE,
-        "log_words": registers.LOG_WORDS,
     }
 
 

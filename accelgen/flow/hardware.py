@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelgen.arch import PRESETS, ArchParams, single_clock
-from accelgen.boards import Board, load_board
+from accelgen.boards import DEFAULT_BOARD, Board, load_board
 from accelgen.errors import ConfigError
 from accelgen.estimator import Memory
 from accelgen.estimator.report import board_memory
@@ -36,7 +36,7 @@ class Target:
 
 
 def target(
-    board: str | Path = "ultra96v2",
+    board: str | Path = DEFAULT_BOARD,
     *,
     preset: str | None = None,
     config: str | Path | None = None,

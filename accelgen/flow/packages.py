@@ -27,6 +27,7 @@ from accelgen.deploy.package import (
     read_package,
     write_code,
     write_package,
+    write_registers_header,
 )
 from accelgen.deploy.results import Estimated, Results, read_results
 from accelgen.errors import ModelError, OutputError
@@ -254,7 +255,9 @@ def copy_to_run(where: Path, into: Path, *, edited: bool = False) -> None:
         return
     into.mkdir()
     write_code(into)
-    names = [n for n in read_manifest(where)["files"] if Path(n).suffix in _DATA]
+    manifest = read_manifest(where)
+    write_registers_header(into, ArchParams.from_dict(manifest["config"]))
+    names = [n for n in manifest["files"] if Path(n).suffix in _DATA]
     for name in (*names, "manifest.json", SIMULATED):
         if (where / name).is_file() and not (into / name).exists():
             (into / name).parent.mkdir(parents=True, exist_ok=True)

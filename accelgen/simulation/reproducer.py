@@ -39,9 +39,10 @@ class Reproducer:
         The input.
     config : mapping
         ``ArchParams.to_dict()``.
+    board : str
+        Its name.
     calib : float32 array (n, h, w, c), optional
         What a float model was calibrated on.
-    board : str
     memory : mapping
         The DDR model's settings by name (:class:`accelgen.estimator.Memory`).
     seed : int
@@ -53,8 +54,8 @@ class Reproducer:
     model: bytes
     sample: Floats
     config: Mapping[str, Any]
+    board: str
     calib: Floats | None = None
-    board: str = "ultra96v2"
     memory: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     note: str = ""

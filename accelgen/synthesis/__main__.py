@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.ends import guarded
 from accelgen.estimator.resources import total_resources
 from accelgen.flow.hardware import target
@@ -18,7 +19,7 @@ _KINDS = ("lut", "ff", "bram36", "dsp", "uram")
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--board", default="ultra96v2")
+    parser.add_argument("--board", default=DEFAULT_BOARD)
     parser.add_argument("--preset")
     parser.add_argument(
         "--blocks", action="store_true", help="block by block: quicker where little has changed"

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.synthesis.depth import RAM, Depths, clock_of
 from accelgen.synthesis.netlist import CONSTANTS, Cell, Netlist
 
@@ -161,7 +162,7 @@ def _main() -> None:
     from accelgen.synthesis.netlist import flatten
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--board", default="ultra96v2")
+    parser.add_argument("--board", default=DEFAULT_BOARD)
     parser.add_argument("--preset")
     parser.add_argument("--blocks", action="store_true", help="block by block, not whole and flat")
     options = parser.parse_args()

@@ -182,7 +182,7 @@ def test_frames_on_the_simulated_hardware(tmp_path):
     packages.build(compiled, tmp_path / "package", program_only=True)
     (tmp_path / "script.py").write_text(SCRIPT)
 
-    result = driven.run_in_package(tmp_path / "package", tmp_path / "script.py", edited=True)
+    result = driven.run_in_package(tmp_path / "package", tmp_path / "script.py")
 
     assert result.status == 0, result.output
     assert result.output == "right\n"

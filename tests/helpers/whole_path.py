@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from accelgen.arch import ArchParams
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.estimator import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.runs import ddr_settings, repeat
@@ -47,6 +48,7 @@ class Case:
             model=self.net.model(),
             sample=pixels_of(self.pixels, self.net),
             config=arch.to_dict(),
+            board=DEFAULT_BOARD,
             memory=asdict(Memory(stalls=self.stalls)),
             seed=self.net.seed,
             note=note,

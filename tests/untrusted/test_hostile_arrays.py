@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accelgen.array_files import read_arrays
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.errors import AccelgenError, ModelError, QuantizationError
 from accelgen.flow.packages import sample_of
 from accelgen.inputs.samples import load_samples
@@ -146,6 +147,7 @@ def saved(tmp_path):
         model=DIGITS.read_bytes(),
         sample=np.zeros(SHAPE, np.float32),
         config={"lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single"},
+        board=DEFAULT_BOARD,
     )
     save_reproducer(run_, file)
     return file

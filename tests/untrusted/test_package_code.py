@@ -97,6 +97,8 @@ def test_what_is_run_holds_nothing_else(package, tmp_path):
     there = {p.relative_to(tmp_path / "run").as_posix() for p in (tmp_path / "run").rglob("*")}
     assert not {"numpy.py", "mine.py", "ps/build", "rtl"} & there
     assert {"driver/accelerator.py", "selftest.py", "program.bin", "ps/Makefile"} <= there
+    for generated in ("accelgen_regs.h", "c/accelgen.c"):  # what `make -C c` needs
+        assert (tmp_path / "run" / generated).read_bytes() == (where / generated).read_bytes()
     refused(where, "--script", "mine.py", word="a script that accelgen did not write")
 
 

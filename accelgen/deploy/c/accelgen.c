@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "accelgen_regs.h"
 
-enum { TIMEOUT_MS = 10000, ABORT_MS = 1000, POLL_NS = 20000, NAME_BYTES = 4096 };
+enum { TIMEOUT_MS = 10000, ABORT_MS = 1000, NAME_BYTES = 4096 };
 #define FAULTS (ACCELGEN_STATUS_ERROR | ACCELGEN_STATUS_ABORTED)
 #define CLEARED (ACCELGEN_STATUS_DONE | FAULTS)
 
@@ -49,19 +48,6 @@ static void set(const accelgen *a, uint32_t offset, uint32_t value)
     a->board.write(a->board.self, offset, value);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void nap(void)
-{
-    const struct timespec t = {0, POLL_NS};
-    nanosleep(&t, NULL);
-}
-
 static int fault(const accelgen *a)
 {
     static const char *const masters[] = {"none", "program", "load", "store"};
@@ -90,14 +76,14 @@ static int fault(const accelgen *a)
 static int abort_frame(const accelgen *a)
 {
     set(a, ACCELGEN_REG_CONTROL, ACCELGEN_CONTROL_ABORT);
-    const int64_t end = now_ms() + ABORT_MS;
+    const int64_t end = agps_now_ms() + ABORT_MS;
     while (get(a, ACCELGEN_REG_STATUS) & ACCELGEN_STATUS_BUSY) {
-        if (now_ms() > end)
+        if (agps_now_ms() > end)
             return fail(
                 ACCELGEN_EHARDWARE,
                 "the memory does not answer (the accelerator is busy after an abort): reset the PL, "
                 "or load the bitstream again");
-        nap();
+        agps_nap();
     }
     set(a, ACCELGEN_REG_STATUS, CLEARED);
     set(a, ACCELGEN_REG_CONTROL, ACCELGEN_CONTROL_RESET);

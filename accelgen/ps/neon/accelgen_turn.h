@@ -42,6 +42,11 @@ int agps_wait(const agps_registers *r, int milliseconds);
 /* agps_wait, then the next program's start. On an error nothing was started. */
 int agps_turn(const agps_registers *r, uint32_t offset, uint32_t bytes, int milliseconds);
 
+/* Milliseconds of a clock that nobody sets. */
+int64_t agps_now_ms(void);
+/* The pause between two looks at the status, where there is no interrupt. */
+void agps_nap(void);
+
 /* For `wait`, `waiter` pointing to an int: the file of a UIO device that has the interrupt. */
 void agps_wait_uio(void *file, int milliseconds);
 

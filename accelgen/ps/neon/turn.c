@@ -21,14 +21,14 @@ static void set(const agps_registers *r, uint32_t offset, uint32_t value)
         r->write(r->self, offset, value);
 }
 
-static int64_t now_ms(void)
+int64_t agps_now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void nap(void)
+void agps_nap(void)
 {
     const struct timespec t = {0, POLL_NS};
     nanosleep(&t, NULL);
@@ -55,7 +55,7 @@ int agps_start(const agps_registers *r, uint32_t offset, uint32_t bytes)
 /* Looks before it waits: an interrupt may have come already, and some come for nothing. */
 int agps_wait(const agps_registers *r, int milliseconds)
 {
-    const int64_t end = now_ms() + milliseconds;
+    const int64_t end = agps_now_ms() + milliseconds;
     for (;;) {
         const uint32_t status = get(r, r->status);
         if (status & r->faults)
@@ -65,13 +65,13 @@ int agps_wait(const agps_registers *r, int milliseconds)
             set(r, r->status, r->done);
             return AGPS_OK;
         }
-        const int64_t left = end - now_ms();
+        const int64_t left = end - agps_now_ms();
         if (left < 0)
             return AGPS_ETIME;
         if (r->wait != NULL)
             r->wait(r->waiter, (int)left);
         else
-            nap();
+            agps_nap();
     }
 }
 
@@ -92,5 +92,5 @@ void agps_wait_uio(void *file, int milliseconds)
     struct pollfd fd = {.fd = uio, .events = POLLIN};
     if (write(uio, &enable, sizeof enable) != sizeof enable ||
         (poll(&fd, 1, milliseconds) == 1 && read(uio, &count, sizeof count) != sizeof count))
-        nap(); /* no such device: the status is polled */
+        agps_nap(); /* no such device: the status is polled */
 }
