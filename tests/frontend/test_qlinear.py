@@ -120,7 +120,7 @@ BAD = {
                       "has channels_last=1, which is not built; export it in QDQ format"),
     "two scales": (node("QLinearAdd", "q s z q s2 z s z", domain=MS), "but the QuantizeLinear"),
     "too many": (node("QLinearSigmoid", "q s z s z z", domain=MS), "has 6 inputs; the operator"),
-    "too few": (node("QLinearAdd", "q s z", domain=MS), "lacks its input 3"),
+    "too few": (node("QLinearAdd", "q s z", domain=MS), "lacks its input 6"),
     "concat": (node("QLinearConcat", "s z q s", axis=1, domain=MS), "has 4 inputs; two and three"),
     "softmax": (node("QLinearSoftmax", "q s z s z", opset=9, domain=MS), "has opset=9"),
     "constant": (node("QLinearSigmoid", "t s z s z", domain=MS), "has only constants as inputs"),
