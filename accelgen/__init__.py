@@ -11,8 +11,6 @@ The verbs of the command line are functions of the same names, and take what it 
 
 from __future__ import annotations
 
-from importlib import import_module
-
 # Not typing's, which takes longer to load than all else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +62,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        # Here: a command minds Ctrl-C before it loads even this.
+        from importlib import import_module
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,6 +1,8 @@
 """The real command is told to end, at moments that matter: it does, and leaves nothing."""
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -37,6 +39,34 @@ def test_during_imports(module, number, tmp_path):
         command.until(lambda: command.imported(module))
         time.sleep(0.02)  # the handlers come right behind accelgen.ends
         ends_well(command, number)
+
+
+#: Told to end when it begins to load a module, by a finder that knows of it first.
+FIRST = """
+import os, sys
+class Finder:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Finder())
+sys.argv = ["accelgen", "presets"]
+from accelgen.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "module", ["accelgen.cli", "accelgen.ends", "threading", "accelgen.errors"]
+)
+def test_before_anything_is_loaded(module, number):
+    code = FIRST.format(module=module, number=int(number))
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.stderr == "interrupted; nothing was written\n"
+    assert done.stdout == ""
+    assert done.returncode == 128 + number
 
 
 @pytest.mark.parametrize("number", SIGNALS)
