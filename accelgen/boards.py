@@ -141,7 +141,7 @@ class Board:
     def clock_faults(self, clock_mhz: float, arch: ArchParams) -> list[str]:
         """A sentence when ``clock_mhz``, or twice that where ``arch`` needs it, is beyond the
         part."""
-        fastest = clock_mhz * (2 if arch.pe_mode == "double" else 1)
+        fastest = clock_mhz * (2 if arch.pumped else 1)
         if fastest <= self.clock.limit_mhz:
             return []
         return [f"needs a clock of {fastest:g} MHz, the part allows {self.clock.limit_mhz:g}"]

@@ -55,9 +55,9 @@ FRONT_LATCH_CYCLES, STEP_LATCH_CYCLES = 1, 2
 STEP_NEXT_CYCLES = 3
 
 
-def chain_cycles(pe_mode: str) -> int:
+def chain_cycles(pumped: bool) -> int:
     """Accumulators of a vector through queue, requantizer and assembler to a row on its way."""
-    return 1 + timing.requantize_latency(pe_mode)
+    return 1 + timing.requantize_latency(pumped)
 
 
 def walk_cycles(pixels: int, *, placed: bool) -> int:
@@ -78,15 +78,15 @@ def behind_cycles(pixels: int, *, placed: bool) -> int:
 
 def step_end_cycles(arch: ArchParams, *, window: bool, add: bool, squeeze: bool) -> int:
     """A step's last vector issued by its last engine to the step's count."""
-    cycles = chain_cycles(arch.pe_mode) + STEP_END_CYCLES
-    engine = timing.pe_array_latency(arch.lanes, arch.pe_mode)
-    cycles += timing.window_lanes_latency(arch.pe_mode) if window else engine
-    cycles += timing.add_latency(arch.pe_mode) - timing.PASS_LATENCY if add else 0
+    cycles = chain_cycles(arch.pumped) + STEP_END_CYCLES
+    engine = timing.pe_array_latency(arch.lanes, arch.pumped)
+    cycles += timing.window_lanes_latency(arch.pumped) if window else engine
+    cycles += timing.add_latency(arch.pumped) - timing.PASS_LATENCY if add else 0
     return cycles + (timing.squeeze_interval(arch.lanes) if squeeze else 0)
 
 
 def ring_cycles(arch: ArchParams, *, array: bool) -> int:
     """A row's vector issued in front to the window engine's first use of it."""
-    engine = timing.pe_array_latency(arch.lanes, arch.pe_mode)
-    through = engine + chain_cycles(arch.pe_mode) if array else 0
+    engine = timing.pe_array_latency(arch.lanes, arch.pumped)
+    through = engine + chain_cycles(arch.pumped) if array else 0
     return through + timing.WINDOW_PREPARE + timing.window_read_latency(arch.pixels)

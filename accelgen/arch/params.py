@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from accelgen.errors import ConfigError
@@ -162,10 +162,14 @@ class ArchParams:
     # Derived sizes.
 
     @property
-    def array_side(self) -> ArchParams:
-        """The same, as the blocks behind the array see it: ``chain_pixels`` is ``drain_pixels``."""
-        width = self.drain_pixels or self.chain_pixels
-        return replace(self, chain_pixels=width, drain_pixels=0)
+    def array_width(self) -> int:
+        """Pixels per cycle behind the array (D)."""
+        return self.drain_pixels or self.chain_pixels
+
+    @property
+    def pumped(self) -> bool:
+        """Multipliers, and what feeds and follows them, run at twice the fabric's clock."""
+        return self.pe_mode == "double"
 
     @property
     def word_bytes(self) -> int:
@@ -210,7 +214,7 @@ class ArchParams:
     @property
     def lane_pixels(self) -> int:
         """Pixels that share a multiplier of a requantizer or of the adder."""
-        return 2 if self.pe_mode == "double" else 1
+        return 2 if self.pumped else 1
 
     @property
     def macs_per_cycle(self) -> int:

@@ -72,43 +72,43 @@ def window_read_latency(pixels: int) -> int:
 PASS_LATENCY = 2
 
 
-def window_lanes_latency(pe_mode: str) -> int:
+def window_lanes_latency(pumped: bool) -> int:
     """WindowLanes: a vector's last beat to its accumulators: offsets, multiply (4), accumulate.
 
     Double-pumped: offsets, to the fast clock and through the multiplier (3), to the adder.
     """
-    return 5 if pe_mode == "double" else 6
+    return 5 if pumped else 6
 
 
-def requantize_latency(pe_mode: str) -> int:
+def requantize_latency(pumped: bool) -> int:
     """Requantizer: a beat of accumulators to its pixels: lane 10, table 3, packer 2, queue 2.
 
     Double-pumped, the lane takes 6 with the accumulators' way out of their queue.
     """
-    return 13 if pe_mode == "double" else 17
+    return 13 if pumped else 17
 
 
-def add_latency(pe_mode: str) -> int:
+def add_latency(pumped: bool) -> int:
     """Adder: a beat of pixels to their sums with the residual: lane 11, queue 2.
 
     Double-pumped, the lane takes 9 with both changes of clock, and the upper pixels come behind
     the lower.
     """
-    return 11 if pe_mode == "double" else 13
+    return 11 if pumped else 13
 
 
-def add_interval(pe_mode: str) -> int:
+def add_interval(pumped: bool) -> int:
     """Adder: cycles from one beat that adds to the next. Double-pumped, four sums share a lane."""
-    return 2 if pe_mode == "double" else 1
+    return 2 if pumped else 1
 
 
-def pe_array_latency(lanes: int, pe_mode: str) -> int:
+def pe_array_latency(lanes: int, pumped: bool) -> int:
     """PeArray: a vector's last beat to its accumulators: pack, multiply (2), sums, accumulate.
 
     Double-pumped, the operands' change of clock, products and sums take half as long, and nothing
     comes back.
     """
-    return lanes // 2 + 3 if pe_mode == "double" else lanes + 4
+    return lanes // 2 + 3 if pumped else lanes + 4
 
 
 def squeeze_interval(lanes: int) -> int:

@@ -187,7 +187,7 @@ def _values(package: Package) -> dict[str, Any]:
         "preprocess_text": package.day.preprocess_text,
         "slower_mhz": round(SLOWER * package.clock_mhz),
         "ps": package.estimate["ps"],
-        "double_pumped": program.arch.pe_mode == "double",
+        "double_pumped": program.arch.pumped,
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],
         "resources": package.estimate["resources"],

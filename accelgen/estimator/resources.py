@@ -71,11 +71,11 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     single part's share is a guess.
     """
     c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
-    macs, chain, drain = c * c * p, w * c, arch.array_side.chain_pixels * c
+    macs, chain, drain = c * c * p, w * c, arch.array_width * c
     scale_dsp = 1 if arch.acc_bits <= DSP_ACC_BITS else 2
     # Two products of the chain share a multiplier where the fabric's clock is doubled.
-    pumped = 2 if arch.pe_mode == "double" else 1
-    adding = pumped * timing.add_interval(arch.pe_mode)
+    pumped = 2 if arch.pumped else 1
+    adding = pumped * timing.add_interval(arch.pumped)
     row_bits, rotator = 8 * c * p, 6.0 * 8 * c * p
     parts = {
         "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / arch.pe_pixels),

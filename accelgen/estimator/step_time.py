@@ -82,7 +82,7 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
         work = vectors * _taps(fields["in_raster"]) * fields["in_groups"]
         beats = fields["groups"] * work
         empty = 1 - fields["requant1"]["pixels"] / (vectors * arch.pixels)
-        drain = kept_beats(fields["in_raster"], arch.array_side)
+        drain = kept_beats(fields["in_raster"], arch.pixels, arch.array_width)
         if not with_window:
             drain = max(drain, _chained(fields, arch))
         front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
@@ -96,7 +96,7 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
         ring = fields["ring_raster"]
         scale = fields["window_op"] == WindowOp.SCALE
         work = ring["vectors"] * _taps(ring)
-        drain = kept_beats(ring, arch.array_side if scale else arch)
+        drain = kept_beats(ring, arch.pixels, arch.array_width if scale else arch.chain_pixels)
         drain = max(drain, _chained(fields, arch))
         cycles = max(work, drain, least)
         if cycles > front:
@@ -125,13 +125,14 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
     )
 
 
-def kept_beats(raster: Mapping[str, int], arch: ArchParams) -> int:
+def kept_beats(raster: Mapping[str, int], lanes: int, width: int) -> int:
     """Cycles in which a group's vectors leave the accumulator queue.
 
-    W lanes per cycle; those without a lane to keep are left out, but every vector takes one.
+    ``width`` of a vector's ``lanes`` per cycle; those without a lane to keep are left out, but
+    every vector takes one.
     """
     keys = ("pitch", "span", "stride_h", "stride_w", "row_limit", "vectors", "phases")
-    return _kept_beats(*(raster[k] for k in keys), arch.pixels, arch.chain_pixels)
+    return _kept_beats(*(raster[k] for k in keys), lanes, width)
 
 
 @lru_cache(maxsize=4096)
@@ -168,9 +169,9 @@ def _chained(fields: Mapping[str, Any], arch: ArchParams) -> int:
     if straight and not fields["chained"]:
         return 0
     beats = -(-fields["out_pixels"] // arch.chain_pixels)
-    cycles = beats * (timing.add_interval(arch.pe_mode) if fields["add"] else 1)
+    cycles = beats * (timing.add_interval(arch.pumped) if fields["add"] else 1)
     if straight:
-        collected = -(-fields["out_pixels"] // arch.array_side.chain_pixels)
+        collected = -(-fields["out_pixels"] // arch.array_width)
         cycles += collected - -(-fields["out_pixels"] // arch.pixels)
     return int(cycles)
 

@@ -305,9 +305,7 @@ class _Run:
         span.before = self.spans[index - 1].end if index else 0.0
         # What the array has made ahead leaves its queue only then.
         drained = span.before + overhead.STEP_NEXT_CYCLES + len(groups) * span.time.drain
-        yield Delay(
-            drained - timing.pe_array_latency(self.arch.lanes, self.arch.pe_mode) - self.now
-        )
+        yield Delay(drained - timing.pe_array_latency(self.arch.lanes, self.arch.pumped) - self.now)
         yield Delay(span.ending)
         span.end = self.now
         self.counts.execs += 1

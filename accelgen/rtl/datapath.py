@@ -22,11 +22,11 @@ __all__ = ["Datapath", "weight_streams"]
 def weight_streams(arch: ArchParams) -> dict[str, stream.Signature]:
     """What the weight loader hands to the engines, stream by stream."""
     return {
-        "table1": stream.Signature(layouts.table_write(arch)),
-        "table2": stream.Signature(layouts.table_write(arch)),
+        "table1": stream.Signature(layouts.table_write()),
+        "table2": stream.Signature(layouts.table_write()),
         "params1": stream.Signature(layouts.channel_param()),
         "params2": stream.Signature(layouts.channel_param()),
-        "taps": stream.Signature(layouts.tap(arch)),
+        "taps": stream.Signature(layouts.tap(arch.lanes)),
         "weights": stream.Signature(layouts.weight_word(arch)),
     }
 
@@ -63,7 +63,7 @@ class Datapath(wiring.Component):
         super().__init__({
             "clk2x": In(1),
             "steps": In(StepPort()),
-            "run": Out(RunPort(arch)),
+            "run": Out(RunPort(arch.lanes, arch.pixels)),
             "residual_read": Out(stream.Signature(ROW_BITS)),
             "residual_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
             "write": Out(stream.Signature(layouts.row_choice(arch))),
@@ -84,7 +84,7 @@ class Datapath(wiring.Component):
         )
         m.submodules.made = made = StreamShare(row, 3)  # array -> window or output
         m.submodules.rows = rows = StreamShare(row, 2)  # residual -> output (add) or window (scale)
-        m.submodules.vector = vector = StreamRegister(layouts.pixel(arch))
+        m.submodules.vector = vector = StreamRegister(layouts.pixel(arch.lanes))
 
         for path in (array, window, output):
             m.d.comb += path.clk2x.eq(self.clk2x)

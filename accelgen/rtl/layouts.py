@@ -10,9 +10,9 @@ from accelgen.arch.registers import CAUSES
 
 __all__ = [
     "TAG_BITS", "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param",
-    "dma_request", "fault", "fields", "front", "image_address", "pixel", "pixels", "pumped_pixels",
-    "raster_beat", "row",
-    "row_choice", "row_write", "table_write", "tap", "weight_word", "window_operands",
+    "dma_request", "fault", "fields", "front", "image_address", "pixel", "pixels",
+    "raster_beat", "row", "row_choice", "row_write", "table_write", "tap", "weight_word",
+    "window_operands",
 ]  # fmt: skip
 
 #: Steps are told apart modulo four: what is left of the one before, the one at work, the next.
@@ -35,14 +35,19 @@ def front() -> data.StructLayout:
     return data.StructLayout({name: step[name].shape for name in isa.FRONT})
 
 
-def pixel(arch: ArchParams) -> data.ArrayLayout:
+def pixel(lanes: int) -> data.ArrayLayout:
     """One pixel of one channel group: C activations. One word of a pixel memory."""
-    return data.ArrayLayout(signed(8), arch.lanes)
+    return data.ArrayLayout(signed(8), lanes)
+
+
+def pixels(lanes: int, count: int) -> data.ArrayLayout:
+    """Pixels side by side: a run, or what moves per cycle behind the accumulators."""
+    return data.ArrayLayout(pixel(lanes), count)
 
 
 def row(arch: ArchParams) -> data.ArrayLayout:
-    """P pixels: a row of a pixel memory, or the lanes of a run."""
-    return data.ArrayLayout(pixel(arch), arch.pixels)
+    """P pixels: a row of the feature memory."""
+    return pixels(arch.lanes, arch.pixels)
 
 
 def row_write(arch: ArchParams) -> data.StructLayout:
@@ -57,16 +62,6 @@ def row_choice(arch: ArchParams) -> data.StructLayout:
         "straight": row(arch),
         "from_straight": 1,
     })
-
-
-def pixels(arch: ArchParams) -> data.ArrayLayout:
-    """W pixels: what the chain behind the accumulators moves per cycle."""
-    return data.ArrayLayout(pixel(arch), arch.chain_pixels)
-
-
-def pumped_pixels(arch: ArchParams) -> data.ArrayLayout:
-    """W pixels; double-pumped, half as many in each of two fast cycles (double_pump.turns)."""
-    return data.ArrayLayout(pixel(arch), arch.chain_pixels // arch.lane_pixels)
 
 
 def beat() -> data.ArrayLayout:
@@ -96,9 +91,9 @@ def weight_word(arch: ArchParams) -> data.ArrayLayout:
     return data.ArrayLayout(data.ArrayLayout(signed(8), arch.lanes), arch.lanes)
 
 
-def tap(arch: ArchParams) -> data.ArrayLayout:
+def tap(lanes: int) -> data.ArrayLayout:
     """Weights of one window tap, per channel. 9 bits: SCALE's s - s_zero reaches 255."""
-    return data.ArrayLayout(signed(9), arch.lanes)
+    return data.ArrayLayout(signed(9), lanes)
 
 
 def channel_param() -> data.StructLayout:
@@ -111,20 +106,20 @@ def channel_param() -> data.StructLayout:
     })
 
 
-def table_write(arch: ArchParams) -> data.StructLayout:
+def table_write() -> data.StructLayout:
     """One beat of a table: bytes ``16 * index`` on, of bank ``bank``."""
     return data.StructLayout({"bank": 2, "index": 4, "data": beat()})
 
 
-def raster_beat(arch: ArchParams) -> data.StructLayout:
-    """One step of a raster walk: one run of P pixels, one tap, one input group."""
+def raster_beat(pixels: int) -> data.StructLayout:
+    """One step of a raster walk: one run of ``pixels``, one tap, one input group."""
     return data.StructLayout({
         "row": signed(25),  # where lane 0 reads, from the map's first row
-        "bank": max(1, (arch.pixels - 1).bit_length()),
+        "bank": max(1, (pixels - 1).bit_length()),
         "group_rows": unsigned(18),  # rows from the first channel group to the one to read
         "past_row": 1,  # lane 0 is right of the map; later vectors may read below its address
-        "inside": arch.pixels,  # lane sees the map (else pad_value)
-        "keep": arch.pixels,  # lane's result is a pixel of the output
+        "inside": pixels,  # lane sees the map (else pad_value)
+        "keep": pixels,  # lane's result is a pixel of the output
         "first": 1,  # first tap and input group of its vector
         "last": 1,  # last tap and input group of its vector
         "first_vector": 1,  # of its channel group
@@ -147,40 +142,40 @@ def array_operands(arch: ArchParams) -> data.StructLayout:
     })
 
 
-def window_operands(arch: ArchParams) -> data.StructLayout:
+def window_operands(lanes: int, width: int) -> data.StructLayout:
     """What the window engine takes per cycle. An activation is what is in ``activations`` plus its
     pixel's offset, 9 bits: SCALE's x - x_zero reaches 255."""
     return data.StructLayout({
-        "activations": row(arch),
-        "offsets": data.ArrayLayout(signed(9), arch.pixels),
-        "weights": tap(arch),
+        "activations": pixels(lanes, width),
+        "offsets": data.ArrayLayout(signed(9), width),
+        "weights": tap(lanes),
         "first": 1,
         "last": 1,
-        "keep": arch.pixels,
+        "keep": width,
     })
 
 
-def accumulators(arch: ArchParams) -> data.StructLayout:
-    """A finished vector: P x C accumulators, which lanes are pixels of the output, and its step's
-    tag.
+def accumulators(lanes: int, width: int, acc_bits: int, *, pumped: bool) -> data.StructLayout:
+    """A finished vector: ``width`` x C accumulators, which lanes are pixels of the output, and its
+    step's tag.
 
-    Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others in
+    ``pumped``, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others in
     2t + 2 (double_pump.turns), where t is the fabric cycle of the vector.
     """
-    return data.StructLayout({**_accumulators(arch, arch.pixels), "tag": TAG_BITS})
+    members = _accumulators(lanes, width, acc_bits, pumped)
+    return data.StructLayout({**members, "tag": TAG_BITS})
 
 
-def accumulator_beat(arch: ArchParams) -> data.StructLayout:
-    """W pixels of a finished vector, on their way to the requantizer.
+def accumulator_beat(lanes: int, width: int, acc_bits: int, *, pumped: bool) -> data.StructLayout:
+    """``width`` pixels of a finished vector, on their way to the requantizer.
 
-    Double-pumped, ``acc`` is in the fast domain: half of them in fast cycle 2t + 3, the others in
+    ``pumped``, ``acc`` is in the fast domain: half of them in fast cycle 2t + 3, the others in
     2t + 4 (double_pump.turns), where t is the fabric cycle in which the beat is taken.
     """
-    members = _accumulators(arch, arch.chain_pixels)
-    # How many lanes are kept.
-    return data.StructLayout({**members, "kept": range(arch.chain_pixels + 1)})
+    members = _accumulators(lanes, width, acc_bits, pumped)
+    return data.StructLayout({**members, "kept": range(width + 1)})  # how many lanes are kept
 
 
-def _accumulators(arch: ArchParams, pixels: int) -> dict[str, object]:
-    lanes = data.ArrayLayout(signed(arch.acc_bits), arch.lanes)
-    return {"acc": data.ArrayLayout(lanes, pixels // arch.lane_pixels), "keep": pixels}
+def _accumulators(lanes: int, width: int, acc_bits: int, pumped: bool) -> dict[str, object]:
+    acc = data.ArrayLayout(signed(acc_bits), lanes)
+    return {"acc": data.ArrayLayout(acc, width // (2 if pumped else 1)), "keep": width}

@@ -107,4 +107,4 @@ def test_kept_beats_are_those_of_the_walk(out_h, out_w, stride, joined, phases, 
         "pitch": pitch, "span": span, "stride_h": stride, "stride_w": stride // step,
         "row_limit": out_h * stride, "vectors": vectors, "phases": int(phases),
     }  # fmt: skip
-    assert kept_beats(values, arch) == expected
+    assert kept_beats(values, arch.pixels, arch.chain_pixels) == expected

@@ -1,7 +1,5 @@
 """Double-pumped engines with all accumulators side by side, for benches that look at the fabric."""
 
-from dataclasses import replace
-
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -17,28 +15,25 @@ __all__ = ["Beside", "BesideQueue", "BesideRequantizer", "beside"]
 
 def beside(arch, pixels):
     """Accumulators of ``pixels`` pixels side by side, as without double pumping."""
-    return layouts.accumulators(
-        replace(arch, pixels=pixels, chain_pixels=pixels, drain_pixels=0, pe_mode="packed")
-    )
+    return layouts.accumulators(arch.lanes, pixels, arch.acc_bits, pumped=False)
 
 
-def beside_beat(arch):
+def beside_beat(arch, width):
     """A beat of a requantizer's accumulators side by side."""
-    return layouts.accumulator_beat(replace(arch, drain_pixels=0, pe_mode="packed"))
+    return layouts.accumulator_beat(arch.lanes, width, arch.acc_bits, pumped=False)
 
 
 class _Gather(wiring.Component):
     """From what is in two fast cycles 2t + 1 and 2t + 2 to fabric registers in cycle t + 2."""
 
-    def __init__(self, arch, pumped, together):
-        self.arch = arch
+    def __init__(self, pumped, together):
         super().__init__({"clk2x": In(1), "i": In(pumped), "o": Out(together)})
 
     def elaborate(self, platform):
         m = Module()
         fast_domain(m, self.clk2x)
         for n, lanes in enumerate(self.i):
-            first, second = turns(self.arch, n)
+            first, second = turns(n)
             before = delay(m, lanes, 1, domain="fast")
             m.d.comb += [
                 self.o[first].eq(delay(m, delay(m, lanes, 1), 1)),
@@ -50,8 +45,7 @@ class _Gather(wiring.Component):
 class _Scatter(wiring.Component):
     """From fabric registers in cycle t to fast cycles 2t + 1 and 2t + 2, and ``late`` more."""
 
-    def __init__(self, arch, together, pumped, late=0):
-        self.arch = arch
+    def __init__(self, together, pumped, late=0):
         self.late = late
         super().__init__({"clk2x": In(1), "i": In(together), "o": Out(pumped)})
 
@@ -60,7 +54,7 @@ class _Scatter(wiring.Component):
         fast_domain(m, self.clk2x)
         second = second_half(m)
         for n, lanes in enumerate(self.o):
-            one, other = (self.i[pixel].as_value() for pixel in turns(self.arch, n))
+            one, other = (self.i[pixel].as_value() for pixel in turns(n))
             pumped = to_fast(m, one, other, second, name=f"lane{n}")
             m.d.comb += lanes.as_value().eq(delay(m, pumped, self.late, domain="fast"))
         return m
@@ -71,9 +65,9 @@ class Beside(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, engine):
+    def __init__(self, arch, engine):
         self.engine = engine
-        self.arch = engine.arch
+        self.arch = arch
         signature = dict(engine.signature.members)
         signature["o"] = Out(
             stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)
@@ -88,9 +82,7 @@ class Beside(wiring.Component):
         m.d.comb += engine.clk2x.eq(self.clk2x)
         if hasattr(engine, "op"):
             m.d.comb += engine.op.eq(self.op)
-        m.submodules.gather = gather = _Gather(
-            self.arch, engine.o.p.acc.shape(), self.o.p.acc.shape()
-        )
+        m.submodules.gather = gather = _Gather(engine.o.p.acc.shape(), self.o.p.acc.shape())
         m.d.comb += [
             gather.clk2x.eq(self.clk2x),
             gather.i.eq(engine.o.p.acc),
@@ -107,15 +99,15 @@ class BesideQueue(wiring.Component):
 
     LATENCY = 1 + 3 + StreamQueue.LATENCY
 
-    def __init__(self, queue):
+    def __init__(self, arch, queue):
         self.queue = queue
-        self.arch = queue.arch
+        self.arch = arch
         super().__init__({
             "clk2x": In(1),
             "wide": In(1),
             "held": In(layouts.TAG_BITS),
             "i": In(stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)),
-            "o": Out(stream.Signature(beside_beat(self.arch.array_side))),
+            "o": Out(stream.Signature(beside_beat(self.arch, self.arch.array_width))),
             "credit": Out(1),
         })
 
@@ -126,12 +118,8 @@ class BesideQueue(wiring.Component):
         connect(m, out.o, flipped(self.o))
         vector = Signal.like(self.i.p)
         m.d.sync += [inner.i.valid.eq(self.i.valid), vector.eq(self.i.p)]
-        m.submodules.scatter = scatter = _Scatter(
-            self.arch, vector.acc.shape(), inner.i.p.acc.shape()
-        )
-        m.submodules.gather = gather = _Gather(
-            self.arch, inner.o.p.acc.shape(), out.i.p.acc.shape()
-        )
+        m.submodules.scatter = scatter = _Scatter(vector.acc.shape(), inner.i.p.acc.shape())
+        m.submodules.gather = gather = _Gather(inner.o.p.acc.shape(), out.i.p.acc.shape())
         m.d.comb += [
             scatter.clk2x.eq(self.clk2x),
             scatter.i.eq(vector.acc),
@@ -159,11 +147,10 @@ class BesideRequantizer(wiring.Component):
 
     LATENCY = StreamQueue.LATENCY
 
-    def __init__(self, requantizer):
+    def __init__(self, arch, requantizer):
         self.requantizer = requantizer
-        self.arch = requantizer.arch
         signature = dict(requantizer.signature.members)
-        signature["i"] = In(stream.Signature(beside_beat(self.arch)))
+        signature["i"] = In(stream.Signature(beside_beat(arch, arch.chain_pixels)))
         super().__init__(signature)
 
     def elaborate(self, platform):
@@ -173,7 +160,7 @@ class BesideRequantizer(wiring.Component):
         m.submodules.queue = queue = StreamQueue(self.i.p.shape(), depth=4)
         connect(m, flipped(self.i), queue.i)
         m.submodules.scatter = scatter = _Scatter(
-            self.arch, queue.o.p.acc.shape(), inner.i.p.acc.shape(), late=2
+            queue.o.p.acc.shape(), inner.i.p.acc.shape(), late=2
         )
         m.d.comb += [
             scatter.clk2x.eq(self.clk2x),

@@ -30,7 +30,7 @@ def write_scripts(where: Path, board: Board, *, clock_mhz: float | None = None) 
     """A package's vivado/ for ``board``, with an empty top module. Returns the package."""
     values = {
         "board": board, "version": "0", "top": TOP, "ip_version": 1.0, "config_crc": 1,
-        "clock_mhz": clock_mhz or board.clock.mhz, "double_pumped": board.arch.pe_mode == "double",
+        "clock_mhz": clock_mhz or board.clock.mhz, "double_pumped": board.arch.pumped,
     }  # fmt: skip
     (where / "rtl").mkdir(parents=True)
     (where / "vivado").mkdir()

@@ -52,6 +52,9 @@ class ArrayPath(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        beats = layouts.accumulator_beat(
+            arch.lanes, arch.array_width, arch.acc_bits, pumped=arch.pumped
+        )
         super().__init__({
             "clk2x": In(1),
             "front": In(layouts.front()),
@@ -61,11 +64,11 @@ class ArrayPath(wiring.Component):
             "held_tag": In(layouts.TAG_BITS),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "run": Out(RunPort(arch)),
-            "table1": In(stream.Signature(layouts.table_write(arch))),
+            "run": Out(RunPort(arch.lanes, arch.pixels)),
+            "table1": In(stream.Signature(layouts.table_write())),
             "params1": In(stream.Signature(layouts.channel_param())),
             "weights": In(stream.Signature(layouts.weight_word(arch))),
-            "scaled": In(stream.Signature(layouts.accumulator_beat(arch.array_side))),
+            "scaled": In(stream.Signature(beats)),
             "copy": Out(stream.Signature(layouts.row(arch))),
             "o": Out(stream.Signature(layouts.row(arch))),
             "busy": Out(1),
@@ -79,17 +82,20 @@ class ArrayPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        side = arch.array_side
+        lanes, width = arch.lanes, arch.array_width
+        numbers = {"lanes": lanes, "acc_bits": arch.acc_bits, "pumped": arch.pumped}
         m.submodules.weight_ring = weight_ring = WeightRing(arch)
         m.submodules.params = params = StreamQueue(
-            layouts.channel_param(), depth=self.PARAM_GROUPS * arch.lanes
+            layouts.channel_param(), depth=self.PARAM_GROUPS * lanes
         )
         m.submodules.reader = reader = ArrayReader(arch)
         m.submodules.pe_array = pe_array = PeArray(arch)
-        m.submodules.acc_queue = acc_queue = AccQueue(side, tagged=True)
-        m.submodules.source = source = AccJoin(side)
-        m.submodules.requantizer = requantizer = Requantizer(side)
-        m.submodules.assembler = assembler = RowAssembler(side)
+        m.submodules.acc_queue = acc_queue = AccQueue(
+            **numbers, pixels=arch.pixels, depth=arch.acc_depth, width=width, tagged=True
+        )
+        m.submodules.source = source = AccJoin(**numbers, width=width)
+        m.submodules.requantizer = requantizer = Requantizer(**numbers, width=width)
+        m.submodules.assembler = assembler = RowAssembler(lanes=lanes, row=arch.pixels, width=width)
 
         # run -> reader -> PE array -> accumulators, or scaled -> requantizer -> rows -> o
         connect(m, reader.run, flipped(self.run))

@@ -84,7 +84,7 @@ class ArrayReader(wiring.Component):
             "tag": In(layouts.TAG_BITS),
             "may_read": In(1),
             "held_tag": In(layouts.TAG_BITS),
-            "run": Out(RunPort(arch)),
+            "run": Out(RunPort(arch.lanes, arch.pixels)),
             "weights": Out(BlockPort(layouts.weight_word(arch))),
             "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
             "copy": Out(stream.Signature(layouts.row(arch))),
@@ -100,7 +100,7 @@ class ArrayReader(wiring.Component):
         m = Module()
 
         step = self.step
-        m.submodules.raster = raster = Raster(self.arch)
+        m.submodules.raster = raster = Raster(self.arch.pixels)
         m.submodules.room = room = Credits(self.arch.acc_depth)
         m.submodules.copy_room = copy_room = Credits(_COPY_QUEUE)
         m.d.comb += [

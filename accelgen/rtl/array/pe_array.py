@@ -39,17 +39,18 @@ class PeArray(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
-        self.latency = timing.pe_array_latency(arch.lanes, arch.pe_mode)
+        self.latency = timing.pe_array_latency(arch.lanes, arch.pumped)
+        results = layouts.accumulators(arch.lanes, arch.pixels, arch.acc_bits, pumped=arch.pumped)
         super().__init__({
             "clk2x": In(1),
             "i": In(stream.Signature(layouts.array_operands(arch), always_ready=True)),
-            "o": Out(stream.Signature(layouts.accumulators(arch), always_ready=True)),
+            "o": Out(stream.Signature(results, always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
         lanes, step = self.arch.lanes, self.arch.pe_pixels
-        if self.arch.pe_mode == "double":
+        if self.arch.pumped:
             fast_domain(m, self.clk2x)
 
         # Lane k's operands, k cycles late for the cascade, and one for the register that packs.
@@ -106,7 +107,7 @@ class _Operands(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "pixels": In(data.ArrayLayout(layouts.pixel(arch), arch.pe_pixels)),
+            "pixels": In(data.ArrayLayout(layouts.pixel(arch.lanes), arch.pe_pixels)),
             "pads": In(data.ArrayLayout(signed(8), arch.pe_pixels)),
             "operands": Out(data.ArrayLayout(operand_shape(arch), arch.lanes)),
         })
@@ -114,7 +115,7 @@ class _Operands(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        double = self.arch.pe_mode == "double"
+        double = self.arch.pumped
         second = second_half(m) if double else None
         for k in range(self.arch.lanes):
             seen = zip((pixel[k] for pixel in self.pixels), self.pads, strict=True)
@@ -142,7 +143,7 @@ class _Weights(wiring.Component):
         m = Module()
 
         for k in range(self.arch.lanes):
-            if self.arch.pe_mode == "double":
+            if self.arch.pumped:
                 held = delay(m, self.i[k], 1)
                 m.d.comb += self.o[k].eq(delay(m, held, k + 1, domain="fast"))
             else:

@@ -72,7 +72,7 @@ class PeChain(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes, double = self.arch.lanes, self.arch.pe_mode == "double"
+        lanes, double = self.arch.lanes, self.arch.pumped
 
         valid, first = self.valid, self.first
         if double:

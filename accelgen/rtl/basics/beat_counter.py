@@ -5,8 +5,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from accelgen.arch import ArchParams
-
 __all__ = ["BeatCounter"]
 
 
@@ -15,8 +13,8 @@ class BeatCounter(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``pixels`` and ``chain_pixels``.
+    row, width : int
+        Pixels of a row and of a beat (P, W).
 
     Members
     -------
@@ -34,9 +32,9 @@ class BeatCounter(wiring.Component):
         Its lanes that hold pixels of the group.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        self.slots = arch.pixels // arch.chain_pixels
+    def __init__(self, *, row: int, width: int):
+        self.width = width
+        self.slots = row // width
         super().__init__({
             "pixels": In(20),
             "start": In(1),
@@ -44,12 +42,12 @@ class BeatCounter(wiring.Component):
             "slot": Out(range(self.slots)),
             "row_ends": Out(1),
             "group_ends": Out(1),
-            "used": Out(arch.chain_pixels),
+            "used": Out(width),
         })
 
     def elaborate(self, platform):
         m = Module()
-        width_bits = exact_log2(self.arch.chain_pixels)
+        width_bits = exact_log2(self.width)
 
         last_beat = (self.pixels - 1)[width_bits : len(self.pixels)]
         left = Signal.like(last_beat)  # beats of the group behind this one
@@ -76,7 +74,7 @@ class BeatCounter(wiring.Component):
             ]
 
         tail = self.pixels[:width_bits]
-        for lane in range(self.arch.chain_pixels):
+        for lane in range(self.width):
             m.d.comb += self.used[lane].eq(~self.group_ends | (tail == 0) | (lane < tail))
 
         return m

@@ -9,17 +9,15 @@ register with nothing but a 2:1 multiplexer between.
 
 from amaranth import ClockDomain, ClockSignal, Module, Mux, Shape, Signal, Value
 
-from accelgen.arch import ArchParams
-
 __all__ = ["fast_domain", "second_half", "to_fabric", "to_fast", "turns"]
 
 
-def turns(arch: ArchParams, n: int) -> list[int]:
+def turns(n: int, *, pumped: bool = True) -> list[int]:
     """Pixels that come one after the other at place ``n`` of what is pumped.
 
     The array's multipliers take pixels 4q and 4q + 1 together, then 4q + 2 and 4q + 3.
     """
-    if arch.lane_pixels == 1:
+    if not pumped:
         return [n]
     first = n // 2 * 4 + n % 2
     return [first, first + 2]

@@ -45,7 +45,7 @@ class FeatureMemory(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "run": In(RunPort(arch)),
+            "run": In(RunPort(arch.lanes, arch.pixels)),
             "write": In(stream.Signature(layouts.row_choice(arch))),
             "load": In(stream.Signature(layouts.row_write(arch))),
             "residual_read": In(stream.Signature(ROW_BITS)),
@@ -58,7 +58,10 @@ class FeatureMemory(wiring.Component):
         m = Module()
 
         m.submodules.memory = memory = PixelMemory(
-            self.arch, self.arch.feature_rows, ultra=self.arch.feature_ram == "ultra"
+            lanes=self.arch.lanes,
+            pixels=self.arch.pixels,
+            depth=self.arch.feature_rows,
+            ultra=self.arch.feature_ram == "ultra",
         )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 

@@ -14,7 +14,6 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.copies import copies
 from accelgen.rtl.basics.delay import delay
@@ -28,14 +27,14 @@ ROW_BITS = 16
 _LANES_PER_COPY = 4
 
 
-def shift_bits(arch: ArchParams) -> int:
+def shift_bits(pixels: int) -> int:
     """Bits of a pixel's place in its row; one bit, always 0, when there is one pixel per row."""
-    return max(1, (arch.pixels - 1).bit_length())
+    return max(1, (pixels - 1).bit_length())
 
 
-def locate(arch: ArchParams, address, phases):
+def locate(pixels: int, address, phases):
     """Row and bank of a (signed) pixel address of a map that is stored in ``phases`` or plain."""
-    bits = (arch.pixels - 1).bit_length()
+    bits = (pixels - 1).bit_length()
     plain = address >> bits, address[:bits]
     if not bits:
         return plain
@@ -62,14 +61,14 @@ class RunPort(wiring.Signature):
         ``timing.run_latency`` cycles after ``en``.
     """
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self, lanes: int, pixels: int):
         super().__init__({
             "en": Out(1),
             "row": Out(ROW_BITS),
-            "bank": Out(shift_bits(arch)),
+            "bank": Out(shift_bits(pixels)),
             "phases": Out(1),
-            "wanted": Out(arch.pixels),
-            "data": In(layouts.row(arch)),
+            "wanted": Out(pixels),
+            "data": In(layouts.pixels(lanes, pixels)),
         })
 
 
@@ -87,8 +86,8 @@ class PixelMemory(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``lanes`` and ``pixels``.
+    lanes, pixels : int
+        Channels of a word, words of a row (C, P).
     depth : int
         Rows.
     row_reads, ultra : bool
@@ -109,27 +108,28 @@ class PixelMemory(wiring.Component):
     """
 
     def __init__(
-        self, arch: ArchParams, depth: int, *, row_reads: bool = True, ultra: bool = False
+        self, *, lanes: int, pixels: int, depth: int, row_reads: bool = True, ultra: bool = False
     ):
-        self.arch = arch
+        self.lanes = lanes
+        self.pixels = pixels
         self.depth = depth
         self.row_reads = row_reads
         self.ultra = ultra
         super().__init__({
-            "run": In(RunPort(arch)),
+            "run": In(RunPort(lanes, pixels)),
             "row_en": In(1),
-            "row_write": In(arch.pixels),
+            "row_write": In(pixels),
             "row_addr": In(ROW_BITS),
             "row_phases": In(1),
-            "row_wdata": In(layouts.row(arch)),
-            "row_rdata": Out(layouts.row(arch)),
+            "row_wdata": In(layouts.pixels(lanes, pixels)),
+            "row_rdata": Out(layouts.pixels(lanes, pixels)),
         })
 
     def elaborate(self, platform):
         m = Module()
 
         # Cycle 1: a row address for each bank, from registers of its own to keep the fan-out low.
-        half = self.arch.pixels // 2
+        half = self.pixels // 2
         next_row, odd, other_row = Signal(ROW_BITS), Signal(), Signal(ROW_BITS)
         m.d.comb += [
             next_row.eq(self.run.row + Cat(~self.run.phases, self.run.phases)),
@@ -139,9 +139,9 @@ class PixelMemory(wiring.Component):
         read_en = Signal()
         m.d.sync += read_en.eq(self.run.en)
         banks = []
-        for b in range(self.arch.pixels):
+        for b in range(self.pixels):
             m.submodules[f"bank{b}"] = bank = Bank(
-                8 * self.arch.lanes, self.depth, row_reads=self.row_reads, ultra=self.ultra
+                8 * self.lanes, self.depth, row_reads=self.row_reads, ultra=self.ultra
             )
             run_addr = Signal(ROW_BITS, name=f"run_addr{b}", reset_less=True)
             # A bank's place in its row, and lane 0's: in odd rows of phases the halves are swapped.
@@ -159,7 +159,7 @@ class PixelMemory(wiring.Component):
             banks.append(bank)
 
         # Cycles 2 and 3 are the bank's, then the rotator's.
-        m.submodules.rotator = rotator = _Rotator(self.arch)
+        m.submodules.rotator = rotator = _Rotator(self.lanes, self.pixels)
         m.d.comb += [
             rotator.i.eq(Cat(bank.run_rdata for bank in banks)),
             rotator.shift.eq(delay(m, self.run.bank, 2)),
@@ -177,19 +177,20 @@ class _Rotator(wiring.Component):
     register, and takes no LUT.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, lanes: int, pixels: int):
+        self.lanes = lanes
+        self.pixels = pixels
         super().__init__({
-            "i": In(layouts.row(arch)),
-            "shift": In(shift_bits(arch)),
-            "wanted": In(arch.pixels),
-            "o": Out(layouts.row(arch)),
+            "i": In(layouts.pixels(lanes, pixels)),
+            "shift": In(shift_bits(pixels)),
+            "wanted": In(pixels),
+            "o": Out(layouts.pixels(lanes, pixels)),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        pixels = self.arch.pixels
+        pixels = self.pixels
         lanes = [self.i[n].as_value() for n in range(pixels)]
         shift = self.shift
         stages = range(0, (pixels - 1).bit_length(), 2)
@@ -201,7 +202,7 @@ class _Rotator(wiring.Component):
             choices = copies(m, shift[:2], -(-pixels // _LANES_PER_COPY), name=f"by{step}")
             rotated = []
             for n in range(pixels):
-                lane = Signal(8 * self.arch.lanes, name=f"lane{n}_by{step}", reset_less=True)
+                lane = Signal(8 * self.lanes, name=f"lane{n}_by{step}", reset_less=True)
                 choice = choices[n // _LANES_PER_COPY]
                 with m.Switch(choice):
                     for k in range(1 << len(choice)):

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.delay import delay
@@ -30,8 +30,10 @@ class Adder(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``chain_pixels`` and ``pe_mode``.
+    lanes, row, width : int
+        Channels, pixels of a row and of a beat (P, W).
+    pumped : bool
+        Four sums share a lane's multipliers, two of them in a cycle.
 
     Members
     -------
@@ -49,28 +51,31 @@ class Adder(wiring.Component):
         As many. Comes out of registers.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, width: int, pumped: bool = False):
+        self.lanes = lanes
+        self.row = row
+        self.width = width
+        self.pumped = pumped
         super().__init__({
             "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "residual": In(stream.Signature(layouts.row(arch))),
-            "i": In(stream.Signature(layouts.pixels(arch))),
-            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "residual": In(stream.Signature(layouts.pixels(lanes, row))),
+            "i": In(stream.Signature(layouts.pixels(lanes, width))),
+            "o": Out(stream.Signature(layouts.pixels(lanes, width))),
         })
 
     def elaborate(self, platform):
         m = Module()
-        width = self.arch.chain_pixels
+        width = self.width
 
-        m.submodules.counter = counter = BeatCounter(self.arch)
-        m.submodules.queue = queue = CreditQueue(layouts.pixels(self.arch), depth=QUEUE_DEPTH)
+        m.submodules.counter = counter = BeatCounter(row=self.row, width=width)
+        m.submodules.queue = queue = CreditQueue(self.o.p.shape(), depth=QUEUE_DEPTH)
         connect(m, queue.o, flipped(self.o))
 
         accept, busy = Signal(), Signal()
-        residual = Signal(layouts.pixels(self.arch))
-        interval = timing.add_interval(self.arch.pe_mode)
+        residual = Signal(self.o.p.shape())
+        interval = timing.add_interval(self.pumped)
         if interval > 1:
             assert interval == 2
             m.d.sync += busy.eq(accept & self.step.add)
@@ -92,15 +97,15 @@ class Adder(wiring.Component):
             counter.advance.eq(accept),
         ]
 
-        latency = timing.add_latency(self.arch.pe_mode) - StreamQueue.LATENCY
+        latency = timing.add_latency(self.pumped) - StreamQueue.LATENCY
         # Nothing of a step that passes may be left in here when one that adds follows.
         added = delay(m, accept & self.step.add, latency, reset=True)
         m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
-        # A lane takes its pixels one after another, lane_pixels a cycle.
-        step = interval * self.arch.lane_pixels
+        # A lane takes its pixels one after another, two a cycle if double-pumped.
+        step = 4 if self.pumped else 1
         for p in range(0, width, step):
-            for c in range(self.arch.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane(self.arch)
+            for c in range(self.lanes):
+                m.submodules[f"lane{p}_{c}"] = lane = _Lane(pumped=self.pumped)
                 m.d.comb += [
                     lane.clk2x.eq(self.clk2x),
                     lane.take.eq(~busy),
@@ -129,10 +134,9 @@ class _Lane(wiring.Component):
     ``timing.add_latency`` cycles, less the queue's, from the cycle with ``take``.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.double = arch.pe_mode == "double"
-        self.interval = timing.add_interval(arch.pe_mode)
-        pixels = data.ArrayLayout(signed(8), self.interval * arch.lane_pixels)
+    def __init__(self, *, pumped: bool):
+        self.pumped = pumped
+        pixels = data.ArrayLayout(signed(8), 4 if pumped else 1)
         super().__init__({
             "clk2x": In(1),
             "take": In(1),
@@ -158,7 +162,7 @@ class _Lane(wiring.Component):
         )
         m.d.sync += [pixels_a.eq(self.a), pixels_b.eq(self.b)]
 
-        if self.double:
+        if self.pumped:
             # Double-pumped, the upper two pixels follow in cycle 2.
             with m.If(~self.take):
                 m.d.sync += [x[n].eq(x[n + 2]) for x in (pixels_a, pixels_b) for n in range(2)]

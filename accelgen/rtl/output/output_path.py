@@ -47,7 +47,7 @@ class OutputPath(wiring.Component):
             "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "pixels": In(stream.Signature(layouts.pixels(arch))),
+            "pixels": In(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
             "straight": In(stream.Signature(layouts.row(arch))),
             "chained": In(stream.Signature(layouts.row(arch))),
             "residual": In(stream.Signature(layouts.row(arch))),
@@ -59,13 +59,15 @@ class OutputPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        m.submodules.cutter = cutter = RowCutter(arch)
-        m.submodules.chain = chain = StreamJoin(layouts.pixels(arch))  # pixels or rows -> adder
-        m.submodules.queue = queue = StreamQueue(layouts.pixels(arch), depth=2)
-        m.submodules.adder = adder = Adder(arch)
+        beat = layouts.pixels(arch.lanes, arch.chain_pixels)
+        sizes = {"lanes": arch.lanes, "row": arch.pixels, "width": arch.chain_pixels}
+        m.submodules.cutter = cutter = RowCutter(**sizes)
+        m.submodules.chain = chain = StreamJoin(beat)  # pixels or rows -> adder
+        m.submodules.queue = queue = StreamQueue(beat, depth=2)
+        m.submodules.adder = adder = Adder(**sizes, pumped=arch.pumped)
         m.submodules.squeeze = squeeze = Squeeze(arch)
-        m.submodules.skid = skid = Skid(layouts.pixels(arch))
-        m.submodules.assembler = assembler = RowAssembler(arch)
+        m.submodules.skid = skid = Skid(beat)
+        m.submodules.assembler = assembler = RowAssembler(**sizes)
         m.submodules.writer = writer = FeatureWriter(arch)
 
         # chained -> pixels, or pixels -> add -> squeeze -> rows, or straight -> write

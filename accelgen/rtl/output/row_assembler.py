@@ -4,7 +4,6 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.copies import copies
@@ -29,8 +28,8 @@ class RowAssembler(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels`` and ``chain_pixels``.
+    lanes, row, width : int
+        Channels, pixels of a row and of a beat (P, W).
 
     Members
     -------
@@ -49,20 +48,22 @@ class RowAssembler(wiring.Component):
 
     LATENCY = 1
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, width: int):
+        self.lanes = lanes
+        self.row = row
+        self.width = width
         super().__init__({
             "pixels": In(20),
             "phases": In(1),
             "start": In(1),
-            "i": In(stream.Signature(layouts.pixels(arch))),
-            "o": Out(stream.Signature(layouts.row(arch))),
+            "i": In(stream.Signature(layouts.pixels(lanes, width))),
+            "o": Out(stream.Signature(layouts.pixels(lanes, row))),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.counter = counter = BeatCounter(self.arch)
+        m.submodules.counter = counter = BeatCounter(row=self.row, width=self.width)
         advance, accept = Signal(), Signal()
         second, filler = Signal(), Signal()  # row of a pair that is collected; one without pixels
         m.d.comb += [
@@ -92,7 +93,7 @@ class RowAssembler(wiring.Component):
 
     def _collect(self, m, accept, slot, second, next_second):
         """Every bank takes its pixel: which of which beat, plain and in either row of a pair."""
-        pixels, width = self.arch.pixels, self.arch.chain_pixels
+        pixels, width = self.row, self.width
         count = -(-pixels // _BANKS_PER_COPY)
         phases = copies(m, self.phases, count, name="phases")
         seconds = copies(m, next_second, count, name="second")
@@ -106,7 +107,7 @@ class RowAssembler(wiring.Component):
             if lanes not in sources:
                 n = len(sources) // _BANKS_PER_COPY
                 sources[lanes] = _choose(phases[n], seconds[n], [self.i.p[n] for n in lanes])
-            pixel = Signal(layouts.pixel(self.arch), name=f"pixel{bank}", reset_less=True)
+            pixel = Signal(layouts.pixel(self.lanes), name=f"pixel{bank}", reset_less=True)
             m.d.comb += self.o.p[bank].eq(pixel)
             with m.If(accept & (slot == _choose(self.phases, second, beats))):
                 m.d.sync += pixel.eq(sources[lanes])

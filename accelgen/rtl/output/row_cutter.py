@@ -4,7 +4,6 @@ from amaranth import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 
@@ -18,8 +17,8 @@ class RowCutter(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels`` and ``chain_pixels``.
+    lanes, row, width : int
+        Channels, pixels of a row and of a beat (P, W).
 
     Members
     -------
@@ -33,19 +32,20 @@ class RowCutter(wiring.Component):
         ``ceil(pixels / W)`` beats per group.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, width: int):
+        self.row = row
+        self.width = width
         super().__init__({
             "pixels": In(20),
             "start": In(1),
-            "i": In(stream.Signature(layouts.row(arch))),
-            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "i": In(stream.Signature(layouts.pixels(lanes, row))),
+            "o": Out(stream.Signature(layouts.pixels(lanes, width))),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.counter = counter = BeatCounter(self.arch)
+        m.submodules.counter = counter = BeatCounter(row=self.row, width=self.width)
         beat = self.o.payload.as_value()
         m.d.comb += [
             counter.pixels.eq(self.pixels),

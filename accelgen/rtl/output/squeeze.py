@@ -57,15 +57,17 @@ class Squeeze(wiring.Component):
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.pixels(arch))),
-            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "i": In(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
+            "o": Out(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
             "vector": Out(stream.Signature(layouts.row_write(arch))),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.counter = counter = BeatCounter(self.arch)
+        m.submodules.counter = counter = BeatCounter(
+            row=self.arch.pixels, width=self.arch.chain_pixels
+        )
         accept, closes, open_ = Signal(), Signal(), Signal()
         # From a group's last beat until its vector was taken.
         busy = Signal()

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import isa
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.pixel_memory import locate
@@ -33,8 +33,8 @@ class Raster(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``pixels``.
+    pixels : int
+        Lanes (P).
 
     Members
     -------
@@ -54,8 +54,8 @@ class Raster(wiring.Component):
         And all have been taken.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, pixels: int):
+        self.pixels = pixels
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
             "groups": In(12),
@@ -64,7 +64,7 @@ class Raster(wiring.Component):
             "in_step": In(12),
             "in_repeat": In(12),
             "start": In(1),
-            "o": Out(stream.Signature(layouts.raster_beat(arch))),
+            "o": Out(stream.Signature(layouts.raster_beat(pixels))),
             "walked": Out(1),
             "idle": Out(1),
         })
@@ -86,7 +86,7 @@ class Raster(wiring.Component):
 
         # Beats are issued as long as the queue behind the pipeline has room for them. They are
         # counted a cycle later, when it is known that the walk did not end before them.
-        m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.arch), depth=_QUEUE)
+        m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.pixels), depth=_QUEUE)
         m.submodules.room = room = Credits(_QUEUE, reserve=1)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [room.take.eq(loops.ends.beat), room.give.eq(self.o.valid & self.o.ready)]
@@ -112,7 +112,7 @@ class Raster(wiring.Component):
 
     def _control(self, m, loops, place, ready, room):
         """Place the lanes, begin, and issue a beat whenever there is room for it."""
-        placed = Signal(range(self.arch.pixels), reset_less=True)
+        placed = Signal(range(self.pixels), reset_less=True)
         begin, walking, at_once = Signal(), Signal(), Signal()
         m.d.comb += at_once.eq(self.start & self.raster.placed & (self.in_step == 0))
         with m.FSM():
@@ -128,7 +128,7 @@ class Raster(wiring.Component):
             with m.State("Place lanes"):
                 m.d.comb += place.eq(1)
                 m.d.sync += placed.eq(placed + 1)
-                with m.If(placed == self.arch.pixels - 1):
+                with m.If(placed == self.pixels - 1):
                     m.next = "Begin"
             with m.State("Begin"):
                 m.d.sync += begin.eq(ready)
@@ -149,7 +149,7 @@ class Raster(wiring.Component):
         ]
 
     def _lanes(self, m, loops, place):
-        m.submodules.lanes = lanes = RasterLanes(self.arch)
+        m.submodules.lanes = lanes = RasterLanes(self.pixels)
         m.d.comb += [
             lanes.raster.eq(self.raster),
             lanes.start.eq(self.start),
@@ -207,16 +207,16 @@ class Raster(wiring.Component):
 
     def _place(self, m, address):
         """Row and bank of an address, three cycles later."""
-        layout = layouts.raster_beat(self.arch)
+        layout = layouts.raster_beat(self.pixels)
         row = Signal(layout["row"].shape, reset_less=True)
         bank = Signal(layout["bank"].shape, reset_less=True)
-        located = locate(self.arch, delay(m, address, 1), self.raster.phases)
+        located = locate(self.pixels, delay(m, address, 1), self.raster.phases)
         m.d.sync += [row.eq(located[0]), bank.eq(located[1])]
         return delay(m, row, 1), delay(m, bank, 1)
 
     def _group_rows(self, m, loops):
         """Rows from input group 0 to the current one; and whether what they need is ready."""
-        shape = layouts.raster_beat(self.arch)["group_rows"].shape
+        shape = layouts.raster_beat(self.pixels)["group_rows"].shape
         group_rows, base = Signal(shape, reset_less=True), Signal(shape, reset_less=True)
         next_base = Signal(shape)
 

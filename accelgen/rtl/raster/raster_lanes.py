@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import isa
 from accelgen.rtl import layouts
 
 __all__ = ["Bounds", "RasterLanes"]
@@ -32,8 +32,8 @@ class RasterLanes(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``pixels``.
+    pixels : int
+        Lanes (P).
 
     Members
     -------
@@ -55,8 +55,8 @@ class RasterLanes(wiring.Component):
         In the map; in the output; for the place and the tap of three cycles ago.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, pixels: int):
+        self.pixels = pixels
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
             "start": In(1),
@@ -66,8 +66,8 @@ class RasterLanes(wiring.Component):
             "bounds": In(Bounds),
             "wraps": Out(1),
             "past_row": Out(1),
-            "inside": Out(arch.pixels),
-            "keep": Out(arch.pixels),
+            "inside": Out(pixels),
+            "keep": Out(pixels),
         })
 
     def elaborate(self, platform):
@@ -75,7 +75,7 @@ class RasterLanes(wiring.Component):
 
         raster, rest_shape = self.raster, unsigned(max(self._bits, 4))
         narrow, modulus = Signal(reset_less=True), Signal(rest_shape, reset_less=True)
-        is_narrow = raster.pitch < self.arch.pixels
+        is_narrow = raster.pitch < self.pixels
         m.d.sync += [
             narrow.eq(is_narrow),
             modulus.eq(Mux(is_narrow, raster.pitch, raster.stride_w)),
@@ -93,7 +93,7 @@ class RasterLanes(wiring.Component):
         over = [self._over(m, d, row_ends, narrow, modulus, rest_1) for d in over]
         lanes = [
             self._pick(m, lane, narrow, rests[lane], rest_1, less, left)
-            for lane in range(self.arch.pixels)
+            for lane in range(self.pixels)
         ]
         past_row = Signal(reset_less=True)
         m.d.sync += past_row.eq(Mux(narrow, rest_1, 0) >= row["high"])
@@ -112,11 +112,11 @@ class RasterLanes(wiring.Component):
     @property
     def _bits(self) -> int:
         """Of a lane's number."""
-        return (self.arch.pixels - 1).bit_length()
+        return (self.pixels - 1).bit_length()
 
     def _from(self, first):
         """Mask of the lanes from ``first`` on."""
-        return Cat(first <= lane for lane in range(self.arch.pixels))
+        return Cat(first <= lane for lane in range(self.pixels))
 
     def _place(self, m, modulus):
         """Remainders of the lanes in a group's first vector, one more with each ``place``."""
@@ -124,7 +124,7 @@ class RasterLanes(wiring.Component):
         new = Signal(modulus.shape(), reset_less=True)
         rests = [
             Signal(modulus.shape(), name=f"rest{lane}", reset_less=True)
-            for lane in range(self.arch.pixels)
+            for lane in range(self.pixels)
         ]
         with m.If(self.start):
             m.d.sync += new.eq(0)
@@ -143,7 +143,7 @@ class RasterLanes(wiring.Component):
             Signal(signed(14), name=name, reset_less=True)
             for name in ("step_x", "wrap_x", "back", "wrap_at", "step_y", "wrap_y")
         )
-        is_narrow = raster.pitch < self.arch.pixels
+        is_narrow = raster.pitch < self.pixels
         m.d.sync += [
             step_x.eq(Mux(is_narrow, 0, raster.step_x)),
             wrap_x.eq(Mux(is_narrow, 0, raster.step_x - raster.pitch)),
@@ -208,9 +208,7 @@ class RasterLanes(wiring.Component):
 
     def _masks(self, m, row, next_row, row_ends):
         """Between the bounds of x, and below the span: by lane, of narrow rasters by x."""
-        seen, kept = (
-            Signal(self.arch.pixels, name=name, reset_less=True) for name in ("seen", "kept")
-        )
+        seen, kept = (Signal(self.pixels, name=name, reset_less=True) for name in ("seen", "kept"))
         behind = self._from(row_ends)
 
         def from_(name):

@@ -6,7 +6,6 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from accelgen.arch import ArchParams
 from accelgen.rtl.dsp.double_pump import fast_domain, second_half
 
 __all__ = ["AccColumn", "pick_part"]
@@ -31,35 +30,36 @@ class AccColumn(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``pixels``, ``chain_pixels``, ``drain_pixels``, ``acc_bits`` and ``acc_depth``.
+    pixels, acc_bits, depth, width, wide_width : int
+        As of :class:`~.acc_queue.AccQueue`; below P, W and D are the first and the last two.
 
     Members
     -------
     clk2x : In(1)
         Twice the clock, in phase.
-    write_en, write_row : In(1), In(range(acc_depth))
+    write_en, write_row : In(1), In(range(depth))
         Write a vector, in fabric cycle t.
     i : In(array of accumulators, P / 2)
         Its halves, in fast cycles 2t + 1 and 2t + 2.
-    read_row, read_beat : In(range(acc_depth)), In(range(P / W))
+    read_row, read_beat : In(range(depth)), In(range(P / W))
         Read W pixels of a vector, in fabric cycle t; or D, by the number of their first W.
     o : Out(array of accumulators, D / 2)
         Their halves, in fast cycles 2t + 3 and 2t + 4.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        self.width = arch.chain_pixels // arch.lane_pixels
-        self.beats = arch.pixels // arch.chain_pixels
-        self.parts = arch.array_side.chain_pixels // arch.chain_pixels
-        acc = signed(arch.acc_bits)
+    def __init__(self, *, pixels: int, acc_bits: int, depth: int, width: int, wide_width: int):
+        self.acc_bits = acc_bits
+        self.depth = depth
+        self.width = width // 2  # in a fast cycle
+        self.beats = pixels // width
+        self.parts = wide_width // width
+        acc = signed(acc_bits)
         super().__init__({
             "clk2x": In(1),
             "write_en": In(1),
-            "write_row": In(range(arch.acc_depth)),
-            "i": In(data.ArrayLayout(acc, arch.pixels // arch.lane_pixels)),
-            "read_row": In(range(arch.acc_depth)),
+            "write_row": In(range(depth)),
+            "i": In(data.ArrayLayout(acc, pixels // 2)),
+            "read_row": In(range(depth)),
             "read_beat": In(range(self.beats)),
             "o": Out(data.ArrayLayout(acc, self.parts * self.width)),
         })
@@ -82,10 +82,10 @@ class AccColumn(wiring.Component):
             beat.eq(self.read_beat),
         ]
         found = []
-        bits = self.width * self.arch.acc_bits
+        bits = self.width * self.acc_bits
         for n in range(self.beats):
             memory = Memory(
-                shape=bits, depth=2 * self.arch.acc_depth, init=[],
+                shape=bits, depth=2 * self.depth, init=[],
                 attrs={"ram_style": "distributed"},
             )  # fmt: skip
             m.submodules[f"beat{n}"] = memory

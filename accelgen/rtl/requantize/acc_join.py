@@ -4,7 +4,6 @@ from amaranth import Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.copies import copies
 
@@ -20,8 +19,10 @@ class AccJoin(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``chain_pixels``, ``acc_bits`` and ``pe_mode``.
+    lanes, width, acc_bits : int
+        Channels, pixels of a beat, bits of an accumulator.
+    pumped : bool
+        Accumulators are in the fast domain.
 
     Members
     -------
@@ -31,15 +32,15 @@ class AccJoin(wiring.Component):
     o : Out(stream of accumulator_beat)
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        beats = stream.Signature(layouts.accumulator_beat(arch))
+    def __init__(self, *, lanes: int, width: int, acc_bits: int, pumped: bool = False):
+        self.lanes = lanes
+        beats = stream.Signature(layouts.accumulator_beat(lanes, width, acc_bits, pumped=pumped))
         super().__init__({"select": In(1), "i0": In(beats), "i1": In(beats), "o": Out(beats)})
 
     def elaborate(self, platform):
         m = Module()
 
-        select, *selects = copies(m, self.select, 1 + self.arch.lanes, name="select")
+        select, *selects = copies(m, self.select, 1 + self.lanes, name="select")
         m.d.comb += [
             self.o.p.keep.eq(Mux(select, self.i1.p.keep, self.i0.p.keep)),
             self.o.p.kept.eq(Mux(select, self.i1.p.kept, self.i0.p.kept)),
@@ -47,7 +48,7 @@ class AccJoin(wiring.Component):
             self.i0.ready.eq(self.o.ready),
             self.i1.ready.eq(self.o.ready),
         ]
-        for c in range(self.arch.lanes):
+        for c in range(self.lanes):
             m.d.comb += [
                 out[c].eq(Mux(selects[c], one[c], zero[c]))
                 for out, one, zero in zip(self.o.p.acc, self.i1.p.acc, self.i0.p.acc, strict=True)

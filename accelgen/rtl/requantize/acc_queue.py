@@ -5,7 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.requantize.acc_column import AccColumn, pick_part
 
@@ -15,24 +14,28 @@ __all__ = ["AccQueue"]
 class AccQueue(wiring.Component):
     """First-in first-out queue of vectors of accumulators, in LUT RAM.
 
-    A vector leaves in beats of W pixels, in lane order; beats with no lane to keep are left out. A
-    beat every cycle, also from one vector to the next; a vector without any lane to keep costs
-    one cycle. First beat ``LATENCY`` cycles after the vector came in. Double-pumped, accumulators
-    come and leave in the fast domain (layouts.accumulators, accumulator_beat).
+    A vector leaves in beats of ``width`` pixels, in lane order; beats with no lane to keep are left
+    out. A beat every cycle, also from one vector to the next; a vector without any lane to keep
+    costs one cycle. First beat ``LATENCY`` cycles after the vector came in. Double-pumped,
+    accumulators come and leave in the fast domain (layouts.accumulators, accumulator_beat).
 
-    Beats are D pixels when ``drain_pixels`` says so and ``wide`` is 1; when it is 0 their upper
-    D - W lanes are not kept.
+    A beat has ``wide_width`` lanes. Unless ``wide`` is 1, those from ``width`` on are not kept.
 
     With ``tagged`` vectors whose tag is ``held`` stay, and those behind them.
 
-    The producer owns ``acc_depth`` credits: it spends one per vector, before it starts to compute
+    The producer owns ``depth`` credits: it spends one per vector, before it starts to compute
     it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``chain_pixels``, ``drain_pixels``, ``acc_bits``, ``acc_depth``
-        and ``pe_mode``.
+    lanes, pixels, acc_bits : int
+        Channels, pixels of a vector, bits of an accumulator.
+    depth : int
+        Vectors. Power of two.
+    width, wide_width : int
+        Pixels of a beat, and of a wide one: multiples of each other and of ``pixels``.
+    pumped : bool
+        Accumulators are in the fast domain.
     tagged : bool
         Look at tags.
 
@@ -41,12 +44,12 @@ class AccQueue(wiring.Component):
     clk2x : In(1)
         Twice the clock, in phase; only used in mode ``"double"``.
     wide : In(1)
-        D pixels per beat. Changes only while nothing flows.
+        ``wide_width`` pixels per beat. Changes only while nothing flows.
     held : In(layouts.TAG_BITS)
         Tag of the step that must not begin.
     i : In(stream of accumulators, always ready)
         Finished vectors.
-    o : Out(stream of accumulator_beat of arch.array_side)
+    o : Out(stream of accumulator_beat of ``wide_width``)
         Their pixels; at least one is kept. Comes out of registers.
     credit : Out(1)
         Pulse: a vector has left.
@@ -54,28 +57,47 @@ class AccQueue(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, arch: ArchParams, *, tagged: bool = False):
-        self.arch = arch
+    def __init__(
+        self,
+        *,
+        lanes: int,
+        pixels: int,
+        acc_bits: int,
+        depth: int,
+        width: int,
+        wide_width: int | None = None,
+        pumped: bool = False,
+        tagged: bool = False,
+    ):
+        self.lanes = lanes
+        self.pixels = pixels
+        self.acc_bits = acc_bits
+        self.depth = depth
+        self.width = width
+        self.wide_width = wide_width or width
+        self.pumped = pumped
         self.tagged = tagged
+        vectors = layouts.accumulators(lanes, pixels, acc_bits, pumped=pumped)
+        beats = layouts.accumulator_beat(lanes, self.wide_width, acc_bits, pumped=pumped)
         super().__init__({
             "clk2x": In(1),
             "wide": In(1),
             "held": In(layouts.TAG_BITS),
-            "i": In(stream.Signature(layouts.accumulators(arch), always_ready=True)),
-            "o": Out(stream.Signature(layouts.accumulator_beat(arch.array_side))),
+            "i": In(stream.Signature(vectors, always_ready=True)),
+            "o": Out(stream.Signature(beats)),
             "credit": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        width = self.arch.chain_pixels
-        beats = self.arch.pixels // width
-        parts = self.arch.array_side.chain_pixels // width  # of a wide beat
+        width = self.width
+        beats = self.pixels // width
+        parts = self.wide_width // width  # of a wide beat
 
         # Write side. `following` is the oldest vector not yet begun; `some`: there is one.
-        write_row = Signal(range(self.arch.acc_depth))
+        write_row = Signal(range(self.depth))
         following = Signal.like(write_row)
-        count = Signal(range(self.arch.acc_depth + 1))
+        count = Signal(range(self.depth + 1))
         some, begin = Signal(), Signal()
         m.d.comb += some.eq(count != 0)
         m.d.sync += [
@@ -86,7 +108,7 @@ class AccQueue(wiring.Component):
 
         # The vector whose beats are leaving: its lanes to keep, beats not yet sent, and the lowest
         # of those.
-        keep = Signal(self.arch.pixels, reset_less=True)
+        keep = Signal(self.pixels, reset_less=True)
         pending, pending_next = Signal(beats), Signal(beats)
         select = Signal(range(beats), reset_less=True)
         next_keep = self._memory(m, "keep", self.i.p.keep, write_row, following)
@@ -131,14 +153,14 @@ class AccQueue(wiring.Component):
                 keep_out.eq(coming),
                 kept.eq(sum(coming[n] for n in range(parts * width))),
             ]
-        read = self._columns if self.arch.pe_mode == "double" else self._words
+        read = self._columns if self.pumped else self._words
         read(m, write_row, following, begin, select, advance)
 
         return m
 
     def _wanted(self, keep, beats, parts):
         """A bit per beat of a vector that has lanes to keep; wide beats go by their first part."""
-        width = self.arch.chain_pixels
+        width = self.width
         wanted = Cat(keep.word_select(b, width).any() for b in range(beats))
         if parts == 1:
             return wanted
@@ -150,16 +172,16 @@ class AccQueue(wiring.Component):
     def _words(self, m, write_row, following, begin, select, advance):
         """Accumulators in a memory per W lanes: a vector is written at once and read through a
         multiplexer of P / W."""
-        width = self.arch.chain_pixels
+        width = self.width
         read = []
-        for beat in range(self.arch.pixels // width):
+        for beat in range(self.pixels // width):
             # A row register for each: one would have too many loads.
             row = Signal.like(write_row, name=f"row{beat}", attrs={"keep": 1})
             with m.If(begin):
                 m.d.sync += row.eq(following)
             lanes = Cat(self.i.p.acc[beat * width + w] for w in range(width))
             read.append(self._memory(m, f"beat{beat}", lanes, write_row, row))
-        parts = self.arch.array_side.chain_pixels // width
+        parts = self.wide_width // width
         held = [Signal(len(read[0]), name=f"acc{part}", reset_less=True) for part in range(parts)]
         m.d.comb += Value.cast(self.o.p.acc).eq(Cat(held))
         with m.If(advance):
@@ -177,8 +199,11 @@ class AccQueue(wiring.Component):
             m.d.sync += row.eq(following)
         with m.If(advance):
             m.d.sync += [read_row.eq(row), read_beat.eq(select)]
-        for c in range(self.arch.lanes):
-            m.submodules[f"column{c}"] = column = AccColumn(self.arch)
+        for c in range(self.lanes):
+            m.submodules[f"column{c}"] = column = AccColumn(
+                pixels=self.pixels, acc_bits=self.acc_bits, depth=self.depth,
+                width=self.width, wide_width=self.wide_width,
+            )  # fmt: skip
             m.d.comb += [
                 column.clk2x.eq(self.clk2x),
                 column.write_en.eq(self.i.valid),
@@ -192,7 +217,7 @@ class AccQueue(wiring.Component):
     def _memory(self, m, name, data, write_row, read_row):
         """Write ``data`` with every vector; return what is in ``read_row``."""
         memory = Memory(
-            shape=len(data), depth=self.arch.acc_depth, init=[],
+            shape=len(data), depth=self.depth, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
         m.submodules[name] = memory

@@ -26,13 +26,15 @@ class ActivationTable(wiring.Component):
     32 cycles: while the step's first pixels are still on their way. Copies of all banks would
     take four times the LUTs.
 
-    Double-pumped, values come in the domain ``fast`` (layouts.pumped_pixels), the first of a fabric
-    cycle's two in an odd fast cycle 2t + 1; they leave in fabric cycle t + ``latency``.
+    Double-pumped, values come in the domain ``fast``, half as many pixels side by side, the first
+    of a fabric cycle's two in an odd fast cycle 2t + 1; they leave in fabric cycle t + ``latency``.
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``chain_pixels`` and ``pe_mode``.
+    lanes, width : int
+        Channels, pixels of a beat (W).
+    pumped : bool
+        Values come in the fast domain.
 
     Members
     -------
@@ -48,15 +50,15 @@ class ActivationTable(wiring.Component):
         Values that come ``LEAD`` cycles from now, or later, are looked up in this table.
     table : In(stream of table_write, always ready)
         Writes, from index 0 to 15; not to the bank in use, until ``ready``.
-    i : In(pumped_pixels)
+    i : In(pixels)
     o : Out(pixels)
     """
 
     LEAD = 6
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        self.double = arch.pe_mode == "double"
+    def __init__(self, *, lanes: int, width: int, pumped: bool = False):
+        self.lanes = lanes
+        self.pumped = pumped
         # Double-pumped, half of it is the way back to the fabric's clock.
         self.latency = _Lane.LATENCY
         super().__init__({
@@ -65,9 +67,9 @@ class ActivationTable(wiring.Component):
             "bank": In(2),
             "start": In(1),
             "ready": Out(1),
-            "table": In(stream.Signature(layouts.table_write(arch), always_ready=True)),
-            "i": In(layouts.pumped_pixels(arch)),
-            "o": Out(layouts.pixels(arch)),
+            "table": In(stream.Signature(layouts.table_write(), always_ready=True)),
+            "i": In(layouts.pixels(lanes, width // (2 if pumped else 1))),
+            "o": Out(layouts.pixels(lanes, width)),
         })
 
     def elaborate(self, platform):
@@ -86,8 +88,8 @@ class ActivationTable(wiring.Component):
         ]
 
         for n in range(len(self.i)):
-            for c in range(self.arch.lanes):
-                m.submodules[f"lane{n}_{c}"] = lane = _Lane(double=self.double)
+            for c in range(self.lanes):
+                m.submodules[f"lane{n}_{c}"] = lane = _Lane(pumped=self.pumped)
                 m.d.comb += [
                     lane.clk2x.eq(self.clk2x),
                     lane.write_en.eq(write_en),
@@ -96,7 +98,7 @@ class ActivationTable(wiring.Component):
                     lane.enable.eq(self.enable),
                     lane.i.eq(self.i[n][c]),
                 ]
-                for half, pixel in enumerate(turns(self.arch, n)):
+                for half, pixel in enumerate(turns(n, pumped=self.pumped)):
                     m.d.comb += self.o[pixel][c].eq(lane.o[half])
 
         return m
@@ -147,8 +149,8 @@ class _Lane(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, *, double: bool):
-        self.double = double
+    def __init__(self, *, pumped: bool):
+        self.pumped = pumped
         super().__init__({
             "clk2x": In(1),
             "write_en": In(1),
@@ -156,13 +158,13 @@ class _Lane(wiring.Component):
             "write_data": In(data.ArrayLayout(signed(8), COPIED)),
             "enable": In(1),
             "i": In(signed(8)),
-            "o": Out(data.ArrayLayout(signed(8), 2 if double else 1)),
+            "o": Out(data.ArrayLayout(signed(8), 2 if pumped else 1)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        domain = "fast" if self.double else "sync"
-        if self.double:
+        domain = "fast" if self.pumped else "sync"
+        if self.pumped:
             fast_domain(m, self.clk2x)
 
         m.submodules.memory = memory = Memory(
@@ -192,7 +194,7 @@ class _Lane(wiring.Component):
             *(halves[n].eq(parts[n].word_select(low[:2], 8)) for n in range(2)),
             result.eq(Mux(self.enable, halves[high], through)),
         ]
-        results = to_fabric(m, result) if self.double else [result]
+        results = to_fabric(m, result) if self.pumped else [result]
         m.d.comb += [o.eq(value) for o, value in zip(self.o, results, strict=True)]
 
         return m

@@ -4,7 +4,6 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.requantize.requantize_lane import aligned_param
@@ -20,8 +19,10 @@ class ChannelParams(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``acc_bits`` and ``pe_mode``.
+    lanes, acc_bits : int
+        Channels, bits of an accumulator.
+    pumped : bool
+        For double-pumped lanes.
 
     Members
     -------
@@ -35,20 +36,22 @@ class ChannelParams(wiring.Component):
         Change on the same cycle for each beat, although the lane reads them one after another.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, acc_bits: int, pumped: bool = False):
+        self.lanes = lanes
+        self.acc_bits = acc_bits
+        self.pumped = pumped
         super().__init__({
             "i": In(stream.Signature(layouts.channel_param())),
             "have": Out(1),
             "take": In(1),
-            "o": Out(data.ArrayLayout(aligned_param(arch.acc_bits), arch.lanes)),
+            "o": Out(data.ArrayLayout(aligned_param(acc_bits), lanes)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        lanes = self.arch.lanes
+        lanes = self.lanes
         shape = data.StructLayout({
-            "bias": signed(self.arch.acc_bits),
+            "bias": signed(self.acc_bits),
             "multiplier": 17,
             "shift": 6,  # less one
         })
@@ -76,7 +79,7 @@ class ChannelParams(wiring.Component):
         with m.Elif(self.take):
             m.d.sync += self.have.eq(0)
 
-        late = int(self.arch.pe_mode == "double")
+        late = int(self.pumped)
         for c, param in enumerate(current):
             m.d.comb += [
                 self.o[c].bias.eq(delay(m, param.bias, late)),

@@ -4,18 +4,17 @@ from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 
 __all__ = ["Packer", "packer_beat"]
 
 
-def packer_beat(arch: ArchParams) -> data.StructLayout:
+def packer_beat(width: int) -> data.StructLayout:
     """What the packer is told about a beat besides its pixels."""
     return data.StructLayout({
-        "keep": arch.chain_pixels,  # lanes that hold pixels
-        "fill": range(arch.chain_pixels),  # pixels left over from the beats before
+        "keep": width,  # lanes that hold pixels
+        "fill": range(width),  # pixels left over from the beats before
         "emit": 1,  # a beat leaves: it is full, or the group ends
     })
 
@@ -33,8 +32,8 @@ class Packer(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes`` and ``chain_pixels``.
+    lanes, width : int
+        Channels, pixels of a beat (W).
 
     Members
     -------
@@ -52,20 +51,21 @@ class Packer(wiring.Component):
     LEAD = 2
     LATENCY = 2
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, width: int):
+        self.lanes = lanes
+        self.width = width
         super().__init__({
             "valid": In(1),
-            "beat": In(packer_beat(arch)),
-            "i": In(layouts.pixels(arch)),
+            "beat": In(packer_beat(width)),
+            "i": In(layouts.pixels(lanes, width)),
             "emit": Out(1),
-            "o": Out(layouts.pixels(arch)),
+            "o": Out(layouts.pixels(lanes, width)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        width = self.arch.chain_pixels
-        pixel = layouts.pixel(self.arch)
+        width = self.width
+        pixel = layouts.pixel(self.lanes)
 
         sources = self._sources(m)
         valid = delay(m, self.valid, self.LEAD + 1, reset=True)
@@ -93,7 +93,7 @@ class Packer(wiring.Component):
 
     def _sources(self, m):
         """For each place, which lane of the beat goes there; ``LEAD`` cycles behind ``beat``."""
-        width = self.arch.chain_pixels
+        width = self.width
         keep, fill = self.beat.keep, self.beat.fill
         kept = delay(m, keep, 1)
         places = []

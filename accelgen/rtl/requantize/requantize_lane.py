@@ -34,7 +34,7 @@ class RequantizeLane(wiring.Component):
     ----------
     acc_bits : int
         Width of the accumulator; up to 27 take one DSP48E2.
-    double : bool
+    pumped : bool
         Work in the fast domain, on two accumulators per fabric cycle.
 
     Members
@@ -50,9 +50,9 @@ class RequantizeLane(wiring.Component):
 
     LATENCY = 1 + MULTIPLY_LATENCY + ScaleDown.LATENCY
 
-    def __init__(self, acc_bits: int, *, double: bool = False):
+    def __init__(self, acc_bits: int, *, pumped: bool = False):
         self.acc_bits = acc_bits
-        self.double = double
+        self.pumped = pumped
         super().__init__({
             "clk2x": In(1),
             "acc": In(signed(acc_bits)),
@@ -67,7 +67,7 @@ class RequantizeLane(wiring.Component):
         m = Module()
 
         domain, bias = "sync", self.param.bias
-        if self.double:
+        if self.pumped:
             domain = "fast"
             fast_domain(m, self.clk2x)
             # The first accumulator comes in an odd cycle, a fabric cycle's second.

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.requantize.activation_table import ActivationTable
@@ -34,8 +34,10 @@ class Requantizer(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``chain_pixels``, ``acc_bits`` and ``pe_mode``.
+    lanes, width, acc_bits : int
+        Channels, pixels of a beat (W), bits of an accumulator.
+    pumped : bool
+        Accumulators come in the fast domain, and a lane has two of them per fabric cycle.
 
     Members
     -------
@@ -58,37 +60,44 @@ class Requantizer(wiring.Component):
         Pixels. Comes out of registers.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        self.latency = timing.requantize_latency(arch.pe_mode)
+    def __init__(self, *, lanes: int, width: int, acc_bits: int, pumped: bool = False):
+        self.lanes = lanes
+        self.width = width
+        self.acc_bits = acc_bits
+        self.pumped = pumped
+        self.latency = timing.requantize_latency(pumped)
+        beats = layouts.accumulator_beat(lanes, width, acc_bits, pumped=pumped)
         super().__init__({
             "clk2x": In(1),
             "config": In(layouts.fields(isa.REQUANT)),
             "table_bank": In(2),
             "start": In(1),
             "params": In(stream.Signature(layouts.channel_param())),
-            "table": In(stream.Signature(layouts.table_write(arch), always_ready=True)),
-            "i": In(stream.Signature(layouts.accumulator_beat(arch))),
-            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "table": In(stream.Signature(layouts.table_write(), always_ready=True)),
+            "i": In(stream.Signature(beats)),
+            "o": Out(stream.Signature(layouts.pixels(lanes, width))),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.channel_params = params = ChannelParams(self.arch)
-        m.submodules.table = table = ActivationTable(self.arch)
-        m.submodules.packer = packer = Packer(self.arch)
-        m.submodules.queue = queue = CreditQueue(layouts.pixels(self.arch), depth=QUEUE_DEPTH)
+        m.submodules.channel_params = params = ChannelParams(
+            lanes=self.lanes, acc_bits=self.acc_bits, pumped=self.pumped
+        )
+        m.submodules.table = table = ActivationTable(
+            lanes=self.lanes, width=self.width, pumped=self.pumped
+        )
+        m.submodules.packer = packer = Packer(lanes=self.lanes, width=self.width)
+        m.submodules.queue = queue = CreditQueue(self.o.p.shape(), depth=QUEUE_DEPTH)
         connect(m, flipped(self.params), params.i)
         connect(m, flipped(self.table), table.table)
         connect(m, queue.o, flipped(self.o))
 
         valid, beat = self._admit(m, params.have & table.ready, params, queue)
-        double = self.arch.pe_mode == "double"
         for n in range(len(self.i.p.acc)):
-            for c in range(self.arch.lanes):
+            for c in range(self.lanes):
                 m.submodules[f"lane{n}_{c}"] = lane = RequantizeLane(
-                    self.arch.acc_bits, double=double
+                    self.acc_bits, pumped=self.pumped
                 )
                 m.d.comb += [
                     lane.clk2x.eq(self.clk2x),
@@ -100,7 +109,7 @@ class Requantizer(wiring.Component):
                     table.i[n][c].eq(lane.result),
                 ]
         # Double-pumped, results are there in fast cycle 2t + 3 + LATENCY, an odd one.
-        lead = 1 + RequantizeLane.LATENCY // 2 if double else RequantizeLane.LATENCY
+        lead = 1 + RequantizeLane.LATENCY // 2 if self.pumped else RequantizeLane.LATENCY
         assert lead >= ActivationTable.LEAD
         cycles = lead + table.latency
         m.d.comb += [
@@ -122,7 +131,7 @@ class Requantizer(wiring.Component):
 
         ``have``: there are parameters and the table.
         """
-        width = self.arch.chain_pixels
+        width = self.width
         remaining = Signal(20)
         fill = Signal(range(width))
         flush = Signal()
@@ -130,7 +139,7 @@ class Requantizer(wiring.Component):
         kept = self.i.p.kept
         total = Signal(range(2 * width))
         valid = Signal()
-        beat = Signal(packer_beat(self.arch))
+        beat = Signal(packer_beat(self.width))
         m.d.comb += [
             total.eq(fill + kept),
             last.eq(remaining == kept),

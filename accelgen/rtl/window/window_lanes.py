@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
@@ -32,9 +32,10 @@ class WindowLanes(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``pe_mode`` (``"packed"``: two pixels share a multiplier;
-        ``"double"``: four) and ``acc_bits``.
+    lanes, pixels, acc_bits : int
+        Channels, pixels of a beat, bits of an accumulator.
+    shared : int
+        Pixels that share a multiplier: 1, 2 (packed) or 4 (packed and double-pumped).
 
     Members
     -------
@@ -48,27 +49,33 @@ class WindowLanes(wiring.Component):
         Finished vectors, with ``keep`` of their last beat.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        self.latency = timing.window_lanes_latency(arch.pe_mode)
+    def __init__(self, *, lanes: int, pixels: int, acc_bits: int, shared: int):
+        self.lanes = lanes
+        self.pixels = pixels
+        self.acc_bits = acc_bits
+        self.shared = shared
+        self.pumped = shared == 4
+        self.latency = timing.window_lanes_latency(self.pumped)
+        operands = layouts.window_operands(lanes, pixels)
+        results = layouts.accumulators(lanes, pixels, acc_bits, pumped=self.pumped)
         super().__init__({
             "clk2x": In(1),
             "op": In(2),
-            "i": In(stream.Signature(layouts.window_operands(arch), always_ready=True)),
-            "o": Out(stream.Signature(layouts.accumulators(arch), always_ready=True)),
+            "i": In(stream.Signature(operands, always_ready=True)),
+            "o": Out(stream.Signature(results, always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        step = self.arch.pe_pixels
-        if self.arch.pe_mode == "double":
+        step = self.shared
+        if self.pumped:
             fast_domain(m, self.clk2x)
 
         largest = Signal(reset_less=True)
         m.d.sync += largest.eq(self.op == WindowOp.MAX)
         # The maximum goes the way of the products, times 1.
-        weights = Signal(layouts.tap(self.arch), reset_less=True)
-        for c in range(self.arch.lanes):
+        weights = Signal(layouts.tap(self.lanes), reset_less=True)
+        for c in range(self.lanes):
             m.d.sync += weights[c].eq(Mux(largest, 1, self.i.p.weights[c]))
         activations, weights = delay(m, self.i.p.activations, 1), delay(m, weights, 1)
 
@@ -80,9 +87,9 @@ class WindowLanes(wiring.Component):
         ]
 
         offsets = self._offsets(m)
-        for j in range(self.arch.pixels // step):
-            for c in range(self.arch.lanes):
-                m.submodules[f"lane{j}_{c}"] = lane = _Lane(self.arch)
+        for j in range(self.pixels // step):
+            for c in range(self.lanes):
+                m.submodules[f"lane{j}_{c}"] = lane = _Lane(self.acc_bits, self.shared)
                 m.d.comb += [
                     lane.weight.eq(weights[c]),
                     lane.offset.eq(offsets[j]),
@@ -103,7 +110,7 @@ class WindowLanes(wiring.Component):
 
     def _offsets(self, m):
         """What the pre-adders of each multiplier add, beside the pixels' operands."""
-        step = self.arch.pe_pixels
+        step = self.shared
         shape = signed(9 if step == 1 else FIELD_BITS + 10)
         registers = []
         for n, offset in enumerate(self.i.p.offsets[:: min(step, 2)]):
@@ -112,7 +119,7 @@ class WindowLanes(wiring.Component):
                 offset = pack(offset - 128, self.i.p.offsets[2 * n + 1], field=FIELD_BITS)
             m.d.sync += register.eq(offset)
             registers.append(register)
-        if self.arch.pe_mode != "double":
+        if not self.pumped:
             return registers
         second = second_half(m)
         pairs = zip(registers[::2], registers[1::2], strict=True)
@@ -137,16 +144,17 @@ class _Lane(wiring.Component):
     WindowLanes less 2. Where there is no beat the product is 0.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, acc_bits: int, shared: int):
+        self.acc_bits = acc_bits
+        self.pumped = shared == 4
         super().__init__({
-            "pixels": In(data.ArrayLayout(signed(8), arch.pe_pixels)),
-            "offset": In(signed(9 if arch.pe_mode == "single" else FIELD_BITS + 10)),
+            "pixels": In(data.ArrayLayout(signed(8), shared)),
+            "offset": In(signed(9 if shared == 1 else FIELD_BITS + 10)),
             "weight": In(signed(9)),
             "largest": In(1),
             "coming": In(1),
             "first": In(1),
-            "acc": Out(data.ArrayLayout(signed(arch.acc_bits), arch.pe_pixels // arch.lane_pixels)),
+            "acc": Out(data.ArrayLayout(signed(acc_bits), min(shared, 2))),
         })
 
     def elaborate(self, platform):
@@ -157,7 +165,7 @@ class _Lane(wiring.Component):
         m.d.sync += self._largest.eq(self.largest)
 
         # Cycles 2 to 5: the multiplier's registers. Then accumulate.
-        if self.arch.pe_mode == "double":
+        if self.pumped:
             self._double(m, platform)
         else:
             self._single(m, platform)
@@ -175,7 +183,7 @@ class _Lane(wiring.Component):
         ).value  # fmt: skip
         values = unpack(result, field=FIELD_BITS) if packed else [(result, Const(0, 1))]
         for pixel, (value, carry) in enumerate(values):
-            acc = Signal(signed(self.arch.acc_bits), name=f"acc{pixel}", reset_less=True)
+            acc = Signal(signed(self.acc_bits), name=f"acc{pixel}", reset_less=True)
             larger = first | _exceeds(value, carry, acc)
             # Outside of the condition: it belongs to the register and not in front of the adder.
             total = accumulate(m, acc, value, carry=carry, restart=first | self._largest)
@@ -208,7 +216,7 @@ class _Lane(wiring.Component):
         chained = Signal.like(addend, name=f"chained{pixel}")
         late, restart = Signal(name=f"carry{pixel}"), Signal(name=f"restart{pixel}")
         acc, before = interleaved_accumulator(
-            m, f"acc{pixel}", bits=self.arch.acc_bits, addend=addend, carry=late, restart=restart,
+            m, f"acc{pixel}", bits=self.acc_bits, addend=addend, carry=late, restart=restart,
             largest=self._largest, chained=chained,
         )  # fmt: skip
         larger = first | (self._largest & _exceeds(value, carry, before))

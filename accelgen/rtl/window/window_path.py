@@ -45,18 +45,21 @@ class WindowPath(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        beats = layouts.accumulator_beat(
+            arch.lanes, arch.array_width, arch.acc_bits, pumped=arch.pumped
+        )
         super().__init__({
             "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "i": In(stream.Signature(layouts.row(arch))),
             "copy": In(stream.Signature(layouts.row(arch))),
-            "vector": In(stream.Signature(layouts.pixel(arch))),
-            "table2": In(stream.Signature(layouts.table_write(arch))),
+            "vector": In(stream.Signature(layouts.pixel(arch.lanes))),
+            "table2": In(stream.Signature(layouts.table_write())),
             "params2": In(stream.Signature(layouts.channel_param())),
-            "taps": In(stream.Signature(layouts.tap(arch))),
-            "scaled": Out(stream.Signature(layouts.accumulator_beat(arch.array_side))),
-            "o": Out(stream.Signature(layouts.pixels(arch))),
+            "taps": In(stream.Signature(layouts.tap(arch.lanes))),
+            "scaled": Out(stream.Signature(beats)),
+            "o": Out(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
             "busy": Out(1),
             "wait_pixels": Out(1),
             "wait_weights": Out(1),
@@ -68,21 +71,30 @@ class WindowPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
+        lanes, pixels, width = arch.lanes, arch.pixels, arch.chain_pixels
+        numbers = {"lanes": lanes, "acc_bits": arch.acc_bits}
         m.submodules.source = source = StreamJoin(layouts.row(arch))
-        m.submodules.ring = ring = WindowRing(arch)
-        m.submodules.reader = reader = WindowReader(arch)
-        m.submodules.lanes = lanes = WindowLanes(arch)
-        m.submodules.acc_queue = acc_queue = AccQueue(arch)
-        m.submodules.params = params = StreamQueue(layouts.channel_param(), depth=2 * arch.lanes)
-        m.submodules.requantizer = requantizer = Requantizer(arch)
+        m.submodules.ring = ring = WindowRing(lanes=lanes, pixels=pixels, depth=arch.ring_rows)
+        m.submodules.reader = reader = WindowReader(
+            lanes=lanes, pixels=pixels, tap_words=arch.tap_words, vectors=arch.acc_depth
+        )
+        m.submodules.lanes = engine = WindowLanes(**numbers, pixels=pixels, shared=arch.pe_pixels)
+        m.submodules.acc_queue = acc_queue = AccQueue(
+            **numbers, pixels=pixels, depth=arch.acc_depth, width=width,
+            wide_width=arch.array_width, pumped=arch.pumped,
+        )  # fmt: skip
+        m.submodules.params = params = StreamQueue(layouts.channel_param(), depth=2 * lanes)
+        m.submodules.requantizer = requantizer = Requantizer(
+            **numbers, width=width, pumped=arch.pumped
+        )
 
         # i or copy -> ring -> reader -> lanes -> accumulators -> requantizer -> o, or scaled
         connect(m, flipped(self.i), source.i1)
         connect(m, flipped(self.copy), source.i0)
         connect(m, source.o, ring.i)
         connect(m, reader.run, ring.run)
-        connect(m, reader.o, lanes.i)
-        connect(m, lanes.o, acc_queue.i)
+        connect(m, reader.o, engine.i)
+        connect(m, engine.o, acc_queue.i)
         connect(m, requantizer.o, flipped(self.o))
         scale = Signal()
         m.d.sync += scale.eq(step.window_op == isa.WindowOp.SCALE)
@@ -108,8 +120,8 @@ class WindowPath(wiring.Component):
         # Settings and events
         m.d.comb += [
             source.select.eq(step.array),
-            lanes.clk2x.eq(self.clk2x),
-            lanes.op.eq(step.window_op),
+            engine.clk2x.eq(self.clk2x),
+            engine.op.eq(step.window_op),
             acc_queue.clk2x.eq(self.clk2x),
             requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant2),

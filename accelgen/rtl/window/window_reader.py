@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.block_ring import BlockRing
@@ -30,8 +30,12 @@ class WindowReader(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``lanes``, ``pixels``, ``tap_words`` and ``acc_depth``.
+    lanes, pixels : int
+        Channels of a word, pixels of a beat (C, P).
+    tap_words : int
+        Taps that fit. Power of two.
+    vectors : int
+        Vectors that fit the accumulator queue.
 
     Members
     -------
@@ -48,24 +52,27 @@ class WindowReader(wiring.Component):
     o : Out(stream of window_operands, always ready)
         To the window engine.
     credit : In(1)
-        A vector has left the accumulator queue. ``acc_depth`` vectors fit at reset.
+        A vector has left the accumulator queue. ``vectors`` fit at reset.
     busy, wait_pixels, wait_weights, wait_drain : Out(1)
         This cycle: a beat issued; one waits for rows; for a tap or vector word; for a credit.
     idle : Out(1)
         Nothing is left to issue or in flight.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, pixels: int, tap_words: int, vectors: int):
+        self.lanes = lanes
+        self.pixels = pixels
+        self.tap_words = tap_words
+        self.vectors = vectors
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "run": Out(RunPort(arch)),
+            "run": Out(RunPort(lanes, pixels)),
             "written": In(RING_BITS),
             "free_to": Out(RING_BITS),
-            "taps": In(stream.Signature(layouts.tap(arch))),
-            "vector": In(stream.Signature(layouts.pixel(arch))),
-            "o": Out(stream.Signature(layouts.window_operands(arch), always_ready=True)),
+            "taps": In(stream.Signature(layouts.tap(lanes))),
+            "vector": In(stream.Signature(layouts.pixel(lanes))),
+            "o": Out(stream.Signature(layouts.window_operands(lanes, pixels), always_ready=True)),
             "credit": In(1),
             "busy": Out(1),
             "wait_pixels": Out(1),
@@ -78,8 +85,8 @@ class WindowReader(wiring.Component):
         m = Module()
 
         step = self.step
-        m.submodules.raster = raster = Raster(self.arch)
-        m.submodules.room = room = Credits(self.arch.acc_depth)
+        m.submodules.raster = raster = Raster(self.pixels)
+        m.submodules.room = room = Credits(self.vectors)
         m.d.comb += [
             raster.raster.eq(step.ring_raster),
             raster.groups.eq(step.groups),
@@ -90,7 +97,7 @@ class WindowReader(wiring.Component):
             raster.start.eq(self.start & step.window),
         ]
 
-        m.submodules.rows = rows = WindowRows(self.arch)
+        m.submodules.rows = rows = WindowRows(self.pixels)
         wiring.connect(m, raster.o, rows.i)
         m.d.comb += [
             rows.ring_rows.eq(step.ring_rows),
@@ -115,7 +122,7 @@ class WindowReader(wiring.Component):
         ]
 
         # in_flight[n]: a beat was issued n + 1 cycles ago.
-        in_flight = Signal(timing.window_read_latency(self.arch.pixels))
+        in_flight = Signal(timing.window_read_latency(self.pixels))
         m.d.sync += in_flight.eq(Cat(issue, in_flight))
         m.d.comb += self.idle.eq(raster.idle & rows.idle & ~in_flight.any())
 
@@ -147,8 +154,8 @@ class WindowReader(wiring.Component):
 
     def _weights(self, m, beat, issue):
         """Drives the weights' operand; returns whether the beat's tap or vector word is there."""
-        step, arch = self.step, self.arch
-        latency = timing.window_read_latency(arch.pixels)
+        step = self.step
+        latency = timing.window_read_latency(self.pixels)
         is_mac, is_scale = Signal(), Signal()
         m.d.sync += [
             is_mac.eq(step.window_op == isa.WindowOp.MAC),
@@ -156,7 +163,7 @@ class WindowReader(wiring.Component):
         ]
 
         m.submodules.tap_ring = ring = BlockRing(
-            layouts.tap(arch), depth=arch.tap_words, latency=latency - 1
+            layouts.tap(self.lanes), depth=self.tap_words, latency=latency - 1
         )
         wiring.connect(m, wiring.flipped(self.taps), ring.i)
         taps = Signal(8)
@@ -170,12 +177,12 @@ class WindowReader(wiring.Component):
         # The vector word stays at the stream's end while its group is issued.
         m.d.comb += self.vector.ready.eq(issue & is_scale & beat.last & beat.last_vector)
         word = delay(m, self.vector.payload, 1)
-        scale = Signal(layouts.tap(arch), reset_less=True)
-        for lane in range(arch.lanes):
+        scale = Signal(layouts.tap(self.lanes), reset_less=True)
+        for lane in range(self.lanes):
             m.d.sync += scale[lane].eq(word[lane] - step.vector_zero)
         scale_then = delay(m, scale, latency - 3)
 
-        weights = Signal(layouts.tap(arch), reset_less=True)
+        weights = Signal(layouts.tap(self.lanes), reset_less=True)
         m.d.sync += weights.eq(Mux(is_scale, scale_then, ring.read.word))
         m.d.comb += self.o.p.weights.eq(weights)
         return Mux(is_mac, ring.read.available, ~is_scale | self.vector.valid)
@@ -193,7 +200,7 @@ class WindowReader(wiring.Component):
         ]
         o = self.o.p
         offsets = Signal(o.offsets.shape(), reset_less=True)
-        for n in range(self.arch.pixels):
+        for n in range(self.pixels):
             m.d.sync += offsets[n].eq(Mux(inside[n], seen, unseen))
 
         m.d.comb += [

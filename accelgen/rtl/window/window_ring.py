@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import isa
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.loop_counter import LoopCounter
 from accelgen.rtl.memory.pixel_memory import PixelMemory, RunPort
@@ -17,15 +17,17 @@ RING_BITS = 18
 
 
 class WindowRing(wiring.Component):
-    """Ring of ``arch.ring_rows`` rows. Row n of the step is written to row n mod ``ring_rows``.
+    """Ring of ``depth`` rows. Row n of the step is written to row n mod ``depth``.
 
     Takes ``step.ring_rows`` rows for each of ``step.groups`` groups, one after another, as long
     as there is room. Rows are counted from the step's start, modulo 2 ** RING_BITS.
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``lanes``, ``pixels`` and ``ring_rows``.
+    lanes, pixels : int
+        Channels of a word, words of a row (C, P).
+    depth : int
+        Rows. Power of two.
 
     Members
     -------
@@ -44,14 +46,16 @@ class WindowRing(wiring.Component):
         All rows of the step have been written (whether or not they were read).
     """
 
-    def __init__(self, arch: ArchParams):
-        assert arch.ring_rows <= 1 << (RING_BITS - 2)
-        self.arch = arch
+    def __init__(self, *, lanes: int, pixels: int, depth: int):
+        assert depth <= 1 << (RING_BITS - 2)
+        self.lanes = lanes
+        self.pixels = pixels
+        self.depth = depth
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.row(arch))),
-            "run": In(RunPort(arch)),
+            "i": In(stream.Signature(layouts.pixels(lanes, pixels))),
+            "run": In(RunPort(lanes, pixels)),
             "written": Out(RING_BITS),
             "free_to": In(RING_BITS),
             "idle": Out(1),
@@ -60,8 +64,10 @@ class WindowRing(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        depth = self.arch.ring_rows
-        m.submodules.memory = memory = PixelMemory(self.arch, depth, row_reads=False)
+        depth = self.depth
+        m.submodules.memory = memory = PixelMemory(
+            lanes=self.lanes, pixels=self.pixels, depth=depth, row_reads=False
+        )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
         # Rows of the step still to come.

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.rtl import layouts
 from accelgen.rtl.memory.pixel_memory import ROW_BITS
 from accelgen.rtl.window.window_ring import RING_BITS
@@ -12,10 +12,10 @@ from accelgen.rtl.window.window_ring import RING_BITS
 __all__ = ["WindowRows", "window_beat"]
 
 
-def window_beat(arch: ArchParams) -> data.StructLayout:
+def window_beat(pixels: int) -> data.StructLayout:
     """A raster beat with its rows, counted from the step's start."""
     return data.StructLayout({
-        "raster": layouts.raster_beat(arch),
+        "raster": layouts.raster_beat(pixels),
         "row": ROW_BITS,  # lane 0's
         "release": RING_BITS,  # rows not read any more, when ``releases``
         "releases": 1,
@@ -33,8 +33,8 @@ class WindowRows(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``pixels``.
+    pixels : int
+        Lanes of a beat, words of a row.
 
     Members
     -------
@@ -52,14 +52,14 @@ class WindowRows(wiring.Component):
         No beat is here.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, pixels: int):
+        self.pixels = pixels
         super().__init__({
             "ring_rows": In(16),
             "phases": In(1),
             "written": In(RING_BITS),
-            "i": In(stream.Signature(layouts.raster_beat(arch))),
-            "o": Out(stream.Signature(window_beat(arch))),
+            "i": In(stream.Signature(layouts.raster_beat(pixels))),
+            "o": Out(stream.Signature(window_beat(pixels))),
             "has_rows": Out(1),
             "idle": Out(1),
         })
@@ -80,10 +80,10 @@ class WindowRows(wiring.Component):
             m.d.sync += valid.eq(Cat(self.i.valid, valid))
 
         # Cycle 1: rows of the group, of lane 0 and of the last lane.
-        beat1 = Signal(layouts.raster_beat(self.arch), reset_less=True)
+        beat1 = Signal(layouts.raster_beat(self.pixels), reset_less=True)
         row1, last1 = Signal(signed(27), reset_less=True), Signal(signed(27), reset_less=True)
         row, bank = self.i.p.row, self.i.p.bank
-        half = self.arch.pixels // 2
+        half = self.pixels // 2
         # The last lane is a row of its phase further, unless lane 0 is at a row's beginning.
         aligned = bank == Mux(self.phases & row[0], half, 0)
         further = Mux(aligned, 0, Mux(self.phases, 2, 1))
@@ -109,7 +109,7 @@ class WindowRows(wiring.Component):
                 m.d.sync += release2.eq(self.ring_rows)
 
         # Cycle 3: from the group to the step.
-        beat3 = Signal(window_beat(self.arch), reset_less=True)
+        beat3 = Signal(window_beat(self.pixels), reset_less=True)
         needed3, none3 = Signal(RING_BITS, reset_less=True), Signal(reset_less=True)
         base = beat2.group_rows
         with m.If(advance):

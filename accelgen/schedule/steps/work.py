@@ -179,7 +179,7 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
         chain_pixels=arch.chain_pixels,
-        drain_pixels=arch.array_side.chain_pixels,
+        drain_pixels=arch.array_width,
         # What a raw step writes is in phases too, but its rows come as they are in the memory.
         out_phases=chain.write and chain.output in storages.in_phases and not geometry.raw,
         tensors=tensors,

@@ -38,7 +38,7 @@ CONFIGURATIONS = {
 def test_pe_array(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    engine = Beside(PeArray(arch)) if arch.pe_mode == "double" else PeArray(arch)
+    engine = Beside(arch, PeArray(arch)) if arch.pumped else PeArray(arch)
 
     simulate(engine, __name__, tmp_path, **arch.to_dict())
 
@@ -120,8 +120,8 @@ async def run_vectors(dut, vectors, *, gap):
     """Drive the beats of ``vectors``; every result must come in its cycle, and nothing else."""
     arch = bench_arch()
     rng = np.random.default_rng(len(vectors))
-    latency = timing.pe_array_latency(arch.lanes, arch.pe_mode)
-    latency += Beside.LATENCY if arch.pe_mode == "double" else 0
+    latency = timing.pe_array_latency(arch.lanes, arch.pumped)
+    latency += Beside.LATENCY if arch.pumped else 0
     await start_clock(dut, zero=["i__valid"])
     stimulus, expected = [], {}
     for a, w, keep in vectors:

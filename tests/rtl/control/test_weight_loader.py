@@ -36,11 +36,11 @@ class WeightPath(wiring.Component):
     def __init__(self, arch):
         self.arch = arch
         shapes = {
-            "table1": layouts.table_write(arch),
-            "table2": layouts.table_write(arch),
+            "table1": layouts.table_write(),
+            "table2": layouts.table_write(),
             "params1": layouts.channel_param(),
             "params2": layouts.channel_param(),
-            "taps": layouts.tap(arch),
+            "taps": layouts.tap(arch.lanes),
             "weights": layouts.weight_word(arch),
         }
         super().__init__({

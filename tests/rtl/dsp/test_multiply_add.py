@@ -7,10 +7,8 @@ import pytest
 from accelgen.arch import ArchParams
 from accelgen.rtl.array.pe_array import PeArray
 from accelgen.rtl.emit import emit_verilog
-from accelgen.rtl.output.adder import Adder
 from accelgen.rtl.primitives import Primitives
-from accelgen.rtl.requantize.requantizer import Requantizer
-from accelgen.rtl.window.window_lanes import WindowLanes
+from tests.helpers.blocks import adder, requantizer, window_lanes
 from tests.helpers.pumped import Beside, BesideRequantizer
 from tests.helpers.simulate import simulate
 
@@ -32,9 +30,9 @@ ROOMS = {
 # Engine, multipliers of the small one and of the board's.
 ENGINES = {
     "pe_array": (PeArray, 4 * 4 * 2, 256),
-    "window_lanes": (WindowLanes, 4 * 2, 32),
-    "requantizer": (Requantizer, 4, 16),
-    "adder": (Adder, 2 * 4, 32),
+    "window_lanes": (window_lanes, 4 * 2, 32),
+    "requantizer": (requantizer, 4, 16),
+    "adder": (adder, 2 * 4, 32),
 }
 
 
@@ -50,7 +48,7 @@ def test_instances_pass_the_bench_of_the_described_engine(name, tmp_path):
 @pytest.mark.parametrize("name", ENGINES)
 def test_double_pumped_instances_pass_it_too(name, tmp_path):
     arch = ArchParams(**DOUBLE)
-    engine = GATHERED.get(name, lambda inner: inner)(ENGINES[name][0](arch))
+    engine = GATHERED.get(name, lambda arch, inner: inner)(arch, ENGINES[name][0](arch))
     bench = f"tests.rtl.{ROOMS[name]}.test_{name}"
 
     simulate(engine, bench, tmp_path, primitives=Primitives(), **arch.to_dict())

@@ -15,7 +15,7 @@ def test_runs_and_rows(pixels, depth):
     arch = ArchParams(
         lanes=16 if pixels == 1 else 8, pixels=pixels, chain_pixels=1, pe_mode="single"
     )
-    dut = PixelMemory(arch, depth)
+    dut = PixelMemory(lanes=arch.lanes, pixels=pixels, depth=depth)
     rng = np.random.default_rng(pixels)
     wraps = depth.bit_count() == 1
     stored = rng.integers(-128, 128, (depth, pixels, arch.lanes))

@@ -10,7 +10,8 @@ from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams, isa, timing
-from accelgen.rtl.output.adder import QUEUE_DEPTH, Adder
+from accelgen.rtl.output.adder import QUEUE_DEPTH
+from tests.helpers.blocks import adder
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -29,7 +30,7 @@ PLAIN = {"shift": 8, "offset": 128, "zero": 0, "low": -128, "high": 127}
 def test_adder(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(Adder(arch), __name__, tmp_path, **arch.to_dict())
+    simulate(adder(arch), __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
@@ -42,8 +43,8 @@ async def a_beat_per_cycle(dut):
     passed = await run_step(dut, groups=3, pixels=pixels, add=0)
 
     beats = 3 * pixels // arch.chain_pixels
-    interval = timing.add_interval(arch.pe_mode)
-    assert added == (beats - 1) * interval + 1 + timing.add_latency(arch.pe_mode)
+    interval = timing.add_interval(arch.pumped)
+    assert added == (beats - 1) * interval + 1 + timing.add_latency(arch.pumped)
     assert passed == beats + timing.PASS_LATENCY
 
 

@@ -11,6 +11,7 @@ from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.output.row_assembler import RowAssembler
+from tests.helpers.blocks import row_assembler
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -27,7 +28,7 @@ CONFIGURATIONS = {
 def test_row_assembler(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(RowAssembler(arch), __name__, tmp_path, **arch.to_dict())
+    simulate(row_assembler(arch), __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

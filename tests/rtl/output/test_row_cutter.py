@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams
-from accelgen.rtl.output.row_cutter import RowCutter
+from tests.helpers.blocks import row_cutter
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -27,7 +27,7 @@ CONFIGURATIONS = {
 def test_row_cutter(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(RowCutter(arch), __name__, tmp_path, **arch.to_dict())
+    simulate(row_cutter(arch), __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

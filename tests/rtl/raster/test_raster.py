@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth import Cat
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.program.raster import Walk, make_raster
 from accelgen.rtl.raster.raster import Raster
 from accelgen.simulation import functional_raster
@@ -27,25 +27,21 @@ CORNERS = [
 ]
 
 
-def make_arch(pixels):
-    return ArchParams(lanes=4, pixels=pixels, chain_pixels=1, pe_mode="single")
-
-
 def run_raster(dut, geometry, loops, *, stall, rng):
     """All beats as (row, bank, group_rows, inside, keep, flags), and the cycles they left in."""
-    arch = dut.arch
-    expected = len(list(walk(geometry, arch.pixels, **loops)))
+    pixels = dut.pixels
+    expected = len(list(walk(geometry, pixels, **loops)))
     beats, cycles = [], []
     # One pixel per row where the other has more, and the other way round.
     before = Geometry(height=2, width=1 + (geometry.width == 1), joined=True)
 
     async def bench(ctx):
-        fields = raster_fields(geometry, arch.pixels)
+        fields = raster_fields(geometry, pixels)
         ctx.set(dut.in_stride, 3)
         for name, value in loops.items():
             ctx.set(getattr(dut, name), value)
         # Another raster's settings stand there until the start.
-        ctx.set(dut.raster, raster_fields(before, arch.pixels))
+        ctx.set(dut.raster, raster_fields(before, pixels))
         for _ in range(3):
             await ctx.tick()
         cycle = 0
@@ -97,7 +93,7 @@ def expected_beats(geometry, pixels, loops):
 
 def check(geometry, pixels, loops, *, stall, seed=0):
     rng = np.random.default_rng(seed)
-    beats, cycles = run_raster(Raster(make_arch(pixels)), geometry, loops, stall=stall, rng=rng)
+    beats, cycles = run_raster(Raster(pixels), geometry, loops, stall=stall, rng=rng)
     expected = expected_beats(geometry, pixels, loops)
     assert beats == expected * 2
     return cycles[: len(expected)], cycles[len(expected) :]
@@ -145,7 +141,7 @@ def test_rows_that_overlap(run, rows):
     shape = Walk(height=1, width=1, out_h=rows, out_w=2 * run, run=run)
     fields = make_raster(shape, 8)
     walked = functional_raster.walk(fields, 8)
-    dut, beats = Raster(make_arch(8)), []
+    dut, beats = Raster(8), []
 
     async def bench(ctx):
         ctx.set(dut.raster, fields)

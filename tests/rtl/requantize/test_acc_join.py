@@ -10,8 +10,7 @@ from amaranth import Shape
 from cocotb.triggers import FallingEdge
 
 from accelgen.arch import ArchParams
-from accelgen.rtl import layouts
-from accelgen.rtl.requantize.acc_join import AccJoin
+from tests.helpers.blocks import acc_join, accumulator_beat
 from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource
@@ -26,13 +25,13 @@ CONFIGURATIONS = {
 def test_acc_join(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(AccJoin(arch), __name__, tmp_path, **arch.to_dict())
+    simulate(acc_join(arch), __name__, tmp_path, **arch.to_dict())
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def beats_of_the_one_selected(dut):
     arch = ArchParams(**json.loads(os.environ["BENCH"]))
-    bits = Shape.cast(layouts.accumulator_beat(arch)).width
+    bits = Shape.cast(accumulator_beat(arch)).width
     rng = np.random.default_rng(1)
     await start_clock(dut, zero=["i0__valid", "i1__valid", "o__ready", "select"])
 

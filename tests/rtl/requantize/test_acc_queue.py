@@ -10,6 +10,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.requantize.acc_queue import AccQueue
+from tests.helpers.blocks import acc_queue
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import BesideQueue
 from tests.helpers.simulate import simulate
@@ -42,8 +43,8 @@ CONFIGURATIONS = {
 def test_acc_queue(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    queue = AccQueue(arch, tagged=True)
-    queue = BesideQueue(queue) if arch.pe_mode == "double" else queue
+    queue = acc_queue(arch)
+    queue = BesideQueue(arch, queue) if arch.pumped else queue
 
     simulate(queue, __name__, tmp_path, **arch.to_dict())
 
@@ -81,7 +82,7 @@ async def vectors_without_kept_lanes_give_their_credit_back(dut):
 @cocotb.test(timeout_time=300, timeout_unit="us")
 async def wide_beats_hold_more_lanes(dut):
     arch = bench_arch()
-    width = arch.array_side.chain_pixels
+    width = arch.array_width
     rng = np.random.default_rng(6)
     cocotb.start_soon(check_stream_rules(dut, "o"))
 
@@ -105,7 +106,7 @@ async def delivers_in_order_under_stalls(dut):
 
 
 def latency_of(arch):
-    return AccQueue.LATENCY + (BesideQueue.LATENCY if arch.pe_mode == "double" else 0)
+    return AccQueue.LATENCY + (BesideQueue.LATENCY if arch.pumped else 0)
 
 
 def bench_arch():
@@ -155,7 +156,7 @@ async def run_vectors(dut, keeps, *, width=None, gap=0.0, stall=0.0):
     arch = bench_arch()
     rng = np.random.default_rng(5)
     lanes, bits = arch.lanes, arch.acc_bits
-    width, most = width or arch.chain_pixels, arch.array_side.chain_pixels
+    width, most = width or arch.chain_pixels, arch.array_width
     vectors = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (len(keeps), arch.pixels, lanes))
     expected = [
         (vector[at : at + width], kept)

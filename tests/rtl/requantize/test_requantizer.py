@@ -13,7 +13,7 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.golden.arith import requantize
 from accelgen.rtl.requantize.activation_table import WORDS
-from accelgen.rtl.requantize.requantizer import Requantizer
+from tests.helpers.blocks import requantizer
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.pumped import BesideRequantizer
 from tests.helpers.simulate import simulate
@@ -34,9 +34,9 @@ MAX_MULTIPLIER = (1 << 17) - 1
 def test_requantizer(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    block = Requantizer(arch)
-    if arch.pe_mode == "double":
-        block = BesideRequantizer(block)
+    block = requantizer(arch)
+    if arch.pumped:
+        block = BesideRequantizer(arch, block)
 
     simulate(block, __name__, tmp_path, **arch.to_dict())
 
@@ -51,8 +51,8 @@ async def a_beat_per_cycle_also_between_groups(dut):
 
     cycles = await run_step(dut, step, wait=WORDS)
 
-    queue = BesideRequantizer.LATENCY if arch.pe_mode == "double" else 0
-    assert cycles == 4 * beats - 1 + timing.requantize_latency(arch.pe_mode) + queue
+    queue = BesideRequantizer.LATENCY if arch.pumped else 0
+    assert cycles == 4 * beats - 1 + timing.requantize_latency(arch.pumped) + queue
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

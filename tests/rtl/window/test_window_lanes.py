@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge
 
 from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
-from accelgen.rtl.window.window_lanes import WindowLanes
+from tests.helpers.blocks import window_lanes
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
 from tests.helpers.simulate import simulate
@@ -79,13 +79,11 @@ async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
 
 
 def engine_of(arch):
-    return Beside(WindowLanes(arch)) if arch.pe_mode == "double" else WindowLanes(arch)
+    return Beside(arch, window_lanes(arch)) if arch.pumped else window_lanes(arch)
 
 
 def latency_of(arch):
-    return timing.window_lanes_latency(arch.pe_mode) + (
-        Beside.LATENCY if arch.pe_mode == "double" else 0
-    )
+    return timing.window_lanes_latency(arch.pumped) + (Beside.LATENCY if arch.pumped else 0)
 
 
 def bench_arch():

@@ -15,8 +15,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
-from accelgen.rtl.window.window_reader import WindowReader
-from accelgen.rtl.window.window_ring import WindowRing
+from tests.helpers.blocks import window_reader, window_ring
 from tests.helpers.clock import start_clock
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
 from tests.helpers.simulate import simulate
@@ -39,9 +38,13 @@ class _Feed(wiring.Component):
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "rows": In(stream.Signature(layouts.row(arch))),
-            "taps": In(stream.Signature(layouts.tap(arch))),
-            "vector": In(stream.Signature(layouts.pixel(arch))),
-            "o": Out(stream.Signature(layouts.window_operands(arch), always_ready=True)),
+            "taps": In(stream.Signature(layouts.tap(arch.lanes))),
+            "vector": In(stream.Signature(layouts.pixel(arch.lanes))),
+            "o": Out(
+                stream.Signature(
+                    layouts.window_operands(arch.lanes, arch.pixels), always_ready=True
+                )
+            ),
             "credit": In(1),
             "idle": Out(1),
             **{name: Out(1) for name in STROBES},
@@ -49,8 +52,8 @@ class _Feed(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.ring = ring = WindowRing(self.arch)
-        m.submodules.reader = reader = WindowReader(self.arch)
+        m.submodules.ring = ring = window_ring(self.arch)
+        m.submodules.reader = reader = window_reader(self.arch)
         connect(m, flipped(self.rows), ring.i)
         connect(m, flipped(self.taps), reader.taps)
         connect(m, flipped(self.vector), reader.vector)
