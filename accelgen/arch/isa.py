@@ -20,6 +20,7 @@ from enum import IntEnum
 from typing import Any
 
 __all__ = [
+    "CHANNEL_PARAM",
     "EXEC",
     "FETCH_BYTES",
     "FORMATS",
@@ -76,6 +77,16 @@ class Field:
         """Bits."""
         return self.shape if isinstance(self.shape, int) else self.shape.width
 
+    @property
+    def least(self) -> int:
+        """Smallest value."""
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def largest(self) -> int:
+        """Largest value."""
+        return (1 << (self.width - self.signed)) - 1
+
 
 @dataclass(frozen=True)
 class Format:
@@ -90,6 +101,24 @@ class Format:
         """Bits."""
         return sum(f.width for f in self.fields)
 
+    def __getitem__(self, name: str) -> Field:
+        """The field ``name``. Raises KeyError."""
+        return self.fields[self._index(name)]
+
+    def largest(self, name: str) -> int:
+        """Largest value that field ``name`` can hold. Raises KeyError."""
+        return self[name].largest
+
+    def first_bit(self, name: str) -> int:
+        """Where field ``name`` begins. Raises KeyError."""
+        return sum(f.width for f in self.fields[: self._index(name)])
+
+    def _index(self, name: str) -> int:
+        for index, field in enumerate(self.fields):
+            if field.name == name:
+                return index
+        raise KeyError(f"{self.name} has no field {name!r}")
+
     def pack(self, values: Mapping[str, Any]) -> int:
         """Bits of ``values``; missing fields are 0. Raises ValueError on unknown or too large."""
         if unknown := set(values) - {f.name for f in self.fields}:
@@ -101,11 +130,10 @@ class Format:
                 raw = field.shape.pack(value or {})
             else:
                 raw = int(value)
-                low = -(1 << (field.width - 1)) if field.signed else 0
-                high = (1 << (field.width - field.signed)) - 1
-                if not low <= raw <= high:
+                if not field.least <= raw <= field.largest:
                     raise ValueError(
-                        f"{self.name}.{field.name} is {raw}; it must be {low} to {high}"
+                        f"{self.name}.{field.name} is {raw}; it must be"
+                        f" {field.least} to {field.largest}"
                     )
                 raw &= (1 << field.width) - 1
             bits |= raw << at
@@ -285,6 +313,18 @@ group `[parameters 1][parameters 2][taps][weight words]`.""",
             "1: the run comes from the feature memory, by STOREs with weights set; "
             "the rest of the last row is dropped. offset and beats mean nothing.",
         ),
+    ),
+)
+
+CHANNEL_PARAM = Format(
+    "channel_param",
+    """Parameters of one output channel in a weight stream, 8 bytes: (acc + bias) * multiplier, to
+be shifted right by `shift`.""",
+    (
+        Field("bias", 32, "Added to the accumulator.", signed=True),
+        Field("multiplier", 17, "Of their sum."),
+        Field("shift", 6, "Right shift, 1 to 47."),
+        Field("unused", 9, "Zeros."),
     ),
 )
 

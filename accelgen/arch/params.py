@@ -7,6 +7,7 @@ import zlib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from accelgen.arch.isa import CHANNEL_PARAM
 from accelgen.errors import ConfigError
 
 __all__ = ["DSP_ACC_BITS", "ArchParams"]
@@ -96,13 +97,6 @@ class ArchParams:
 
     #: Width of the AXI data bus in bytes (a Zynq UltraScale+ HP port: 128 bits).
     BUS_BYTES = 16
-    #: Banks of the activation tables: a step's is written while those before it still run.
-    TABLE_BANKS = 4
-    #: Channel groups whose sums the squeeze can take over from the EXEC before, and most pixels
-    #: of a group then; and ever.
-    SQUEEZE_GROUPS = 32
-    SQUEEZE_PIXELS = 65536
-    SQUEEZE_LIMIT = 262144
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -204,7 +198,7 @@ class ArchParams:
     @property
     def param_beats(self) -> int:
         """Bus beats of one group's channel parameters (8 bytes a channel)."""
-        return self.lanes * 8 // self.BUS_BYTES
+        return self.lanes * CHANNEL_PARAM.width // 8 // self.BUS_BYTES
 
     @property
     def pe_pixels(self) -> int:

@@ -21,11 +21,14 @@ __all__ = [
     "PAGE_BYTES",
     "REGISTERS",
     "STATUS",
+    "TOP",
     "WINDOW_BYTES",
     "Register",
     "offset_of",
 ]
 
+#: Name of the top module: of Verilog, bench and Vivado's scripts.
+TOP = "accelgen_top"
 #: What the id register reads: 'ACG2'.
 IDENTITY = 0x41434732
 

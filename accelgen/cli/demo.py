@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from accelgen.arch.registers import TOP
 from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli import tables
 from accelgen.ends import guarded
@@ -59,7 +60,7 @@ def main(out: Path = ROOT / "build" / "demo") -> int:
     _title("build: Verilog, program, Vivado project, driver")
     package = out / "package"
     build(compiled, package, calib=DATA)
-    lines = (package / "rtl" / "accelgen_top.v").read_text().count("\n")
+    lines = (package / "rtl" / f"{TOP}.v").read_text().count("\n")
     _console.print(f"  written: {package.relative_to(ROOT)} ({lines:,} lines of Verilog)")
 
     _title(

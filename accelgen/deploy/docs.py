@@ -68,14 +68,14 @@ def write_pages(where: Path) -> None:
 
 
 def _formats() -> Iterator[isa.Format]:
-    """Every command, and behind it the formats nested in it, each once."""
+    """Every command, and behind it the formats nested in it, each once; then what streams hold."""
     seen: dict[str, isa.Format] = {}
     for fmt in isa.FORMATS.values():
         seen[fmt.name] = fmt
         for field in fmt.fields:
             if isinstance(field.shape, isa.Format):
                 seen[field.shape.name] = field.shape
-    yield from seen.values()
+    yield from (*seen.values(), isa.CHANNEL_PARAM)
 
 
 def _format_table(fmt: isa.Format) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from accelgen.arch import ArchParams, registers
+from accelgen.arch.registers import TOP
 from accelgen.boards import Board
 from accelgen.deploy import driver
 from accelgen.deploy.first_day import (
@@ -29,7 +30,7 @@ from accelgen.program.places import Places, two_places
 from accelgen.program.records import Program
 from accelgen.ps.frame_file import frame_file
 from accelgen.ps.runner import SOURCES
-from accelgen.rtl.design import TOP, cells_sentence
+from accelgen.rtl.design import cells_sentence
 
 __all__ = [
     "TOP",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from accelgen.arch import ArchParams, overhead, timing
+from accelgen.arch import ArchParams, limits, overhead, timing
 from accelgen.arch.isa import FETCH_BYTES, FORMATS, Opcode
 from accelgen.estimator.bandwidth import Bandwidth
 from accelgen.estimator.events import Delay, Process, Simulation, Wait
@@ -21,11 +21,6 @@ from accelgen.program.records import Program
 
 __all__ = ["Memory", "Span", "Timeline", "timeline"]
 
-#: Bursts that the fetch reads ahead; commands that a unit's queue holds; EXECs in theirs for which
-#: the fetch pauses (fetch.py, dispatch.py in rtl/control).
-FETCH_AHEAD = 4
-QUEUE_DEPTH = 16
-EXECS_AHEAD = 2
 #: A burst of commands is followed in so many parts, as they are handed out while it comes.
 FETCH_PARTS = 4
 
@@ -211,7 +206,7 @@ class _Run:
         yield Delay(overhead.PROGRAM_START_CYCLES)
         size = sum(command_bytes(opcode) for opcode, _ in self.commands)
         while self.asked < size:
-            yield Wait(lambda: self.asked < self.dispatched + FETCH_AHEAD * FETCH_BYTES)
+            yield Wait(lambda: self.asked < self.dispatched + limits.FETCH_AHEAD * FETCH_BYTES)
             yield Wait(self.wants_commands)
             self.port.ask(Piece(FETCH_BYTES), self.fetched_more, FETCH_PARTS)
             self.asked += FETCH_BYTES
@@ -224,7 +219,7 @@ class _Run:
     def wants_commands(self) -> bool:
         """No EXEC waits for data, and not many wait for their turn."""
         waiting = len(self.queues["exec"])
-        return waiting < EXECS_AHEAD and (not waiting or self.begun > self.counts.execs)
+        return waiting < limits.EXECS_AHEAD and (not waiting or self.begun > self.counts.execs)
 
     def dispatch(self) -> Process:
         end = 0
@@ -235,7 +230,7 @@ class _Run:
     def enqueue(self, queue: list[dict[str, Any]], fields: dict[str, Any], end: int) -> Process:
         """A command whose last byte is ``end`` to its unit's queue."""
         yield Wait(lambda: self.fetched >= end)
-        yield Wait(lambda: len(queue) < QUEUE_DEPTH)
+        yield Wait(lambda: len(queue) < limits.UNIT_QUEUE)
         yield Delay(overhead.DISPATCH_CYCLES)
         queue.append(fields)
         self.dispatched = end // FETCH_BYTES * FETCH_BYTES

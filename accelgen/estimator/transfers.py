@@ -6,14 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from accelgen.arch import ArchParams, overhead
+from accelgen.arch import ArchParams, limits, overhead
 from accelgen.estimator.events import Delay, Process, Simulation, Wait
 from accelgen.estimator.ports import Piece, ReadPort, WritePort, pieces
 
 __all__ = ["Loads", "Stores"]
-
-#: Commands in work at a time (rtl/transfer/load_unit.py, store_unit.py).
-COMMANDS_AHEAD = 4
 
 Fields = Mapping[str, Any]
 Until = Callable[[], bool]
@@ -52,7 +49,7 @@ class Loads:
         """For a program of so many LOADs."""
         for _ in range(commands):
             before = self.simulation.now
-            yield Wait(lambda: self.working < COMMANDS_AHEAD and self.due())
+            yield Wait(lambda: self.working < limits.RUNS_AHEAD and self.due())
             fields = self.take()
             self.working += 1
             if self.simulation.now > before:
@@ -103,7 +100,7 @@ class Stores:
         """For a program of so many STOREs."""
         for _ in range(commands):
             before = self.simulation.now
-            yield Wait(lambda: self.working <= COMMANDS_AHEAD and self.due())
+            yield Wait(lambda: self.working <= limits.RUNS_AHEAD and self.due())
             fields = self.take()
             waited = self.simulation.now > before
             if fields["weights"]:

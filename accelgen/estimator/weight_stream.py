@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from accelgen.arch import ArchParams, overhead
+from accelgen.arch import ArchParams, limits, overhead
 from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
 from accelgen.estimator.ports import Piece, ReadPort
 
 __all__ = ["Group", "WeightStream"]
 
-#: Commands accepted, and beats of parameters queued, ahead (rtl/control/weight_loader.py).
-COMMANDS_AHEAD = 4
-SIDE_BEATS = 32
-#: Groups of parameters in the requantizer: in use, and coming.
-GROUPS_HELD = 2
-TABLE_BYTES = 256
 #: Bytes followed as one: a burst, or several where a command is long.
 PIECE, LONG_PIECE, LONG = 256, 1024, 32768
 
@@ -81,7 +75,7 @@ class WeightStream:
     def _request(self, commands: int) -> Process:
         """Ask for what has a place in the queue of beats, command after command."""
         for _ in range(commands):
-            yield Wait(lambda: len(self.accepted) < COMMANDS_AHEAD and self.due())
+            yield Wait(lambda: len(self.accepted) < limits.WEIGHTS_AHEAD and self.due())
             fields = self.take()
             self.accepted.append(fields)
             if fields["parked"]:
@@ -106,7 +100,7 @@ class WeightStream:
             fields = self.accepted[0]
             if tables := fields["table1"] + fields["table2"]:
                 yield Wait(self._bank_free(number))
-                yield from self._consume(tables * TABLE_BYTES, fields)
+                yield from self._consume(tables * limits.TABLE_BYTES, fields)
             for group in self.groups[number]:
                 yield from self._route_group(group, fields)
             # The rest of the last row is dropped.
@@ -115,12 +109,12 @@ class WeightStream:
 
     def _bank_free(self, number: int) -> Callable[[], bool]:
         """True when the EXEC that last read the table bank of WEIGHTS ``number`` is done."""
-        return lambda: self.execs_done() > number - ArchParams.TABLE_BANKS
+        return lambda: self.execs_done() > number - limits.TABLE_BANKS
 
     def _route_group(self, group: Group, fields: dict[str, Any]) -> Process:
         params = (fields["params1"] + fields["params2"]) * self.arch.param_beats
         if params:
-            ahead = GROUPS_HELD + SIDE_BEATS // self.arch.param_beats
+            ahead = limits.PARAM_GROUPS_HELD + limits.SIDE_BEATS // self.arch.param_beats
             self.flow.append(group)
             if len(self.flow) > ahead:
                 before = self.flow.popleft()

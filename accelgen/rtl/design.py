@@ -8,14 +8,13 @@ from importlib import metadata
 from pathlib import Path
 
 from accelgen.arch import DSP_ACC_BITS, ArchParams
+from accelgen.arch.registers import TOP
 from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ConfigError
 from accelgen.rtl.primitives import CELLS, Primitives
 
-__all__ = ["FAMILIES", "TOP", "cells_sentence", "described", "design_verilog", "vendor_cells"]
+__all__ = ["FAMILIES", "cells_sentence", "described", "design_verilog", "vendor_cells"]
 
-#: Name of the top module.
-TOP = "accelgen_top"
 #: Families of parts, as Yosys calls them: the cells that a design for them names. The others get
 #: descriptions, and what their tools make of these.
 FAMILIES: dict[str, Primitives | None] = {"xcup": Primitives(), "xc7": None}

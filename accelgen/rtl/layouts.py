@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth import Cat, Value, signed, unsigned
 from amaranth.lib import data
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.arch.registers import CAUSES
 
 __all__ = [
@@ -97,18 +97,17 @@ def tap(lanes: int) -> data.ArrayLayout:
 
 
 def channel_param() -> data.StructLayout:
-    """Requantize parameters of one channel: 8 bytes in DDR, little-endian, padded with zeros."""
-    return data.StructLayout({
-        "bias": signed(32),
-        "multiplier": unsigned(17),
-        "shift": unsigned(6),
-        "unused": unsigned(9),
-    })
+    """Requantize parameters of one channel (isa.CHANNEL_PARAM), 8 bytes in DDR, little-endian."""
+    return fields(isa.CHANNEL_PARAM)
 
 
 def table_write() -> data.StructLayout:
     """One beat of a table: bytes ``16 * index`` on, of bank ``bank``."""
-    return data.StructLayout({"bank": 2, "index": 4, "data": beat()})
+    return data.StructLayout({
+        "bank": range(limits.TABLE_BANKS),
+        "index": range(limits.TABLE_BYTES // ArchParams.BUS_BYTES),
+        "data": beat(),
+    })
 
 
 def raster_beat(pixels: int) -> data.StructLayout:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accelgen.arch.registers import TOP
 from accelgen.errors import ConfigError, ToolError
 from accelgen.rtl.design import vendor_cells
 from accelgen.simulation.launch import run_cocotb
@@ -186,7 +187,7 @@ def build_bench(
     takes the Verilog file. ``speed``: see :class:`~.verilator.BuildFlags`.
     """
     sim = sim_directory()
-    dut = where / "accelgen_top.v"
+    dut = where / f"{TOP}.v"
     dut.write_text(verilog)
     names = (
         "random", "violations", "axi_checks", "axi_read_port", "axi_write_port", "axil_master",

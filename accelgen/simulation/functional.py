@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.arch import ArchParams
-from accelgen.arch.isa import Opcode
+from accelgen.arch import ArchParams, limits
+from accelgen.arch.isa import CHANNEL_PARAM, Opcode
 from accelgen.program.encode import command_bytes, decode_command
 from accelgen.program.layout import pack_tensor, unpack_tensor
 from accelgen.program.records import Command, Placement, Program
@@ -21,8 +21,6 @@ __all__ = ["FunctionalResult", "run_functional"]
 
 Int8 = npt.NDArray[np.int8]
 
-#: Commands a unit's queue holds; the dispatcher waits when it is full.
-_QUEUE = 4
 _UNITS = (Opcode.EXEC, Opcode.WEIGHTS, Opcode.LOAD, Opcode.STORE)
 
 
@@ -64,14 +62,14 @@ class _Machine:
         rng = np.random.default_rng(1)
         shape = (self.arch.feature_rows, self.arch.pixels, self.arch.lanes)
         self.memory = rng.integers(-128, 128, shape, np.int8)
-        self.tables = rng.integers(-128, 128, (2, self.arch.TABLE_BANKS, 256), np.int8)
+        self.tables = rng.integers(-128, 128, (2, limits.TABLE_BANKS, limits.TABLE_BYTES), np.int8)
         self.ddr = bytearray(rng.bytes(program.image_bytes))
         self.ddr[: len(program.image)] = program.image
         for placement in program.inputs:
             at = placement.offset
             packed = pack_tensor(inputs[placement.tensor], placement, self.arch)
             self.ddr[at : at + placement.size_bytes] = packed
-        self.sums = rng.integers(-1 << 20, 1 << 20, (self.arch.SQUEEZE_GROUPS, self.arch.lanes))
+        self.sums = rng.integers(-1 << 20, 1 << 20, (limits.SQUEEZE_GROUPS, self.arch.lanes))
         self.streams: deque[StepStream] = deque()
         self.words: list[Int8] = []  # of output groups, in the ring
         self.words_at, self.kept_at, self.keeps = 0, 0, False
@@ -87,7 +85,7 @@ class _Machine:
         while dispatched < len(commands) or any(queues.values()):
             while dispatched < len(commands):
                 queue = queues[commands[dispatched].opcode]
-                if len(queue) >= _QUEUE:
+                if len(queue) >= limits.UNIT_QUEUE:
                     break
                 queue.append(dispatched)
                 dispatched += 1
@@ -148,8 +146,10 @@ class _Machine:
         at = 0
         for unit in (0, 1):
             if f[f"table{unit + 1}"]:
-                self.tables[unit, f["table_bank"]] = data[at : at + 256].view(np.int8)
-                at += 256
+                self.tables[unit, f["table_bank"]] = data[at : at + limits.TABLE_BYTES].view(
+                    np.int8
+                )
+                at += limits.TABLE_BYTES
         blocks = data[at:].reshape(groups, -1)
         at = 0
 
@@ -198,7 +198,7 @@ class _Machine:
     def _is_far_ahead(self) -> bool:
         """The next WEIGHTS' bank of tables is in use."""
         ahead = self.done[Opcode.WEIGHTS] - self.done[Opcode.EXEC]
-        return ahead >= self.arch.TABLE_BANKS
+        return ahead >= limits.TABLE_BANKS
 
     def _wanted(self, queue: deque[int], commands: list[Command]) -> int:
         """Bytes of whole rows that the first WEIGHTS of ``queue`` takes from STOREs."""
@@ -243,9 +243,14 @@ class _Machine:
 
 
 def _params(data: npt.NDArray[np.uint8], lanes: int) -> Params:
-    """Unpack layouts.channel_param: bias 32 signed, multiplier 17, shift 6."""
+    """Unpack isa.CHANNEL_PARAM, (groups, lanes) of each field."""
     words = data.view("<u8").reshape(-1, lanes)
-    bias = (words & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32).astype(np.int64)
-    multiplier = ((words >> np.uint64(32)) & np.uint64(0x1FFFF)).astype(np.int64)
-    shift = ((words >> np.uint64(49)) & np.uint64(0x3F)).astype(np.int64)
-    return Params(bias, multiplier, shift)
+
+    def cut(name: str) -> npt.NDArray[np.int64]:
+        field, first = CHANNEL_PARAM[name], CHANNEL_PARAM.first_bit(name)
+        # To the top, and down again with the sign.
+        top = words << np.uint64(64 - field.width - first)
+        whole = top.view(np.int64) if field.signed else top
+        return (whole >> whole.dtype.type(64 - field.width)).astype(np.int64)
+
+    return Params(cut("bias"), cut("multiplier"), cut("shift"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import WindowOp
 from accelgen.golden.arith import requantize, rounding_shift
 from accelgen.program.layout import in_phases, rows_of
@@ -93,14 +93,14 @@ def _sum(f: dict[str, Any], pixels: Int8, memory: Int8, sums: Ints, arch: ArchPa
     """The squeeze: sums per channel, and the vector of them."""
     total = pixels.astype(np.int64).sum(axis=1)
     if f["squeeze_resume"]:
-        within = f["groups"] <= arch.SQUEEZE_GROUPS
+        within = f["groups"] <= limits.SQUEEZE_GROUPS
         _expect(within, "more groups than the squeeze can take over")
         total += sums[: f["groups"]]
-        _expect((abs(total) <= 128 * arch.SQUEEZE_PIXELS).all(), "a kept sum overflows")
+        _expect((abs(total) <= 128 * limits.SQUEEZE_PIXELS).all(), "a kept sum overflows")
     sums[: f["groups"]] = total[: len(sums)]
     if f["squeeze"]:
         total = total + f["squeeze_bias"]
-        _expect((abs(total) <= 255 * arch.SQUEEZE_LIMIT).all(), "a sum overflows")
+        _expect((abs(total) <= 255 * limits.SQUEEZE_LIMIT).all(), "a sum overflows")
         scaled = rounding_shift(total * f["squeeze_multiplier"], f["squeeze_shift"])
         vector = np.clip(scaled + f["squeeze_zero"], -128, 127)
         rows = f["squeeze_row"] + np.arange(f["groups"]) * f["squeeze_stride"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from accelgen.rtl.design import TOP, design_verilog
+from accelgen.arch.registers import TOP
+from accelgen.rtl.design import design_verilog
 from accelgen.synthesis.yosys import map_modules
 
 if TYPE_CHECKING:

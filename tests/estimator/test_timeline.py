@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import FETCH_BYTES
 from accelgen.arch.timing import RASTER_SWITCH
 from accelgen.estimator import Memory
@@ -70,7 +70,7 @@ def test_commands_that_many_wait_before_are_not_fetched(monkeypatch):
     monkeypatch.setattr(run, "take", watched)
     assert run.simulation.run(*run.processes())
 
-    assert fetched[1] < (timeline_module.FETCH_AHEAD + 2) * FETCH_BYTES < fetched[-1]
+    assert fetched[1] < (limits.FETCH_AHEAD + 2) * FETCH_BYTES < fetched[-1]
 
 
 def test_what_may_begin_early_or_finds_its_lanes_placed_takes_less():

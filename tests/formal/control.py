@@ -2,7 +2,7 @@
 
 from amaranth import Cat, Const, Signal
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.arch.isa import FETCH_BYTES
 from accelgen.rtl.control.fetch import Fetch
 from accelgen.rtl.control.gate import Gate
@@ -59,7 +59,7 @@ class Fetched(Check):
 
     def __init__(self, ahead: int):
         super().__init__(Fetch(ArchParams()))
-        self.block.AHEAD = ahead
+        self.block.ahead = ahead
         self.cuts.append("queue.memory0")
 
     def describe(self, m, d):
@@ -101,7 +101,7 @@ class Fetched(Check):
         self.claim(m, "pause", ~wanted | ~self.past(m, d.pause & ~wanted, "pause"))
         self.claim_steady(m, "request", wanted, d.request.ready, d.request.payload)
 
-        help_fetch(self, m, "", self.block.AHEAD, owed, wanted)
+        help_fetch(self, m, "", self.block.ahead, owed, wanted)
         running, first, more = self.look("running"), self.look("first"), self.look("more")
         left, at = self.look("left", 24), self.look("offset", 32)
         going = running & ~first
@@ -131,7 +131,7 @@ _FETCHED = {
     "whole bursts": _fetch("self.request.p.beats.eq(beats)", "self.request.p.beats.eq(beats - 1)"),
     "none behind the last": _fetch("more.eq(left != 1)", "more.eq(left != 0)"),
     "always room": _fetch("(places != 0) & ", ""),
-    "idle": _fetch("self.idle.eq(~running & (places == self.AHEAD))", "self.idle.eq(~running)"),
+    "idle": _fetch("self.idle.eq(~running & (places == self.ahead))", "self.idle.eq(~running)"),
     "pause": _fetch(" & ~self.pause", ""),
     "request stays": _fetch("with m.If(self.request.ready)", "with m.If(self.stop)"),
 }
@@ -153,6 +153,6 @@ PROOFS = [
         "each command once, unchanged, when all three counts have reached its waits, then at once",
         "any waits, counts that grow", Held, faults=_HELD,
     ),
-    _fetch_proof(Fetch.AHEAD, {}),
+    _fetch_proof(limits.FETCH_AHEAD, {}),
     _fetch_proof(1, _FETCHED),
 ]  # fmt: skip

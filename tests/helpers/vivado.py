@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from accelgen.arch.registers import TOP
 from accelgen.boards import Board
 from accelgen.deploy import vivado
-from accelgen.rtl.design import TOP
 
 __all__ = ["Run", "needs_tclsh", "run_script", "write_scripts"]
 

@@ -10,10 +10,11 @@ from collections import Counter
 import pytest
 
 from accelgen.arch import PRESETS
+from accelgen.arch.registers import TOP
 from accelgen.boards import board_names
 from accelgen.estimator.resources import total_resources
 from accelgen.flow.hardware import target
-from accelgen.rtl.design import TOP, design_verilog, vendor_cells
+from accelgen.rtl.design import design_verilog, vendor_cells
 from accelgen.synthesis.blocks import unrolled
 
 BOARDS = [name for name in board_names() if target(name).family == "xcup"]

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.array.array_reader import ArrayReader
 from accelgen.rtl.array.pe_array import PeArray
@@ -47,9 +47,6 @@ class ArrayPath(wiring.Component):
         Of the reader.
     """
 
-    #: Queue of channel parameters: two groups ahead of the two the requantizer holds.
-    PARAM_GROUPS = 2
-
     def __init__(self, arch: ArchParams):
         self.arch = arch
         beats = layouts.accumulator_beat(
@@ -86,7 +83,7 @@ class ArrayPath(wiring.Component):
         numbers = {"lanes": lanes, "acc_bits": arch.acc_bits, "pumped": arch.pumped}
         m.submodules.weight_ring = weight_ring = WeightRing(arch)
         m.submodules.params = params = StreamQueue(
-            layouts.channel_param(), depth=self.PARAM_GROUPS * lanes
+            layouts.channel_param(), depth=limits.PARAM_GROUPS_WAITING * lanes
         )
         m.submodules.reader = reader = ArrayReader(arch)
         m.submodules.pe_array = pe_array = PeArray(arch)

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.arch.isa import Opcode, command_beats
 from accelgen.rtl import layouts
 
@@ -39,11 +39,8 @@ class Dispatch(wiring.Component):
     empty : Out(1)
         All queues are empty.
     ahead : Out(1)
-        EXECS_AHEAD EXECs or more wait.
+        ``limits.EXECS_AHEAD`` EXECs or more wait.
     """
-
-    DEPTH = 16
-    EXECS_AHEAD = 2
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -78,7 +75,7 @@ class Dispatch(wiring.Component):
 
         queues = {}
         for code, fmt in isa.FORMATS.items():
-            queues[code] = queue = _CommandQueue(fmt, depth=self.DEPTH)
+            queues[code] = queue = _CommandQueue(fmt, depth=limits.UNIT_QUEUE)
             m.submodules[f"{fmt.name}_queue"] = queue
             connect(m, queue.o, flipped(getattr(self, fmt.name)))
             m.d.comb += [
@@ -92,7 +89,7 @@ class Dispatch(wiring.Component):
             self.i.ready.eq(self.ended | (opcode == Opcode.END)),
             self.unknown.eq(self.i.valid & ~self.ended & ~known),
             self.empty.eq(~Cat(queue.o.valid for queue in queues.values()).any()),
-            self.ahead.eq(queues[Opcode.EXEC].level >= self.EXECS_AHEAD),
+            self.ahead.eq(queues[Opcode.EXEC].level >= limits.EXECS_AHEAD),
         ]
         with m.Switch(opcode):
             with m.Case(Opcode.END):

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import FETCH_BYTES
 from accelgen.rtl import layouts
 from accelgen.rtl.streams.queue import StreamQueue
@@ -14,10 +14,11 @@ __all__ = ["Fetch"]
 
 
 class Fetch(wiring.Component):
-    """Reads the program in bursts of FETCH_BYTES, up to ``AHEAD`` of them ahead.
+    """Reads the program in bursts of FETCH_BYTES, up to ``limits.FETCH_AHEAD`` of them
+    ahead.
 
     A burst is requested only when there is a place for all of it, and none behind the program's
-    last. Up to ``AHEAD`` bursts behind END are read and dropped.
+    last. As many bursts behind END are read and dropped.
 
     Parameters
     ----------
@@ -47,10 +48,9 @@ class Fetch(wiring.Component):
         The whole program has been given, and END was not seen.
     """
 
-    AHEAD = 4
-
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        self.ahead = limits.FETCH_AHEAD
         super().__init__({
             "start": In(1),
             "program_offset": In(32),
@@ -68,12 +68,12 @@ class Fetch(wiring.Component):
         m = Module()
 
         beats = FETCH_BYTES // ArchParams.BUS_BYTES
-        m.submodules.queue = queue = StreamQueue(layouts.beat(), depth=self.AHEAD * beats)
+        m.submodules.queue = queue = StreamQueue(layouts.beat(), depth=self.ahead * beats)
         connect(m, flipped(self.i), queue.i)
         connect(m, queue.o, flipped(self.o))
 
         # A place is taken by a request and given back by the burst's last beat out.
-        places = Signal(range(self.AHEAD + 1), init=self.AHEAD)
+        places = Signal(range(self.ahead + 1), init=self.ahead)
         at = Signal(range(beats))
         taken, freed = Signal(), Signal()
         m.d.comb += freed.eq(self.o.valid & self.o.ready & (at == beats - 1))
@@ -87,7 +87,7 @@ class Fetch(wiring.Component):
         m.d.comb += [
             taken.eq(may_request & (places != 0) & ~self.pause),
             self.request.p.beats.eq(beats),
-            self.idle.eq(~running & (places == self.AHEAD)),
+            self.idle.eq(~running & (places == self.ahead)),
         ]
         with m.If(self.request.ready):
             m.d.sync += self.request.valid.eq(0)
@@ -95,7 +95,7 @@ class Fetch(wiring.Component):
             m.d.sync += self.request.valid.eq(1)
         m.d.sync += [
             first.eq(self.start),
-            self.dry.eq(running & ~first & ~more & (places == self.AHEAD)),
+            self.dry.eq(running & ~first & ~more & (places == self.ahead)),
         ]
         low = exact_log2(FETCH_BYTES)
         offset = Signal(32, reset_less=True)

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.control.weight_plan import Section, WeightPlan, section
 from accelgen.rtl.memory.block_queue import BlockQueue
@@ -15,11 +15,6 @@ from accelgen.rtl.streams.width import Narrower, Widener
 from accelgen.rtl.transfer.bursts import Bursts
 
 __all__ = ["WeightLoader"]
-
-#: Commands whose beats may be requested before the first's have been routed.
-AHEAD = 4
-#: Beats of parameters, and of taps, that may wait for their engine while weights go past.
-SIDE_BEATS = 32
 
 
 class WeightLoader(wiring.Component):
@@ -97,7 +92,7 @@ class WeightLoader(wiring.Component):
         ended = self._route(m, chosen, sections.o, whole_rows, sinks)
 
         # A command is in work from its acceptance until its END is met.
-        working = Signal(range(AHEAD + 6))
+        working = Signal(range(limits.WEIGHTS_AHEAD + 6))
         m.d.sync += working.eq(working + (self.command.valid & self.command.ready) - ended)
         m.d.comb += self.idle.eq(working == 0)
 
@@ -111,7 +106,9 @@ class WeightLoader(wiring.Component):
         m.submodules.asked = asked = StreamRegister(layouts.dma_request())
         connect(m, asked.o, flipped(self.request))
         m.submodules.beats = beats = BlockQueue(layouts.beat(), depth=depth)
-        m.submodules.commands = commands = StreamQueue(layouts.fields(isa.WEIGHTS), depth=AHEAD)
+        m.submodules.commands = commands = StreamQueue(
+            layouts.fields(isa.WEIGHTS), depth=limits.WEIGHTS_AHEAD
+        )
         connect(m, commands.o, plan.command)
         may_request = Signal()
         m.d.comb += [
@@ -159,7 +156,7 @@ class WeightLoader(wiring.Component):
         """What stands between a beat and each output. Returns a stream of beats per section."""
         sinks = {}
         for kind, name in ((Section.PARAMS1, "params1"), (Section.PARAMS2, "params2")):
-            queue = StreamQueue(layouts.beat(), depth=SIDE_BEATS)
+            queue = StreamQueue(layouts.beat(), depth=limits.SIDE_BEATS)
             cut = Narrower(layouts.beat(), layouts.channel_param())
             m.submodules[f"{name}_queue"], m.submodules[f"{name}_cut"] = queue, cut
             connect(m, queue.o, cut.i)
@@ -167,7 +164,7 @@ class WeightLoader(wiring.Component):
             sinks[kind] = queue.i
 
         lanes = self.arch.lanes
-        m.submodules.taps_queue = queue = StreamQueue(_tap_beat(), depth=SIDE_BEATS)
+        m.submodules.taps_queue = queue = StreamQueue(_tap_beat(), depth=limits.SIDE_BEATS)
         m.submodules.taps_cut = cut = Narrower(layouts.beat(), data.ArrayLayout(signed(8), lanes))
         m.d.comb += [
             cut.i.payload.eq(queue.o.p.data),

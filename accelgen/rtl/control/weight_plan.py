@@ -4,12 +4,12 @@ from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 
 __all__ = ["Section", "WeightPlan", "section"]
 
-TABLE_BEATS = 256 // ArchParams.BUS_BYTES
+TABLE_BEATS = limits.TABLE_BYTES // ArchParams.BUS_BYTES
 
 
 class Section(enum.Enum, shape=3):
@@ -83,7 +83,7 @@ class WeightPlan(wiring.Component):
         # A table's bank was last read by the step TABLE_BANKS before. The comparison may be a cycle
         # old: ``number`` changes a cycle before the command it counts is there.
         held, put, move = Signal(), Signal(), Signal()
-        ahead = ArchParams.TABLE_BANKS - 1
+        ahead = limits.TABLE_BANKS - 1
         m.d.sync += reached.eq(Cat(self.execs_done, Const(0, 1)) + ahead >= number)
         m.d.comb += [
             held.eq(present & ((kind == Section.TABLE1) | (kind == Section.TABLE2)) & ~reached),

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.delay import delay
@@ -133,11 +133,11 @@ class Squeeze(wiring.Component):
         """Remember each group's ``sums`` when they are complete (``end``), and have those of the
         step before in ``before`` when a group's first beat is summed: two cycles after it came."""
         m.submodules.kept = kept = Memory(
-            shape=before.shape(), depth=ArchParams.SQUEEZE_GROUPS, init=[],
+            shape=before.shape(), depth=limits.SQUEEZE_GROUPS, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
         write, read = kept.write_port(), kept.read_port(domain="comb")
-        group = Signal(range(ArchParams.SQUEEZE_GROUPS))
+        group = Signal(range(limits.SQUEEZE_GROUPS))
         m.d.comb += [
             write.en.eq(end),
             write.addr.eq(delay(m, group, 3)),

@@ -5,17 +5,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.dsp.double_pump import fast_domain, to_fabric, turns
 
 __all__ = ["WORDS", "ActivationTable"]
 
-ENTRIES = 256
 #: Entries a lane's copy takes over per cycle, and words of that many in a table.
 COPIED = 8
-WORDS = ENTRIES // COPIED
+WORDS = limits.TABLE_BYTES // COPIED
 
 
 class ActivationTable(wiring.Component):
@@ -106,8 +105,9 @@ class ActivationTable(wiring.Component):
     def _banks(self, m, row):
         """The banks, as wide as a beat; returns ``row`` of the one in use."""
         shape = self.table.p.data.shape()
+        beats = limits.TABLE_BYTES // ArchParams.BUS_BYTES
         m.submodules.banks = memory = Memory(
-            shape=shape, depth=ArchParams.TABLE_BANKS * ENTRIES // ArchParams.BUS_BYTES, init=[],
+            shape=shape, depth=limits.TABLE_BANKS * beats, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
         write, read = memory.write_port(), memory.read_port(domain="comb")
@@ -122,7 +122,7 @@ class ActivationTable(wiring.Component):
     def _copy(self, m):
         """Count through the words of a bank once it is written. Returns the word and "copy it"."""
         at = Signal(range(WORDS))
-        written = Signal(ArchParams.TABLE_BANKS)  # a bank, since it was last copied
+        written = Signal(limits.TABLE_BANKS)  # a bank, since it was last copied
         wanted, copying = Signal(), Signal()
         m.d.comb += copying.eq(wanted & written.bit_select(self.bank, 1))
         with m.If(self.start):
@@ -134,7 +134,7 @@ class ActivationTable(wiring.Component):
                 m.d.sync += self.ready.eq(1)
             with m.If(at == WORDS - 1):
                 m.d.sync += wanted.eq(0)
-        for bank in range(ArchParams.TABLE_BANKS):
+        for bank in range(limits.TABLE_BANKS):
             # Who does not use a table leaves none behind.
             done = Mux(self.start, ~self.enable, copying & (at == WORDS - 1))
             with m.If(done & (self.bank == bank)):

@@ -4,15 +4,12 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.streams.queue import StreamQueue
 from accelgen.rtl.streams.width import Widener
 
 __all__ = ["LoadUnit"]
-
-#: Commands whose runs may be requested before the rows of the first have come.
-AHEAD = 4
 
 
 def _walk() -> data.StructLayout:
@@ -62,12 +59,12 @@ class LoadUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.walks = walks = StreamQueue(_walk(), depth=AHEAD)
+        m.submodules.walks = walks = StreamQueue(_walk(), depth=limits.RUNS_AHEAD)
         self._request_runs(m, walks)
         last = self._place_rows(m, walks)
 
         # A command is in work from its acceptance to its last row's.
-        working = Signal(range(AHEAD + 3))
+        working = Signal(range(limits.RUNS_AHEAD + 3))
         begun = Signal()
         m.d.comb += begun.eq(self.command.valid & self.command.ready)
         m.d.sync += [

@@ -4,16 +4,13 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.memory.row_reader import RowReader
 from accelgen.rtl.streams.queue import StreamQueue
 from accelgen.rtl.streams.width import Narrower
 
 __all__ = ["StoreUnit"]
-
-#: Commands whose responses may be awaited at once.
-AHEAD = 4
 
 
 class StoreUnit(wiring.Component):
@@ -83,7 +80,9 @@ class StoreUnit(wiring.Component):
             narrower.o.ready.eq(Mux(parking, self.parked.ready, self.o.ready)),
         ]
 
-        m.submodules.pending = pending = StreamQueue(12, depth=AHEAD)  # groups of each command
+        m.submodules.pending = pending = StreamQueue(
+            12, depth=limits.RUNS_AHEAD
+        )  # groups of each command
         started = Signal()  # the reader's idle is a cycle old
         taken = Signal()
         m.d.comb += taken.eq(parking & reader.idle & ~reader.start & ~started & ~narrower.o.valid)
@@ -150,7 +149,7 @@ class StoreUnit(wiring.Component):
 
     def _count_responses(self, m, pending, taken):
         """A command is done when all its groups were written, one of weights when it is taken."""
-        working = Signal(range(AHEAD + 3))
+        working = Signal(range(limits.RUNS_AHEAD + 3))
         begun, last = Signal(), Signal()
         written = Signal(12)
         m.d.comb += [

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.requantize.acc_queue import AccQueue
 from accelgen.rtl.requantize.requantizer import Requantizer
@@ -83,7 +83,9 @@ class WindowPath(wiring.Component):
             **numbers, pixels=pixels, depth=arch.acc_depth, width=width,
             wide_width=arch.array_width, pumped=arch.pumped,
         )  # fmt: skip
-        m.submodules.params = params = StreamQueue(layouts.channel_param(), depth=2 * lanes)
+        m.submodules.params = params = StreamQueue(
+            layouts.channel_param(), depth=limits.PARAM_GROUPS_WAITING * lanes
+        )
         m.submodules.requantizer = requantizer = Requantizer(
             **numbers, width=width, pumped=arch.pumped
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.arch import ArchParams
+from accelgen.arch import limits
 from accelgen.arch.isa import Opcode
 
 __all__ = ["CommandList", "Pending", "Rows"]
@@ -116,5 +116,5 @@ class CommandList:
                 ordered += islice(weights, 1)
             ordered.append(command)
             if command.opcode is Opcode.EXEC and command.number == 0:
-                ordered += islice(weights, ArchParams.TABLE_BANKS - 1)
+                ordered += islice(weights, limits.TABLE_BANKS - 1)
         return ordered

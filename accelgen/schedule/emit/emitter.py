@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import Opcode
 from accelgen.arch.registers import PAGE_BYTES
 from accelgen.ir.ops import Pair
@@ -185,7 +185,7 @@ class Emitter:
 
     def _emit_exec(self, step: int, index: int, at: dict[str, Rows]) -> None:
         work, tile = self.works[step], self.plan.tilings[step].tiles[index]
-        bank = self._execs % ArchParams.TABLE_BANKS
+        bank = self._execs % limits.TABLE_BANKS
         self._execs += 1
         words = kept_words(work, self.plan.tilings[step], index, self.arch)
         weights = work.weights if words.come else work.weights.without_words()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d
@@ -70,10 +70,10 @@ def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: Ar
 
 def _check_squeeze(node: Node, geometry: Geometry) -> None:
     pixels = (geometry.second or geometry.first).whole().out_pixels
-    if pixels > ArchParams.SQUEEZE_LIMIT:
+    if pixels > limits.SQUEEZE_LIMIT:
         raise ScheduleError(
             f"node '{node.name}' averages {pixels:,} pixels; the accelerator sums up to"
-            f" {ArchParams.SQUEEZE_LIMIT:,}: pool the map before",
+            f" {limits.SQUEEZE_LIMIT:,}: pool the map before",
             node=node.name,
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import ArchParams
+from accelgen.arch.isa import CHANNEL_PARAM
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QAvgPool, QConv2d, QMaxPool, QScale, QStretch
 from accelgen.lowering.folding import fold_weight
@@ -170,19 +171,19 @@ def _window_params(node: Node | None, graph: Graph, channels: int) -> tuple[Any,
 
 
 def _params(bias: Any, multiplier: Any, shift: Any, slots: Ints, lanes: int) -> Bytes:
-    """(groups, lanes * 8) bytes: 32-bit bias, 17-bit multiplier, 6-bit shift, zeros.
+    """(groups, lanes * 8) bytes: isa.CHANNEL_PARAM of each slot.
 
     Gap lanes are 0, 0, 1: they requantize to the zero point.
     """
-
-    def spread(values: Any, gap: int) -> npt.NDArray[np.uint64]:
+    words = np.zeros(len(slots), np.uint64)
+    for name, values, gap in (
+        ("bias", bias, 0),
+        ("multiplier", multiplier, 0),
+        ("shift", shift, 1),
+    ):
         picked = np.asarray(values, np.int64)[np.maximum(slots, 0)]
-        result: npt.NDArray[np.uint64] = np.where(slots >= 0, picked, gap).astype(np.uint64)
-        return result
-
-    words = spread(bias, 0) & np.uint64(0xFFFFFFFF)
-    words |= spread(multiplier, 0) << np.uint64(32)
-    words |= spread(shift, 1) << np.uint64(49)
+        bits = np.where(slots >= 0, picked, gap) & ((1 << CHANNEL_PARAM[name].width) - 1)
+        words |= bits.astype(np.uint64) << np.uint64(CHANNEL_PARAM.first_bit(name))
     return words.astype("<u8").view(np.uint8).reshape(-1, lanes * 8)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.ir.ops import Pair
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import Storages
@@ -122,12 +122,12 @@ class Work:
         """The output can be made band by band; where it is squeezed, sums are kept in between."""
         if SQUEEZED not in self.tensors:
             return self.geometry.in_bands
-        few = self.groups <= ArchParams.SQUEEZE_GROUPS
+        few = self.groups <= limits.SQUEEZE_GROUPS
         return (
             self.geometry.in_bands
             and OUT in self.tensors
             and few
-            and self.out_pixels <= ArchParams.SQUEEZE_PIXELS
+            and self.out_pixels <= limits.SQUEEZE_PIXELS
         )
 
     @property

@@ -9,11 +9,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.arch.isa import Opcode, command_beats
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
-from accelgen.rtl.control.fetch import Fetch
 from accelgen.rtl.control.sequencer import Sequencer
 from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.control.weight_loader import WeightLoader
@@ -249,7 +248,7 @@ async def commands_are_not_fetched_while_a_step_waits_for_data(dut):
     await run(dut, commands, pace=1, load_pace=300)
 
     # Those of the start, of eight that the program takes.
-    assert await watching == Fetch.AHEAD
+    assert await watching == limits.FETCH_AHEAD
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -260,7 +259,7 @@ async def commands_are_not_fetched_while_steps_enough_wait(dut):
     await run(dut, commands, pace=1, load_pace=300)
 
     # Of seven: the first has been dispatched before two EXECs wait.
-    assert await watching == Fetch.AHEAD + 1
+    assert await watching == limits.FETCH_AHEAD + 1
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

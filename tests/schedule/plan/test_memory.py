@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelgen.arch import ArchParams
+from accelgen.arch import limits
 from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
 from accelgen.lowering.prepare import prepare
@@ -166,7 +166,7 @@ def test_in_place_step_over_a_tensor_needed_later_is_not():
 @pytest.mark.parametrize(("rows", "steps"), [(2100, [True, False]), (1500, [False, True])])
 def test_squeeze_passes_by_groups_or_becomes_a_step(rows, steps, monkeypatch):
     """A group of the input and one of the output are 1,024 rows each, the output is two groups."""
-    monkeypatch.setattr(ArchParams, "SQUEEZE_GROUPS", 1)  # too few to keep sums from band to band
+    monkeypatch.setattr(limits, "SQUEEZE_GROUPS", 1)  # too few to keep sums from band to band
     net = Int8Net((64, 64, 3))
     net.squeeze_excite(net.table(net.conv(net.x, 8, (3, 3), pads=(1, 1, 1, 1))), 4)
     arch = replace(SMALL, feature_rows=rows)

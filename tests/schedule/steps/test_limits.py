@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from accelgen.arch import ArchParams
+from accelgen.arch import limits
 from accelgen.arch.presets import PRESETS
 from accelgen.errors import ScheduleError
 from accelgen.schedule import schedule
@@ -129,7 +129,7 @@ def test_biases_need_room_too():
 
 
 def test_pixels_of_an_average(monkeypatch):
-    monkeypatch.setattr(ArchParams, "SQUEEZE_LIMIT", 80)
+    monkeypatch.setattr(limits, "SQUEEZE_LIMIT", 80)
     few, many = Int8Net((8, 10, 3)), Int8Net((9, 9, 3))
     few.gap(few.x)
     many.gap(many.x)
