@@ -108,6 +108,11 @@ class GraphBuilder:
         if isinstance(value, View):
             return value
         name = node.inputs[index]
+        if isinstance(value, QuantizedView) and value.quantization is None:
+            raise node.rejected(
+                f"reads the integer input '{name}'",
+                "export the model with a float input, or put DequantizeLinear before",
+            )
         if isinstance(value, QuantizedView):
             raise node.rejected(
                 f"works on the integer tensor '{name}'",

@@ -160,10 +160,11 @@ def import_batch_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
             "put it before the Flatten, per channel, or behind the fully connected layer",
         )
     for index, array in enumerate((gamma, beta, mean, var), start=1):
-        if array.shape != (x.sizes[2],):
+        # Of a flattened map dimension 1 is more than the channels.
+        if array.shape != (x.shape[1],):
             raise ModelError(
                 f"{node.label}: '{node.inputs[index]}' has shape {array.shape}, but"
-                f" '{node.inputs[0]}' has {x.sizes[2]} channels",
+                f" '{node.inputs[0]}' has {x.shape[1]} channels",
                 node=node.name,
             )
     epsilon = float(node.get("epsilon", 1e-5))

@@ -12,6 +12,9 @@ from accelgen.errors import ModelError
 
 __all__ = ["load_external"]
 
+#: Letters of a file's name that a sentence can hold.
+_LONGEST = 200
+
 
 def load_external(model: onnx.ModelProto, base: Path | None) -> None:
     """Put the numbers of every external tensor into ``model``; ``base`` is the model's folder.
@@ -27,12 +30,16 @@ def load_external(model: onnx.ModelProto, base: Path | None) -> None:
             continue
         fields = {entry.key: entry.value for entry in tensor.external_data}
         location = fields.get("location", "")
-        where = f"initializer {tensor.name!r} is in the external file {location!r}"
+        where = f"initializer {tensor.name!r} is in the external file {_short(location)!r}"
         if base is None:
             raise ModelError(f"{where}; give the model as a path")
         tensor.raw_data = _read(_inside(base, location, where), fields, _size(tensor, where), where)
         del tensor.external_data[:]
         tensor.data_location = onnx.TensorProto.DEFAULT
+
+
+def _short(location: str) -> str:
+    return location if len(location) <= _LONGEST else f"{location[:_LONGEST]}..."
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -52,12 +59,15 @@ def _inside(base: Path, location: str, where: str) -> Path:
     if not parts or wild or PurePosixPath(location).is_absolute() or ".." in parts:
         raise ModelError(f"{where}, which does not name a file in the model's folder")
     path = base
-    for part in parts:
-        path = path / part
-        if path.is_symlink():
-            raise ModelError(f"{where}, which is a link; put the file itself beside the model")
-    if not path.is_file() or path.stat().st_nlink > 1:
-        raise ModelError(f"{where}, which is missing or no plain file beside the model")
+    try:
+        for part in parts:
+            path = path / part
+            if path.is_symlink():
+                raise ModelError(f"{where}, which is a link; put the file itself beside the model")
+        if not path.is_file() or path.stat().st_nlink > 1:
+            raise ModelError(f"{where}, which is missing or no plain file beside the model")
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise ModelError(f"{where}, which cannot be read: {error.strerror}") from error
     return path
 
 

@@ -19,6 +19,10 @@ _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DO
 _BYTES: dict[int, str] = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
 #: Operators a preprocessing in NHWC may have before its Transpose.
 _IN_PLACE = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div")
+_FUNCTIONS = (
+    "Clip", "Dropout", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mish",
+    "PRelu", "Relu", "Sigmoid", "Softplus", "Tanh",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,11 @@ def _flattened(
     for node in nodes:
         if node.op_type == "Constant" and isinstance(node.get("value", None), onnx.TensorProto):
             constants[node.outputs[0]] = node.get("value", None)
-    found = []
+    found, seen = [], {name}
     for node in nodes:
-        if node.op_type != "Reshape" or len(node.inputs) != 2 or node.inputs[0] != name:
+        if node.op_type in (*_IN_PLACE, *_FUNCTIONS) and seen & set(node.inputs):
+            seen |= set(node.outputs)  # a flat picture may be scaled before it becomes a map
+        if node.op_type != "Reshape" or len(node.inputs) != 2 or node.inputs[0] not in seen:
             continue
         shape = constants.get(node.inputs[1])
         if shape is None or list(shape.dims) != [4]:
