@@ -37,6 +37,7 @@ from accelgen.cli.options import (
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, warn, width
 from accelgen.cli.simulate import simulate
+from accelgen.extras import require
 
 __all__ = ["app"]
 
@@ -192,6 +193,7 @@ def build(
     from accelgen.flow import compiler, packages
     from accelgen.rtl.design import described
 
+    require("rtl")  # now, and not after a minute of compiling
     target = hardware.target()
     compiled = said(
         compiler.compile(

@@ -25,6 +25,7 @@ from accelgen.cli.options import (
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, width
 from accelgen.errors import ConfigError
+from accelgen.extras import require
 
 __all__ = ["simulate"]
 
@@ -58,6 +59,7 @@ def simulate(
     from accelgen.flow import compiler, packages, runs
     from accelgen.simulation.reproducer import SUFFIX
 
+    require("simulate")  # now, and not after a minute of compiling
     if edited and not Path(model).is_dir():
         raise ConfigError("--edited is about a package: give a directory made by build")
     if driver or script:

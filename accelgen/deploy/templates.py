@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from accelgen.assets import asset
 from accelgen.deploy.escape import ANY, FILTERS, Escaped
+from accelgen.extras import require
+
+if TYPE_CHECKING:
+    import jinja2
 
 __all__ = ["LANGUAGES", "environment", "language_of", "render"]
 
@@ -50,6 +52,9 @@ def language_of(template: str) -> str:
 @functools.cache
 def environment(language: str) -> jinja2.Environment:
     """Jinja for templates that become ``language``."""
+    require("rtl")
+    import jinja2
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(asset("rtl_templates")),
         undefined=jinja2.StrictUndefined,
@@ -69,6 +74,8 @@ def _of_a_value(filter_: Callable[..., Escaped]) -> Callable[..., Escaped]:
 
     @functools.wraps(filter_)
     def filtered(value: Any, *spec: str) -> Escaped:
+        import jinja2
+
         if isinstance(value, jinja2.Undefined):
             str(value)  # raises, with the name
         return filter_(value, *spec)
@@ -77,6 +84,8 @@ def _of_a_value(filter_: Callable[..., Escaped]) -> Callable[..., Escaped]:
 
 
 def _checked(language: str, value: Any) -> str:
+    import jinja2
+
     if isinstance(value, Escaped) and value.language in (language, ANY):
         return value
     if isinstance(value, jinja2.Undefined):

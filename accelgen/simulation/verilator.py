@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cocotb_tools.config
-
 from accelgen.cache import cache_directory, cached, hash_of
 from accelgen.errors import ToolError
 from accelgen.scratch import in_parallel
@@ -161,6 +159,8 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
         return str(out)
 
     objects = in_parallel(compile_one, jobs)
+    import cocotb_tools.config
+
     libraries = cocotb_tools.config.libs_dir
     _run(
         [
@@ -202,6 +202,8 @@ def _runtime(tools: Toolchain, flags: BuildFlags, cache: Path) -> Path:
     """Directory with the object files and the precompiled header."""
     own = sim_directory() / "verilator" / "runtime"
     include = tools.root / "include"
+    import cocotb_tools.config
+
     share = Path(cocotb_tools.config.share_dir)
     names = list(_RUNTIME_SOURCES)
     if flags.trace:

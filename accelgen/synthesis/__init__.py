@@ -3,7 +3,7 @@
 ``python -m accelgen.synthesis --preset small`` prints counts beside the estimator's,
 ``python -m accelgen.synthesis.timing --preset small`` what would keep it from its clock. Both map
 the design whole and flat, or with ``--blocks`` block by block, which takes a new look only at those
-that have changed. They need the development dependency ``pyosys``, and minutes.
+that have changed. They need ``pyosys``, of the extra ``synth``, and minutes.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def map_modules(
         pyosys is missing or fails.
     """
     if importlib.util.find_spec("pyosys") is None:
-        raise ToolError("synthesis needs pyosys: pip install pyosys")
+        raise ToolError("synthesis needs pyosys: pip install pyosys, or 'accelgen[synth]'")
     blocks = [top] if flat else own_blocks(read_hierarchy(verilog, top))
     with scratch_directory() as temporary:
         source, out = temporary / "top.v", temporary / "blocks.il"
