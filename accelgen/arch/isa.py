@@ -1,7 +1,7 @@
 """Commands: what the sequencer fetches, field by field.
 
 Software packs them, hardware is shaped by them. A program is a sequence of commands, each of as
-many beats of 16 bytes as its fields take, one behind the other; the first begins on a multiple of
+many beats of 16 bytes as its fields take, one after the other; the first begins on a multiple of
 ``FETCH_BYTES``. They are read in order and handed to four units that run side by side: EXEC (the
 datapath), WEIGHTS (the weight loader), LOAD and STORE (the feature DMA). Within a unit commands run
 in order. Between units a command waits until so many LOADs, EXECs and STOREs have completed since
@@ -50,7 +50,7 @@ class Opcode(IntEnum):
     WEIGHTS = 2
     LOAD = 3
     STORE = 4
-    END = 5  #: not 0: zeros behind a program that was cut are no end
+    END = 5  #: not 0: zeros after a program that was cut are no end
 
 
 class WindowOp(IntEnum):
@@ -250,14 +250,14 @@ EXEC = Format(
         Field("in_raster", RASTER, "The array's walk over the input, or the copy's (kernel 1x1)."),
         Field("weight_words", 12, "Weight words per output group: taps * in_groups."),
         Field("keep", 1, "1: the words stay where they are for EXECs to come."),
-        Field("rewind", 1, "1: reads from the first word on that was kept. Its WEIGHTS brings no "
-              "words, nor do those that go on behind it."),
-        Field("requant1", REQUANT, "Behind the PE array, and of WindowOp.SCALE."),
+        Field("rewind", 1, "1: reads the kept words again, from the first one. Its WEIGHTS brings "
+              "no words, nor do those of EXECs that read on from there."),
+        Field("requant1", REQUANT, "After the PE array, and of WindowOp.SCALE."),
         Field("ring_rows", 16, "Rows the ring takes per channel group: ceil(pixels / P), even when "
               "its map is in phases."),
         Field("ring_raster", RASTER, "The window engine's walk over the ring's map."),
         Field("vector_zero", 8, "Zero point of the vector of WindowOp.SCALE.", signed=True),
-        Field("requant2", REQUANT, "Behind the window engine, but for WindowOp.SCALE."),
+        Field("requant2", REQUANT, "After the window engine, but for WindowOp.SCALE."),
         Field("residual_row", 16, "Feature row of the residual, or of SCALE's vector."),
         Field("residual_stride", 16, "Feature rows between its channel groups."),
         Field("add_multiplier_a", 18, "Of the chain's pixel.", signed=True),
@@ -284,7 +284,7 @@ EXEC = Format(
     ),
 )  # fmt: skip
 
-#: Fields of EXEC that the array's reader goes by: it may be a step ahead of everything behind it.
+#: Fields of EXEC that the array's reader goes by: it may be a step ahead of everything after it.
 FRONT = (
     "array", "early", "groups", "in_row", "in_stride", "in_groups", "in_step", "in_repeat",
     "in_raster", "weight_words", "keep", "rewind",

@@ -45,11 +45,11 @@ BURST_CYCLES, RUN_CYCLES = 2, 1
 READ_TURN_CYCLES, WRITE_TURN_CYCLES = 3, 4
 #: A LOAD whose waits are over to its first address; its last beat to its count.
 LOAD_HEAD_CYCLES, LOAD_TAIL_CYCLES = 5, 9
-#: A STORE's start to its first beat on the bus; the same right behind another's last beat.
+#: A STORE's start to its first beat on the bus; the same right after another's last beat.
 STORE_HEAD_CYCLES, STORE_NEXT_CYCLES = 16, 10
 #: The last row of a step written to the step's count.
 STEP_END_CYCLES = 4
-#: A step passed on, to the array's reader or to all behind it, to its start.
+#: A step passed on, to the array's reader or to all after it, to its start.
 FRONT_LATCH_CYCLES, STEP_LATCH_CYCLES = 1, 2
 #: The last count that a step waits for to its first beat, when its walk is ready.
 STEP_NEXT_CYCLES = 3
@@ -71,7 +71,7 @@ def ring_walk_cycles(pixels: int, *, placed: bool) -> int:
 
 
 def behind_cycles(pixels: int, *, placed: bool) -> int:
-    """Between two steps' beats when nothing waits: the second's walk begins behind the first's."""
+    """Between two steps' beats when nothing waits: the second's walk begins after the first's."""
     places = timing.raster_setup(pixels) - timing.raster_setup(pixels, placed=True)
     return timing.RASTER_SWITCH + (0 if placed else places)
 

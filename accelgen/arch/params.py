@@ -42,10 +42,10 @@ class ArchParams:
         Pixels the array and the window engine take per cycle, and banks of the pixel
         memories (P). Power of two; ``lanes * pixels`` at least the 16 bytes of a bus beat.
     chain_pixels : int
-        Pixels per cycle behind the window engine: requantize, table, add, squeeze (W). Divides
+        Pixels per cycle after the window engine: requantize, table, add, squeeze (W). Divides
         ``pixels``.
     drain_pixels : int
-        Pixels per cycle behind the array, and of SCALE: requantize, table (D). A multiple of
+        Pixels per cycle after the array, and of SCALE: requantize, table (D). A multiple of
         ``chain_pixels`` that divides ``pixels``; 0 is ``chain_pixels``.
     pe_mode : str
         ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
@@ -68,7 +68,7 @@ class ArchParams:
     tap_words : int
         Depth of the window engine's tap memory, in kernel taps. Power of two.
     acc_depth : int
-        Vectors of accumulators buffered behind each engine. Power of two.
+        Vectors of accumulators buffered after each engine. Power of two.
     burst_beats : int
         Longest AXI burst in beats of 16 bytes, at most 16 (256 bytes, never crosses 4 KiB).
     outstanding : int
@@ -157,7 +157,7 @@ class ArchParams:
 
     @property
     def array_width(self) -> int:
-        """Pixels per cycle behind the array (D)."""
+        """Pixels per cycle after the array (D)."""
         return self.drain_pixels or self.chain_pixels
 
     @property

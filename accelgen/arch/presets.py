@@ -11,7 +11,7 @@ _ULTRA96 = ArchParams()
 PRESETS: dict[str, ArchParams] = {
     # 512 MAC/cycle in 256 packed DSP48E2, 640 KiB of features: fits the ZU3EG.
     "ultra96": _ULTRA96,
-    # 1,024 MAC/cycle in 256 double-pumped DSP48E2, four pixels per cycle behind the engines.
+    # 1,024 MAC/cycle in 256 double-pumped DSP48E2, four pixels per cycle after the engines.
     "ultra96_double": replace(
         _ULTRA96,
         pixels=16,
@@ -35,7 +35,7 @@ PRESETS: dict[str, ArchParams] = {
 
 
 def single_clock(arch: ArchParams) -> ArchParams:
-    """``arch`` without double-pumped multipliers: as many of them, and the same memories, behind
+    """``arch`` without double-pumped multipliers: as many of them, and the same memories, after
     half the pixels. Itself when it has one clock already."""
     if arch.pe_mode != "double":
         return arch

@@ -91,7 +91,7 @@ def requantize_latency(pumped: bool) -> int:
 def add_latency(pumped: bool) -> int:
     """Adder: a beat of pixels to their sums with the residual: lane 11, queue 2.
 
-    Double-pumped, the lane takes 9 with both changes of clock, and the upper pixels come behind
+    Double-pumped, the lane takes 9 with both changes of clock, and the upper pixels come after
     the lower.
     """
     return 11 if pumped else 13

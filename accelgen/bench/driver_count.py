@@ -91,7 +91,7 @@ def _counted(where: Path, what: str, count: int) -> dict[str, int]:
 
 def _by_object(profile: str) -> dict[str, int]:
     """Instructions in the library, and elsewhere, of callgrind's file: an object's line (``ob=``)
-    holds for the costs below it; the line behind ``calls=`` is of the callee's."""
+    holds for the costs below it; the line after ``calls=`` is of the callee's."""
     names: dict[str, str] = {}
     found = {"driver": 0, "library": 0}
     place, skip = "driver", False

@@ -40,7 +40,7 @@ class LayerResult:
     ``cycles`` from start to done, input loaded from and output stored to DDR among them;
     ``simulated`` is None with an estimate only. ``efficiency`` is MACs / (cycles * macs_per_cycle),
     of all MACs, also those of the window engine. The bounds are cycles: of the array, and of the
-    window engine with what is behind it, with nothing in their way (padding included), and of the
+    window engine with what is after it, with nothing in their way (padding included), and of the
     DDR for input, output and weights once each; ``of_bound`` is the largest of them over the
     cycles. ``losses``: where the array's cycles went (``estimator.efficiency.CAUSES``).
     """

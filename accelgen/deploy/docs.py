@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from accelgen.arch import isa, registers
 
 __all__ = ["PAGES", "isa_page", "registers_page", "write_pages"]
+
+#: Of a page's lines, at most.
+COLUMNS = 120
 
 
 def isa_page() -> str:
@@ -68,7 +72,7 @@ def write_pages(where: Path) -> None:
 
 
 def _formats() -> Iterator[isa.Format]:
-    """Every command, and behind it the formats nested in it, each once; then what streams hold."""
+    """Every command, and after it the formats nested in it, each once; then what streams hold."""
     seen: dict[str, isa.Format] = {}
     for fmt in isa.FORMATS.values():
         seen[fmt.name] = fmt
@@ -79,9 +83,9 @@ def _formats() -> Iterator[isa.Format]:
 
 
 def _format_table(fmt: isa.Format) -> Iterator[str]:
-    yield from ("", f"## {fmt.name}", "", " ".join(fmt.doc.split()), "")
+    yield from ("", f"## {fmt.name}", "", *_wrapped(" ".join(fmt.doc.split())), "")
     yield from ("| bits | field | type | meaning |", "|---|---|---|---|")
-    at = 0
+    at, notes = 0, []
     for field in fmt.fields:
         if isinstance(field.shape, isa.Format):
             kind = f"[{field.shape.name}](#{field.shape.name})"
@@ -89,9 +93,19 @@ def _format_table(fmt: isa.Format) -> Iterator[str]:
             kind = f"{'signed' if field.signed else 'unsigned'} {field.width}"
         last = at + field.width - 1
         bits = f"{last}:{at}" if last > at else f"{at}"
-        yield f"| {bits} | {field.name} | {kind} | {field.doc} |"
+        row = f"| {bits} | {field.name} | {kind} | {field.doc} |"
+        if len(row) > COLUMNS:
+            row = f"| {bits} | {field.name} | {kind} | see below |"
+            notes += _wrapped(f"- `{field.name}`: {field.doc}", "  ")
+        yield row
         at += field.width
     yield f"\n{fmt.width} bits."
+    if notes:
+        yield from ("", *notes)
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, COLUMNS, subsequent_indent=indent, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

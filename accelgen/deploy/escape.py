@@ -13,7 +13,7 @@ that is not.
 | ``md`` | plain text on one line | in text or a table's cell, not in a code span |
 | ``make`` | a word of few characters; others are refused | anywhere |
 | ``sh`` | a quoted word | as a word |
-| ``json`` | a literal | as a value (behind ``py``: a line of Python in a notebook) |
+| ``json`` | a literal | as a value (after ``py``: a line of Python in a notebook) |
 | ``number("spec")`` | ``format(value, spec)`` of a finite number | anywhere |
 | ``identifier`` | a name of letters, digits, underscores; others are refused | anywhere |
 """
@@ -77,7 +77,7 @@ def md(value: Any) -> Escaped:
 
 
 def make(value: Any) -> Escaped:
-    """A word that means itself to Make and to the shell behind it."""
+    """A word that means itself to Make and to the shell after it."""
     return _if_it_is(value, _MAKE_WORD, "make", "in a Makefile")
 
 

@@ -146,7 +146,7 @@ def _header(text: str) -> dict[str, Any]:
 
 
 def _row(text: str, name: str) -> float | None:
-    """The first number behind a row's name in a table; some names have a star for a note."""
+    """The first number after a row's name in a table; some names have a star for a note."""
     found = re.search(rf"^\|\s*{name}\*?\s*\|\s*([0-9.]+)", text, re.MULTILINE)
     return _number(found[1]) if found else None
 

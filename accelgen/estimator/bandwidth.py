@@ -1,4 +1,4 @@
-"""What memories move per cycle: DDR between its ports, the feature memory's row port behind it."""
+"""What memories move per cycle: DDR between its ports, the feature memory's row port after it."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ CAUSES = {
     "pixels": "lanes beyond the map's end, or dropped by a stride",
     "channels": "channels that fill a group up; rows computed twice where bands meet",
     "window": "the window engine is slower than the array",
-    "drain": "the stages behind an engine are slower than it",
+    "drain": "the stages after an engine are slower than it",
     "copy": "the map is copied into the ring, the array has nothing to do",
     "switch": "a step starts, fills its pipeline and ends",
     "ddr": "waiting for weights, loads and stores",
-    "ends": "before the first EXEC and behind the last",
+    "ends": "before the first EXEC and after the last",
 }
 
 

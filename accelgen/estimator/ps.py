@@ -42,7 +42,7 @@ class PsKernel:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """A hand-over through DDR. ``to`` is "ps" (behind program ``part``: interrupt, invalidate) or
+    """A hand-over through DDR. ``to`` is "ps" (after program ``part``: interrupt, invalidate) or
     "pl" (before it: clean, start)."""
 
     part: int
@@ -55,7 +55,7 @@ class Crossing:
 class PsEstimate:
     """What the processor takes per frame, beside the PL's ``pl_seconds``.
 
-    PS work behind the last program, and the input's way in, overlap the next frame's PL; what lies
+    PS work after the last program, and the input's way in, overlap the next frame's PL; what lies
     between programs does not: the PL waits for it. ``input_kernels`` make the input ready in a
     thread of their own, as the driver's ``run_many`` does, everything else is one thread's work.
     ``sensitivity``: seconds per frame if a parameter of ``model`` had another value.
@@ -140,7 +140,7 @@ class PsEstimate:
 
     def block_costs(self) -> list[dict[str, Any]]:
         """Each squeeze-and-excite block on the PS: microseconds of kernels and of each crossing.
-        Blocks behind one program share its crossings; they are written to the first."""
+        Blocks after one program share its crossings; they are written to the first."""
         rows, seen = [], set[int]()
         for name, part in self.blocks:
             if part in seen:
@@ -242,7 +242,7 @@ def _read_by_host(program: Program) -> list[Placement]:
 
 
 def _written_by_ps(parts: Sequence[Program], index: int) -> list[Placement]:
-    """Inputs of program ``index`` that PS steps before it make, behind the program before it."""
+    """Inputs of program ``index`` that PS steps before it make, after the program before it."""
     made = {s.output for s in parts[index - 1].ps_steps} if index else set()
     return [p for p in parts[index].inputs if p.tensor in made]
 

@@ -36,7 +36,7 @@ class StepTime:
     ring_rows : int
         Ring rows of one group.
     bound : str
-        What is slowest: ``array``, ``copy``, ``window`` or ``drain`` (W pixels per cycle behind
+        What is slowest: ``array``, ``copy``, ``window`` or ``drain`` (W pixels per cycle after
         the accumulators).
     array, residual, squeeze : bool
         The PE array is used (not a copy); rows are read for an add; sums are requantized.

@@ -57,7 +57,7 @@ class Span:
     """One EXEC on the time line, in cycles since the program's start.
 
     ``before`` is the end of the EXEC before it; ``overhead`` what starting, filling and ending
-    take where nothing disturbs, ``ring`` from front to window engine, ``ending`` behind the last.
+    take where nothing disturbs, ``ring`` from front to window engine, ``ending`` after the last.
     ``early``: the array begins before that end; ``walk`` makes the array's raster ready, in
     ``behind`` cycles more than the step before takes, ``ring_walk`` the window engine's.
     ``front_end``: the array, or the copy, has all operands.
@@ -254,7 +254,7 @@ class _Run:
     # Units.
 
     def exec(self) -> Process:
-        """The array's reader: step after step, up to one ahead of what is behind it."""
+        """The array's reader: step after step, up to one ahead of what is after it."""
         for index in range(len(self.spans)):
             yield from self.read(index)
 
@@ -325,7 +325,7 @@ class _Run:
         yield Wait(lambda: group.weights_begun)
         group.front_start = self.now
         yield Wait(lambda: group.weights_there)
-        # The first vector takes its weights as they come; the others are behind it.
+        # The first vector takes its weights as they come; the others are after it.
         first = time.front / time.front_vectors
         whole -= min(self.now - group.front_start, first)
         if self.counts.execs < index:
@@ -350,7 +350,7 @@ class _Run:
         yield Delay(group.window_start + ahead * time.window - self.now)
 
     def window(self, span: Span, groups: list[Group]) -> Process:
-        """The window engine: behind the front by what a kernel needs, and by its last rows."""
+        """The window engine: after the front by what a kernel needs, and by its last rows."""
         for group in groups:
             whole = span.time.window if group is not groups[-1] else span.time.window_alone
             yield from self.window_group(span, group, whole)

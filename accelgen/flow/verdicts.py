@@ -94,7 +94,7 @@ def check_model(
 ) -> CheckReport:
     """One report per ONNX node, in order, and what the compiler says of all for ``arch``.
 
-    Goes on behind nodes that are not supported. ``name`` is the report's. ``fc_on_ps``,
+    Goes on after nodes that are not supported. ``name`` is the report's. ``fc_on_ps``,
     ``se_on_ps``: the network's last fully connected layers, and squeeze-and-excite blocks, are to
     run on the PS.
 

@@ -279,7 +279,7 @@ class GraphBuilder:
     ) -> str:
         """A weight: ``constant``, rearranged to OHWI by ``arrange``, times ``factor``.
 
-        Integers behind it are kept when their scale is per tensor or along ``out_axis`` (of the
+        Integers after it are kept when their scale is per tensor or along ``out_axis`` (of the
         array as it stands in ONNX).
         """
         array = arrange(as_floats(node, constant)) * np.float32(factor)

@@ -157,7 +157,7 @@ def import_batch_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
     if gamma.shape == (x.shape[1],) != (x.sizes[2],):
         raise node.rejected(
             f"scales each of {x.shape[1]} features of a flattened map",
-            "put it before the Flatten, per channel, or behind the fully connected layer",
+            "put it before the Flatten, per channel, or after the fully connected layer",
         )
     for index, array in enumerate((gamma, beta, mean, var), start=1):
         # Of a flattened map dimension 1 is more than the channels.

@@ -44,7 +44,7 @@ def read_pads(node: OnnxNode, x: View, kernel: Pair, stride: Pair, dilation: Pai
 def ceil_pads(pads: Pads, kernel: Pair, stride: Pair, dilation: Pair, size: Pair) -> Pads:
     """Pads with which a floor-mode pool has the windows ceil_mode=1 would have.
 
-    As ONNX says: sizes are rounded up, and a last window that would begin in the padding behind
+    As ONNX says: sizes are rounded up, and a last window that would begin in the padding after
     the map is dropped.
     """
     end = list(pads[2:])

@@ -171,7 +171,7 @@ def import_on_integers(
 ) -> Any:
     """What ``read`` makes of ``node``, which may work on integers between Q and DQ.
 
-    Operators that keep numbers are read as if they stood behind the DequantizeLinear, and a Clip
+    Operators that keep numbers are read as if they stood after the DequantizeLinear, and a Clip
     of the integers (Brevitas' narrow range) as one before the QuantizeLinear.
     """
     inputs = {name: graph.values.get(name) for name in node.inputs}

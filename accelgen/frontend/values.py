@@ -117,7 +117,7 @@ class QuantizedView:
 
 @dataclass(frozen=True)
 class Integers:
-    """Integers behind a dequantized constant: ``values * scale`` along ``axis``."""
+    """Integers after a dequantized constant: ``values * scale`` along ``axis``."""
 
     values: npt.NDArray[np.int32]
     scale: npt.NDArray[np.float32]  # 0-d, or 1-d along axis

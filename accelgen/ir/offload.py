@@ -56,7 +56,7 @@ def nodes_on_ps(graph: Graph, *, fc: bool = False, se: bool = False) -> frozense
 
 
 def tail_nodes(graph: Graph, *, fc: bool) -> frozenset[str]:
-    """Softmax nodes; with ``fc`` also the fully connected layers (and the tables behind them) that
+    """Softmax nodes; with ``fc`` also the fully connected layers (and the tables after them) that
     only the PS and the host read."""
     ps: set[str] = {n.name for n in graph.nodes if isinstance(n.op, Softmax)}
     if not fc:

@@ -50,7 +50,7 @@ class Parts:
     """What is known of a graph with QSelects before it is rewritten.
 
     ``sources[t]``: where each channel of QSelect, QConcat or a node of ``reordered`` comes from.
-    ``loose``: tensors whose channels are in no one's order but their readers': QSelects, what is
+    ``loose``: tensors whose order of channels only their readers care about: QSelects, what is
     joined of them, and what is made of those lane by lane (``reordered``). ``read``: those of them
     that nodes or the host read. ``parts[t]``: channels of each part of a tensor that loose ones
     come from; ``divided``: those that are made in parts, and never whole.

@@ -1,4 +1,4 @@
-"""Pad into the convolution or pool behind it."""
+"""Pad into the convolution or pool after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["fold_padding"]
 def fold_padding(graph: Graph) -> Graph:
     """A Pad (1x1 convolution by one, with pads) adds its pads to the next window's.
 
-    Behind it: a Conv2d, an AvgPool, or a MaxPool over values that are nowhere negative (there a
+    After it: a Conv2d, an AvgPool, or a MaxPool over values that are nowhere negative (there a
     zero wins as rarely as nothing). When somebody else reads the padded map, nothing changes.
     """
     return rewrite(graph, _match)

@@ -100,7 +100,7 @@ def _swish_or_mish(lookup: Lookup, mul: Node, x: str, gate: str) -> Rewrite | No
 
 
 def _hard_swish(lookup: Lookup, mul: Node, a: str, gate: str) -> Rewrite | None:
-    """x times hard_sigmoid or clip, with the division before, between or behind."""
+    """x times hard_sigmoid or clip, with the division before, between or after."""
     x, factor, nodes = _strip_factor(lookup, a)
     core, gate_factor, gate_nodes = _strip_factor(lookup, gate)
     factor *= gate_factor

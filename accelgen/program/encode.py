@@ -24,7 +24,7 @@ def encode_command(command: Command) -> bytes:
 
 
 def decode_command(data: bytes | bytearray | memoryview) -> Command:
-    """Inverse of :func:`encode_command`: every field present; ``data`` may go on behind it. Raises
+    """Inverse of :func:`encode_command`: every field present; ``data`` may go on after it. Raises
     ValueError on an opcode that does not exist."""
     beat = int.from_bytes(data[: ArchParams.BUS_BYTES], "little")
     header = HEADER.unpack(beat & ((1 << HEADER.width) - 1))

@@ -1,6 +1,6 @@
 """Two places per input and output, so that one frame can run while another is written or read.
 
-An additive step behind scheduling: program 1 is program 0 with other offsets, its maps lie behind
+An additive step after scheduling: program 1 is program 0 with other offsets, its maps lie after
 everything else. Weights, and maps that do not fit the feature memory, are shared: the hardware
 runs one program at a time.
 """
@@ -49,7 +49,7 @@ class Places:
 
     @property
     def program_bin(self) -> bytes:
-        """All sections, one behind the other."""
+        """All sections, one after the other."""
         return b"".join(section.data for section in self.sections)
 
 

@@ -108,5 +108,5 @@ class Program:
 
     @property
     def program_bytes(self) -> int:
-        """Of the commands, up to a multiple of FETCH_BYTES: zeros behind END."""
+        """Of the commands, up to a multiple of FETCH_BYTES: zeros after END."""
         return len(self.image) - self.program_offset

@@ -53,7 +53,7 @@ _BYTES = {"b": 1, "h": 2, "s": 4, "d": 8, "q": 16, "w": 4, "x": 8}
 
 
 def parse(line: str) -> Instruction:
-    """An instruction: mnemonic, white space, operands; a comment behind // is dropped."""
+    """An instruction: mnemonic, white space, operands; a comment after // is dropped."""
     mnemonic, _, operands = line.split("//")[0].strip().partition("\t")
     if not operands:
         mnemonic, _, operands = mnemonic.partition(" ")

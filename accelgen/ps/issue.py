@@ -7,7 +7,7 @@ Arm publishes no optimization guide for this core. What is known, and used here:
   unit and go first of a pair, a 128-bit load takes two cycles.
 * Measured on silicon (ncnn ``arm-a53-a55-dual-issue.md``; qsdr-benchmarks, its cortex-a53 cases): a
   64-bit load into a *vector* register does not issue beside 128-bit arithmetic, although GCC's
-  model says so; a load into an integer register does, behind it; a vector load and an ``ins`` into
+  model says so; a load into an integer register does, after it; a vector load and an ``ins`` into
   another register do.
 * XNNPACK ``1x8c8-*-neon-mlal-cortex-a53.S``, the cycles counted in its comments: ``sadalp`` takes
   two cycles, ``smull`` and ``smlal`` one.

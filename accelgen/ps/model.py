@@ -63,7 +63,7 @@ class PsModel:
     )
     call_cycles: float = _parameter(300, "assumed: call, checks, loop heads and tails of a kernel")
     wake_us: float = _parameter(8, "assumed: waking the threads of a pool, Linux futex")
-    launch_us: float = _parameter(5, "design.md 6: starting the accelerator")
+    launch_us: float = _parameter(5, "assumed: starting the accelerator")
     interrupt_us: float = _parameter(
         10, "no figure is published: from the interrupt line to a waiting Linux thread, assumed"
     )
@@ -78,7 +78,7 @@ class PsModel:
         "through the PS's port and a SmartConnect, 0.2 us each assumed",
     )
     cache_us_per_byte: float = _parameter(
-        11 / 80e3, "design.md 6: cleaning (or invalidating) 80 kB of cache takes 11 us"
+        11 / 80e3, "assumed: cleaning (or invalidating) 80 kB of cache takes 11 us"
     )
 
     def seconds(self, work: Work) -> float:

@@ -76,7 +76,7 @@ def _run(graph: Graph, node: Node, values: Mapping[str, Tensor], runner: Runner)
 
 
 def node_calls(graph: Graph, node: Node, values: Mapping[str, Tensor]) -> list[Call]:
-    """Kernel calls that compute ``node``; their outputs, one behind the other, are its output.
+    """Kernel calls that compute ``node``; their outputs, one after the other, are its output.
 
     Raises ToolError when there is no kernel for it.
     """

@@ -48,7 +48,7 @@ def calibrate(
         Inputs as the network sees them (normalised). A few at a time are run.
     method : str
         ``"mse"``: the range whose int8 numbers have the least squared error; before a table
-        activation, the error behind it counts. ``"minmax"``: all values seen. ``"percentile"``:
+        activation, the error after it counts. ``"minmax"``: all values seen. ``"percentile"``:
         all but ``100 - percentile`` percent of them, half at each end.
 
     Returns
@@ -135,7 +135,7 @@ def _quiet(
 
 
 def _activation_behind(graph: Graph, tensor: str) -> Callable[[Floats], Floats]:
-    """What alone is made of ``tensor``: its errors count only behind it."""
+    """What alone is made of ``tensor``: its errors count only after it."""
     readers = graph.readers(tensor)
     op = readers[0].op if len(readers) == 1 else None
     if isinstance(op, Activation) and graph.reads(tensor) == 1:

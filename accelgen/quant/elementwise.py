@@ -39,7 +39,7 @@ class Curve:
         return Curve(values, None, (*on_the_way, *sources))
 
     def rounded(self, scale: Quantization) -> Curve:
-        """The curve behind QuantizeLinear."""
+        """The curve after QuantizeLinear."""
         return Curve(quantize_array(self.reals, scale), scale, self.sources)
 
     @property

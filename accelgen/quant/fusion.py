@@ -39,7 +39,7 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
     """Give tensors without a scale that of a neighbour, where that changes no result.
 
     Quantizing is monotonic and elementwise: it may be done before a MaxPool, a clip, a Concat, a
-    Select or an Upsample instead of behind it, and what is joined from one scale, or is a maximum
+    Select or an Upsample instead of after it, and what is joined from one scale, or is a maximum
     or a part of it, has it already.
     """
     known = dict(scales)

@@ -114,7 +114,7 @@ Rule = Callable[[Draft, Node, Node | None], None]
 
 
 def _limits(node: Node, clip: Node | None, y: Quantization) -> dict[str, int]:
-    """low and high of an operation and the clip behind it."""
+    """low and high of an operation and the clip after it."""
     if clip is None:
         return {}
     assert isinstance(clip.op, ops.Activation)
@@ -265,7 +265,7 @@ def _upsample(draft: Draft, node: Node, clip: Node | None) -> None:
 
 
 def _keeping_scale(draft: Draft, node: Node, op: ops.Op, suffix: str) -> None:
-    """``op`` on the input's scale, and a table behind it where the output has another."""
+    """``op`` on the input's scale, and a table after it where the output has another."""
     x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
     if x == y:
         draft.add(node, op, node.inputs)

@@ -10,7 +10,7 @@ equal modules merged by ``equal_modules``) and ``top`` (Accelerator), which hold
       datapath    one step: array -> window -> output
         array       feature memory -> PE array
         window      ring -> window engine
-        requantize  accumulators -> int8 pixels, behind both engines
+        requantize  accumulators -> int8 pixels, after both engines
         output      add, squeeze, rows -> feature memory
 
 and below them what several are built of: ``raster`` (the walk of an engine over a map), ``dsp``

@@ -1,7 +1,7 @@
 """Modules that differ in nothing but their name, written once.
 
 Amaranth writes a module for each instance. A hundred equal lanes make long Verilog, and every tool
-behind it does its work a hundred times.
+after it does its work a hundred times.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def pixel(lanes: int) -> data.ArrayLayout:
 
 
 def pixels(lanes: int, count: int) -> data.ArrayLayout:
-    """Pixels side by side: a run, or what moves per cycle behind the accumulators."""
+    """Pixels side by side: a run, or what moves per cycle after the accumulators."""
     return data.ArrayLayout(pixel(lanes), count)
 
 

@@ -13,10 +13,10 @@ from math import inf
 
 __all__ = ["DDR", "Ddr", "TileCost", "overlapped_cycles"]
 
-#: A LOAD's turn to its first byte, when it does not come right behind another; its last to its
-#: count. A STORE's turn to its first byte, and right behind another.
+#: A LOAD's turn to its first byte, when it does not come right after another; its last to its
+#: count. A STORE's turn to its first byte, and right after another.
 _LATENCY_CYCLES, _LOAD_END_CYCLES, _STORE_CYCLES, _STORE_NEXT_CYCLES = 50, 8, 20, 10
-#: To an EXEC's first vector: of the first, and of one behind another; from the last to its count
+#: To an EXEC's first vector: of the first, and of one after another; from the last to its count
 #: (arch/overhead.py has their parts).
 _BEGIN_CYCLES, _NEXT_CYCLES, _END_CYCLES = 26, 5, 34
 #: WEIGHTS that are read ahead of the EXEC at work.
@@ -130,7 +130,7 @@ class _Pipe:
             self._take(unit, delay if tile.stores else 0, tile.stores)
 
     def _latency(self, unit: _Unit) -> int:
-        """To its first byte: none right behind another."""
+        """To its first byte: none right after another."""
         return 0 if unit.ended == self.now else _LATENCY_CYCLES
 
     def _first_is_loaded(self) -> bool:

@@ -29,7 +29,7 @@ def schedule_parts(
     ddr: Sequence[Ddr] = DDR,
 ) -> tuple[Program, ...]:
     """Compile an int8 graph to programs that run one after another; each one's ``ps_steps`` run
-    on the PS behind it, and what they make is among later programs' ``inputs``.
+    on the PS after it, and what they make is among later programs' ``inputs``.
 
     One program unless ``se_on_ps`` places squeeze-and-excite blocks on the PS. The cuts of the
     first step and the last are the best in the mean over ``ddr``.

@@ -302,7 +302,7 @@ def _window(
     return acc, walked.keep
 
 
-# Behind the accumulators.
+# After the accumulators.
 
 
 def _requant(

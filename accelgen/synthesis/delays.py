@@ -52,7 +52,7 @@ def _lut(inputs: int) -> str:
             f"  parameter [{2**inputs - 1}:0] INIT = 0;\n"
             f"  assign O = INIT[{{{', '.join(reversed(pins))}}}];\n"
         )
-    # Each multiplexer behind LUTs of 6 is an eighth of a net more.
+    # Each multiplexer after LUTs of 6 is an eighth of a net more.
     delay = _LUT + NET // 5 * max(0, inputs - 6)
     head = f"(* abc9_lut={_COSTS[inputs]} *)\nmodule {name}(output O, input {', '.join(pins)});\n"
     return head + body + _specify((pin, "O", delay) for pin in pins)

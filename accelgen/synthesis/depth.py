@@ -43,7 +43,7 @@ class Depths:
     """LUT levels of each net, by origin: the clock net of the registers it comes from, or RAM.
 
     Inputs of the design count as registers of the clock ``fabric``. Carry chains, the wide
-    multiplexers of a slice and inverters, which the LUT behind them takes in, are no level.
+    multiplexers of a slice and inverters, which the LUT after them takes in, are no level.
     """
 
     def __init__(self, netlist: Netlist, fabric: int):
@@ -79,7 +79,7 @@ class Depths:
                         self._arrivals[net] = {RAM if ram else clock: _Arrival(0, None)}
 
     def _order(self, cells: list[Cell]) -> Iterator[int]:
-        """Cells that something goes through, each behind those it depends on."""
+        """Cells that something goes through, each after those it depends on."""
         driver = {}
         for number, cell in enumerate(cells):
             if not is_register(cell.kind):

@@ -29,7 +29,7 @@ __all__ = ["Violation", "print_violations", "violations"]
 
 #: LUTs between two registers of the fabric's clock.
 MAX_LEVELS = 6
-#: LUTs behind a block RAM, before its register: a multiplexer of two.
+#: LUTs after a block RAM, before its register: a multiplexer of two.
 MAX_RAM_LEVELS = 1
 #: LUTs between registers of the fast clock.
 MAX_FAST_LEVELS = 2
@@ -81,7 +81,7 @@ def violations(netlist: Netlist, *, clock: str = "clk", reset: str = "rst") -> l
 
 
 def _paths(netlist: Netlist, depths: Depths, fabric: int) -> Iterator[Violation]:
-    ends: dict[tuple[int, int], int] = {}  # net, clock it is taken over with: a net behind it
+    ends: dict[tuple[int, int], int] = {}  # net, clock it is taken over with: a net after it
     for cell, _port, net in netlist.loads():
         clock = clock_of(cell)
         if clock is not None and net != clock:

@@ -1,7 +1,7 @@
 """`make prove`: proves everything, prints what holds in which setting, how that is known, seconds.
 
 python -m tests.formal [TEXT]     only proofs whose block or setting has TEXT in it
-python -m tests.formal --table    the table of docs/verification.md, without proving anything
+python -m tests.formal --table    the list in docs/verification.md, without proving anything
 """
 
 import sys

@@ -122,7 +122,7 @@ int agps_argmax(const float *x, size_t count); /* without NaN */
 
 /* The accelerator's feature-memory order: channel group g, pixel p, lane l is byte
  * g * stride + p * lanes + l; slots[g * lanes + l] is the channel there, -1 a gap.
- * slots == NULL: channels in order, gaps only behind the last. stride >= pixels * lanes. */
+ * slots == NULL: channels in order, gaps only after the last. stride >= pixels * lanes. */
 typedef struct {
     int pixels, channels, lanes, groups;
     size_t stride;
@@ -132,7 +132,7 @@ int agps_from_feature_memory(const int8_t *map, const agps_layout *layout, int8_
 /* Writes all groups * stride bytes: gaps and the tail of each group become 0. */
 int agps_to_feature_memory(const int8_t *nhwc, const agps_layout *layout, int8_t *map);
 
-/* Images: uint8, height x width x channels (1 to 4), rows one behind the other.
+/* Images: uint8, height x width x channels (1 to 4), rows one after the other.
  *
  * Bilinear, half-pixel centres, edges repeated, no smoothing before shrinking. In 1/256 pixels,
  * position(d) = clamp((2 d + 1) * in * 128 / out - 128, 0, (in - 1) * 256), rounded down;
@@ -156,7 +156,7 @@ int agps_quantize(const float *x, size_t count, float scale, int zero, int8_t *y
 int agps_quantize_planes(
     const float *x, int pixels, int channels, float scale, int zero, int8_t *y);
 
-/* A frame: the input's way into the image, and all that is left to do behind the accelerator.
+/* A frame: the input's way into the image, and all that is left to do after the accelerator.
  *
  * Made from a package's frame.bin (docs/ps.md has its format). The image is the memory that
  * accelerator and processor share; it has two places for the input and for each output.
@@ -172,7 +172,7 @@ typedef struct {
     uint64_t offset, bytes;
 } agps_span;
 
-/* What the frame's file says of the image. `sections` of program.bin lie one behind the other
+/* What the frame's file says of the image. `sections` of program.bin lie one after the other
  * there, at their offsets in the image; `program`, `input` by place. */
 typedef struct {
     uint32_t config_crc, program_crc;

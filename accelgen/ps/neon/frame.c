@@ -1,4 +1,4 @@
-/* What the processor does for a frame, before and behind the accelerator. */
+/* What the processor does for a frame, before and after the accelerator. */
 #include <string.h>
 
 #include "frame.h"

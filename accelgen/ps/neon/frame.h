@@ -34,7 +34,7 @@ typedef struct {
 
 struct agps_frame {
     uint8_t *file;    /* a copy: constants stay in it */
-    uint8_t *values;  /* all tensors, one behind the other */
+    uint8_t *values;  /* all tensors, one after the other */
     int8_t *pixels;   /* the input, NHWC */
     int8_t *ready[2]; /* the input of each place, as it will be in the image */
     agps_span *section;

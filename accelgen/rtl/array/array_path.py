@@ -31,7 +31,7 @@ class ArrayPath(wiring.Component):
     front, front_start, front_tag, may_read, held_tag : In
         The reader's step, and which one must not leave the accumulators (control/step_control.py).
     step, start : In(fields(EXEC)), In(1)
-        Of everything behind them.
+        Of everything after them.
     run : Out(RunPort)
         To the feature memory.
     table1, params1, weights : In(streams)

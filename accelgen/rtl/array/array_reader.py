@@ -55,7 +55,7 @@ class ArrayReader(wiring.Component):
         The step's, for its vectors. Static like ``step``.
     may_read : In(1)
         Beats may be issued from the next cycle on: nothing that they read is still to be written.
-        If so when the next step comes, then to the end.
+        Once high for a step, it stays high until that step's end.
     held_tag : In(layouts.TAG_BITS)
         Of the step that :attr:`past` asks about, the next one's.
     run : Out(RunPort)

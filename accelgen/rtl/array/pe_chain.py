@@ -1,4 +1,4 @@
-"""PE chain: C multipliers in a row and the accumulators behind them."""
+"""PE chain: C multipliers in a row and the accumulators after them."""
 
 from amaranth import Const, Module, Signal, signed
 from amaranth.lib import data, wiring
@@ -29,7 +29,7 @@ class PeChain(wiring.Component):
     A systolic column for a DSP48E2 cascade: multiplier k takes its operands k cycles after
     multiplier 0 (the caller delays them) and adds its product to the sum coming from k - 1. In mode
     ``"packed"`` its pre-adder makes ``(a1 << 18) + a0`` of two pixels, so the sum is
-    ``(s1 << 18) + s0``; it is split behind the last multiplier, where s1 lacks 1 when s0 is
+    ``(s1 << 18) + s0``; it is split after the last multiplier, where s1 lacks 1 when s0 is
     negative. The pixels then come a cycle before the weight.
 
     The weight of multiplier 0 in cycle t is part of ``acc`` in cycle t + lanes + 3. Of the same

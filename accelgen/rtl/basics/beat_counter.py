@@ -50,7 +50,7 @@ class BeatCounter(wiring.Component):
         width_bits = exact_log2(self.width)
 
         last_beat = (self.pixels - 1)[width_bits : len(self.pixels)]
-        left = Signal.like(last_beat)  # beats of the group behind this one
+        left = Signal.like(last_beat)  # beats of the group after this one
         # Both found out a beat ahead: left == 0, and that or the row's last slot.
         ends, row_ends = Signal(), Signal()
         next_slot, next_ends = Signal.like(self.slot), Signal()

@@ -17,8 +17,8 @@ class Fetch(wiring.Component):
     """Reads the program in bursts of FETCH_BYTES, up to ``limits.FETCH_AHEAD`` of them
     ahead.
 
-    A burst is requested only when there is a place for all of it, and none behind the program's
-    last. As many bursts behind END are read and dropped.
+    A burst is requested only when there is a place for all of it, and none after the program's
+    last. As many bursts after END are read and dropped.
 
     Parameters
     ----------

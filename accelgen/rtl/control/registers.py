@@ -107,7 +107,7 @@ class Registers(wiring.Component):
             log.read_address.eq(host.read_word),
         ]
 
-        # Reads: a register behind the choice of register, as deep as the log.
+        # Reads: a register after the choice of register, as deep as the log.
         chosen = Signal(32)
         with m.Switch(host.read_word):
             for register in REGISTERS:

@@ -27,11 +27,11 @@ class StepPort(wiring.Signature):
         The waits of that step are over, and it is ``step`` or early. A step that may read when the
         next one comes may do so to its end.
     step : Out(fields(isa.EXEC))
-        Step of all behind the array's accumulators. Changes only between ``done`` and ``start``.
+        Step of all after the array's accumulators. Changes only between ``done`` and ``start``.
     start : Out(1)
         Pulse, one cycle after ``step`` has changed.
     held_tag : Out(TAG_BITS)
-        Number of the step behind it, which must not leave the accumulators. Changes behind
+        Number of the step after it, which must not leave the accumulators. Changes after
         ``start``.
     done : In(1)
         Pulse: the step has written its last row, and has no more to read.

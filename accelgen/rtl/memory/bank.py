@@ -62,7 +62,7 @@ class Bank(wiring.Component):
         return m
 
     def _instances(self, m):
-        """Pieces of the depth; behind their registers one is chosen."""
+        """Pieces of the depth; after their registers one is chosen."""
         pieces = self._cell.pieces(self._depth)
         addresses = {"run": self.run_addr, "row": self.row_addr}
         places = {}

@@ -9,7 +9,7 @@ __all__ = ["BlockQueue"]
 
 
 class BlockQueue(wiring.Component):
-    """First-in first-out queue in block RAM, with a register behind it. Full rate.
+    """First-in first-out queue in block RAM, with a register after it. Full rate.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class BlockQueue(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += write.addr.eq(write.addr + 1)
 
-        # Two stages behind the pointer: the memory's own output, and the register o.
+        # Two stages after the pointer: the memory's own output, and the register o.
         read_valid = Signal()
         move_read, move_out, get = Signal(), Signal(), Signal()
         level = Signal(range(self.depth + 1))

@@ -21,7 +21,7 @@ from accelgen.rtl.memory.bank import Bank
 
 __all__ = ["ROW_BITS", "PixelMemory", "RunPort", "locate"]
 
-#: Width of row addresses on every port, whatever the depth behind it.
+#: Width of row addresses on every port, whatever the depth after it.
 ROW_BITS = 16
 #: Lanes of a rotator that share a register of its shift.
 _LANES_PER_COPY = 4
@@ -52,7 +52,7 @@ class RunPort(wiring.Signature):
     en : Out(1)
         Read in this cycle.
     row, bank : Out(ROW_BITS), Out(log2 P)
-        Where lane 0 is. Lane l is l words behind it; in phases: of the same phase.
+        Where lane 0 is. Lane l is l words after it; in phases: of the same phase.
     phases : Out(1)
         The map is stored in phases; its first row is even.
     wanted : Out(P)

@@ -123,7 +123,7 @@ class BlockRam(RamCell):
     _data = 32
 
     def pieces(self, depth):
-        """Powers of two: the deeper the pieces, the fewer are left to choose from behind them."""
+        """Powers of two: the deeper the pieces, the fewer are left to choose from after them."""
         units, start, pieces = -(-depth // self.rows), 0, []
         for bit in reversed(range(units.bit_length())):
             if units >> bit & 1:

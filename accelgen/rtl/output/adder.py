@@ -181,7 +181,7 @@ class _Lane(wiring.Component):
         return m
 
     def _add(self, m, platform, a, b, domain):
-        """Two multipliers in a cascade, the second one cycle behind the first; scale down."""
+        """Two multipliers in a cascade, the second one cycle after the first; scale down."""
         product_a = multiply_add(
             m, platform, "scale_a", self.multiplier_a, a,
             bits=33, addend=self.offset, domain=domain,

@@ -28,7 +28,7 @@ class Raster(wiring.Component):
     ``(g div in_repeat) * in_step + i``; the beat carries its distance in rows.
 
     Settings are static from ``start`` to ``walked``. A beat per cycle from
-    ``timing.raster_setup(pixels, placed=raster.placed)`` cycles after ``start`` on; behind another
+    ``timing.raster_setup(pixels, placed=raster.placed)`` cycles after ``start`` on; after another
     walk, ``timing.RASTER_SWITCH`` cycles without one.
 
     Parameters
@@ -84,7 +84,7 @@ class Raster(wiring.Component):
         row, bank = self._place(m, self._address(m, loops, wraps=lanes.wraps))
         group_rows, ready = self._group_rows(m, loops)
 
-        # Beats are issued as long as the queue behind the pipeline has room for them. They are
+        # Beats are issued as long as the queue after the pipeline has room for them. They are
         # counted a cycle later, when it is known that the walk did not end before them.
         m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.pixels), depth=_QUEUE)
         m.submodules.room = room = Credits(_QUEUE, reserve=1)

@@ -1,4 +1,4 @@
-"""From accumulators to int8 pixels, behind either engine.
+"""From accumulators to int8 pixels, after either engine.
 
 In order of the data: ``acc_queue`` (vectors in, beats out) with ``acc_column`` (its memory, double
 pumped), ``acc_join`` (the array's, or SCALE's), ``requantizer``, which holds ``channel_params``,

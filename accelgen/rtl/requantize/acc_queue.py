@@ -21,7 +21,7 @@ class AccQueue(wiring.Component):
 
     A beat has ``wide_width`` lanes. Unless ``wide`` is 1, those from ``width`` on are not kept.
 
-    With ``tagged`` vectors whose tag is ``held`` stay, and those behind them.
+    With ``tagged`` vectors whose tag is ``held`` stay, and those after them.
 
     The producer owns ``depth`` credits: it spends one per vector, before it starts to compute
     it, and gets it back with ``credit``. Nothing else keeps the queue from overflowing.

@@ -92,7 +92,7 @@ class Packer(wiring.Component):
         return m
 
     def _sources(self, m):
-        """For each place, which lane of the beat goes there; ``LEAD`` cycles behind ``beat``."""
+        """For each place, which lane of the beat goes there; ``LEAD`` cycles after ``beat``."""
         width = self.width
         keep, fill = self.beat.keep, self.beat.fill
         kept = delay(m, keep, 1)

@@ -12,7 +12,7 @@ _BITS_PER_ADDRESS = 448
 
 
 class StreamQueue(wiring.Component):
-    """First-in first-out queue of payloads, with a register behind it.
+    """First-in first-out queue of payloads, with a register after it.
 
     Full rate. ``i.ready``, ``o.valid`` and ``o.payload`` come out of registers.
 
@@ -54,7 +54,7 @@ class StreamQueue(wiring.Component):
         fills = Signal()  # some, and nothing at the output
         put, get = Signal(), Signal()
         payload = Signal(self._width, reset_less=True)
-        # `o.ready` may come from afar: few levels behind it.
+        # `o.ready` may come from afar: few levels after it.
         m.d.comb += [
             self.i.ready.eq(~full),
             put.eq(self.i.valid & self.i.ready),
@@ -104,7 +104,7 @@ class StreamQueue(wiring.Component):
 
 
 class RegisterQueue(wiring.Component):
-    """First-in first-out queue in registers one behind the other: no LUT per bit.
+    """First-in first-out queue in registers one after the other: no LUT per bit.
 
     Full rate; ``o.valid`` and ``o.payload`` come out of registers, ``i.ready`` does not.
 

@@ -23,8 +23,8 @@ class DmaRead(wiring.Component):
     its beats have a place in the data queue and at most ``outstanding`` bursts are in flight: the
     slave never waits for the consumer.
 
-    A beat that came with an error response ends the data: neither it nor any behind it comes out. A
-    burst that is not all in the image is never requested, nor any behind it. Both are reported, and
+    A beat that came with an error response ends the data: neither it nor any after it comes out. A
+    burst that is not all in the image is never requested, nor any after it. Both are reported, and
     end with a reset: ``stop``, and when all is ``idle`` the reset.
 
     Parameters

@@ -26,7 +26,7 @@ class DmaWrite(wiring.Component):
     beats, so only a run's first can be short and none crosses 4 KiB. Addresses go out ahead of
     the data, up to ``outstanding`` bursts.
 
-    A burst that is not all in the image is never announced, nor any behind it. This and error
+    A burst that is not all in the image is never announced, nor any after it. This and error
     responses are reported, and end with a reset: ``stop``, and when all is ``idle`` the reset.
 
     Parameters

@@ -40,7 +40,7 @@ class WindowPath(wiring.Component):
     o : Out(stream of pixels)
         Requantized pixels of other steps, group after group, each from a fresh beat.
     busy, wait_pixels, wait_weights, wait_drain, idle : Out(1)
-        Of the reader; idle: and nothing is on its way behind it but in ``o``.
+        Of the reader; idle: and nothing is on its way after it but in ``o``.
     """
 
     def __init__(self, arch: ArchParams):

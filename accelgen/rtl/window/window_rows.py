@@ -1,4 +1,4 @@
-"""Rows of the window ring behind each beat of a raster: to read, to wait for, to free."""
+"""Rows of the window ring after each beat of a raster: to read, to wait for, to free."""
 
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring

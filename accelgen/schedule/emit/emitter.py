@@ -219,7 +219,7 @@ class Emitter:
     def _emit_parked(self, step: int) -> None:
         """The step's parked weights to the loader, and LOADs of those of coming steps.
 
-        Behind the EXEC that waits for them: were they before it and the queues full, neither would
+        After the EXEC that waits for them: were they before it and the queues full, neither would
         ever come. Before its STOREs, which wait for it.
         """
         for chunk in self.parking.used(step):

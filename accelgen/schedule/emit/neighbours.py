@@ -14,7 +14,7 @@ __all__ = ["KeptWords", "Places", "kept_words"]
 
 @dataclass(frozen=True)
 class KeptWords:
-    """Of a tile's weight words: whether they stay for the tiles behind it, whether it goes back to
+    """Of a tile's weight words: whether they stay for the tiles after it, whether it goes back to
     the first of those that stayed, and whether its WEIGHTS brings any."""
 
     keep: bool = False

@@ -1,5 +1,6 @@
-"""Cut a program's first and last steps unevenly: what is first loaded and last stored, nothing
-hides, so it should be small.
+"""Cut a program's first and last steps unevenly: the first load and the last store should be small.
+
+Nothing is computed while they run.
 
 :mod:`~accelgen.schedule.plan.tiling` cuts evenly. From there, and from other even cuts, a search by
 small changes: bands of rows and, within a band, ranges of output groups are split, joined, or give

@@ -177,7 +177,7 @@ class _Planner:
         """First of ``rows`` rows that are free from step ``first`` to ``last``.
 
         Better from the step before on: then no LOAD waits for the last use of its rows. At worst
-        those of chunks that ``first`` uses up: LOADs come behind that in the program.
+        those of chunks that ``first`` uses up: LOADs come after that in the program.
         """
         for since, ended in ((max(0, first - 1),) * 2, (first, first), (first, first + 1)):
             free = ~(

@@ -215,7 +215,7 @@ def place_buffers(
 def _cost(
     parts: Sequence[tuple[Work, list[Tile], frozenset[str]]], overlapped: bool, arch: ArchParams
 ) -> float:
-    """Cycles, roughly, of steps that take turns: what binds, plus what nothing hides.
+    """Cycles, roughly, of steps that take turns: the busiest unit, plus what runs beside no other.
 
     ``parts`` are (step, its tiles, the roles that are transferred).
     """

@@ -28,7 +28,7 @@ __all__ = ["Chain", "fuse"]
 class Chain:
     """One fused step: array convolution, table, window, table, add, squeeze; each may be absent.
 
-    ``source`` is the map read; ``output`` the tensor behind the last of array, window and add.
+    ``source`` is the map read; ``output`` the tensor after the last of array, window and add.
     ``window`` without ``array`` reads the map by the copy path. A chain with neither passes the map
     through the window engine unchanged. ``write``: somebody besides the squeeze reads ``output``.
     """

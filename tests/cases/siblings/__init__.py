@@ -2,8 +2,8 @@
 
 Each TOML table is a small model. ``nodes``: ``outputs = Operator inputs | attributes``, by ``;``,
 with ``name:`` before it where it has one, and ``_`` for an input left out; ``CONV`` is a 3 x 3
-convolution of ``x``. ``constants``: numbers (integers are int64), ``"4x3"`` for noise of that shape,
-``"int8 [1, 2]"`` and ``"int8 4x3"`` for another type. ``refused`` are words of the sentence.
+convolution of ``x``. ``constants``: numbers (integers are int64), ``"4x3"`` for noise of that
+shape, ``"int8 [1, 2]"`` and ``"int8 4x3"`` for another type. ``refused`` are words of the sentence.
 """
 
 from __future__ import annotations
