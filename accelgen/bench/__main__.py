@@ -13,6 +13,7 @@ from rich.console import Console
 
 from accelgen import zoo
 from accelgen.bench.layers import LAYERS, Layer
+from accelgen.bench.published import published_network
 from accelgen.bench.report import layers_table, networks_table, source_lines
 from accelgen.bench.run_layers import layer_target, run_layers
 from accelgen.bench.run_networks import run_networks
@@ -29,11 +30,18 @@ LAYER_PRESETS = ("ultra96_double", "ultra96")
 Chosen = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these; 'none' for none of them.")
 ]
+ChosenNetworks = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="Only these of the zoo; 'all', 'none'. Those with a target unless told otherwise.",
+    ),
+]
 
 
 @verb
 def main(
-    networks: Chosen = None,
+    networks: ChosenNetworks = None,
     layers: Chosen = None,
     board: BoardName = DEFAULT_BOARD,
     preset: Preset = "ultra96_double",
@@ -100,7 +108,9 @@ def _show(frames: list[Any], by_config: dict[str, list[Any]], preset: str, how: 
 
 
 def _names(chosen: str | None) -> list[str]:
-    return _select(chosen, {name: name for name in zoo.names()}, "network")
+    if chosen is None:
+        return [name for name in zoo.names() if published_network(name).target_fps]
+    return _select(None if chosen == "all" else chosen, {n: n for n in zoo.names()}, "network")
 
 
 def _layers(chosen: str | None) -> list[Layer]:

@@ -16,7 +16,7 @@ from accelgen.quant.to_int8 import rewrite
 __all__ = ["dry_int8"]
 
 #: Ranges are kept between these: chains of layers must neither vanish nor overflow.
-_LEAST, _MOST = 2.0**-20, 2.0**120
+_LEAST, _MOST = 2.0**-20, 2.0**20
 _POINTS = 33
 
 

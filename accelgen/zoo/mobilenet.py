@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import onnx
 
+from accelgen.zoo.blocks import classify, conv_norm, inverted_residual, separable
 from accelgen.zoo.net_builder import NetBuilder, Tensor
 
-__all__ = ["mobilenet_v1", "mobilenet_v2"]
+__all__ = ["mobilenet_v1", "mobilenet_v2", "mobilenet_v2_stages"]
 
 #: V1: output channels and stride of each depthwise-separable block.
 _V1 = (
@@ -20,69 +21,40 @@ _V2 = (
 )  # fmt: skip
 
 
-def mobilenet_v1(resolution: int) -> onnx.ModelProto:
+def mobilenet_v1(resolution: int, width: float, classes: int) -> onnx.ModelProto:
     """MobileNetV1: thirteen depthwise-separable blocks with Relu."""
-    net = NetBuilder("mobilenet_v1", resolution)
-    x = _conv_relu(net, "stem", net.input, 32, 3, stride=2)
-    for index, (channels, stride) in enumerate(_V1):
-        x = _conv_relu(net, f"block{index}.dw", x, x.channels, 3, stride=stride, depthwise=True)
-        x = _conv_relu(net, f"block{index}.pw", x, channels, 1)
-    x = net.global_average_pool("avgpool", x)
-    return net.model(net.linear("classifier", x, 1000))
-
-
-def _conv_relu(
-    net: NetBuilder,
-    name: str,
-    x: Tensor,
-    channels: int,
-    kernel: int,
-    *,
-    stride: int = 1,
-    depthwise: bool = False,
-) -> Tensor:
-    x = net.conv(f"{name}.conv", x, channels, kernel, stride=stride, depthwise=depthwise)
+    net = NetBuilder("mobilenet_v1", resolution, width=width)
     # Keras' epsilon, which most published V1 weights were trained with.
-    return net.relu(f"{name}.relu", net.batch_norm(f"{name}.bn", x, epsilon=1e-3))
+    x = conv_norm(
+        net, "stem", net.input, net.wide(32), 3, stride=2, epsilon=1e-3, act=NetBuilder.relu
+    )
+    for index, (channels, stride) in enumerate(_V1):
+        x = separable(
+            net, f"block{index}", x, net.wide(channels), stride=stride, epsilon=1e-3,
+            act=NetBuilder.relu,
+        )  # fmt: skip
+    return net.model(classify(net, "classifier", x, classes))
 
 
-def mobilenet_v2(resolution: int) -> onnx.ModelProto:
+def mobilenet_v2(resolution: int, width: float, classes: int) -> onnx.ModelProto:
     """MobileNetV2: inverted residuals with Relu6 and linear bottlenecks."""
-    net = NetBuilder("mobilenet_v2", resolution)
-    x = _conv_relu6(net, "features.0", net.input, 32, 3, stride=2)
+    net = NetBuilder("mobilenet_v2", resolution, width=width)
+    x = mobilenet_v2_stages(net)[-1]
+    x = conv_norm(net, "features.18", x, net.wide(1280), act=NetBuilder.relu6)
+    return net.model(classify(net, "classifier", x, classes))
+
+
+def mobilenet_v2_stages(net: NetBuilder) -> list[Tensor]:
+    """The last map of each of V2's seven stages."""
+    x = conv_norm(net, "features.0", net.input, net.wide(32), 3, stride=2, act=NetBuilder.relu6)
+    stages = []
     index = 1
     for expand, channels, layers, stride in _V2:
         for layer in range(layers):
-            first = stride if layer == 0 else 1
-            x = _inverted_residual(net, f"features.{index}", x, channels, first, expand)
+            x = inverted_residual(
+                net, f"features.{index}", x, net.wide(channels), hidden=x.channels * expand,
+                stride=stride if layer == 0 else 1, act=NetBuilder.relu6,
+            )  # fmt: skip
             index += 1
-    x = _conv_relu6(net, f"features.{index}", x, 1280, 1)
-    x = net.global_average_pool("avgpool", x)
-    return net.model(net.linear("classifier", x, 1000))
-
-
-def _conv_relu6(
-    net: NetBuilder,
-    name: str,
-    x: Tensor,
-    channels: int,
-    kernel: int,
-    *,
-    stride: int = 1,
-    depthwise: bool = False,
-) -> Tensor:
-    x = net.conv(f"{name}.conv", x, channels, kernel, stride=stride, depthwise=depthwise)
-    return net.relu6(f"{name}.relu6", net.batch_norm(f"{name}.bn", x))
-
-
-def _inverted_residual(
-    net: NetBuilder, name: str, x: Tensor, channels: int, stride: int, expand: int
-) -> Tensor:
-    entry, hidden = x, x.channels * expand
-    if expand != 1:
-        x = _conv_relu6(net, f"{name}.expand", x, hidden, 1)
-    x = _conv_relu6(net, f"{name}.dw", x, hidden, 3, stride=stride, depthwise=True)
-    x = net.batch_norm(f"{name}.project.bn", net.conv(f"{name}.project.conv", x, channels))
-    if stride == 1 and channels == entry.channels:
-        x = net.add(f"{name}.add", x, entry)
-    return x
+        stages.append(x)
+    return stages

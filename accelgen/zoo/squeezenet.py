@@ -15,20 +15,21 @@ _FIRES = (
 )  # fmt: skip
 
 
-def squeezenet1_1(resolution: int) -> onnx.ModelProto:
+def squeezenet1_1(resolution: int, width: float, classes: int) -> onnx.ModelProto:
     """SqueezeNet 1.1: fire modules, no BatchNormalization, a convolution for a classifier."""
-    net = NetBuilder("squeezenet1_1", resolution)
-    x = net.relu("features.1", net.conv("features.0", net.input, 64, 3, stride=2, pad=0, bias=True))
-    x = net.max_pool("features.2", x, 3, 2, ceil=True)
+    net = NetBuilder("squeezenet1_1", resolution, width=width)
+    x = net.conv("features.0", net.input, net.wide(64), 3, stride=2, pad=0, bias=True)
+    x = net.max_pool("features.2", net.relu("features.1", x), 3, 2, ceil=True)
     for index, fire in enumerate(_FIRES, start=3):
         name = f"features.{index}"
         x = net.max_pool(name, x, 3, 2, ceil=True) if fire is None else _fire(net, name, x, *fire)
-    x = net.relu("classifier.2", net.conv("classifier.1", x, 1000, bias=True))
+    x = net.relu("classifier.2", net.conv("classifier.1", x, classes, bias=True))
     x = net.global_average_pool("classifier.3", x)
     return net.model(net.flatten("flatten", x))
 
 
 def _fire(net: NetBuilder, name: str, x: Tensor, squeeze: int, expand: int) -> Tensor:
+    squeeze, expand = net.wide(squeeze), net.wide(expand)
     x = net.relu(f"{name}.squeeze.relu", net.conv(f"{name}.squeeze", x, squeeze, bias=True))
     one = net.relu(f"{name}.expand1x1.relu", net.conv(f"{name}.expand1x1", x, expand, bias=True))
     three = net.conv(f"{name}.expand3x3", x, expand, 3, bias=True)

@@ -4,7 +4,12 @@ import pytest
 
 from accelgen import zoo
 from accelgen.bench.layers import LAYERS
-from accelgen.bench.published import published_layer, published_network, sources
+from accelgen.bench.published import (
+    published_layer,
+    published_network,
+    size_sources,
+    sources,
+)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda x: x.key)
@@ -34,6 +39,9 @@ def test_every_network_has_a_target_or_none_on_purpose(name):
     assert known.target_fps is None or known.target_fps > 0
     assert (known.best_fps is None) == (known.source == "")
     assert known.source in ("", *sources())
+    assert float(known.macs) > 0
+    assert float(known.parameters) > 0
+    assert known.size_source in size_sources()
 
 
 def test_an_unknown_network_has_no_figures():

@@ -49,8 +49,36 @@ def built(request):
     return request.param, model, time.process_time() - began
 
 
+#: The others: convolutions and fully connected layers; tests/zoo/test_literature.py counts MACs.
+OTHERS = {
+    "alexnet": 8,
+    "densenet121": 121,
+    "efficientnet_lite0": 50,
+    "efficientnet_v2_s": 171,
+    "fpn_mobilenet_v2": 59,
+    "ghostnet": 96,
+    "googlenet": 58,
+    "lraspp": 66,
+    "mcunet": 55,
+    "mixnet_s": 124,
+    "mobilenet_v3_large": 64,
+    "mobilenet_v3_small": 54,
+    "mobilenet_v4_conv_small": 47,
+    "mobileone_s0": 44,
+    "nanodet": 73,
+    "ofa": 66,
+    "repvgg_a0": 23,
+    "se_resnet50": 86,
+    "shufflenet_v1": 50,
+    "vgg16": 16,
+    "yolov5n": 60,
+    "yolov8n": 63,
+    "yolox_nano": 113,
+}
+
+
 def test_names():
-    assert sorted(zoo.names()) == sorted(MMACS)
+    assert sorted(zoo.names()) == sorted(MMACS | OTHERS)
     assert zoo.default_resolution("efficientnet_b4") == 256
 
 
@@ -123,6 +151,31 @@ def test_import_and_passes_compute_the_same(name):
     model = zoo.build(name, 32)
 
     assert_same_outputs(model, run_passes(load_onnx(model).graph), layers=LAYERS[name])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_others_at_little_width(name):
+    """Layers are as many at any width; what comes out is neither flat nor far from unit scale."""
+    resolution = 64
+    model = zoo.build(name, resolution, width=0.25, classes=10)
+    x = np.random.default_rng(5).standard_normal((1, 3, resolution, resolution))
+
+    outputs = run_onnx(model, x.astype(np.float32))
+
+    assert sum(n.op_type in ("Conv", "Gemm") for n in model.graph.node) == OTHERS[name]
+    # A sigmoid's outputs lie close together.
+    assert all(0.001 < y.std() < 10 for y in outputs)
+
+
+def test_fully_connected_layers_over_a_map_are_theirs_alone():
+    small, large = (zoo.build("vgg16", side, width=0.125) for side in (32, 64))
+    differ = [
+        a.name
+        for a, b in zip(small.graph.initializer, large.graph.initializer, strict=True)
+        if a != b
+    ]
+
+    assert differ == ["classifier.0.weight"]
 
 
 def test_weights_do_not_depend_on_the_resolution():
