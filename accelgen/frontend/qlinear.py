@@ -153,7 +153,8 @@ def _part(graph: GraphBuilder, node: OnnxNode, plain: OnnxNode, start: int) -> O
 
 
 def _bias(graph: GraphBuilder, node: OnnxNode, form: _Form) -> Constant:
-    """int32 numbers of the scale of input times weight."""
+    """int32 numbers of the scale of input times weight (times alpha of a QGemm, as onnxruntime
+    computes it)."""
     assert form.bias is not None
     constant = graph.constant(node, form.bias)
     if constant.array.dtype != np.int32:
@@ -162,7 +163,7 @@ def _bias(graph: GraphBuilder, node: OnnxNode, form: _Form) -> Constant:
             node=node.name,
         )
     scales = [as_floats(node, graph.constant(node, start + 1)) for start in form.starts]
-    scale: Any = np.float32(1)
+    scale: Any = np.float32(node.get("alpha", 1.0))
     for factor in scales:
         scale = scale * factor.reshape(-1)
     if scale.size not in (1, constant.array.size):

@@ -97,6 +97,25 @@ def test_static(paths, per_channel):
     assert_outputs_agree(model)
 
 
+def test_alpha_scales_the_bias_too():
+    """onnxruntime's kernel multiplies the sum with its bias."""
+    given = {
+        "s": np.float32(0.05), "z": np.int8(3), "m": weights(192, 4, scale=40).astype(np.int8),
+        "ms": np.float32(0.002), "mz": np.int8(0), "b": np.array([9000, -7000, 0, 1], np.int32),
+        "ys": np.float32(0.02),
+    }  # fmt: skip
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        node("Flatten", "q", "f"),
+        node("QGemm", "f s z m ms mz b ys z", "g", alpha=0.25, domain="com.microsoft"),
+        node("DequantizeLinear", "g ys z"),
+    ]
+    model = make_net(nodes, given)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+
+    assert_outputs_agree(model)
+
+
 def test_dynamic(paths):
     quantize_dynamic(*map(str, paths))
 

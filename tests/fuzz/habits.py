@@ -7,12 +7,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from tests.fuzz.choices import Choices
+from tests.fuzz.qoperator import with_qlinear
 from tests.helpers.second_opinion import ort_outputs
 
 __all__ = ["HABITS", "with_qdq"]
 
-#: onnxruntime (uint8, int8), TensorRT (before convolutions), Brevitas (narrow, biases' own scales).
-HABITS = ("onnxruntime", "onnxruntime int8", "tensorrt", "brevitas")
+#: onnxruntime (uint8, int8, operators on integers), TensorRT (before convolutions), Brevitas
+#: (narrow, biases' own scales).
+HABITS = ("onnxruntime", "onnxruntime int8", "onnxruntime qoperator", "tensorrt", "brevitas")
 _LAYERS = {"Conv": 1, "Gemm": 1, "MatMul": 1}
 #: What onnxruntime leaves alone, or fuses with what comes before.
 _FUSED = {"Relu", "Clip"}
@@ -20,7 +22,8 @@ _FUSED = {"Relu", "Clip"}
 
 def with_qdq(proto: onnx.ModelProto, habit: str, c: Choices) -> onnx.ModelProto:
     """``proto`` with scales of one random input."""
-    return _Writer(proto, habit, c).write()
+    made = _Writer(proto, habit, c).write()
+    return with_qlinear(made) if habit == "onnxruntime qoperator" else made
 
 
 class _Writer:
