@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import Opcode
 from accelgen.boards import Board
 from accelgen.display.html import html_table
 from accelgen.estimator.board_design import board_design
@@ -20,6 +19,7 @@ from accelgen.estimator.timeline import Memory, Span, Timeline, timeline
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QTable
+from accelgen.program.commands import Weights, moves_maps
 from accelgen.program.encode import command_bytes
 from accelgen.program.records import Program, Step
 from accelgen.ps.model import PsModel
@@ -286,13 +286,10 @@ def _ddr_bytes(step: Step, program: Program) -> int:
     for index in step.commands:
         command = program.commands[index]
         total += command_bytes(command.opcode)
-        if command.fields.get("parked") or command.fields.get("weights"):
-            continue  # moved by a LOAD
-        if command.opcode == Opcode.WEIGHTS:
-            total += command.fields.get("beats", 0) * program.arch.BUS_BYTES
-        elif command.opcode in (Opcode.LOAD, Opcode.STORE):
-            rows = command.fields.get("groups", 0) * command.fields.get("rows", 0)
-            total += rows * program.arch.row_bytes
+        if isinstance(command, Weights) and not command.parked:  # else moved by a LOAD
+            total += command.beats * program.arch.BUS_BYTES
+        elif moves_maps(command):
+            total += command.groups * command.rows * program.arch.row_bytes
     return total
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
+from accelgen.program.commands import Exec, Raster
 
 __all__ = ["StepTime", "kept_beats", "step_time"]
 
@@ -70,54 +70,54 @@ class StepTime:
         return self.groups * max(self.front, self.window)
 
 
-def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
-    """Times of an EXEC with ``fields`` (complete, as ``isa.EXEC.unpack`` gives them)."""
-    array, with_window = bool(fields["array"]), bool(fields["window"])
-    squeeze = bool(fields["squeeze"])
+def step_time(fields: Exec, arch: ArchParams) -> StepTime:
+    """Times of an EXEC with ``fields``."""
+    array, with_window = fields.array, fields.window
+    squeeze = fields.squeeze
     # From one group's end to the next's: parameters are fetched, sums requantized one by one.
     least = max(arch.lanes + 1, timing.squeeze_interval(arch.lanes) if squeeze else 0)
     beats, drain, empty = 0, 0, 0.0
     if array:
-        vectors = fields["in_raster"]["vectors"]
-        work = vectors * _taps(fields["in_raster"]) * fields["in_groups"]
-        beats = fields["groups"] * work
-        empty = 1 - fields["requant1"]["pixels"] / (vectors * arch.pixels)
-        drain = kept_beats(fields["in_raster"], arch.pixels, arch.array_width)
+        vectors = fields.in_raster.vectors
+        work = vectors * _taps(fields.in_raster) * fields.in_groups
+        beats = fields.groups * work
+        empty = 1 - fields.requant1.pixels / (vectors * arch.pixels)
+        drain = kept_beats(fields.in_raster, arch.pixels, arch.array_width)
         if not with_window:
             drain = max(drain, _chained(fields, arch))
         front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
         front = max(front_alone, least)
     else:
-        vectors = fields["ring_rows"]
+        vectors = fields.ring_rows
         front = front_alone = vectors
         bound = "copy"
     window: dict[str, Any] = {}
     if with_window:
-        ring = fields["ring_raster"]
-        scale = fields["window_op"] == WindowOp.SCALE
-        work = ring["vectors"] * _taps(ring)
+        ring = fields.ring_raster
+        scale = fields.window_op == WindowOp.SCALE
+        work = ring.vectors * _taps(ring)
         drain = kept_beats(ring, arch.pixels, arch.array_width if scale else arch.chain_pixels)
         drain = max(drain, _chained(fields, arch))
         cycles = max(work, drain, least)
         if cycles > front:
             bound = "window" if work >= drain else "drain"
         window = {
-            "window_vectors": ring["vectors"],
+            "window_vectors": ring.vectors,
             "window": cycles,
             "window_alone": max(work, drain),
             "fill": _fill(ring, arch.pixels),
-            "tail": cycles * _tail_vectors(ring, arch.pixels) / ring["vectors"],
-            "ring_rows": fields["ring_rows"],
+            "tail": cycles * _tail_vectors(ring, arch.pixels) / ring.vectors,
+            "ring_rows": fields.ring_rows,
         }
     return StepTime(
-        groups=fields["groups"],
+        groups=fields.groups,
         front_vectors=vectors,
         front=front,
         front_alone=front_alone,
         drain=0 if with_window else drain,
         bound=bound,
         array=array,
-        residual=bool(fields["add"]),
+        residual=fields.add,
         squeeze=squeeze,
         array_beats=beats,
         empty_lanes=empty,
@@ -125,14 +125,16 @@ def step_time(fields: Mapping[str, Any], arch: ArchParams) -> StepTime:
     )
 
 
-def kept_beats(raster: Mapping[str, int], lanes: int, width: int) -> int:
+def kept_beats(raster: Raster, lanes: int, width: int) -> int:
     """Cycles in which a group's vectors leave the accumulator queue.
 
     ``width`` of a vector's ``lanes`` per cycle; those without a lane to keep are left out, but
     every vector takes one.
     """
-    keys = ("pitch", "span", "stride_h", "stride_w", "row_limit", "vectors", "phases")
-    return _kept_beats(*(raster[k] for k in keys), lanes, width)
+    r = raster
+    return _kept_beats(
+        r.pitch, r.span, r.stride_h, r.stride_w, r.row_limit, r.vectors, r.phases, lanes, width
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -159,40 +161,40 @@ def _kept_beats(
     return sum(map(beats, range(per_row))) * (vectors // per_row)
 
 
-def _chained(fields: Mapping[str, Any], arch: ArchParams) -> int:
+def _chained(fields: Exec, arch: ArchParams) -> int:
     """Cycles of a group's pixels through adder and squeeze; 0 for those that do not go there.
 
     What comes from the array's side comes in rows, which are cut again: a row is collected (all
     but its first beat) while nothing of it is cut (rtl/output/row_assembler.py, row_cutter.py).
     """
-    straight = not fields["window"] or fields["window_op"] == WindowOp.SCALE
-    if straight and not fields["chained"]:
+    straight = not fields.window or fields.window_op == WindowOp.SCALE
+    if straight and not fields.chained:
         return 0
-    beats = -(-fields["out_pixels"] // arch.chain_pixels)
-    cycles = beats * (timing.add_interval(arch.pumped) if fields["add"] else 1)
+    beats = -(-fields.out_pixels // arch.chain_pixels)
+    cycles = beats * (timing.add_interval(arch.pumped) if fields.add else 1)
     if straight:
-        collected = -(-fields["out_pixels"] // arch.array_width)
-        cycles += collected - -(-fields["out_pixels"] // arch.pixels)
+        collected = -(-fields.out_pixels // arch.array_width)
+        cycles += collected - -(-fields.out_pixels // arch.pixels)
     return int(cycles)
 
 
-def _taps(raster: Mapping[str, int]) -> int:
-    return raster["kernel_h"] * raster["kernel_w"]
+def _taps(raster: Raster) -> int:
+    return raster.kernel_h * raster.kernel_w
 
 
-def _fill(raster: Mapping[str, int], lanes: int) -> float:
+def _fill(raster: Raster, lanes: int) -> float:
     """Share of the map that the first vector needs."""
-    last_row, last_x = divmod((lanes - 1) * (1 + raster["phases"]), raster["pitch"])
-    y = last_row * raster["stride_h"] + (raster["kernel_h"] - 1) * raster["dilation_h"]
-    x = last_x + (raster["kernel_w"] - 1) * raster["dilation_w"]
-    y = min(max(y - raster["pad_top"], 0), raster["height"] - 1)
-    x = min(max(x - raster["pad_left"], 0), raster["width"] - 1)
-    return (y * raster["width"] + x + 1) / (raster["height"] * raster["width"])
+    last_row, last_x = divmod((lanes - 1) * (1 + raster.phases), raster.pitch)
+    y = last_row * raster.stride_h + (raster.kernel_h - 1) * raster.dilation_h
+    x = last_x + (raster.kernel_w - 1) * raster.dilation_w
+    y = min(max(y - raster.pad_top, 0), raster.height - 1)
+    x = min(max(x - raster.pad_left, 0), raster.width - 1)
+    return (y * raster.width + x + 1) / (raster.height * raster.width)
 
 
-def _tail_vectors(raster: Mapping[str, int], lanes: int) -> int:
+def _tail_vectors(raster: Raster, lanes: int) -> int:
     """Vectors of output rows that read nothing new below the map's last row, and one more."""
-    reach = (raster["kernel_h"] - 1) * raster["dilation_h"] - raster["pad_top"]
-    first = max(0, raster["height"] - 1 - reach)  # position row whose kernel ends in the last row
-    rows = max(0, raster["row_limit"] - 1 - first) // max(1, raster["stride_h"])
-    return min(raster["vectors"], rows * raster["pitch"] // (lanes * (1 + raster["phases"])) + 1)
+    reach = (raster.kernel_h - 1) * raster.dilation_h - raster.pad_top
+    first = max(0, raster.height - 1 - reach)  # position row whose kernel ends in the last row
+    rows = max(0, raster.row_limit - 1 - first) // max(1, raster.stride_h)
+    return min(raster.vectors, rows * raster.pitch // (lanes * (1 + raster.phases)) + 1)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from accelgen.arch import ArchParams, limits, overhead, timing
-from accelgen.arch.isa import FETCH_BYTES, FORMATS, Opcode
+from accelgen.arch.isa import FETCH_BYTES, Opcode
 from accelgen.estimator.bandwidth import Bandwidth
 from accelgen.estimator.events import Delay, Process, Simulation, Wait
 from accelgen.estimator.ports import Piece, ReadPort
 from accelgen.estimator.step_time import StepTime, step_time
 from accelgen.estimator.transfers import Loads, Stores
 from accelgen.estimator.weight_stream import Group, WeightStream
+from accelgen.program.commands import End, Exec, Load, Store, Weights
 from accelgen.program.encode import command_bytes
 from accelgen.program.records import Program
 
@@ -27,6 +28,8 @@ FETCH_PARTS = 4
 _UNITS = {
     Opcode.EXEC: "exec", Opcode.WEIGHTS: "weights", Opcode.LOAD: "load", Opcode.STORE: "store",
 }  # fmt: skip
+UnitCommand = Exec | Weights | Load | Store
+C = TypeVar("C", Exec, Weights, Load, Store)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,37 +128,33 @@ class _Run:
                 busy=lambda: self.rows_taken,
             )
         )  # fmt: skip
-        self.commands = [
-            (c.opcode, _complete(c.opcode, c.fields))
-            for c in program.commands
-            if c.opcode in FORMATS
-        ]
-        self.queues: dict[str, list[dict[str, Any]]] = {u: [] for u in _UNITS.values()}
-        self.total = {u: sum(_UNITS[o] == u for o, _ in self.commands) for u in _UNITS.values()}
+        self.commands = [c for c in program.commands if not isinstance(c, End)]
+        self.queues: dict[str, list[UnitCommand]] = {u: [] for u in _UNITS.values()}
+        self.total = {u: sum(_UNITS[c.opcode] == u for c in self.commands) for u in _UNITS.values()}
         self.asked = self.fetched = self.dispatched = self.begun = 0
         self.counts = _Counts()
         self.weight_bytes = sum(
-            f["beats"] * ArchParams.BUS_BYTES
-            for o, f in self.commands
-            if o == Opcode.WEIGHTS and not f["parked"]
+            c.beats * ArchParams.BUS_BYTES
+            for c in self.commands
+            if isinstance(c, Weights) and not c.parked
         )
-        execs = [f for o, f in self.commands if o == Opcode.EXEC]
-        self.spans = [self.span(f) for f in execs]
+        self.spans = [self.span(c) for c in self.commands if isinstance(c, Exec)]
         self.groups = [[Group() for _ in range(s.time.groups)] for s in self.spans]
         latency = memory.latency_cycles
         self.port = ReadPort(self.simulation, "weights", self.arch, latency)
         self.weights = WeightStream(
             self.simulation, self.arch, self.port, self.groups,
-            due=self.due("weights"), take=self.taker("weights"),
+            due=self.due("weights"), take=self.taker("weights", Weights),
             execs_done=lambda: self.counts.execs,
         )  # fmt: skip
         self.loads = Loads(
-            self.simulation, self.arch, latency, due=self.due("load"), take=self.taker("load"),
-            done=lambda: self.count("loads"),
+            self.simulation, self.arch, latency, due=self.due("load"),
+            take=self.taker("load", Load), done=lambda: self.count("loads"),
         )  # fmt: skip
         self.stores = Stores(
             self.simulation, self.arch, memory.write_latency_cycles, due=self.due("store"),
-            take=self.taker("store"), done=lambda: self.count("stores"), feed=self.weights.feed,
+            take=self.taker("store", Store), done=lambda: self.count("stores"),
+            feed=self.weights.feed,
         )  # fmt: skip
 
     @property
@@ -172,18 +171,24 @@ class _Run:
         """Another command of ``unit`` has completed."""
         setattr(self.counts, unit, getattr(self.counts, unit) + 1)
 
-    def taker(self, unit: str) -> Callable[[], dict[str, Any]]:
-        """Takes the next command out of the unit's queue."""
-        return lambda: self.queues[unit].pop(0)
+    def taker(self, unit: str, kind: type[C]) -> Callable[[], C]:
+        """Takes the next command, a ``kind``, out of the unit's queue."""
 
-    def span(self, fields: dict[str, Any]) -> Span:
+        def take() -> C:
+            command = self.queues[unit].pop(0)
+            assert isinstance(command, kind)
+            return command
+
+        return take
+
+    def span(self, fields: Exec) -> Span:
         time = step_time(fields, self.arch)
         walk, behind, ring_walk = (
-            cycles(self.arch.pixels, placed=fields[raster]["placed"])
+            cycles(self.arch.pixels, placed=raster.placed)
             for cycles, raster in (
-                (overhead.walk_cycles, "in_raster"),
-                (overhead.behind_cycles, "in_raster"),
-                (overhead.ring_walk_cycles, "ring_raster"),
+                (overhead.walk_cycles, fields.in_raster),
+                (overhead.behind_cycles, fields.in_raster),
+                (overhead.ring_walk_cycles, fields.ring_raster),
             )
         )
         end = overhead.step_end_cycles(
@@ -194,7 +199,7 @@ class _Run:
             ring = overhead.ring_cycles(self.arch, array=time.array)
         fill = ring + time.fill * time.front
         start = overhead.STEP_NEXT_CYCLES + timing.array_read_latency(self.arch.pixels)
-        early = bool(fields["early"])
+        early = fields.early
         return Span(
             time=time, overhead=behind if early else start + fill + end, ring=ring, ending=end,
             early=early, walk=walk, behind=behind, ring_walk=ring_walk,
@@ -204,7 +209,7 @@ class _Run:
 
     def fetch(self) -> Process:
         yield Delay(overhead.PROGRAM_START_CYCLES)
-        size = sum(command_bytes(opcode) for opcode, _ in self.commands)
+        size = sum(command_bytes(c.opcode) for c in self.commands)
         while self.asked < size:
             yield Wait(lambda: self.asked < self.dispatched + limits.FETCH_AHEAD * FETCH_BYTES)
             yield Wait(self.wants_commands)
@@ -223,16 +228,16 @@ class _Run:
 
     def dispatch(self) -> Process:
         end = 0
-        for opcode, fields in self.commands:
-            end += command_bytes(opcode)
-            yield from self.enqueue(self.queues[_UNITS[opcode]], fields, end)
+        for command in self.commands:
+            end += command_bytes(command.opcode)
+            yield from self.enqueue(self.queues[_UNITS[command.opcode]], command, end)
 
-    def enqueue(self, queue: list[dict[str, Any]], fields: dict[str, Any], end: int) -> Process:
+    def enqueue(self, queue: list[UnitCommand], command: UnitCommand, end: int) -> Process:
         """A command whose last byte is ``end`` to its unit's queue."""
         yield Wait(lambda: self.fetched >= end)
         yield Wait(lambda: len(queue) < limits.UNIT_QUEUE)
         yield Delay(overhead.DISPATCH_CYCLES)
-        queue.append(fields)
+        queue.append(command)
         self.dispatched = end // FETCH_BYTES * FETCH_BYTES
 
     def due(self, unit: str) -> Callable[[], bool]:
@@ -242,11 +247,11 @@ class _Run:
         def ready() -> bool:
             if not queue:
                 return False
-            header, counts = queue[0]["header"], self.counts
+            header, counts = queue[0].header, self.counts
             return bool(
-                counts.loads >= header["wait_loads"]
-                and counts.execs >= header["wait_execs"]
-                and counts.stores >= header["wait_stores"]
+                counts.loads >= header.wait_loads
+                and counts.execs >= header.wait_execs
+                and counts.stores >= header.wait_stores
             )
 
         return ready
@@ -365,9 +370,3 @@ class _Run:
         yield Wait(lambda: group.front_done)
         yield Delay(group.front_end + span.ring + time.tail - self.now)
         group.done = True
-
-
-def _complete(opcode: Opcode, fields: Any) -> dict[str, Any]:
-    """``fields`` with those left out as zeros."""
-    fmt = FORMATS[opcode]
-    return fmt.unpack(fmt.pack(fields))

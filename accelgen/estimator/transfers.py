@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from accelgen.arch import ArchParams, limits, overhead
 from accelgen.estimator.events import Delay, Process, Simulation, Wait
 from accelgen.estimator.ports import Piece, ReadPort, WritePort, pieces
+from accelgen.program.commands import Load, Store, Transfer
 
 __all__ = ["Loads", "Stores"]
 
-Fields = Mapping[str, Any]
 Until = Callable[[], bool]
 
 
-def _runs(fields: Fields, arch: ArchParams) -> Iterator[list[Piece]]:
+def _runs(fields: Transfer, arch: ArchParams) -> Iterator[list[Piece]]:
     """The pieces of each group of a LOAD or STORE."""
-    size = fields["rows"] * arch.row_bytes
-    for group in range(fields["groups"]):
-        yield list(pieces(arch, fields["offset"] + group * fields["stride"], size))
+    size = fields.rows * arch.row_bytes
+    for group in range(fields.groups):
+        yield list(pieces(arch, fields.offset + group * fields.stride, size))
 
 
 class Loads:
@@ -36,7 +35,7 @@ class Loads:
 
     def __init__(
         self, simulation: Simulation, arch: ArchParams, latency: float, *,
-        due: Until, take: Callable[[], Fields], done: Callable[[], None],
+        due: Until, take: Callable[[], Load], done: Callable[[], None],
     ):  # fmt: skip
         self.simulation = simulation
         self.arch = arch
@@ -85,7 +84,7 @@ class Stores:
 
     def __init__(
         self, simulation: Simulation, arch: ArchParams, latency: float, *,
-        due: Until, take: Callable[[], Fields], done: Callable[[], None],
+        due: Until, take: Callable[[], Store], done: Callable[[], None],
         feed: Callable[[int], Process],
     ):  # fmt: skip
         self.simulation = simulation
@@ -103,17 +102,17 @@ class Stores:
             yield Wait(lambda: self.working <= limits.RUNS_AHEAD and self.due())
             fields = self.take()
             waited = self.simulation.now > before
-            if fields["weights"]:
+            if fields.weights:
                 yield Wait(lambda: not self.working)
             self.working += 1
             yield Delay(overhead.STORE_HEAD_CYCLES if waited else overhead.STORE_NEXT_CYCLES)
-            if fields["weights"]:
-                yield from self.feed(fields["groups"] * fields["rows"] * self.arch.row_bytes)
+            if fields.weights:
+                yield from self.feed(fields.groups * fields.rows * self.arch.row_bytes)
                 self._answered()
             else:
                 yield from self._write(fields)
 
-    def _write(self, fields: Fields) -> Process:
+    def _write(self, fields: Store) -> Process:
         runs = list(_runs(fields, self.arch))
         begin = self.simulation.now
         for number, run in enumerate(runs):

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from accelgen.arch import ArchParams, limits, overhead
 from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
 from accelgen.estimator.ports import Piece, ReadPort
+from accelgen.program.commands import Weights
 
 __all__ = ["Group", "WeightStream"]
 
@@ -50,7 +50,7 @@ class WeightStream:
         port: ReadPort,
         groups: Sequence[Sequence[Group]],
         due: Callable[[], bool],
-        take: Callable[[], dict[str, Any]],
+        take: Callable[[], Weights],
         execs_done: Callable[[], int],
     ):
         self.simulation = simulation
@@ -62,7 +62,7 @@ class WeightStream:
         self.room = arch.outstanding * self.burst
         # What is asked for and what is waited for must have room together, or neither would move.
         self.piece = min(PIECE, self.room // 2)
-        self.accepted: deque[dict[str, Any]] = deque()
+        self.accepted: deque[Weights] = deque()
         self.issued = self.received = self.consumed = 0
         self.fed = self.eaten = 0
         self.flow: deque[Group] = deque()
@@ -78,9 +78,9 @@ class WeightStream:
             yield Wait(lambda: len(self.accepted) < limits.WEIGHTS_AHEAD and self.due())
             fields = self.take()
             self.accepted.append(fields)
-            if fields["parked"]:
+            if fields.parked:
                 continue
-            size = fields["beats"] * ArchParams.BUS_BYTES
+            size = fields.beats * ArchParams.BUS_BYTES
             # Larger pieces than bursts need more room to keep the same rate.
             room = self.room + (2 * LONG_PIECE if size >= LONG else 0)
             for piece in self._pieces(size):
@@ -98,7 +98,7 @@ class WeightStream:
         for number in range(commands):
             yield Wait(lambda: bool(self.accepted))
             fields = self.accepted[0]
-            if tables := fields["table1"] + fields["table2"]:
+            if tables := fields.table1 + fields.table2:
                 yield Wait(self._bank_free(number))
                 yield from self._consume(tables * limits.TABLE_BYTES, fields)
             for group in self.groups[number]:
@@ -111,17 +111,17 @@ class WeightStream:
         """True when the EXEC that last read the table bank of WEIGHTS ``number`` is done."""
         return lambda: self.execs_done() > number - limits.TABLE_BANKS
 
-    def _route_group(self, group: Group, fields: dict[str, Any]) -> Process:
-        params = (fields["params1"] + fields["params2"]) * self.arch.param_beats
+    def _route_group(self, group: Group, fields: Weights) -> Process:
+        params = (fields.params1 + fields.params2) * self.arch.param_beats
         if params:
             ahead = limits.PARAM_GROUPS_HELD + limits.SIDE_BEATS // self.arch.param_beats
             self.flow.append(group)
             if len(self.flow) > ahead:
                 before = self.flow.popleft()
                 yield Wait(lambda: before.done)
-        yield from self._consume((params + fields["tap_beats"]) * ArchParams.BUS_BYTES, fields)
+        yield from self._consume((params + fields.tap_beats) * ArchParams.BUS_BYTES, fields)
         group.weights_begun = True
-        group.words = missing = fields["weight_words"]
+        group.words = missing = fields.weight_words
         self.held.append(group)
         while missing > 0:
             while self.held[0].front_done:
@@ -148,9 +148,9 @@ class WeightStream:
         end = self.fed
         yield Wait(lambda: self.eaten >= end)
 
-    def _consume(self, size: int, fields: dict[str, Any]) -> Process:
+    def _consume(self, size: int, fields: Weights) -> Process:
         """Take ``size`` bytes out of the queue, or of what is fed, a beat per cycle."""
-        if fields["parked"]:
+        if fields.parked:
             while size > 0:
                 yield Wait(lambda: self.fed > self.eaten)
                 piece = min(size, self.fed - self.eaten, LONG_PIECE)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import FETCH_BYTES, Opcode
+from accelgen.arch.isa import FETCH_BYTES
+from accelgen.program.commands import End, Header, Load, Store
 from accelgen.program.encode import encode_command
-from accelgen.program.records import Command
 
 __all__ = ["Loopback", "loopback"]
 
@@ -36,17 +36,12 @@ def loopback(arch: ArchParams, image_bytes: int) -> Loopback:
     room = (image_bytes - PAGE_BYTES) // 2 // PAGE_BYTES * PAGE_BYTES
     rows = min(room, MOST_BYTES, arch.feature_bytes) // arch.row_bytes
     source, target = PAGE_BYTES, PAGE_BYTES + room
-    there = {"stride": rows * arch.row_bytes, "row": 0, "row_stride": rows, "groups": 1}
-    commands = [
-        (Opcode.LOAD, {}, {**there, "offset": source, "rows": rows}),
-        (Opcode.STORE, {"wait_loads": 1}, {**there, "offset": target, "rows": rows}),
-        (Opcode.END, {}, {}),
-    ]
-    program = b"".join(
-        encode_command(
-            Command(opcode=opcode, fields={"header": {"opcode": opcode, **waits}, **fields})
-        )
-        for opcode, waits, fields in commands
-    )
+    size = rows * arch.row_bytes
+    load = Load(offset=source, stride=size, row_stride=rows, groups=1, rows=rows)
+    store = Store(
+        header=Header(wait_loads=1), offset=target, stride=size, row_stride=rows, groups=1,
+        rows=rows,
+    )  # fmt: skip
+    program = b"".join(encode_command(command) for command in (load, store, End()))
     program += bytes(-len(program) % FETCH_BYTES)
-    return Loopback(program=program, source=source, target=target, size=rows * arch.row_bytes)
+    return Loopback(program=program, source=source, target=target, size=size)

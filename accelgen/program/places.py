@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from accelgen.arch.isa import Opcode
 from accelgen.arch.registers import PAGE_BYTES
+from accelgen.program.commands import Command, moves_maps
 from accelgen.program.encode import encode_command
-from accelgen.program.records import Command, Placement, Program
+from accelgen.program.records import Placement, Program
 
 __all__ = ["Entry", "Places", "Section", "two_places"]
 
@@ -119,20 +119,13 @@ def _transfers(program: Program) -> Iterator[tuple[int, int]]:
     """First byte and end of what each LOAD and STORE of maps touches."""
     row = program.arch.row_bytes
     for command in program.commands:
-        if _moves_maps(command):
-            f = command.fields
-            yield f["offset"], f["offset"] + (f["groups"] - 1) * f["stride"] + f["rows"] * row
-
-
-def _moves_maps(command: Command) -> bool:
-    """A LOAD, or a STORE to memory: one with ``weights`` goes to the array."""
-    return command.opcode in (Opcode.LOAD, Opcode.STORE) and not command.fields.get("weights")
+        if moves_maps(command):
+            end = command.offset + (command.groups - 1) * command.stride + command.rows * row
+            yield command.offset, end
 
 
 def _moved(command: Command, moved: Callable[[int], int]) -> Command:
-    if not _moves_maps(command):
-        return command
-    return replace(command, fields={**command.fields, "offset": moved(command.fields["offset"])})
+    return replace(command, offset=moved(command.offset)) if moves_maps(command) else command
 
 
 def _up(value: int, unit: int) -> int:

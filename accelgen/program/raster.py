@@ -1,4 +1,4 @@
-"""RASTER fields: how P lanes walk over a map (docs/architecture.md, "Rasters")."""
+"""Rasters: how P lanes walk over a map (docs/architecture.md, "Rasters")."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from accelgen.ir.ops import Pair
+from accelgen.program.commands import Raster
 
 __all__ = ["Walk", "aligned_rows", "make_raster", "raster_vectors"]
 
@@ -79,43 +80,43 @@ def raster_vectors(walk: Walk, pixels: int) -> int:
     return -(-walk.out_h * _pitch(walk, pixels) // (pixels * walk.lane_step))
 
 
-def make_raster(walk: Walk, pixels: int) -> dict[str, int]:
-    """Fields of isa.RASTER for ``walk`` on ``pixels`` lanes."""
+def make_raster(walk: Walk, pixels: int) -> Raster:
+    """The raster of ``walk`` on ``pixels`` lanes."""
     if walk.run:
         return _overlapping(walk, pixels)
     pitch = _pitch(walk, pixels)
     rows, step_x = divmod(pixels * walk.lane_step, pitch)
     stride_h, stride_w = walk.stride[0], walk.stride[1] // walk.lane_step
-    return {
-        "height": walk.height,
-        "width": walk.width,
-        "kernel_h": walk.kernel[0],
-        "kernel_w": walk.kernel[1],
-        "dilation_h": walk.dilation[0],
-        "dilation_w": walk.dilation[1],
-        "stride_h": stride_h,
-        "stride_w": stride_w,
-        "pad_top": walk.pad_top,
-        "pad_left": walk.pad_left,
-        "pad_value": walk.pad_value,
-        "pitch": pitch,
-        "step_x": step_x,
-        "step_y": rows * stride_h,
-        "step_phase": step_x % stride_w,
-        "wrap_phase": (step_x - pitch) % stride_w,
-        "row_limit": walk.out_h * stride_h,
-        "span": walk.span,
-        "origin": walk.first_pixel - walk.pad_top * walk.width - walk.pad_left,
-        "step_address": step_x + rows * stride_h * walk.width,
-        "wrap_address": stride_h * walk.width - pitch,
-        "tap_x_address": walk.dilation[1],
-        "tap_y_address": walk.dilation[0] * walk.width - (walk.kernel[1] - 1) * walk.dilation[1],
-        "vectors": raster_vectors(walk, pixels),
-        "phases": int(walk.phases),
-    }
+    return Raster(
+        height=walk.height,
+        width=walk.width,
+        kernel_h=walk.kernel[0],
+        kernel_w=walk.kernel[1],
+        dilation_h=walk.dilation[0],
+        dilation_w=walk.dilation[1],
+        stride_h=stride_h,
+        stride_w=stride_w,
+        pad_top=walk.pad_top,
+        pad_left=walk.pad_left,
+        pad_value=walk.pad_value,
+        pitch=pitch,
+        step_x=step_x,
+        step_y=rows * stride_h,
+        step_phase=step_x % stride_w,
+        wrap_phase=(step_x - pitch) % stride_w,
+        row_limit=walk.out_h * stride_h,
+        span=walk.span,
+        origin=walk.first_pixel - walk.pad_top * walk.width - walk.pad_left,
+        step_address=step_x + rows * stride_h * walk.width,
+        wrap_address=stride_h * walk.width - pitch,
+        tap_x_address=walk.dilation[1],
+        tap_y_address=walk.dilation[0] * walk.width - (walk.kernel[1] - 1) * walk.dilation[1],
+        vectors=raster_vectors(walk, pixels),
+        phases=walk.phases,
+    )
 
 
-def _overlapping(walk: Walk, pixels: int) -> dict[str, int]:
+def _overlapping(walk: Walk, pixels: int) -> Raster:
     """Fields for rows of positions that begin ``run`` pixels after one another.
 
     Of rows and columns only the lane's place in its block counts: y stays 0. A vector's first tap
@@ -125,33 +126,32 @@ def _overlapping(walk: Walk, pixels: int) -> dict[str, int]:
     pitch = _pitch(walk, pixels)
     back = walk.run if pitch > pixels else 0
     taps = 2 if back else 1
-    return {
-        "height": 1,
-        "width": walk.span,
-        "kernel_h": taps,
-        "kernel_w": 1,
-        "dilation_h": 1,
-        "dilation_w": 1,
-        "stride_h": 0,
-        "stride_w": 1,
-        "pad_top": taps - 1,
-        "pad_left": 0,
-        "pad_value": -128,
-        "pitch": pitch,
-        "step_x": pixels % pitch,
-        "step_y": 0,
-        "step_phase": 0,
-        "wrap_phase": 0,
-        "row_limit": 1,
-        "span": walk.span,
-        "origin": walk.first_pixel - back,
-        "step_address": pixels % pitch + pixels // pitch * walk.run,
-        "wrap_address": walk.run - pitch,
-        "tap_x_address": 0,
-        "tap_y_address": back,
-        "vectors": raster_vectors(walk, pixels),
-        "phases": 0,
-    }
+    return Raster(
+        height=1,
+        width=walk.span,
+        kernel_h=taps,
+        kernel_w=1,
+        dilation_h=1,
+        dilation_w=1,
+        stride_h=0,
+        stride_w=1,
+        pad_top=taps - 1,
+        pad_left=0,
+        pad_value=-128,
+        pitch=pitch,
+        step_x=pixels % pitch,
+        step_y=0,
+        step_phase=0,
+        wrap_phase=0,
+        row_limit=1,
+        span=walk.span,
+        origin=walk.first_pixel - back,
+        step_address=pixels % pitch + pixels // pitch * walk.run,
+        wrap_address=walk.run - pitch,
+        tap_x_address=0,
+        tap_y_address=back,
+        vectors=raster_vectors(walk, pixels),
+    )
 
 
 def aligned_rows(width: int, pixels: int) -> int:

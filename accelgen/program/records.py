@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import Opcode
 from accelgen.ir import Graph
+from accelgen.program.commands import Command
 
-__all__ = ["Command", "Placement", "Program", "PsStep", "Step"]
+__all__ = ["Placement", "Program", "PsStep", "Step"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +40,6 @@ class Placement:
     def size_bytes(self) -> int:
         """Bytes taken in DDR."""
         return self.groups * self.stride
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """One command: opcode and the fields of its isa.Format (the header's in ``header``)."""
-
-    opcode: Opcode
-    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

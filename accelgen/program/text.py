@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from accelgen.arch.isa import Opcode
-from accelgen.program.records import Command, Placement, Program, Step
+from accelgen.program.commands import Command, Part, Raster, Value, Weights, record_fields
+from accelgen.program.records import Placement, Program, Step
 
 __all__ = ["program_text"]
 
@@ -73,38 +73,39 @@ def _step(step: Step) -> str:
 
 
 def _command(command: Command, rasters: bool) -> str:
-    fields = dict(command.fields)
-    header = fields.pop("header")
-    waits = [f"{u} {header[f'wait_{u}']}" for u in ("loads", "execs", "stores")
-             if header.get(f"wait_{u}")]  # fmt: skip
+    fields, header = record_fields(command), command.header
+    del fields["header"]
+    counts = {"loads": header.wait_loads, "execs": header.wait_execs, "stores": header.wait_stores}
+    waits = [f"{unit} {count}" for unit, count in counts.items() if count]
     parts = [command.opcode.name.lower()]
-    if command.opcode is Opcode.WEIGHTS:
-        parts.append(f"(step {header['tag']})")
+    if isinstance(command, Weights):
+        parts.append(f"(step {header.tag})")
     if waits:
         parts.append(f"after {', '.join(waits)}:")
     first = _FIRST[command.opcode]
     parts += [f"{name}={_number(fields.pop(name))}" for name in first]
-    parts += [f"{name}={_value(name, v, rasters)}" for name, v in fields.items() if _shown(v)]
+    parts += [f"{name}={_value(v, rasters)}" for name, v in fields.items() if _shown(v)]
     return " ".join(parts)
 
 
-def _shown(value: Any) -> bool:
-    return any(value.values()) if isinstance(value, Mapping) else value != 0
+def _shown(value: Value) -> bool:
+    return any(record_fields(value).values()) if isinstance(value, Part) else bool(value)
 
 
-def _value(name: str, value: Any, rasters: bool) -> str:
-    if not isinstance(value, Mapping):
+def _value(value: Value, rasters: bool) -> str:
+    if not isinstance(value, Part):
         return _number(value)
-    if name.endswith("raster") and not rasters:
+    if isinstance(value, Raster) and not rasters:
         r = value
         return (
-            f"[{r['height']}x{r['width']} k{r['kernel_h']}x{r['kernel_w']}"
-            f" s{r['stride_h']}x{r['stride_w']} d{r['dilation_h']}x{r['dilation_w']}"
-            f" pad {r['pad_top']},{r['pad_left']} value {r['pad_value']} pitch {r['pitch']}"
-            f" origin {r['origin']} vectors {r['vectors']}{' phases' * r['phases']}]"
+            f"[{r.height}x{r.width} k{r.kernel_h}x{r.kernel_w} s{r.stride_h}x{r.stride_w}"
+            f" d{r.dilation_h}x{r.dilation_w} pad {r.pad_top},{r.pad_left} value {r.pad_value}"
+            f" pitch {r.pitch} origin {r.origin} vectors {r.vectors}{' phases' * r.phases}]"
         )
-    return "[" + " ".join(f"{k}={_number(v)}" for k, v in value.items() if v) + "]"
+    values = record_fields(value).items()
+    return "[" + " ".join(f"{k}={_number(v)}" for k, v in values if v) + "]"
 
 
-def _number(value: Any) -> str:
+def _number(value: Value) -> str:
+    assert isinstance(value, int)
     return str(int(value))

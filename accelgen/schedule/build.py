@@ -16,8 +16,9 @@ from accelgen.lowering.folding import choose_folds
 from accelgen.lowering.prepare import Prepared, prepare
 from accelgen.lowering.reorder import resolve_selects
 from accelgen.lowering.storage import Storages, lay_out
+from accelgen.program.commands import Command, End, Load, Store, Weights, moves_maps
 from accelgen.program.encode import command_bytes, encode_command
-from accelgen.program.records import Command, Placement, Program, PsStep, Step
+from accelgen.program.records import Placement, Program, PsStep, Step
 from accelgen.schedule.emit.commands import Pending
 from accelgen.schedule.emit.emitter import Emitter
 from accelgen.schedule.overlap import DDR, Ddr
@@ -112,9 +113,8 @@ def _emit(
     emitter.emit_all()
     moved = [0] * len(works)
     for pending in emitter.list.commands:
-        if pending.opcode in (Opcode.LOAD, Opcode.STORE):
-            rows = pending.fields["groups"] * pending.fields["rows"]
-            moved[pending.step] += rows * arch.row_bytes
+        if isinstance(command := pending.command, Load | Store):
+            moved[pending.step] += command.groups * command.rows * arch.row_bytes
     parking = plan_parking(works, plan, moved, arch)
     if parking.chunks:
         emitter = Emitter(works, storages, plan, exported, arch, parking)
@@ -138,7 +138,7 @@ def _assemble(
     program_bytes = sum(map(command_bytes, (*(p.opcode for p in pending), Opcode.END)))
     tensors_at = _whole(program_offset + program_bytes, PAGE_BYTES)
     commands = [_finish(p, tensors_at, works) for p in pending]
-    commands.append(Command(opcode=Opcode.END, fields={"header": {"opcode": Opcode.END}}))
+    commands.append(End())
     image = bytearray(program_offset)
     image[: len(emitter.streams)] = emitter.streams
     for command, p in zip(commands, [*pending, None], strict=True):
@@ -198,22 +198,19 @@ def _whole(size: int, unit: int) -> int:
 
 
 def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:
-    fields = pending.fields
-    if pending.opcode in (Opcode.LOAD, Opcode.STORE) and _in_tensors(pending):
-        fields = {**fields, "offset": fields["offset"] + tensors_at}
-    waits = max(fields["header"].get(f"wait_{u}", 0) for u in ("loads", "execs", "stores"))
+    command = pending.command
+    if moves_maps(command) and not pending.in_image:
+        # A map's offset counts from the first tensor.
+        command = replace(command, offset=command.offset + tensors_at)
+    header = command.header
+    waits = max(header.wait_loads, header.wait_execs, header.wait_stores)
     if waits > 65535:
         raise ScheduleError(
             f"node '{works[pending.step].chain.name}' is command {waits:,} of its unit; wait counts"
             " end at 65,535: raise feature_rows so that fewer tiles are needed",
             node=works[pending.step].chain.name,
         )
-    return Command(opcode=pending.opcode, fields=fields)
-
-
-def _in_tensors(pending: Pending) -> bool:
-    """The transfer's offset counts from the first tensor: it is not one of weights."""
-    return not pending.in_image and not pending.fields.get("weights")
+    return command
 
 
 def _step(
@@ -223,11 +220,11 @@ def _step(
     chain: Chain = work.chain
     ddr = 0
     for i in mine:
-        fields = commands[i].fields
-        if pending[i].opcode is Opcode.WEIGHTS and not fields.get("parked"):
-            ddr += fields["beats"] * arch.BUS_BYTES
-        elif pending[i].opcode in (Opcode.LOAD, Opcode.STORE) and not fields.get("weights"):
-            ddr += fields["groups"] * fields["rows"] * arch.row_bytes
+        command = commands[i]
+        if isinstance(command, Weights) and not command.parked:
+            ddr += command.beats * arch.BUS_BYTES
+        elif moves_maps(command):
+            ddr += command.groups * command.rows * arch.row_bytes
     engine = "+".join(
         name for name, on in (("array", chain.array), ("window", chain.uses_window)) if on
     )

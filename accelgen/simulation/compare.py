@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch.isa import Opcode
-from accelgen.program.records import Command, Placement, Program, Step
+from accelgen.program.commands import Command, Header, Part, Store, record_fields
+from accelgen.program.records import Placement, Program, Step
 
 __all__ = ["Divergence", "describe_command", "find_divergences", "tensor_order"]
 
@@ -106,23 +107,25 @@ def find_divergences(
 
 def describe_command(number: int, command: Command) -> str:
     """One line: number, opcode, tag, waits, and every field that is not zero."""
-    header = command.fields["header"]
-    fields = {k: v for k, v in command.fields.items() if k != "header"}
-    waits = " ".join(f"{k[5:]}>={v}" for k, v in header.items() if k.startswith("wait_") and v)
+    header = command.header
+    counts = {"loads": header.wait_loads, "execs": header.wait_execs, "stores": header.wait_stores}
+    waits = " ".join(f"{unit}>={count}" for unit, count in counts.items() if count)
     return (
-        f"{number}: {command.opcode.name} tag={header.get('tag', 0)}"
-        f"{f' when {waits}' if waits else ''} {_nonzero(fields)}"
+        f"{number}: {command.opcode.name} tag={header.tag}"
+        f"{f' when {waits}' if waits else ''} {_nonzero(command)}"
     ).rstrip()
 
 
-def _nonzero(fields: Mapping[str, object]) -> str:
+def _nonzero(record: Command | Part) -> str:
     parts = []
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
+    for name, value in record_fields(record).items():
+        if isinstance(value, Header):
+            continue
+        if isinstance(value, Part):
             if inner := _nonzero(value):
                 parts.append(f"{name}({inner})")
         elif value:
-            parts.append(f"{name}={int(value)}")  # type: ignore[call-overload]
+            parts.append(f"{name}={int(value)}")
     return " ".join(parts)
 
 
@@ -173,14 +176,13 @@ def _first_wrong(
 def _exec_that_wrote(program: Program, step: Step, address: int) -> int:
     """The EXEC before the STORE that covers ``address``: a STORE waits for what it stores."""
     for i in step.commands:
-        command = program.commands[i]
-        fields = command.fields
-        if command.opcode is not Opcode.STORE or fields.get("weights"):
+        store = program.commands[i]
+        if not isinstance(store, Store) or store.weights:
             continue
-        relative = address - fields["offset"]
-        group, byte = divmod(relative, fields["stride"]) if fields["stride"] else (0, relative)
-        if 0 <= group < fields["groups"] and byte < fields["rows"] * program.arch.row_bytes:
-            return int(fields["header"].get("wait_execs", 0)) - 1
+        relative = address - store.offset
+        group, byte = divmod(relative, store.stride) if store.stride else (0, relative)
+        if 0 <= group < store.groups and byte < store.rows * program.arch.row_bytes:
+            return store.header.wait_execs - 1
     return step.execs[-1] if step.execs else -1
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import CHANNEL_PARAM, Opcode
+from accelgen.program.commands import (
+    Command,
+    End,
+    Exec,
+    Load,
+    Store,
+    Transfer,
+    Weights,
+    moves_maps,
+)
 from accelgen.program.encode import command_bytes, decode_command
 from accelgen.program.layout import pack_tensor, unpack_tensor
-from accelgen.program.records import Command, Placement, Program
+from accelgen.program.records import Placement, Program
 from accelgen.simulation.functional_exec import CommandError, Params, StepStream, execute
 
 __all__ = ["FunctionalResult", "run_functional"]
@@ -105,50 +114,47 @@ class _Machine:
         at = self.program.program_offset
         while True:
             command = decode_command(memoryview(self.ddr)[at:])
-            if command.opcode is Opcode.END:
+            if isinstance(command, End):
                 return commands
             commands.append(command)
             at += command_bytes(command.opcode)
 
     def _may_run(self, command: Command, unit: Opcode) -> bool:
-        header = command.fields["header"]
+        header = command.header
         if unit is Opcode.WEIGHTS and (self._is_far_ahead() or len(self.parked) < self.wanted):
             return False
-        if unit is Opcode.STORE and command.fields["weights"] and len(self.parked) >= self.wanted:
+        if isinstance(command, Store) and command.weights and len(self.parked) >= self.wanted:
             return False
         if unit is Opcode.EXEC and not self.streams:
             return False
         return (
-            self.done[Opcode.LOAD] >= header["wait_loads"]
-            and self.done[Opcode.EXEC] >= header["wait_execs"]
-            and self.done[Opcode.STORE] >= header["wait_stores"]
+            self.done[Opcode.LOAD] >= header.wait_loads
+            and self.done[Opcode.EXEC] >= header.wait_execs
+            and self.done[Opcode.STORE] >= header.wait_stores
         )
 
     def _run(self, command: Command) -> None:
-        fields: Any = command.fields
-        if command.opcode is Opcode.WEIGHTS:
-            self.streams.append(self._read_stream(fields))
-        elif command.opcode is Opcode.EXEC:
-            stream = self._with_words(fields, self.streams.popleft())
-            execute(fields, stream, self.memory, self.tables, self.sums, self.arch)
-        elif fields.get("weights"):
-            self.parked += self.memory[fields["row"] :][: fields["rows"]].tobytes()
-        else:
-            self._transfer(fields, load=command.opcode is Opcode.LOAD)
+        if isinstance(command, Weights):
+            self.streams.append(self._read_stream(command))
+        elif isinstance(command, Exec):
+            stream = self._with_words(command, self.streams.popleft())
+            execute(command, stream, self.memory, self.tables, self.sums, self.arch)
+        elif moves_maps(command):
+            self._transfer(command)
+        elif isinstance(command, Store):
+            self.parked += self.memory[command.row :][: command.rows].tobytes()
         self.done[command.opcode] += 1
 
-    def _read_stream(self, f: dict[str, Any]) -> StepStream:
+    def _read_stream(self, f: Weights) -> StepStream:
         """Cut a weight stream as isa.WEIGHTS says; tables go to their bank at once."""
-        if f["offset"] % 16:
+        if f.offset % 16:
             raise CommandError("a weight stream is not aligned to a beat")
-        lanes, groups = self.arch.lanes, f["groups"]
+        lanes, groups = self.arch.lanes, f.groups
         data = self._stream_data(f)
         at = 0
-        for unit in (0, 1):
-            if f[f"table{unit + 1}"]:
-                self.tables[unit, f["table_bank"]] = data[at : at + limits.TABLE_BYTES].view(
-                    np.int8
-                )
+        for unit, leads in enumerate((f.table1, f.table2)):
+            if leads:
+                self.tables[unit, f.table_bank] = data[at : at + limits.TABLE_BYTES].view(np.int8)
                 at += limits.TABLE_BYTES
         blocks = data[at:].reshape(groups, -1)
         at = 0
@@ -158,35 +164,35 @@ class _Machine:
             at += size
             return blocks[:, at - size : at].copy()
 
-        params1 = _params(take(8 * lanes), lanes) if f["params1"] else None
-        params2 = _params(take(8 * lanes), lanes) if f["params2"] else None
+        params1 = _params(take(8 * lanes), lanes) if f.params1 else None
+        params2 = _params(take(8 * lanes), lanes) if f.params2 else None
         taps = words = None
-        if f["taps"]:
-            beats = take(16 * f["tap_beats"]).view(np.int8)
-            taps = beats[:, : f["taps"] * lanes].reshape(groups, f["taps"], lanes)
-        if f["weight_words"]:
-            shape = (groups, f["weight_words"], lanes, lanes)
-            words = take(f["weight_words"] * lanes * lanes).view(np.int8).reshape(shape)
+        if f.taps:
+            beats = take(16 * f.tap_beats).view(np.int8)
+            taps = beats[:, : f.taps * lanes].reshape(groups, f.taps, lanes)
+        if f.weight_words:
+            shape = (groups, f.weight_words, lanes, lanes)
+            words = take(f.weight_words * lanes * lanes).view(np.int8).reshape(shape)
             if (words == -128).any():
                 raise CommandError("a weight is -128")
         if at != blocks.shape[1]:
             raise CommandError("a weight stream is longer than its parts")
-        return StepStream(groups, f["table_bank"], params1, params2, taps, words)
+        return StepStream(groups, f.table_bank, params1, params2, taps, words)
 
-    def _with_words(self, f: Mapping[str, Any], stream: StepStream) -> StepStream:
+    def _with_words(self, f: Exec, stream: StepStream) -> StepStream:
         """The stream with the weight words that were kept, if it brings none."""
         if stream.words is not None:
             self.words += list(stream.words)
-        if f["rewind"]:
+        if f.rewind:
             self.words_at = self.kept_at
         elif not self.keeps:
             self.kept_at = self.words_at
-        self.keeps = bool(f["keep"])
-        if not f["weight_words"]:
+        self.keeps = f.keep
+        if not f.weight_words:
             return stream
-        words = self.words[self.words_at :][: f["groups"]]
-        self.words_at += f["groups"]
-        if len(words) != f["groups"]:
+        words = self.words[self.words_at :][: f.groups]
+        self.words_at += f.groups
+        if len(words) != f.groups:
             raise CommandError("weight words are read again that were not kept")
         if self.keeps and sum(map(len, self.words)) > self.arch.weight_words:
             raise CommandError("more weight words are kept than the ring holds")
@@ -202,28 +208,29 @@ class _Machine:
 
     def _wanted(self, queue: deque[int], commands: list[Command]) -> int:
         """Bytes of whole rows that the first WEIGHTS of ``queue`` takes from STOREs."""
-        fields = commands[queue[0]].fields if queue else {}
-        return self._stream_bytes(fields) if queue and fields["parked"] else 0
+        first = commands[queue[0]] if queue else None
+        return self._stream_bytes(first) if isinstance(first, Weights) and first.parked else 0
 
-    def _stream_bytes(self, f: Mapping[str, Any]) -> int:
-        return -(-f["beats"] * 16 // self.arch.row_bytes) * self.arch.row_bytes
+    def _stream_bytes(self, f: Weights) -> int:
+        return -(-f.beats * 16 // self.arch.row_bytes) * self.arch.row_bytes
 
-    def _stream_data(self, f: dict[str, Any]) -> npt.NDArray[np.uint8]:
-        if not f["parked"]:
-            return np.frombuffer(self.ddr, np.uint8, f["beats"] * 16, f["offset"]).copy()
+    def _stream_data(self, f: Weights) -> npt.NDArray[np.uint8]:
+        if not f.parked:
+            return np.frombuffer(self.ddr, np.uint8, f.beats * 16, f.offset).copy()
         size = self._stream_bytes(f)
-        data = np.frombuffer(bytes(self.parked[:size]), np.uint8)[: f["beats"] * 16].copy()
+        data = np.frombuffer(bytes(self.parked[:size]), np.uint8)[: f.beats * 16].copy()
         del self.parked[:size]
         return data
 
-    def _transfer(self, f: dict[str, Any], *, load: bool) -> None:
-        size = f["rows"] * self.arch.row_bytes
-        if f["row"] + (f["groups"] - 1) * f["row_stride"] + f["rows"] > len(self.memory):
+    def _transfer(self, f: Transfer) -> None:
+        load = isinstance(f, Load)
+        size = f.rows * self.arch.row_bytes
+        if f.row + (f.groups - 1) * f.row_stride + f.rows > len(self.memory):
             raise CommandError("a transfer leaves the feature memory")
-        for g in range(f["groups"]):
-            at = f["offset"] + g * f["stride"]
-            row = f["row"] + g * f["row_stride"]
-            rows = self.memory[row : row + f["rows"]]
+        for g in range(f.groups):
+            at = f.offset + g * f.stride
+            row = f.row + g * f.row_stride
+            rows = self.memory[row : row + f.rows]
             streams = load and at < self.program.program_offset
             if at % 16 or at + size > len(self.ddr):
                 raise CommandError("a transfer leaves DDR")

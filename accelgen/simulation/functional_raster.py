@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from accelgen.program.commands import Raster
 
 __all__ = ["TapView", "Walked", "walk"]
 
@@ -32,7 +33,7 @@ class Walked:
     taps: tuple[TapView, ...]
 
 
-def walk(raster: dict[str, Any], pixels: int) -> Walked:
+def walk(raster: Raster, pixels: int) -> Walked:
     """Follow the registers of docs/architecture.md, "Rasters", from their start values.
 
     Lanes begin at x = l, in phases 2 l, of a row of ``pitch``. Per lane x, y and phase;
@@ -43,27 +44,27 @@ def walk(raster: dict[str, Any], pixels: int) -> Walked:
     after v vectors it has wrapped (x + v * step_x) div pitch times.
     """
     r = raster
-    assert 0 <= r["step_x"] <= r["pitch"], "a lane would wrap twice in one vector"
-    vector = np.arange(r["vectors"])[:, None]
-    lane = np.arange(pixels)[None] * (1 + r["phases"])
-    travelled = lane % r["pitch"] + vector * r["step_x"]
-    wraps = travelled // r["pitch"]
-    x = travelled % r["pitch"]
-    y = lane // r["pitch"] * r["stride_h"] + vector * r["step_y"] + wraps * r["stride_h"]
-    start_phase = lane % r["pitch"] % r["stride_w"]
-    phase = start_phase + (vector - wraps) * r["step_phase"] + wraps * r["wrap_phase"]
-    phase = phase % r["stride_w"]
-    keep = (x < r["span"]) & (y < r["row_limit"]) & (phase == 0)
-    first = r["origin"] + vector[:, 0] * r["step_address"] + wraps[:, 0] * r["wrap_address"]
+    assert 0 <= r.step_x <= r.pitch, "a lane would wrap twice in one vector"
+    vector = np.arange(r.vectors)[:, None]
+    lane = np.arange(pixels)[None] * (1 + r.phases)
+    travelled = lane % r.pitch + vector * r.step_x
+    wraps = travelled // r.pitch
+    x = travelled % r.pitch
+    y = lane // r.pitch * r.stride_h + vector * r.step_y + wraps * r.stride_h
+    start_phase = lane % r.pitch % r.stride_w
+    phase = start_phase + (vector - wraps) * r.step_phase + wraps * r.wrap_phase
+    phase = phase % r.stride_w
+    keep = (x < r.span) & (y < r.row_limit) & (phase == 0)
+    first = r.origin + vector[:, 0] * r.step_address + wraps[:, 0] * r.wrap_address
     return Walked(keep=keep, taps=tuple(_taps(r, x, y, first)))
 
 
-def _taps(r: dict[str, Any], x: Ints, y: Ints, address: Ints) -> Iterator[TapView]:
-    for ky in range(r["kernel_h"]):
-        for kx in range(r["kernel_w"]):
-            map_y = y + ky * r["dilation_h"] - r["pad_top"]
-            map_x = x + kx * r["dilation_w"] - r["pad_left"]
-            inside = (map_y >= 0) & (map_y < r["height"]) & (map_x >= 0) & (map_x < r["width"])
+def _taps(r: Raster, x: Ints, y: Ints, address: Ints) -> Iterator[TapView]:
+    for ky in range(r.kernel_h):
+        for kx in range(r.kernel_w):
+            map_y = y + ky * r.dilation_h - r.pad_top
+            map_x = x + kx * r.dilation_w - r.pad_left
+            inside = (map_y >= 0) & (map_y < r.height) & (map_x >= 0) & (map_x < r.width)
             yield TapView(address=address, inside=inside)
-            last_of_row = kx == r["kernel_w"] - 1
-            address = address + (r["tap_y_address"] if last_of_row else r["tap_x_address"])
+            last_of_row = kx == r.kernel_w - 1
+            address = address + (r.tap_y_address if last_of_row else r.tap_x_address)

@@ -5,29 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelgen.arch import ArchParams, timing
-from accelgen.arch.isa import EXEC
 from accelgen.estimator.step_time import kept_beats, step_time
+from accelgen.program import Exec, Raster
 
 ARCH = ArchParams()  # 8 lanes, 8 pixels, 2 pixels behind the accumulators
 
 
-def fields(**values):
-    return EXEC.unpack(EXEC.pack(values))
-
-
 def raster(size, kernel, pad, vectors):
     """A stride 1 raster with rows joined."""
-    return {
-        "height": size, "width": size, "kernel_h": kernel, "kernel_w": kernel,
-        "dilation_h": 1, "dilation_w": 1, "stride_h": 1, "stride_w": 1,
-        "pad_top": pad, "pad_left": pad, "pitch": size, "row_limit": size, "span": size,
-        "vectors": vectors,
-    }  # fmt: skip
+    return Raster(
+        height=size, width=size, kernel_h=kernel, kernel_w=kernel,
+        dilation_h=1, dilation_w=1, stride_h=1, stride_w=1,
+        pad_top=pad, pad_left=pad, pitch=size, row_limit=size, span=size, vectors=vectors,
+    )  # fmt: skip
 
 
 def test_array_takes_a_beat_per_tap_and_input_group():
     time = step_time(
-        fields(array=1, groups=4, in_groups=3, in_raster=raster(14, 3, 1, 25)), ARCH
+        Exec(array=True, groups=4, in_groups=3, in_raster=raster(14, 3, 1, 25)), ARCH
     )  # fmt: skip
 
     assert time.front == 25 * 27
@@ -37,7 +32,7 @@ def test_array_takes_a_beat_per_tap_and_input_group():
 
 def test_a_short_vector_waits_for_the_drain():
     time = step_time(
-        fields(array=1, groups=1, in_groups=2, in_raster=raster(14, 1, 0, 25)), ARCH
+        Exec(array=True, groups=1, in_groups=2, in_raster=raster(14, 1, 0, 25)), ARCH
     )  # fmt: skip
 
     # 24 vectors of 8 pixels leave in 4 beats each, the last one's 4 pixels in 2.
@@ -46,9 +41,9 @@ def test_a_short_vector_waits_for_the_drain():
 
 
 def test_no_group_is_shorter_than_its_parameters_or_sums_but_the_last():
-    one = {"array": 1, "in_groups": 1, "in_raster": raster(1, 1, 0, 1)}
-    plain = step_time(fields(groups=3, **one), ARCH)
-    summed = step_time(fields(groups=3, squeeze=1, **one), ARCH)
+    one = {"array": True, "in_groups": 1, "in_raster": raster(1, 1, 0, 1)}
+    plain = step_time(Exec(groups=3, **one), ARCH)
+    summed = step_time(Exec(groups=3, squeeze=True, **one), ARCH)
 
     assert (plain.front, plain.front_alone) == (ARCH.lanes + 1, 1)
     assert (summed.front, summed.front_alone) == (timing.squeeze_interval(ARCH.lanes), 1)
@@ -56,7 +51,7 @@ def test_no_group_is_shorter_than_its_parameters_or_sums_but_the_last():
 
 def test_window_takes_a_cycle_per_tap():
     time = step_time(
-        fields(window=1, groups=2, ring_rows=25, ring_raster=raster(14, 5, 2, 25)), ARCH
+        Exec(window=True, groups=2, ring_rows=25, ring_raster=raster(14, 5, 2, 25)), ARCH
     )  # fmt: skip
 
     assert time.front == 25  # the copy: a row per cycle
@@ -67,7 +62,7 @@ def test_window_takes_a_cycle_per_tap():
 @pytest.mark.parametrize(("kernel", "pad", "rows"), [(1, 0, 0), (3, 1, 1), (5, 2, 2), (3, 0, 2)])
 def test_window_begins_when_its_first_kernel_is_covered(kernel, pad, rows):
     time = step_time(
-        fields(window=1, groups=1, ring_rows=32, ring_raster=raster(16, kernel, pad, 32)), ARCH
+        Exec(window=True, groups=1, ring_rows=32, ring_raster=raster(16, kernel, pad, 32)), ARCH
     )  # fmt: skip
 
     # Lane 7 of the first vector sits at x = 7.
@@ -76,7 +71,7 @@ def test_window_begins_when_its_first_kernel_is_covered(kernel, pad, rows):
 
 def test_window_ends_with_the_rows_that_padding_adds():
     time = step_time(
-        fields(window=1, groups=1, ring_rows=32, ring_raster=raster(16, 5, 2, 32)), ARCH
+        Exec(window=True, groups=1, ring_rows=32, ring_raster=raster(16, 5, 2, 32)), ARCH
     )  # fmt: skip
 
     assert time.tail == (2 * 16 // 8 + 1) * 25
@@ -103,8 +98,8 @@ def test_kept_beats_are_those_of_the_walk(out_h, out_w, stride, joined, phases, 
         beats = sum(any(keep[b : b + width]) for b in range(0, lanes, width))
         expected += max(1, beats)
 
-    values = {
-        "pitch": pitch, "span": span, "stride_h": stride, "stride_w": stride // step,
-        "row_limit": out_h * stride, "vectors": vectors, "phases": int(phases),
-    }  # fmt: skip
-    assert kept_beats(values, arch.pixels, arch.chain_pixels) == expected
+    walked = Raster(
+        pitch=pitch, span=span, stride_h=stride, stride_w=stride // step,
+        row_limit=out_h * stride, vectors=vectors, phases=phases,
+    )  # fmt: skip
+    assert kept_beats(walked, arch.pixels, arch.chain_pixels) == expected

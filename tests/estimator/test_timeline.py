@@ -11,6 +11,7 @@ from accelgen.arch.timing import RASTER_SWITCH
 from accelgen.estimator import Memory
 from accelgen.estimator import timeline as timeline_module
 from accelgen.estimator.timeline import timeline
+from accelgen.program import Exec
 from accelgen.schedule import schedule
 from tests.helpers.int8_nets import Int8Net
 from tests.helpers.programs import with_commands
@@ -77,19 +78,18 @@ def test_what_may_begin_early_or_finds_its_lanes_placed_takes_less():
     program = pointwise()
 
     def late(_, command):
-        return replace(command, fields={k: v for k, v in command.fields.items() if k != "early"})
+        return replace(command, early=False) if isinstance(command, Exec) else command
 
     def unplaced(_, command):
-        fields = dict(command.fields)
-        if "in_raster" in fields:
-            fields["in_raster"] = fields["in_raster"] | {"placed": 0}
-        return replace(command, fields=fields)
+        if not isinstance(command, Exec):
+            return command
+        return replace(command, in_raster=replace(command.in_raster, placed=False))
 
     whole, without_early, without_places = (
         timeline(p, Memory()).cycles
         for p in (program, with_commands(program, late), with_commands(program, unplaced))
     )
-    later = sum(c.fields.get("early", 0) for c in program.commands)
+    later = sum(c.early for c in program.commands if isinstance(c, Exec))
 
     # At least what the walk is made ready in, if not hidden; the places of eight lanes.
     assert later > 2

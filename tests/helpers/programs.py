@@ -10,6 +10,7 @@ from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
+from accelgen.program import Header
 from accelgen.program.encode import encode_command
 from accelgen.schedule.plan import parking
 from accelgen.simulation.functional import run_functional
@@ -42,6 +43,11 @@ def park_everything(monkeypatch, *, chunk_bytes=256):
     choices = {"SHARE": 0, "LEAST_BYTES": 0, "CHUNK_BYTES": chunk_bytes, "LEAST_PART": 1 << 20}
     for name, value in {**choices, "DDR_BYTES_PER_CYCLE": 1000}.items():
         monkeypatch.setattr(parking, f"_{name}", value)
+
+
+def without_waits(command):
+    """``command``, waiting for nothing."""
+    return replace(command, header=Header(tag=command.header.tag))
 
 
 def with_commands(program, change):

@@ -74,6 +74,6 @@ def test_phases_that_the_convolution_beside_it_loses_are_weighed(outputs, droppe
     program = schedule(graph, LARGE)
 
     assert any("decimated" in n for s in program.steps for n in s.nodes) == dropped
-    phases = [c.fields["out_phases"] for c in program.commands if c.opcode is Opcode.EXEC]
+    phases = [c.out_phases for c in program.commands if c.opcode is Opcode.EXEC]
     assert any(phases) != dropped
     assert_matches_golden(schedule(graph, LARGE, keep_all=True), net.input())

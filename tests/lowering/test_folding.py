@@ -56,9 +56,9 @@ def test_stem_takes_a_third_of_the_beats():
 
     program = schedule(net.graph(), LARGE)
 
-    rasters = [c.fields["in_raster"] for c in program.commands if c.opcode is Opcode.EXEC]
+    rasters = [c.in_raster for c in program.commands if c.opcode is Opcode.EXEC]
     assert program.input.shape == (32, 16, 6)
-    beats = sum(r["vectors"] * r["kernel_h"] * r["kernel_w"] for r in rasters)
+    beats = sum(r.vectors * r.kernel_h * r.kernel_w for r in rasters)
     assert beats == 16 * 2 * 6
     assert beats * 3 == 16 * 4 * 9
 

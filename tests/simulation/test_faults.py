@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from accelgen.program import Weights
 from accelgen.schedule import schedule
 from accelgen.simulation.bench import DdrSettings, Disturbance
 from accelgen.simulation.check import golden_tensors
@@ -95,7 +96,7 @@ def double():
 
 def places(program):
     """Bytes of the image in the middle of what each phase moves: port, master, offset."""
-    weights = next(c.fields["offset"] for c in reversed(program.commands) if "beats" in c.fields)
+    weights = next(c.offset for c in reversed(program.commands) if isinstance(c, Weights))
     commands = program.program_offset + program.program_bytes // 2
     return {
         "commands": ("w", "program", commands // 16 * 16),

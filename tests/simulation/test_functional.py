@@ -14,12 +14,13 @@ from accelgen.errors import ScheduleError
 from accelgen.frontend import load_onnx
 from accelgen.golden import interpret
 from accelgen.passes import run_passes
+from accelgen.program import Exec, Weights
 from accelgen.quant import quantize
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.functional import run_functional
 from accelgen.simulation.functional_exec import CommandError
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, with_commands
+from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, with_commands, without_waits
 
 MODELS = Path(__file__).parents[1] / "models"
 ARCHES = {"small": SMALL, "large": LARGE, "wide": replace(LARGE, pixels=16, chain_pixels=4)}
@@ -157,8 +158,7 @@ def test_missing_waits_are_exposed(opcode):
     def forget(index, command):
         if command.opcode is not opcode:
             return command
-        header = {k: v for k, v in command.fields["header"].items() if not k.startswith("wait")}
-        return replace(command, fields={**command.fields, "header": header})
+        return without_waits(command)
 
     assert fails(with_commands(program, forget), net.input())
 
@@ -169,8 +169,7 @@ def test_waits_that_come_too_late_deadlock():
     def wait_forever(index, command):
         if index != len(program.commands) // 2:
             return command
-        header = {**command.fields["header"], "wait_stores": 60000}
-        return replace(command, fields={**command.fields, "header": header})
+        return replace(command, header=replace(command.header, wait_stores=60000))
 
     with pytest.raises(CommandError, match="deadlock"):
         run_functional(with_commands(program, wait_forever), {"x": net.input()})
@@ -179,10 +178,10 @@ def test_waits_that_come_too_late_deadlock():
 CHANGES = {
     "groups": (lambda f: 1, "WEIGHTS and EXEC differ in groups"),
     "weight_words": (lambda f: 1, "weight words do not add up"),
-    "out_rows": (lambda f: f["out_rows"] + 1, "out_rows does not add up"),
-    "out_pixels": (lambda f: f["out_pixels"] - 1, "out_pixels is not what the last stage keeps"),
+    "out_rows": (lambda f: f.out_rows + 1, "out_rows does not add up"),
+    "out_pixels": (lambda f: f.out_pixels - 1, "out_pixels is not what the last stage keeps"),
     "table_bank": (lambda f: 1, "WEIGHTS and EXEC differ in table_bank"),
-    "out_row": (lambda f: f["in_row"] + 1, "overwrites what it reads"),
+    "out_row": (lambda f: f.in_row + 1, "overwrites what it reads"),
     "out_stride": (lambda f: 1, "output groups overwrite each other"),
     "in_row": (lambda f: 4090, "a lane reads outside memory"),
     "window": (lambda f: 1, "params2 without requant2, or none with it"),
@@ -201,7 +200,7 @@ def test_commands_that_do_not_add_up_are_refused(field):
     def alter(index, command):
         if index != first:
             return command
-        return replace(command, fields={**command.fields, field: change(command.fields)})
+        return replace(command, **{field: change(command)})
 
     with pytest.raises(CommandError, match=message):
         run_functional(with_commands(program, alter), {"x": net.input()})
@@ -216,11 +215,10 @@ def program_that_keeps_words():
 @pytest.mark.parametrize("field", ["keep", "rewind"])
 def test_words_that_are_not_there_are_noticed(field):
     net, program = program_that_keeps_words()
-    assert any(c.fields.get(field) for c in program.commands)
+    assert any(getattr(c, field) for c in program.commands if isinstance(c, Exec))
 
     def forget(_, command):
-        fields = {k: v for k, v in command.fields.items() if k != field}
-        return replace(command, fields=fields)
+        return replace(command, **{field: False}) if isinstance(command, Exec) else command
 
     with pytest.raises(CommandError, match="read again that were not kept"):
         run_functional(with_commands(program, forget), {"x": net.input()})
@@ -228,8 +226,8 @@ def test_words_that_are_not_there_are_noticed(field):
 
 def test_more_words_than_the_ring_holds_are_noticed():
     net, program = program_that_keeps_words()
-    words = sum(c.fields["groups"] * c.fields["weight_words"] for c in program.commands
-                if c.opcode is Opcode.WEIGHTS)  # fmt: skip
+    streams = [c for c in program.commands if isinstance(c, Weights)]
+    words = sum(c.groups * c.weight_words for c in streams)
     small = replace(program, arch=replace(program.arch, weight_words=words // 2))
 
     with pytest.raises(CommandError, match="more weight words are kept than the ring holds"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from accelgen.arch.isa import Opcode
+from accelgen.program import Weights
 from accelgen.rtl.design import design_verilog
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.bench import DdrSettings
@@ -142,7 +143,7 @@ def test_parked_weights_match_golden(simulator, monkeypatch):
     tasks = [task for task in tasks for _ in range(2)]
     results = simulator.run_many(tasks)
 
-    assert sum(c.fields.get("parked", 0) for t in tasks for c in t.program.commands) > 96
+    assert sum(isinstance(c, Weights) and c.parked for t in tasks for c in t.program.commands) > 96
     for task, result in zip(tasks, results, strict=True):
         assert result.fault == "", task.name
         want = golden_tensors(task.program, task.inputs)
@@ -166,8 +167,8 @@ def test_a_wrong_program_is_found_and_shown(simulator, network, tmp_path):
     def off_by_one(index, command):
         if index != broken:
             return command
-        requant = {**command.fields["requant1"], "zero": command.fields["requant1"]["zero"] ^ 1}
-        return replace(command, fields={**command.fields, "requant1": requant})
+        requant = replace(command.requant1, zero=command.requant1.zero ^ 1)
+        return replace(command, requant1=requant)
 
     report = simulate_frame(with_commands(program, off_by_one), x, simulator, waves=tmp_path)
 
@@ -203,8 +204,7 @@ def test_a_program_that_waits_for_ever_is_a_fault(simulator, network):
     def wait_for_nothing(index, command):
         if index != last:
             return command
-        header = {**command.fields["header"], "wait_loads": 60_000}
-        return replace(command, fields={**command.fields, "header": header})
+        return replace(command, header=replace(command.header, wait_loads=60_000))
 
     task = Task(
         program=with_commands(program, wait_for_nothing),

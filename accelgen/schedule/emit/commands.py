@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import limits
 from accelgen.arch.isa import Opcode
+from accelgen.program.commands import Command, Header
 
 __all__ = ["CommandList", "Pending", "Rows"]
 
 Ints = npt.NDArray[np.int64]
 
-_WAITS = {Opcode.LOAD: "wait_loads", Opcode.EXEC: "wait_execs", Opcode.STORE: "wait_stores"}
+#: Units that others wait for.
+_WAITS = (Opcode.LOAD, Opcode.EXEC, Opcode.STORE)
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,15 @@ class Pending:
     The offset of a LOAD ``in_image`` is final.
     """
 
-    opcode: Opcode
     step: int
     number: int
-    fields: dict[str, Any]
+    command: Command
     in_image: bool = False
+
+    @property
+    def opcode(self) -> Opcode:
+        """Of the command."""
+        return self.command.opcode
 
 
 @dataclass
@@ -68,36 +73,37 @@ class CommandList:
         self._write = {(m, u): np.zeros(n, np.int64) for m, n in size.items() for u in _WAITS}
 
     def add(
-        self, opcode: Opcode, step: int, fields: dict[str, Any], *,
+        self, step: int, command: Command, *,
         reads: list[tuple[str, Rows]] | None = None, writes: list[tuple[str, Rows]] | None = None,
         in_image: bool = False, after_loads: int = 0, after_execs: int = 0,
     ) -> None:  # fmt: skip
-        """Append a command that ``reads`` and ``writes`` rows of memory "feature" or "ddr".
+        """Append ``command``, which ``reads`` and ``writes`` rows of memory "feature" or "ddr".
 
         ``after_loads``, ``after_execs``: LOADs and EXECs that it waits for besides.
         """
         reading = [(m, r.indices()) for m, r in reads or ()]
         writing = [(m, r.indices()) for m, r in writes or ()]
-        header: dict[str, int] = {"opcode": opcode, "tag": step % 4096}
-        for unit, name in _WAITS.items():
+        opcode = command.opcode
+        waits = dict.fromkeys(_WAITS, 0)
+        for unit in _WAITS:
             if unit is not opcode:
                 seen = [self._write[m, unit][r].max(initial=0) for m, r in reading + writing]
                 seen += [self._read[m, unit][r].max(initial=0) for m, r in writing]
-                header[name] = int(max(seen, default=0))
-        for name, count in (("wait_loads", after_loads), ("wait_execs", after_execs)):
-            if count > 0:
-                header[name] = max(header.get(name, 0), count)
+                waits[unit] = int(max(seen, default=0))
+        header = Header(
+            tag=step % 4096,
+            wait_loads=max(waits[Opcode.LOAD], after_loads),
+            wait_execs=max(waits[Opcode.EXEC], after_execs),
+            wait_stores=waits[Opcode.STORE],
+        )
         number = self.count[opcode]
         self.count[opcode] += 1
         for memory, rows in reading:
             self._read[memory, opcode][rows] = number + 1
         for memory, rows in writing:
             self._write[memory, opcode][rows] = number + 1
-        pending = Pending(
-            opcode=opcode, step=step, number=number, fields={"header": header, **fields},
-            in_image=in_image,
-        )  # fmt: skip
-        self.commands.append(pending)
+        command = replace(command, header=header)
+        self.commands.append(Pending(step=step, number=number, command=command, in_image=in_image))
 
     def last_exec_wrote(self, rows: Rows) -> bool:
         """Whether the EXEC added last writes any of these rows of the feature memory."""

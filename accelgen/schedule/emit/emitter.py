@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from accelgen.arch import ArchParams, limits
@@ -9,8 +10,9 @@ from accelgen.arch.isa import Opcode
 from accelgen.arch.registers import PAGE_BYTES
 from accelgen.ir.ops import Pair
 from accelgen.lowering.storage import Storages
+from accelgen.program.commands import Load, Store
 from accelgen.schedule.emit.commands import CommandList, Rows
-from accelgen.schedule.emit.fields import exec_fields, weights_fields
+from accelgen.schedule.emit.fields import make_exec, make_weights
 from accelgen.schedule.emit.neighbours import Places, kept_words
 from accelgen.schedule.plan.memory import Interval, MemoryPlan
 from accelgen.schedule.plan.parking import Chunk, Parking
@@ -174,7 +176,7 @@ class Emitter:
             if to_ddr or self._is_read_from_ddr(tensor, step):
                 place = self.storages.places[tensor]
                 part = tile.slices[role]
-                self._transfer(Opcode.STORE, step, place.storage, place.first, part, at[role])
+                self._transfer(Store, step, place.storage, place.first, part, at[role])
 
     def _resident(self, step: int, storage: str, first: int, part: Slice) -> Rows:
         row = self.plan.resident(storage, step)
@@ -190,19 +192,17 @@ class Emitter:
         words = kept_words(work, self.plan.tilings[step], index, self.arch)
         weights = work.weights if words.come else work.weights.without_words()
         offset, size = self._place_stream(weights, tile)
-        fields = weights_fields(weights, tile, offset, size, bank)
-        if self.parking.used(step):
-            fields["parked"] = 1
+        stream = make_weights(weights, tile, offset, size, bank)
+        stream = replace(stream, parked=bool(self.parking.used(step)))
         made = (OUT, SQUEEZED) if tile.ends else (OUT,)
-        command = exec_fields(work, tile, at, bank) | words.fields
-        command["early"] = int(command["array"] and not self.list.last_exec_wrote(at[SOURCE]))
-        self._places.mark(command)
+        command = make_exec(work, tile, at, bank)
+        early = command.array and not self.list.last_exec_wrote(at[SOURCE])
+        command = replace(command, keep=words.keep, rewind=words.rewind, early=early)
         after_loads = self._begin_loads if self._execs > 1 else 0
-        self.list.add(Opcode.WEIGHTS, step, fields, after_loads=after_loads)
+        self.list.add(step, stream, after_loads=after_loads)
         self.list.add(
-            Opcode.EXEC,
             step,
-            command,
+            self._places.marked(command),
             reads=[("feature", r) for role, r in at.items() if role not in (OUT, SQUEEZED)],
             writes=[("feature", r) for role, r in at.items() if role in made],
         )
@@ -226,8 +226,10 @@ class Emitter:
             if chunk.loaded == step:
                 self._load_parked(chunk)
             rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
-            fields = _one_run(0, rows) | {"weights": 1}
-            self.list.add(Opcode.STORE, step, fields, reads=[("feature", rows)])
+            store = Store(
+                row=rows.first, row_stride=rows.stride, groups=1, rows=rows.rows, weights=True
+            )
+            self.list.add(step, store, reads=[("feature", rows)])
         for chunk in self.parking.loaded(step):
             if chunk.used != step:
                 self._load_parked(chunk)
@@ -236,58 +238,51 @@ class Emitter:
         work, tiling = self.works[chunk.used], self.plan.tilings[chunk.used]
         offset, _ = self._place_stream(work.weights, tiling.tiles[0])
         rows = Rows(chunk.row, chunk.rows, 1, chunk.rows)
-        self.list.add(
-            Opcode.LOAD, chunk.used, _one_run(offset + chunk.offset, rows),
-            writes=[("feature", rows)], in_image=True,
-        )  # fmt: skip
+        load = Load(
+            offset=offset + chunk.offset,
+            row=rows.first,
+            row_stride=rows.stride,
+            groups=1,
+            rows=rows.rows,
+        )
+        self.list.add(chunk.used, load, writes=[("feature", rows)], in_image=True)
 
     def _transfer(
-        self, opcode: Opcode, step: int, storage: str, first: int, part: Slice, at: Rows,
-        after_execs: int = 0,
+        self, kind: type[Load] | type[Store], step: int, storage: str, first: int, part: Slice,
+        at: Rows, after_execs: int = 0,
     ) -> None:  # fmt: skip
         """LOAD or STORE of ``part`` (groups counted from group ``first`` of the storage)."""
         _, height = self.storages.sizes[storage]
         row = self.ddr_rows[storage] + (first + part.groups[0]) * height + part.rows[0]
         ddr = Rows(row, height, at.groups, at.rows)
-        fields = {
-            "offset": row * self.arch.row_bytes,
-            "stride": height * self.arch.row_bytes,
-            "row": at.first,
-            "row_stride": at.stride,
-            "groups": at.groups,
-            "rows": at.rows,
-        }
-        load = opcode is Opcode.LOAD
+        command = kind(
+            offset=row * self.arch.row_bytes,
+            stride=height * self.arch.row_bytes,
+            row=at.first,
+            row_stride=at.stride,
+            groups=at.groups,
+            rows=at.rows,
+        )
         source, target = (
-            (("ddr", ddr), ("feature", at)) if load else (("feature", at), ("ddr", ddr))
+            (("ddr", ddr), ("feature", at)) if kind is Load else (("feature", at), ("ddr", ddr))
         )
-        self.list.add(
-            opcode, step, fields, reads=[source], writes=[target], after_execs=after_execs
-        )
+        self.list.add(step, command, reads=[source], writes=[target], after_execs=after_execs)
 
     def _load(
         self, step: int, storage: str, first: int, part: Slice, at: Rows, after_execs: int = 0
     ) -> None:
         """LOAD of ``part``; before the first EXEC, the last groups by themselves."""
         if self._execs:
-            self._transfer(Opcode.LOAD, step, storage, first, part, at, after_execs)
+            self._transfer(Load, step, storage, first, part, at, after_execs)
             return
         low, high = part.groups
         behind = -(-_BEHIND_BYTES // (at.rows * self.arch.row_bytes))
         ends = [high - behind, high] if high - behind > low else [high]
         for begin, end in pairwise([low, *ends]):
             rows = Rows(at.first + (begin - low) * at.stride, at.stride, end - begin, at.rows)
-            self._transfer(Opcode.LOAD, step, storage, first, Slice((begin, end), part.rows), rows)
+            self._transfer(Load, step, storage, first, Slice((begin, end), part.rows), rows)
             if begin == low:
                 self._begin_loads = self.list.count[Opcode.LOAD]
-
-
-def _one_run(offset: int, rows: Rows) -> dict[str, int]:
-    """Fields of a transfer between ``rows`` and byte ``offset`` on."""
-    return {
-        "offset": offset, "stride": 0, "row": rows.first, "row_stride": rows.stride,
-        "groups": rows.groups, "rows": rows.rows,
-    }  # fmt: skip
 
 
 def _runs(numbers: list[int]) -> list[Pair]:

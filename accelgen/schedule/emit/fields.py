@@ -1,12 +1,13 @@
-"""A tile of a step, with addresses, to the fields of its EXEC and WEIGHTS."""
+"""A tile of a step, with addresses, to its EXEC and WEIGHTS."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from accelgen.arch.isa import WindowOp
 from accelgen.ir import Node
 from accelgen.ir.ops import QAdd, QAvgPool, QConv2d, QGlobalAvgPool, QMaxPool, QScale, QStretch
+from accelgen.program.commands import Exec, Requant, Weights
 from accelgen.program.layout import rows_of
 from accelgen.program.raster import make_raster
 from accelgen.schedule.emit.commands import Rows
@@ -14,72 +15,81 @@ from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.weights import StepWeights
 from accelgen.schedule.steps.work import OTHER, OUT, SOURCE, SQUEEZED, Tile, Work
 
-__all__ = ["exec_fields", "weights_fields"]
+__all__ = ["make_exec", "make_weights"]
 
 
-def exec_fields(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) -> dict[str, Any]:
-    """Fields of isa.EXEC without its header, and without what depends on EXECs beside it; ``at``
-    says where each role's slice lies."""
+def make_exec(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) -> Exec:
+    """The EXEC without its header, and without what depends on EXECs beside it; ``at`` says where
+    each role's slice lies."""
     chain, band = work.chain, tile.band
-    pixels = work.pixels
-    fields: dict[str, Any] = {
-        "array": int(chain.array is not None),
-        "window": int(chain.uses_window),
-        "chained": int(chain.chained),
-        "write": int(chain.write),
-        "groups": tile.groups[1] - tile.groups[0],
-        "table_bank": table_bank,
-        "in_row": at[SOURCE].first,
-        "in_stride": at[SOURCE].stride,
-        "in_groups": work.window.groups,
-        "in_step": work.window.step,
-        "in_repeat": work.window.repeat,
-        "in_raster": make_raster(band.first, pixels),
-        "weight_words": work.weights.fields["weight_words"],
-    }
-    if chain.array is not None:
-        fields["requant1"] = _requant(chain.array, chain.table1, band.first.out_pixels)
-    if band.second is not None:
-        if chain.array is None and not chain.vector:
-            fields["requant1"] = {"pixels": band.first.out_pixels}
-        phases = band.second.phases
-        fields["ring_rows"] = rows_of(band.first.out_pixels, 1, pixels, phases=phases)
-        fields["ring_raster"] = make_raster(band.second, pixels)
-        fields["window_op"] = _window_op(chain.window)
-        unit = "requant1" if chain.vector else "requant2"
-        fields[unit] = _requant(chain.window, chain.table2, band.second.out_pixels)
-        if chain.window is not None and isinstance(chain.window.op, QScale):
-            fields["vector_zero"] = chain.window.op.s_zero
-    if OTHER in at:
-        fields["residual_row"] = at[OTHER].first
-        fields["residual_stride"] = at[OTHER].stride
-    if chain.add is not None:
-        fields |= _add(chain)
     out_pixels = (band.second or band.first).out_pixels
+    command = Exec(
+        array=chain.array is not None,
+        window=chain.uses_window,
+        chained=chain.chained,
+        write=chain.write,
+        groups=tile.groups[1] - tile.groups[0],
+        table_bank=table_bank,
+        in_row=at[SOURCE].first,
+        in_stride=at[SOURCE].stride,
+        in_groups=work.window.groups,
+        in_step=work.window.step,
+        in_repeat=work.window.repeat,
+        in_raster=make_raster(band.first, work.pixels),
+        weight_words=work.weights.fields.weight_words,
+        out_pixels=out_pixels,
+        out_rows=rows_of(out_pixels, 1, work.pixels, phases=work.out_phases),
+        out_phases=work.out_phases,
+    )
+    if chain.array is not None:
+        first = _requant(chain.array, chain.table1, band.first.out_pixels)
+        command = replace(command, requant1=first)
+    if band.second is not None:
+        command = _with_window(command, work, tile)
+    if OTHER in at:
+        other = at[OTHER]
+        command = replace(command, residual_row=other.first, residual_stride=other.stride)
+    if chain.add is not None:
+        command = _with_add(command, chain)
     if chain.squeeze is not None:
-        fields["squeeze_resume"] = int(tile.band.rows[0] > 0)
+        command = replace(command, squeeze_resume=band.rows[0] > 0)
         if tile.ends:
-            fields |= _squeeze(chain.squeeze, at[SQUEEZED], work.out_pixels)
+            command = _with_squeeze(command, chain.squeeze, at[SQUEEZED], work.out_pixels)
     if OUT in at:
-        fields["out_row"] = at[OUT].first
-        fields["out_stride"] = at[OUT].stride
-    fields["out_pixels"] = out_pixels
-    fields["out_rows"] = rows_of(out_pixels, 1, pixels, phases=work.out_phases)
-    fields["out_phases"] = int(work.out_phases)
-    return fields
+        command = replace(command, out_row=at[OUT].first, out_stride=at[OUT].stride)
+    return command
 
 
-def weights_fields(
+def make_weights(
     weights: StepWeights, tile: Tile, offset: int, stream_bytes: int, table_bank: int
-) -> dict[str, Any]:
-    """Fields of isa.WEIGHTS without its header, for the stream at ``offset``."""
-    return {
-        "offset": offset,
-        "beats": stream_bytes // 16,
-        "groups": tile.groups[1] - tile.groups[0],
-        "table_bank": table_bank,
-        **weights.fields,
-    }
+) -> Weights:
+    """The WEIGHTS without its header, for the stream at ``offset``."""
+    return replace(
+        weights.fields,
+        offset=offset,
+        beats=stream_bytes // 16,
+        groups=tile.groups[1] - tile.groups[0],
+        table_bank=table_bank,
+    )
+
+
+def _with_window(command: Exec, work: Work, tile: Tile) -> Exec:
+    """The window engine, and the copy that feeds it where there is no array."""
+    chain, first, second = work.chain, tile.band.first, tile.band.second
+    assert second is not None
+    behind = _requant(chain.window, chain.table2, second.out_pixels)
+    copied = command.requant1 if chain.array is not None else Requant(pixels=first.out_pixels)
+    op = chain.window.op if chain.window is not None else None
+    scale = op if isinstance(op, QScale) else None
+    return replace(
+        command,
+        window_op=_window_op(chain.window),
+        ring_rows=rows_of(first.out_pixels, 1, work.pixels, phases=second.phases),
+        ring_raster=make_raster(second, work.pixels),
+        requant1=behind if scale else copied,
+        requant2=command.requant2 if scale else behind,
+        vector_zero=scale.s_zero if scale else 0,
+    )
 
 
 def _window_op(node: Node | None) -> WindowOp:
@@ -90,49 +100,45 @@ def _window_op(node: Node | None) -> WindowOp:
     return WindowOp.MAC
 
 
-def _requant(node: Node | None, table: Node | None, pixels: int) -> dict[str, int]:
+def _requant(node: Node | None, table: Node | None, pixels: int) -> Requant:
     """isa.REQUANT of a stage; without a node, or for MAX, it keeps the value as it is."""
     zero, low, high = 0, -128, 127
     if node is not None and isinstance(node.op, QConv2d):
         zero, low, high = node.op.output_zero, node.op.low, node.op.high
     elif node is not None and isinstance(node.op, QAvgPool | QScale):
         zero = node.op.output_zero
-    return {
-        "zero": zero,
-        "low": low,
-        "high": high,
-        "table": int(table is not None),
-        "pixels": pixels,
-    }
+    return Requant(zero=zero, low=low, high=high, table=table is not None, pixels=pixels)
 
 
-def _add(chain: Chain) -> dict[str, int]:
+def _with_add(command: Exec, chain: Chain) -> Exec:
     assert chain.add is not None
     op = chain.add.op
     assert isinstance(op, QAdd)
     multipliers = (op.multiplier_a, op.multiplier_b)
     mine, other = multipliers if chain.add_takes_a else multipliers[::-1]
-    return {
-        "add": 1,
-        "add_multiplier_a": mine,
-        "add_multiplier_b": other,
-        "add_offset": op.offset,
-        "add_shift": op.shift,
-        "add_zero": op.output_zero,
-        "add_low": op.low,
-        "add_high": op.high,
-    }
+    return replace(
+        command,
+        add=True,
+        add_multiplier_a=mine,
+        add_multiplier_b=other,
+        add_offset=op.offset,
+        add_shift=op.shift,
+        add_zero=op.output_zero,
+        add_low=op.low,
+        add_high=op.high,
+    )
 
 
-def _squeeze(node: Node, at: Rows, pixels: int) -> dict[str, int]:
+def _with_squeeze(command: Exec, node: Node, at: Rows, pixels: int) -> Exec:
     op = node.op
     assert isinstance(op, QGlobalAvgPool)
-    return {
-        "squeeze": 1,
-        "squeeze_row": at.first,
-        "squeeze_stride": at.stride,
-        "squeeze_bias": -pixels * op.input_zero,
-        "squeeze_multiplier": op.multiplier,
-        "squeeze_shift": op.shift,
-        "squeeze_zero": op.output_zero,
-    }
+    return replace(
+        command,
+        squeeze=True,
+        squeeze_row=at.first,
+        squeeze_stride=at.stride,
+        squeeze_bias=-pixels * op.input_zero,
+        squeeze_multiplier=op.multiplier,
+        squeeze_shift=op.shift,
+        squeeze_zero=op.output_zero,
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from accelgen.arch import ArchParams
+from accelgen.program.commands import Exec, Raster
 from accelgen.schedule.plan.tiling import Tiling
 from accelgen.schedule.steps.work import Work
 
@@ -20,11 +20,6 @@ class KeptWords:
     keep: bool = False
     rewind: bool = False
     come: bool = True
-
-    @property
-    def fields(self) -> dict[str, int]:
-        """Of isa.EXEC."""
-        return {"keep": int(self.keep), "rewind": int(self.rewind)}
 
 
 def kept_words(work: Work, tiling: Tiling, index: int, arch: ArchParams) -> KeptWords:
@@ -44,12 +39,20 @@ class Places:
     """Where the lanes of a vector stand to one another, in the last raster of each engine."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[int, ...]] = {}
+        self._array: tuple[int, ...] = ()
+        self._window: tuple[int, ...] = ()
 
-    def mark(self, command: dict[str, Any]) -> None:
-        """Set ``placed`` in the rasters of an EXEC, the next of the program."""
-        for name in ("in_raster", "ring_raster"):
-            if raster := command.get(name):
-                places = tuple(raster[k] for k in ("pitch", "stride_h", "stride_w", "phases"))
-                raster["placed"] = int(self._last.get(name) == places)
-                self._last[name] = places
+    def marked(self, command: Exec) -> Exec:
+        """The program's next EXEC, with ``placed`` in its rasters."""
+        before, self._array = self._array, _places(command.in_raster)
+        marked = replace(command.in_raster, placed=self._array == before)
+        command = replace(command, in_raster=marked)
+        if not command.window:
+            return command
+        before, self._window = self._window, _places(command.ring_raster)
+        marked = replace(command.ring_raster, placed=self._window == before)
+        return replace(command, ring_raster=marked)
+
+
+def _places(raster: Raster) -> tuple[int, ...]:
+    return raster.pitch, raster.stride_h, raster.stride_w, raster.phases

@@ -14,6 +14,7 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QAvgPool, QConv2d, QMaxPool, QScale, QStretch
 from accelgen.lowering.folding import fold_weight
 from accelgen.lowering.storage import Storages
+from accelgen.program.commands import Weights
 from accelgen.schedule.steps.fuse import Chain
 
 __all__ = ["GroupWindow", "StepWeights", "group_window", "step_weights"]
@@ -38,13 +39,13 @@ class GroupWindow:
 class StepWeights:
     """``tables`` lead every stream of the step; row g of ``blocks`` belongs to output group g.
 
-    ``fields`` are those of isa.WEIGHTS that describe a block, whose last ``word_bytes`` are the
-    array's words.
+    ``fields`` describe a block, whose last ``word_bytes`` are the array's words; where the stream
+    lies comes later.
     """
 
     tables: bytes
     blocks: Bytes
-    fields: dict[str, int]
+    fields: Weights
     word_bytes: int
 
     def without_words(self) -> StepWeights:
@@ -52,9 +53,8 @@ class StepWeights:
         if not self.word_bytes:
             return self
         blocks = self.blocks[:, : -self.word_bytes]
-        return replace(
-            self, blocks=blocks, fields=self.fields | {"weight_words": 0}, word_bytes=0
-        )  # fmt: skip
+        fields = replace(self.fields, weight_words=0)
+        return replace(self, blocks=blocks, fields=fields, word_bytes=0)
 
     def stream(self, first: int, last: int) -> bytes:
         """Stream of output groups [first, last)."""
@@ -115,21 +115,25 @@ def step_weights(
     slots = np.asarray(storages.slots[chain.output])
     groups = len(slots) // lanes
     blocks: list[Bytes] = []
-    fields = {"params1": 0, "params2": 0, "tap_beats": 0, "taps": 0, "weight_words": 0}
+    scale, second = bool(chain.vector), chain.table2 is not None
+    fields = Weights(
+        table1=chain.table1 is not None or (second and scale),
+        table2=second and not scale,
+        params1=chain.array is not None or scale,
+        params2=chain.uses_window and not scale,
+    )
     if chain.array is not None:
         blocks.append(_params(*_conv_params(chain.array, graph), slots, lanes))
-        fields["params1"] = 1
     if chain.uses_window:
         blocks.append(_params(*_window_params(chain.window, graph, len(slots)), slots, lanes))
-        fields["params1" if chain.vector else "params2"] = 1
         taps = _taps(chain.window, graph, slots)
         if len(taps):
             packed = taps.reshape(len(taps), groups, lanes).swapaxes(0, 1).reshape(groups, -1)
             pad = -packed.shape[1] % arch.BUS_BYTES
             packed = np.pad(packed, ((0, 0), (0, pad)))
             blocks.append(packed.view(np.uint8))
-            fields["taps"] = len(taps)
-            fields["tap_beats"] = packed.shape[1] // arch.BUS_BYTES
+            beats = packed.shape[1] // arch.BUS_BYTES
+            fields = replace(fields, taps=len(taps), tap_beats=beats)
     if chain.array is not None:
         weight = np.asarray(graph.constants[chain.array.inputs[1]], np.int8)
         assert isinstance(chain.array.op, QConv2d)
@@ -137,17 +141,14 @@ def step_weights(
             weight = fold_weight(weight, chain.array.op, fold)
         sources = np.asarray(storages.slots[chain.source])
         words = _array_words(weight, chain.array.op.groups, sources, slots, window, lanes)
-        fields["weight_words"] = words.shape[1] // arch.weight_word_bytes
+        fields = replace(fields, weight_words=words.shape[1] // arch.weight_word_bytes)
         blocks.append(words)
-    second = chain.table2 is not None
-    fields["table1"] = int(chain.table1 is not None or (second and bool(chain.vector)))
-    fields["table2"] = int(second and not chain.vector)
     tables = [graph.constants[t.inputs[1]] for t in (chain.table1, chain.table2) if t is not None]
     return StepWeights(
         tables=b"".join(np.asarray(t, np.int8).tobytes() for t in tables),
         blocks=np.concatenate(blocks, axis=1),
         fields=fields,
-        word_bytes=fields["weight_words"] * arch.weight_word_bytes,
+        word_bytes=fields.weight_words * arch.weight_word_bytes,
     )
 
 

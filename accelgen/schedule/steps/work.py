@@ -103,7 +103,7 @@ class Work:
     def may_keep_words(self, arch: ArchParams) -> bool:
         """All weight words of the step take at most half of their ring: the rest is for the next
         step's."""
-        words = self.groups * self.weights.fields["weight_words"]
+        words = self.groups * self.weights.fields.weight_words
         return 0 < words <= arch.weight_words // 2
 
     def by_rows(self) -> Work:

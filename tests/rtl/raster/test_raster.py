@@ -5,6 +5,7 @@ import pytest
 from amaranth import Cat
 
 from accelgen.arch import timing
+from accelgen.program.encode import field_values
 from accelgen.program.raster import Walk, make_raster
 from accelgen.rtl.raster.raster import Raster
 from accelgen.simulation import functional_raster
@@ -144,7 +145,7 @@ def test_rows_that_overlap(run, rows):
     dut, beats = Raster(8), []
 
     async def bench(ctx):
-        ctx.set(dut.raster, fields)
+        ctx.set(dut.raster, field_values(fields))
         ctx.set(Cat(dut.groups, dut.in_groups, dut.in_repeat), 1 | 1 << 12 | 1 << 24)
         ctx.set(dut.start, 1)
         await ctx.tick()
@@ -159,7 +160,7 @@ def test_rows_that_overlap(run, rows):
     run_testbenches(dut, bench)
     assert beats == [
         (tap.address[v], bits_of(tap.inside[v]), bits_of(walked.keep[v]))
-        for v in range(fields["vectors"])
+        for v in range(fields.vectors)
         for tap in walked.taps
     ]
 

@@ -35,7 +35,7 @@ def layer(name):
 
 
 def commands(program, opcode):
-    return [c.fields for c in program.commands if c.opcode is opcode]
+    return [c for c in program.commands if c.opcode is opcode]
 
 
 @pytest.mark.parametrize(("name", "arch", "saved"), [
@@ -63,7 +63,7 @@ def test_uneven_cuts_match_golden(name, arch):
 def test_the_first_load_and_the_last_store_are_small():
     program = schedule(layer("3x3").graph(), DOUBLE)
     loads, stores = (
-        [f["groups"] * f["rows"] for f in commands(program, opcode)]
+        [f.groups * f.rows for f in commands(program, opcode)]
         for opcode in (Opcode.LOAD, Opcode.STORE)
     )
 
@@ -75,8 +75,8 @@ def test_weights_of_later_tiles_let_the_first_load_pass():
     program = schedule(layer("3x3").graph(), DOUBLE)
     first, *later = commands(program, Opcode.WEIGHTS)
 
-    assert not first["header"].get("wait_loads")
-    assert all(f["header"]["wait_loads"] == 1 for f in later)
+    assert not first.header.wait_loads
+    assert all(f.header.wait_loads == 1 for f in later)
 
 
 def test_weights_let_a_whole_map_pass_that_is_loaded_first():
@@ -89,9 +89,9 @@ def test_weights_let_a_whole_map_pass_that_is_loaded_first():
     first, *later = commands(program, Opcode.WEIGHTS)
 
     assert loads == 2
-    assert not first["header"].get("wait_loads")
+    assert not first.header.wait_loads
     assert later
-    assert all(f["header"]["wait_loads"] >= 1 for f in later)
+    assert all(f.header.wait_loads >= 1 for f in later)
 
 
 def test_steps_in_between_are_cut_evenly():
@@ -102,7 +102,7 @@ def test_steps_in_between_are_cut_evenly():
     program = schedule(net.graph(), arch)
     middle = program.steps[1]
     heights = [
-        program.commands[i].fields["in_raster"]["height"]
+        program.commands[i].fields.in_raster.height
         for i in middle.commands
         if program.commands[i].opcode is Opcode.EXEC
     ]
@@ -180,7 +180,7 @@ def test_what_is_left_when_the_last_weights_have_come_is_a_groups_work():
 def test_words_are_kept_from_band_to_band():
     program = schedule(layer("1x1").graph(), DOUBLE)
     execs, weights = (commands(program, opcode) for opcode in (Opcode.EXEC, Opcode.WEIGHTS))
-    words = sum(f["groups"] * f["weight_words"] for f in weights)
+    words = sum(f.groups * f.weight_words for f in weights)
 
     assert words == 16 * 8  # 128 channels of 64, once
     # Every band is 16 groups of 784 pixels in all: all but the last keep, all but the first rewind.
@@ -190,46 +190,46 @@ def test_words_are_kept_from_band_to_band():
             bands.append([])
             groups = 0
         bands[-1].append(fields)
-        groups += fields["groups"]
+        groups += fields.groups
     assert len(bands) > 1
     for number, band in enumerate(bands):
-        assert {f["keep"] for f in band} == {int(number < len(bands) - 1)}
-        assert [f["rewind"] for f in band] == [int(number > 0)] + [0] * (len(band) - 1)
+        assert {f.keep for f in band} == {int(number < len(bands) - 1)}
+        assert [f.rewind for f in band] == [int(number > 0)] + [0] * (len(band) - 1)
 
 
 def test_a_pointwise_step_is_cut_between_feature_rows():
     program = schedule(layer("1x1").graph(), DOUBLE)
 
-    assert {f["in_raster"]["width"] for f in commands(program, Opcode.EXEC)} == {DOUBLE.pixels}
+    assert {f.in_raster.width for f in commands(program, Opcode.EXEC)} == {DOUBLE.pixels}
 
 
 def test_execs_of_one_step_begin_early_and_know_where_lanes_stand():
     program = schedule(layer("1x1").graph(), DOUBLE)
     first, *later = commands(program, Opcode.EXEC)
 
-    assert all(f["early"] and f["in_raster"]["placed"] for f in later)
-    assert not first["early"]
-    assert not first["in_raster"]["placed"]
+    assert all(f.early and f.in_raster.placed for f in later)
+    assert not first.early
+    assert not first.in_raster.placed
 
 
 def rows_read(fields, pixels):
     """Feature rows that the array of an EXEC reads, from its fields; pads are inside the map."""
-    raster = fields["in_raster"]
-    first = raster["origin"] + raster["pad_top"] * raster["width"] + raster["pad_left"]
-    count = -(-(first + raster["height"] * raster["width"]) // pixels)
-    last_group = (fields["groups"] - 1) // fields["in_repeat"] * fields["in_step"]
+    raster = fields.in_raster
+    first = raster.origin + raster.pad_top * raster.width + raster.pad_left
+    count = -(-(first + raster.height * raster.width) // pixels)
+    last_group = (fields.groups - 1) // fields.in_repeat * fields.in_step
     return {
-        fields["in_row"] + group * fields["in_stride"] + row
-        for group in range(last_group + fields["in_groups"])
+        fields.in_row + group * fields.in_stride + row
+        for group in range(last_group + fields.in_groups)
         for row in range(count)
     }
 
 
 def rows_written(fields):
     return {
-        fields["out_row"] + group * fields["out_stride"] + row
-        for group in range(fields["groups"])
-        for row in range(fields["out_rows"])
+        fields.out_row + group * fields.out_stride + row
+        for group in range(fields.groups)
+        for row in range(fields.out_rows)
     }
 
 
@@ -244,7 +244,7 @@ def test_an_exec_is_early_unless_it_reads_what_the_one_before_writes(size):
         for before, now in pairwise(execs)
     ]
 
-    assert [f["early"] for f in execs] == [0, *expected]
+    assert [f.early for f in execs] == [0, *expected]
     assert {0, 1} >= set(expected) >= {0}
 
 

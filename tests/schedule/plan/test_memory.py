@@ -12,6 +12,7 @@ from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
 from accelgen.lowering.prepare import prepare
 from accelgen.lowering.storage import lay_out
+from accelgen.program import Exec
 from accelgen.schedule.build import schedule
 from accelgen.schedule.plan.memory import Apart, Interval, plan_memory
 from accelgen.schedule.steps.fuse import fuse
@@ -116,7 +117,7 @@ def test_everything_stays_when_it_fits():
     moved = [c for c in program.commands if c.opcode in (Opcode.LOAD, Opcode.STORE)]
     assert [c.opcode for c in moved] == [Opcode.LOAD] + [Opcode.STORE] * (len(moved) - 1)
     # The input, and all of the output once.
-    stored = sum(c.fields["groups"] * c.fields["rows"] for c in moved[1:])
+    stored = sum(c.groups * c.rows for c in moved[1:])
     assert stored * SMALL.row_bytes == sum(p.size_bytes for p in program.outputs)
 
 
@@ -186,10 +187,10 @@ def test_squeezed_steps_pass_in_bands(rows):
 
     first = program.steps[0]
     assert first.squeezed
-    bands = [program.commands[i].fields for i in first.commands]
-    bands = [fields for fields in bands if "squeeze_resume" in fields]
-    assert [b["squeeze_resume"] for b in bands] == [0] + [1] * (len(bands) - 1)
-    assert [b.get("squeeze", 0) for b in bands] == [0] * (len(bands) - 1) + [1]
+    bands = [program.commands[i] for i in first.commands]
+    bands = [band for band in bands if isinstance(band, Exec)]
+    assert [b.squeeze_resume for b in bands] == [0] + [1] * (len(bands) - 1)
+    assert [b.squeeze for b in bands] == [0] * (len(bands) - 1) + [1]
     assert len(bands) > 1
     assert_matches_golden(program, net.input(), shuffles=(None, 1, 2))
 

@@ -11,6 +11,7 @@ from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
 from accelgen.estimator import Memory
 from accelgen.estimator.timeline import timeline
+from accelgen.program import Store, Weights
 from accelgen.schedule import build, schedule
 from accelgen.schedule.plan import parking
 from accelgen.simulation.functional_exec import CommandError
@@ -21,6 +22,7 @@ from tests.helpers.programs import (
     assert_matches_golden,
     park_everything,
     with_commands,
+    without_waits,
 )
 
 ARCHES = {"small": SMALL, "large": LARGE, "wide": replace(LARGE, pixels=16, chain_pixels=4)}
@@ -37,9 +39,13 @@ def deep_net():
     return net, net.graph(net.conv(y, 8, (1, 1)))
 
 
+def feeds(command):
+    return isinstance(command, Store) and command.weights
+
+
 def parked_steps(program):
-    parked = [c.fields["header"]["tag"] for c in program.commands if c.fields.get("parked")]
-    fed = {c.fields["header"]["tag"] for c in program.commands if c.fields.get("weights")}
+    parked = [c.header.tag for c in program.commands if isinstance(c, Weights) and c.parked]
+    fed = {c.header.tag for c in program.commands if feeds(c)}
     assert set(parked) == fed
     return parked
 
@@ -109,11 +115,10 @@ def test_missing_waits_of_parked_weights_are_exposed(opcode, monkeypatch):
     program = schedule(graph, replace(LARGE, feature_rows=400))
 
     def forget(index, command):
-        mine = command.fields.get("weights") or command.fields["header"].get("tag", 0) > 1
+        mine = feeds(command) or command.header.tag > 1
         if command.opcode is not opcode or not mine:
             return command
-        header = {k: v for k, v in command.fields["header"].items() if not k.startswith("wait")}
-        return replace(command, fields={**command.fields, "header": header})
+        return without_waits(command)
 
     with pytest.raises((AssertionError, CommandError)):
         assert_matches_golden(with_commands(program, forget), net.input(), shuffles=range(20))
@@ -125,9 +130,7 @@ def test_a_wrong_row_is_seen(monkeypatch):
     program = schedule(graph, LARGE)
 
     def elsewhere(index, command):
-        if not command.fields.get("weights"):
-            return command
-        return replace(command, fields={**command.fields, "row": command.fields["row"] + 1})
+        return replace(command, row=command.row + 1) if feeds(command) else command
 
     with pytest.raises((AssertionError, CommandError)):
         assert_matches_golden(with_commands(program, elsewhere), net.input())

@@ -23,9 +23,9 @@ def bottleneck(net, x, *, side_by_side=False):
 
 
 def execs(program, step=None):
-    """Fields of all EXECs, or of those of ``step``."""
+    """All EXECs, or of those of ``step``."""
     commands = program.commands if step is None else [program.commands[i] for i in step.commands]
-    return [c.fields for c in commands if c.opcode is Opcode.EXEC]
+    return [c for c in commands if c.opcode is Opcode.EXEC]
 
 
 @pytest.mark.parametrize("arch", ARCHES)
@@ -44,11 +44,11 @@ def test_a_stage_reads_phases_and_passes_them_on():
     program = schedule(net.graph(), LARGE)
     first, inner, strided, *_ = (execs(program, step)[0] for step in program.steps)
 
-    assert first["out_phases"]
-    assert not inner["in_raster"]["phases"]  # pixel by pixel, as they lie in memory
-    assert not inner["out_phases"]
-    assert strided["in_raster"]["phases"]
-    assert strided["in_raster"]["vectors"] == 6 * 2
+    assert first.out_phases
+    assert not inner.in_raster.phases  # pixel by pixel, as they lie in memory
+    assert not inner.out_phases
+    assert strided.in_raster.phases
+    assert strided.in_raster.vectors == 6 * 2
 
 
 @pytest.mark.parametrize("rows", [40, 90, 200])
@@ -74,7 +74,7 @@ def test_what_others_read_in_order_stays_in_order():
             outputs.append(x)
         program = schedule(net.graph(*outputs), LARGE)
 
-        assert not any(f["out_phases"] for f in execs(program)), reader
+        assert not any(f.out_phases for f in execs(program)), reader
         assert_matches_golden(program, net.input())
 
 
@@ -84,8 +84,8 @@ def test_sums_are_squeezed_from_what_is_stored_in_phases():
     strided = net.conv(x, 8, (3, 3), (2, 2), (1, 1, 1, 1))
     program = schedule(net.graph(net.gap(x), strided), LARGE)
 
-    assert execs(program)[0]["out_phases"]
-    assert execs(program)[0]["squeeze"]
+    assert execs(program)[0].out_phases
+    assert execs(program)[0].squeeze
     assert_matches_golden(program, net.input())
 
 
@@ -93,7 +93,7 @@ def test_odd_widths_stay_in_order():
     net = Int8Net((8, 33, 5))
     net.conv(net.conv(net.x, 8), 8, (3, 3), (2, 2), (1, 1, 1, 1))
 
-    assert not any(f["out_phases"] for f in execs(schedule(net.graph(), LARGE)))
+    assert not any(f.out_phases for f in execs(schedule(net.graph(), LARGE)))
 
 
 def test_words_of_phases():

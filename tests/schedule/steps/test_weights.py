@@ -7,6 +7,7 @@ import numpy as np
 from accelgen.ir.ops import QConv2d
 from accelgen.lowering.prepare import prepare
 from accelgen.lowering.storage import lay_out
+from accelgen.program import Weights
 from accelgen.schedule.steps.fuse import fuse
 from accelgen.schedule.steps.weights import GroupWindow, group_window, step_weights
 from tests.helpers.int8_nets import Int8Net
@@ -35,10 +36,7 @@ def test_array_stream_is_parameters_then_words():
     _, w, b, m, s = (graph.constants.get(i) for i in graph.nodes[0].inputs)
 
     assert window == GroupWindow(2, 0, 1)
-    assert weights.fields == {
-        "params1": 1, "params2": 0, "tap_beats": 0, "taps": 0, "weight_words": 4,
-        "table1": 0, "table2": 0,
-    }  # fmt: skip
+    assert weights.fields == Weights(params1=True, weight_words=4)
     second = weights.blocks[1].tobytes()
     gap = (0, 0, 1)
     assert list(params(second[:32])) == [(b[4], m[4], s[4]), gap, gap, gap]
@@ -56,7 +54,7 @@ def test_tables_lead_and_taps_fill_beats():
     taps = graph.constants[graph.nodes[2].inputs[1]]
 
     assert weights.tables == b"".join(t.tobytes() for t in tables)
-    assert (weights.fields["taps"], weights.fields["tap_beats"]) == (9, 3)
+    assert (weights.fields.taps, weights.fields.tap_beats) == (9, 3)
     block = weights.blocks[0].tobytes()
     got = np.frombuffer(block[64 : 64 + 48], np.int8)
     assert (got[:36].reshape(9, 4) == taps[:4].reshape(4, 9).T).all()
