@@ -11,6 +11,7 @@ from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.values import Constant, View
+from accelgen.ir.activations import BY_ONNX
 from accelgen.ir.ops import Activation, Add, Mul, Softmax
 
 __all__ = [
@@ -28,29 +29,17 @@ __all__ = [
 Floats = npt.NDArray[np.float32]
 _INF = float("inf")
 
-#: ONNX operator: kind of ir.activations, and its parameters as (attribute, ONNX default).
-_ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, float], ...]]] = {
-    "Sigmoid": ("sigmoid", ()),
-    "HardSigmoid": ("hard_sigmoid", (("alpha", 0.2), ("beta", 0.5))),
-    "HardSwish": ("hard_swish", ()),
-    "LeakyRelu": ("leaky_relu", (("alpha", 0.01),)),
-    "Tanh": ("tanh", ()),
-    "Elu": ("elu", (("alpha", 1.0),)),
-    "Softplus": ("softplus", ()),
-    "Mish": ("mish", ()),
-}
-
 
 def import_activation(graph: GraphBuilder, node: OnnxNode) -> View:
     """Operators that are one kind of Activation."""
     if node.op_type == "Relu":
         return graph.emit(node, Activation(kind="clip", params=(0.0, _INF)), graph.view(node))
-    kind, parameters = _ACTIVATIONS[node.op_type]
-    values = tuple(float(node.get(name, default)) for name, default in parameters)
-    for (name, _), value in zip(parameters, values, strict=True):
+    kind = BY_ONNX[node.op_type]
+    values = tuple(float(node.get(name, default)) for name, default in kind.attributes)
+    for (name, _), value in zip(kind.attributes, values, strict=True):
         if not np.isfinite(value):
             raise ModelError(f"{node.label}: {name}={value} must be finite", node=node.name)
-    return graph.emit(node, Activation(kind=kind, params=values), graph.view(node))
+    return graph.emit(node, Activation(kind=kind.name, params=values), graph.view(node))
 
 
 def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:

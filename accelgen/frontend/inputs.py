@@ -12,6 +12,7 @@ from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.clean_names import printable
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
+from accelgen.ir.activations import BY_ONNX
 
 __all__ = ["InputLayout", "add_input", "input_layouts"]
 
@@ -19,10 +20,7 @@ _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DO
 _BYTES: dict[int, str] = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
 #: Operators a preprocessing in NHWC may have before its Transpose.
 _IN_PLACE = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div")
-_FUNCTIONS = (
-    "Clip", "Dropout", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mish",
-    "PRelu", "Relu", "Sigmoid", "Softplus", "Tanh",
-)  # fmt: skip
+_FUNCTIONS = ("Clip", "Dropout", "Max", "Min", "PRelu", "Relu", *BY_ONNX)
 
 
 @dataclass(frozen=True)

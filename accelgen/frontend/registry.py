@@ -18,6 +18,7 @@ from accelgen.frontend import (
 )
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.ir.activations import BY_ONNX
 
 __all__ = ["DOMAINS", "IMPORTERS", "find_importer"]
 
@@ -43,6 +44,10 @@ def _entry(read: Importer, attributes: str = "") -> Entry:
 _POOL = "auto_pad ceil_mode dilations kernel_shape pads strides"
 
 IMPORTERS: dict[str, Entry] = {
+    **{
+        kind.onnx: _entry(elementwise.import_activation, " ".join(a for a, _ in kind.attributes))
+        for kind in BY_ONNX.values()
+    },
     "Add": _entry(elementwise.import_add),
     "AveragePool": _entry(pooling.import_average_pool, f"{_POOL} count_include_pad"),
     "BatchNormalization": _entry(
@@ -59,21 +64,16 @@ IMPORTERS: dict[str, Entry] = {
     "Div": _entry(elementwise.import_div),
     # ratio and seed only matter in training.
     "Dropout": _entry(shapes.import_dropout, "ratio seed"),
-    "Elu": _entry(elementwise.import_activation, "alpha"),
     "Flatten": _entry(shapes.import_flatten, "axis"),
     "Gather": _entry(channels.import_gather, "axis"),
     "Gemm": _entry(convolution.import_gemm, "alpha beta transA transB"),
     "GlobalAveragePool": _entry(pooling.import_global_average_pool),
     "GlobalMaxPool": _entry(pooling.import_global_max_pool),
-    "HardSigmoid": _entry(elementwise.import_activation, "alpha beta"),
-    "HardSwish": _entry(elementwise.import_activation),
     "Identity": _entry(shapes.import_identity),
-    "LeakyRelu": _entry(elementwise.import_activation, "alpha"),
     "MatMul": _entry(convolution.import_matmul),
     "Max": _entry(elementwise.import_minmax),
     "MaxPool": _entry(pooling.import_max_pool, f"{_POOL} storage_order"),
     "Min": _entry(elementwise.import_minmax),
-    "Mish": _entry(elementwise.import_activation),
     "Mul": _entry(elementwise.import_mul),
     "PRelu": _entry(elementwise.import_prelu),
     "Pad": _entry(padding.import_pad, "mode pads value"),
@@ -88,15 +88,12 @@ IMPORTERS: dict[str, Entry] = {
         " extrapolation_value keep_aspect_ratio_policy mode nearest_mode",
     ),
     "Shape": _entry(shapes.import_shape, "start end"),
-    "Sigmoid": _entry(elementwise.import_activation),
     "Slice": _entry(channels.import_slice, "axes ends starts"),
     "Softmax": _entry(elementwise.import_softmax, "axis"),
-    "Softplus": _entry(elementwise.import_activation),
     "Split": _entry(channels.import_split, "axis num_outputs split"),
     "Squeeze": _entry(shapes.import_squeeze, "axes"),
     "Sub": _entry(elementwise.import_sub),
     "Sum": _entry(elementwise.import_add),
-    "Tanh": _entry(elementwise.import_activation),
     "Transpose": _entry(shapes.import_transpose, "perm"),
     "Unsqueeze": _entry(shapes.import_unsqueeze, "axes"),
     "Upsample": _entry(resize.import_upsample, "mode"),

@@ -1,15 +1,50 @@
-"""Elementwise activations: one name, one formula each. Used for float models and for tables."""
+"""Elementwise activations: one row each, read by importer, quantizer, QDQ writer and tests.
+
+A new activation that a table can hold is a row here: everything else follows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["KINDS", "activate"]
+__all__ = ["ACTIVATIONS", "BY_ONNX", "KINDS", "ActivationKind", "activate"]
 
 Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationKind:
+    """One kind of ir.ops.Activation.
+
+    Parameters
+    ----------
+    name : str
+        ``Activation.kind``.
+    function : callable
+        Of (x, \\*params), in x's precision.
+    onnx : str
+        The ONNX operator; "" where none means exactly this.
+    attributes : tuple of (str, float)
+        Its attributes, in the order of ``params``, with ONNX's defaults.
+    params : tuple of float
+        What an Activation without parameters has; those of kinds that need theirs are ().
+    opset : int
+        The first with the operator.
+    never_negative : bool
+        Whatever the parameters: padding with zeros after it cannot win over it.
+    """
+
+    name: str
+    function: Callable[..., Floats]
+    onnx: str = ""
+    attributes: tuple[tuple[str, float], ...] = ()
+    params: tuple[float, ...] = ()
+    opset: int = 7
+    never_negative: bool = False
 
 
 def _sigmoid(x: Floats) -> Floats:
@@ -20,23 +55,42 @@ def _hard_sigmoid(x: Floats, alpha: float = 1 / 6, beta: float = 0.5) -> Floats:
     return np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1)
 
 
-#: kind: function of (x, *params). Parameters follow the ONNX operator of the same name.
-KINDS: dict[str, Callable[..., Floats]] = {
-    "clip": lambda x, low, high: np.clip(x, low, high),  # relu is clip(0, inf)
-    "sigmoid": _sigmoid,
-    "swish": lambda x: x * _sigmoid(x),
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_swish": lambda x: x * _hard_sigmoid(x),
-    "leaky_relu": lambda x, alpha: np.where(x < 0, x * x.dtype.type(alpha), x),
-    "tanh": np.tanh,
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
-    "elu": lambda x, alpha: np.where(x < 0, x.dtype.type(alpha) * np.expm1(x), x),
-    "identity": lambda x: x,
-}
+_ALPHA_BETA = (("alpha", 0.2), ("beta", 0.5))
+#: Clip has limits, not attributes, and Relu is one of it: frontend and writer spell both out.
+ACTIVATIONS = (
+    ActivationKind(name="clip", function=lambda x, low, high: np.clip(x, low, high)),
+    ActivationKind(name="sigmoid", onnx="Sigmoid", function=_sigmoid, never_negative=True),
+    ActivationKind(name="swish", function=lambda x: x * _sigmoid(x)),
+    ActivationKind(
+        name="hard_sigmoid", onnx="HardSigmoid", function=_hard_sigmoid, never_negative=True,
+        attributes=_ALPHA_BETA, params=(1 / 6, 0.5),
+    ),
+    ActivationKind(
+        name="hard_swish", onnx="HardSwish", function=lambda x: x * _hard_sigmoid(x), opset=14
+    ),
+    ActivationKind(
+        name="leaky_relu", onnx="LeakyRelu", attributes=(("alpha", 0.01),),
+        function=lambda x, alpha: np.where(x < 0, x * x.dtype.type(alpha), x),
+    ),
+    ActivationKind(name="tanh", onnx="Tanh", function=np.tanh),
+    ActivationKind(name="softplus", onnx="Softplus", function=lambda x: np.logaddexp(x, 0)),
+    ActivationKind(
+        name="mish", onnx="Mish", function=lambda x: x * np.tanh(np.logaddexp(x, 0)), opset=18
+    ),
+    ActivationKind(
+        name="elu", onnx="Elu", attributes=(("alpha", 1.0),),
+        function=lambda x, alpha: np.where(x < 0, x.dtype.type(alpha) * np.expm1(x), x),
+    ),
+    ActivationKind(name="identity", function=lambda x: x),
+)  # fmt: skip
+
+KINDS = {kind.name: kind for kind in ACTIVATIONS}
+#: ONNX operator: the kind that it is.
+BY_ONNX = {kind.onnx: kind for kind in ACTIVATIONS if kind.onnx}
 
 
 def activate(kind: str, params: tuple[float, ...], x: Floats) -> Floats:
     """Apply activation ``kind`` elementwise; the result has ``x``'s dtype."""
+    row = KINDS[kind]
     with np.errstate(over="ignore"):
-        return KINDS[kind](x, *params).astype(x.dtype)
+        return row.function(x, *(params or row.params)).astype(x.dtype)

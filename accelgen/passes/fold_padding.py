@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from accelgen.ir.activations import KINDS
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import Activation, AvgPool, Conv2d, MaxPool, Pads
 from accelgen.ir.shapes import windows_touch_map
@@ -62,4 +63,4 @@ def _is_never_negative(lookup: Lookup, tensor: str) -> bool:
     if node is None or not isinstance(node.op, Activation):
         return False
     kind, params = node.op.kind, node.op.params
-    return (kind == "clip" and params[0] >= 0) or kind in ("sigmoid", "hard_sigmoid")
+    return (kind == "clip" and params[0] >= 0) or KINDS[kind].never_negative

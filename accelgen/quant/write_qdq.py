@@ -16,28 +16,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from accelgen.errors import OutputError
 from accelgen.ir import Graph, Names, Node, Quantization, ops
+from accelgen.ir.activations import KINDS
 from accelgen.ir.views import OutputView, Piece, plain_view
 from accelgen.quant.quantize import QuantizedModel
 
 __all__ = ["to_qdq", "write_qdq"]
 
 _OPSET = 17
-_OPSET_OF_MISH = 18
 _IR_VERSION = 8
 
-#: Kind of activation: ONNX operator and the names of its attributes.
-_ACTIVATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "sigmoid": ("Sigmoid", ()),
-    "hard_sigmoid": ("HardSigmoid", ("alpha", "beta")),
-    "hard_swish": ("HardSwish", ()),
-    "leaky_relu": ("LeakyRelu", ("alpha",)),
-    "tanh": ("Tanh", ()),
-    "softplus": ("Softplus", ()),
-    "mish": ("Mish", ()),
-    "elu": ("Elu", ("alpha",)),
-    "identity": ("Identity", ()),
-}
-_HARD_SIGMOID = (1 / 6, 0.5)
 #: A tensor (h, w, c) in the order of ONNX.
 _NCHW = (2, 0, 1)
 
@@ -57,7 +44,8 @@ def write_qdq(model: QuantizedModel, path: str | Path) -> None:
 
 
 def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
-    """ONNX opset 17 (18 with Mish): float operators between QuantizeLinear and DequantizeLinear.
+    """Float operators between QuantizeLinear and DequantizeLinear, of opset 17, or of the first
+    that has all activations.
 
     NCHW, batch 1, whatever the order of the original's input; outputs as the original has them.
     Activations int8 per tensor, weights int8 per output channel, biases int32. Node names and the
@@ -71,7 +59,8 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
         writer.leave(node.output)
     for view in graph.model_outputs():
         writer.show(view)
-    kinds = {op.kind for op in (n.op for n in graph.nodes) if isinstance(op, ops.Activation)}
+    used = [n.op.kind for n in graph.nodes if isinstance(n.op, ops.Activation)]
+    opset = max([_OPSET, *(KINDS[kind].opset for kind in used)])
     proto = helper.make_model(
         helper.make_graph(
             writer.nodes,
@@ -80,7 +69,7 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
             [_output(view) for view in graph.model_outputs()],
             writer.initializers,
         ),
-        opset_imports=[helper.make_opsetid("", _OPSET_OF_MISH if "mish" in kinds else _OPSET)],
+        opset_imports=[helper.make_opsetid("", opset)],
         ir_version=_IR_VERSION,
         producer_name="accelgen",
     )
@@ -307,7 +296,10 @@ def _write_activation(writer: _Writer, name: str, op: ops.Activation, x: str, ou
         gate = writer.names.of_part(out, "/sigmoid")
         writer.node("Sigmoid", writer.names.of_part(name, "/sigmoid"), [x], gate)
         writer.node("Mul", name, [x, gate], out)
+    elif op.kind == "identity":
+        writer.node("Identity", name, [x], out)
     else:
-        kind, attributes = _ACTIVATIONS[op.kind]
-        params = op.params or (_HARD_SIGMOID if op.kind == "hard_sigmoid" else ())
-        writer.node(kind, name, [x], out, **dict(zip(attributes, params, strict=True)))
+        kind = KINDS[op.kind]
+        names = (attribute for attribute, _ in kind.attributes)
+        values = dict(zip(names, op.params or kind.params, strict=True))
+        writer.node(kind.onnx, name, [x], out, **values)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from accelgen.frontend import load_onnx
+from accelgen.ir.activations import BY_ONNX
 from accelgen.passes import run_passes
 from tests.helpers import nets
 from tests.helpers.nets import assert_same_outputs, check, make_net, node, weights
@@ -135,6 +136,11 @@ ACTIVATIONS = {
     "div": (node("Div", "x b"), {"b": F32(3)}, 13),
     "identity": (node("Identity", "x", "i"), {}, 13),
     "double constant": (node("Mul", "x b"), {"b": weights(3, 1, 1).astype(np.float64)}, 13),
+}
+# The rest as they are without attributes.
+ACTIVATIONS |= {
+    f"{kind.onnx} without attributes": (node(kind.onnx, "x"), {}, max(17, kind.opset))
+    for kind in BY_ONNX.values()
 }
 
 

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from accelgen.golden.float_ops import FLOAT_OPS
 from accelgen.ir import ops
+from tests.helpers.activations import rows_beside
 
 INF = float("inf")
 
@@ -106,6 +107,7 @@ ACTIVATIONS = [
     ("elu", (0.7,), "Elu", {"alpha": 0.7}),
     ("identity", (), "Identity", {}),
 ]
+ACTIVATIONS += rows_beside({kind for kind, *_ in ACTIVATIONS})
 
 
 @pytest.mark.parametrize(("kind", "params", "op_type", "attributes"), ACTIVATIONS)

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 from hypothesis import strategies as st
 
+from accelgen.ir.activations import BY_ONNX
 from accelgen.ir.shapes import window_sizes, windows_touch_map
 from tests.helpers.nets import make_net, node
 
@@ -21,6 +22,7 @@ FLAT_SIDE = 7
 ACTIVATIONS = (
     "Relu", "Clip", "Swish", "HardSwish", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Mish",
 )  # fmt: skip
+ACTIVATIONS += tuple(sorted(BY_ONNX.keys() - set(ACTIVATIONS)))
 ATTRIBUTES = {"LeakyRelu": {"alpha": 13 / 128}, "HardSigmoid": {"alpha": 1 / 6, "beta": 0.5}}
 
 

@@ -97,7 +97,9 @@ def test_biases_beyond_float32_survive():
 @pytest.mark.parametrize("params", ["own", "default"])
 def test_every_activation_survives_and_onnxruntime_agrees(kind, params):
     net = Net(6, 6, 3)
-    values = PARAMS.get(kind, ()) if params == "own" or kind in ("leaky_relu", "elu") else ()
+    row = KINDS[kind]
+    own = PARAMS.get(kind, tuple(value for _, value in row.attributes))
+    values = own if params == "own" or (row.attributes and not row.params) else ()
     net.act(net.act(net.conv("x", 4), kind, values), "tanh")
     graph, samples = net.graph(), net.samples(4, 3.0)
     model = quantize(graph, samples)
