@@ -81,6 +81,7 @@ ACTIVATIONS = (
         name="elu", onnx="Elu", attributes=(("alpha", 1.0),),
         function=lambda x, alpha: np.where(x < 0, x.dtype.type(alpha) * np.expm1(x), x),
     ),
+    ActivationKind(name="softsign", onnx="Softsign", function=lambda x: x / (1 + np.abs(x))),
     ActivationKind(name="identity", function=lambda x: x),
 )  # fmt: skip
 
