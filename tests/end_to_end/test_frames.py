@@ -31,7 +31,7 @@ def compiled(network, preset):
     return scheduled(*int8(network), accelgen.target("ultra96v2", preset=preset))
 
 
-def check_frame(network, preset, stalls):
+def assert_frame(network, preset, stalls):
     hardware = accelgen.target("ultra96v2", preset=preset, stalls=stalls)
 
     result = accelgen.simulate(compiled(network, preset), hardware, seed=1)
@@ -51,7 +51,7 @@ def check_frame(network, preset, stalls):
 @pytest.mark.parametrize("preset", ["small", "ultra96"])
 @pytest.mark.parametrize("network", SMALL_NETWORKS)
 def test_frame_of_a_trained_network(network, preset, stalls):
-    check_frame(network, preset, stalls)
+    assert_frame(network, preset, stalls)
 
 
 # The small preset takes six times as long for these: docs/verification.md has it.
@@ -60,7 +60,7 @@ def test_frame_of_a_trained_network(network, preset, stalls):
 @pytest.mark.parametrize("preset", ["ultra96", "ultra96_double"])
 @pytest.mark.parametrize("network", LARGE_NETWORKS)
 def test_frame_at_full_size(network, preset, stalls):
-    check_frame(network, preset, stalls)
+    assert_frame(network, preset, stalls)
 
 
 @pytest.mark.slow

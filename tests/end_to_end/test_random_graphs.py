@@ -48,7 +48,7 @@ drawn = settings(
 BATCH = 32
 
 
-def check(drawn_nets, arch, execute, file, number, count=COUNT):
+def assert_match(drawn_nets, arch, execute, file, number, count=COUNT):
     """Draw ``count`` nets and run them in batches; shrink the first fault, save it, and fail."""
 
     def each(do):
@@ -94,7 +94,9 @@ def test_random_nets_match_golden(name):
     arch, drawn_nets = CONFIGURATIONS[name]
     file = REPRODUCERS / f"{name.replace(', ', '_')}.npz"
 
-    check(drawn_nets, arch, simulator(arch).run_many, file, SEED + list(CONFIGURATIONS).index(name))
+    assert_match(
+        drawn_nets, arch, simulator(arch).run_many, file, SEED + list(CONFIGURATIONS).index(name)
+    )
 
 
 # The machinery itself: a wrong answer is found, shrunk, saved, and repeated from the file.
@@ -115,7 +117,7 @@ def test_a_fault_is_shrunk_saved_and_repeated(monkeypatch, tmp_path):
     monkeypatch.setitem(INT8_OPS, QMaxPool, too_large)
 
     with pytest.raises(pytest.fail.Exception, match="accelgen simulate"):
-        check(nets(most=3), PRESETS["small"], run_by_commands, file, 1, count=100)
+        assert_match(nets(most=3), PRESETS["small"], run_by_commands, file, 1, count=100)
 
     saved = load_reproducer(file)
     model = onnx.load_from_string(saved.model)

@@ -18,7 +18,7 @@ DIGITS = MODELS / "trained_digits_tiny.onnx"
 SECONDS = 12
 
 
-def ends_well(command, number, *, group=False, left="nothing was written"):
+def assert_ends_well(command, number, *, group=False, left="nothing was written"):
     """One sentence, the right status, no process and no scratch file."""
     status, seconds = command.told(number, group=group)
 
@@ -38,7 +38,7 @@ def test_during_imports(module, number, tmp_path):
     with Command(tmp_path, "check", DIGITS, imports=True) as command:
         command.until(lambda: command.imported(module))
         time.sleep(0.02)  # the handlers come right behind accelgen.ends
-        ends_well(command, number)
+        assert_ends_well(command, number)
 
 
 #: Told to end when it begins to load a module, by a finder that knows of it first.
@@ -76,7 +76,7 @@ def test_while_quantizing(number, tmp_path):
     with Command(tmp_path, *arguments, imports=True) as command:
         command.until(lambda: command.imported("accelgen.flow.network"))
         time.sleep(1)
-        ends_well(command, number)
+        assert_ends_well(command, number)
     assert not list(tmp_path.glob("*.onnx"))
 
 
@@ -91,7 +91,7 @@ def test_while_yosys_writes_verilog_over_a_package(number, tmp_path):
     with Command(tmp_path, "build", DIGITS, "-o", package) as command:
         command.until(lambda: list(command.cache.glob("verilog/.making-*")))
         time.sleep(1)
-        ends_well(command, number)
+        assert_ends_well(command, number)
 
     assert {p: p.read_bytes() for p in package.rglob("*") if p.is_file()} == before
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
@@ -107,7 +107,7 @@ def test_while_the_simulator_is_built(program, number, group, tmp_path):
     arguments = ("simulate", DIGITS, "--preset", "small", "--frame")
     with Command(tmp_path, *arguments) as command:
         command.until(lambda: program in command.programs())
-        ends_well(command, number, group=group)
+        assert_ends_well(command, number, group=group)
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_while_it_simulates(number, tmp_path):
     arguments = ("simulate", "zoo:mobilenet_v1@64", "--preset", "small", "--frame")
     with Command(tmp_path, *arguments, cache=cache_directory()) as command:
         command.until(lambda: list(command.tmp.glob("accelgen-*/events.jsonl")))
-        ends_well(command, number)
+        assert_ends_well(command, number)
 
 
 def test_what_was_written_before_is_said(tmp_path, monkeypatch):

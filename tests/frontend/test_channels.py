@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.helpers.nets import check, make_net, node
+from tests.helpers.nets import assert_computes_the_same, make_net, node
 
 WIDE = (1, 12, 4, 5)
 SELECTED = {
@@ -39,7 +39,7 @@ def test_selected_channels(name):
     one, constants, opset = SELECTED[name]
     net = make_net(one, constants, shape=WIDE, opset=opset, outputs=" ".join(one.output))
 
-    graph, _ = check(net)
+    graph, _ = assert_computes_the_same(net)
 
     assert {type(n.op).__name__ for n in graph.nodes} == {"Select"}
 
@@ -61,7 +61,9 @@ def test_channel_shuffle(name):
         node("Reshape", "b j", name="join"),
     ]  # fmt: skip
 
-    graph, _ = check(make_net(nodes, {"s": np.array(split), "j": np.array(joined)}, shape=WIDE))
+    graph, _ = assert_computes_the_same(
+        make_net(nodes, {"s": np.array(split), "j": np.array(joined)}, shape=WIDE)
+    )
 
     (only,) = graph.nodes
     assert sorted(only.op.channels) == list(range(12))
@@ -72,7 +74,7 @@ def test_a_shuffle_that_changes_nothing_is_nothing():
     constants = {"s": np.array([1, 3, 4, 4, 5]), "j": np.array([1, 12, 4, 5])}
     nodes = [node("Reshape", "x s", "a"), node("Reshape", "a j", "b"), node("Relu", "b")]
 
-    graph, _ = check(make_net(nodes, constants, shape=WIDE))
+    graph, _ = assert_computes_the_same(make_net(nodes, constants, shape=WIDE))
 
     assert len(graph.nodes) == 1
 
@@ -80,4 +82,4 @@ def test_a_shuffle_that_changes_nothing_is_nothing():
 def test_concat_of_many():
     nodes = [node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Concat", "a x b", axis=-3)]
 
-    check(make_net(nodes))
+    assert_computes_the_same(make_net(nodes))

@@ -7,7 +7,13 @@ from accelgen.frontend import load_onnx
 from accelgen.ir.activations import BY_ONNX
 from accelgen.passes import run_passes
 from tests.helpers import nets
-from tests.helpers.nets import assert_same_outputs, check, make_net, node, weights
+from tests.helpers.nets import (
+    assert_computes_the_same,
+    assert_same_outputs,
+    make_net,
+    node,
+    weights,
+)
 
 F32 = np.float32
 
@@ -32,7 +38,9 @@ CONV = {
 def test_conv(name):
     shape, attributes = CONV[name]
 
-    check(make_net(node("Conv", "x w", **attributes), {"w": weights(*shape)}, shape=(1, 3, 9, 8)))
+    assert_computes_the_same(
+        make_net(node("Conv", "x w", **attributes), {"w": weights(*shape)}, shape=(1, 3, 9, 8))
+    )
 
 
 def test_conv_same_dilated():
@@ -52,7 +60,7 @@ def test_conv_from_one_channel_to_many_and_back(size):
     w = {"w": weights(size, 1, 3, 3), "v": weights(1, size, 1, 1)}
     nodes = [node("Conv", "x w", "a"), node("Relu", "a", "b"), node("Conv", "b v")]
 
-    check(make_net(nodes, w, shape=(1, 1, 6, 6)))
+    assert_computes_the_same(make_net(nodes, w, shape=(1, 1, 6, 6)))
 
 
 POOLS = {
@@ -80,7 +88,7 @@ def test_pool(name):
     op_type, attributes = POOLS[name]
     size = 9 if name == "average ceil without overhang" else 8
 
-    check(make_net(node(op_type, "x", **attributes), shape=(1, 3, size, size)))
+    assert_computes_the_same(make_net(node(op_type, "x", **attributes), shape=(1, 3, size, size)))
 
 
 @pytest.mark.parametrize("keepdims", [0, 1])
@@ -93,7 +101,7 @@ def test_reduce_mean(opset, axes, keepdims):
         reduce = node("ReduceMean", "x axes", keepdims=keepdims)
         net = make_net(reduce, {"axes": np.array(axes)}, opset=opset)
 
-    graph, _ = check(net)
+    graph, _ = assert_computes_the_same(net)
 
     assert len(graph.nodes) == 1
 
@@ -101,7 +109,7 @@ def test_reduce_mean(opset, axes, keepdims):
 def test_a_pool_of_stride_one_padded_at_the_end():
     pool = node("MaxPool", "x", kernel_shape=[2, 2], strides=[1, 1], pads=[0, 0, 1, 1])
 
-    graph, _ = check(make_net(pool))
+    graph, _ = assert_computes_the_same(make_net(pool))
 
     assert graph.tensors[graph.outputs[0]].shape == (1, 8, 8, 3)
 
@@ -148,20 +156,20 @@ ACTIVATIONS |= {
 def test_elementwise(name):
     one, constants, opset = ACTIVATIONS[name]
     if name == "identity":
-        check(make_net([one, node("Relu", "i")], constants, opset=opset))
+        assert_computes_the_same(make_net([one, node("Relu", "i")], constants, opset=opset))
     elif name == "double constant":
         single = {"b": constants["b"].astype(F32)}
         wide, plain = make_net(one, constants, opset=opset), make_net(one, single, opset=opset)
         assert_same_outputs(plain, load_onnx(wide).graph)
     else:
-        check(make_net(one, constants, opset=opset))
+        assert_computes_the_same(make_net(one, constants, opset=opset))
 
 
 def test_clip_limits_from_constant_nodes():
     low = node("Constant", "", "low", value_float=-0.25)
     high = node("Constant", "", "high", value_float=0.5)
 
-    graph, _ = check(make_net([low, high, node("Clip", "x low high")]))
+    graph, _ = assert_computes_the_same(make_net([low, high, node("Clip", "x low high")]))
 
     assert graph.nodes[0].op.params == (-0.25, 0.5)
 
@@ -169,20 +177,20 @@ def test_clip_limits_from_constant_nodes():
 def test_sum_of_three():
     nodes = [node("Relu", "x", "a"), node("Sigmoid", "x", "b"), node("Sum", "a b x", name="sum")]
 
-    graph, _ = check(make_net(nodes))
+    graph, _ = assert_computes_the_same(make_net(nodes))
 
     assert [n.name for n in graph.nodes] == ["Relu_0", "Sigmoid_1", "sum", "sum_2"]
 
 
 def test_sum_with_a_constant():
-    check(make_net(node("Sum", "b x"), {"b": weights(3, 1, 1)}))
+    assert_computes_the_same(make_net(node("Sum", "b x"), {"b": weights(3, 1, 1)}))
 
 
 @pytest.mark.parametrize("order", ["x g", "g x"])
 def test_mul_by_a_vector_in_either_order(order):
     nodes = [node("GlobalAveragePool", "x", "m"), node("Sigmoid", "m", "g"), node("Mul", order)]
 
-    graph, _ = check(make_net(nodes))
+    graph, _ = assert_computes_the_same(make_net(nodes))
 
     assert graph.nodes[-1].inputs == ("x", "g")
 
@@ -196,7 +204,7 @@ def test_gemm_bias(bias):
         inputs += " b"
     nodes = [node("Flatten", "x", "f"), node("Gemm", inputs, transB=1, alpha=0.5, beta=2.0)]
 
-    check(make_net(nodes, constants, shape=(1, 6, 1, 1)))
+    assert_computes_the_same(make_net(nodes, constants, shape=(1, 6, 1, 1)))
 
 
 @pytest.mark.parametrize("flatten", ["Flatten", "Reshape", "Reshape zero", "Squeeze"])
@@ -212,7 +220,7 @@ def test_fully_connected_on_a_map(transposed, flatten):
         constants["s"] = np.array([2, 3])
         first = node("Squeeze", "x s", "f")
 
-    graph, _ = check(
+    graph, _ = assert_computes_the_same(
         make_net([first, node("Gemm", "f w", transB=transposed)], constants, shape=size)
     )
 
@@ -226,7 +234,7 @@ def test_matmul_and_add_become_one_convolution():
     ]  # fmt: skip
     constants = {"s": np.array([-1, 3]), "w": weights(3, 5), "b": weights(5)}
 
-    _, fused = check(make_net(nodes, constants))
+    _, fused = assert_computes_the_same(make_net(nodes, constants))
 
     assert len(fused.nodes) == 2
 
@@ -239,7 +247,7 @@ def test_matmul_along_channels_of_every_pixel():
     ]  # fmt: skip
     constants = {"s": np.array([1, 3, -1]), "w": weights(3, 5), "v": np.array([1, 5, 8, 8])}
 
-    graph, _ = check(make_net(nodes, constants))
+    graph, _ = assert_computes_the_same(make_net(nodes, constants))
 
     assert [type(n.op).__name__ for n in graph.nodes] == ["Conv2d"]
 
@@ -254,7 +262,9 @@ def test_unsqueeze_and_squeeze(opset):
         constants = {"a": np.array([2, -1]), "b": np.array([3])}
         nodes += [node("Unsqueeze", "f a", "u"), node("Squeeze", "u b", "v")]
 
-    check(make_net([*nodes, node("Relu", "v")], constants, shape=(1, 6, 1, 1), opset=opset))
+    assert_computes_the_same(
+        make_net([*nodes, node("Relu", "v")], constants, shape=(1, 6, 1, 1), opset=opset)
+    )
 
 
 def test_flatten_by_shape_arithmetic():
@@ -268,22 +278,22 @@ def test_flatten_by_shape_arithmetic():
         "i": np.array(0), "zero": np.array([0]), "rest": np.array([-1]), "w": weights(192, 4),
     }  # fmt: skip
 
-    check(make_net(nodes, constants))
+    assert_computes_the_same(make_net(nodes, constants))
 
 
 @pytest.mark.parametrize("opset", [9, 13])
 def test_softmax(opset):
     nodes = [node("Flatten", "x", "f"), node("Softmax", "f", axis=1)]
 
-    check(make_net(nodes, shape=(1, 6, 1, 1), opset=opset))
+    assert_computes_the_same(make_net(nodes, shape=(1, 6, 1, 1), opset=opset))
 
 
 def test_softmax_default_axis_before_opset_13_is_1():
-    check(make_net(node("Softmax", "x"), shape=(1, 6, 1, 1), opset=12))
+    assert_computes_the_same(make_net(node("Softmax", "x"), shape=(1, 6, 1, 1), opset=12))
 
 
 def test_softmax_over_channels_of_a_map():
-    check(make_net(node("Softmax", "x", axis=1)))
+    assert_computes_the_same(make_net(node("Softmax", "x", axis=1)))
 
 
 @pytest.mark.parametrize("opset", [10, 13, 18])
@@ -299,7 +309,7 @@ def test_pad(then, opset):
     attributes = {} if then in ("Relu", "Conv") else {"kernel_shape": [2, 2], "strides": [2, 2]}
     second = node(then, "p w" if then == "Conv" else "p", **attributes)
 
-    _, fused = check(make_net([first, second], constants, opset=opset))
+    _, fused = assert_computes_the_same(make_net([first, second], constants, opset=opset))
 
     assert len(fused.nodes) == (1 if then in ("Conv", "AveragePool") else 2)
 
@@ -312,7 +322,7 @@ def test_pad_of_chosen_axes():
         "w": weights(4, 3, 3, 3),
     }
 
-    check(make_net(nodes, constants, opset=18))
+    assert_computes_the_same(make_net(nodes, constants, opset=18))
 
 
 def test_batch_normalization_before_and_after():
@@ -323,7 +333,7 @@ def test_batch_normalization_before_and_after():
         node("BatchNormalization", "c og ob om ov"),
     ]
 
-    _, fused = check(make_net(nodes, constants))
+    _, fused = assert_computes_the_same(make_net(nodes, constants))
 
     assert len(fused.nodes) == 1
 
@@ -334,7 +344,7 @@ def test_batch_normalization_before_padding_stays():
         node("BatchNormalization", "x ig ib im iv", "n"), node("Conv", "n w", pads=[1, 1, 1, 1])
     ]  # fmt: skip
 
-    _, fused = check(make_net(nodes, constants))
+    _, fused = assert_computes_the_same(make_net(nodes, constants))
 
     assert len(fused.nodes) == 2
 
@@ -354,7 +364,7 @@ def test_weights_through_identity_cast_and_constant_of_shape():
     ]  # fmt: skip
     constants = {"w": weights(4, 3, 3, 3), "shape": np.array([4]), "unused": weights(5, 5)}
 
-    graph, _ = check(make_net(nodes, constants))
+    graph, _ = assert_computes_the_same(make_net(nodes, constants))
 
     assert len(graph.nodes) == 1
     assert "unused" not in graph.constants
@@ -370,7 +380,7 @@ def test_half_precision_weights_become_float32():
 def test_two_layers_share_their_weights():
     nodes = [node("Conv", "x w", "a"), node("Conv", "a w")]
 
-    graph, _ = check(make_net(nodes, {"w": weights(3, 3, 1, 1)}))
+    graph, _ = assert_computes_the_same(make_net(nodes, {"w": weights(3, 3, 1, 1)}))
 
     assert graph.nodes[0].inputs[1] == graph.nodes[1].inputs[1] == "w"
 
@@ -378,7 +388,7 @@ def test_two_layers_share_their_weights():
 def test_several_outputs_keep_their_names():
     nodes = [node("Relu", "x", "a"), node("Flatten", "a", "flat"), node("Tanh", "a", "b")]
 
-    graph, _ = check(make_net(nodes, outputs="flat b"))
+    graph, _ = assert_computes_the_same(make_net(nodes, outputs="flat b"))
 
     assert graph.outputs == ("flat", "b")
 
@@ -397,7 +407,7 @@ def test_symbolic_batch_is_one():
     ],
 )  # fmt: skip
 def test_small_nets(net):
-    check(net())
+    assert_computes_the_same(net())
 
 
 # Layouts.

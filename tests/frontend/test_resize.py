@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.helpers.nets import check, make_net, node
+from tests.helpers.nets import assert_computes_the_same, make_net, node
 
 F32 = np.float32
 
@@ -25,25 +25,29 @@ def test_resize(name):
         shape=(1, 3, 5, 7),
     )  # fmt: skip
 
-    graph, _ = check(net)
+    graph, _ = assert_computes_the_same(net)
 
     assert graph.tensors[graph.outputs[0]].shape == (1, 10, 14, 3)
 
 
 def test_resize_to_sizes_and_in_opset_10():
     sizes = {"e": np.array([], F32), "n": np.array([1, 3, 16, 16])}
-    check(make_net(node("Resize", "x e e n", mode="nearest"), sizes, opset=11))
-    check(make_net(node("Resize", "x s", mode="nearest"), {"s": TWICE}, opset=10))
+    assert_computes_the_same(make_net(node("Resize", "x e e n", mode="nearest"), sizes, opset=11))
+    assert_computes_the_same(
+        make_net(node("Resize", "x s", mode="nearest"), {"s": TWICE}, opset=10)
+    )
 
 
 def test_upsample_of_opset_9():
-    check(make_net(node("Upsample", "x s", mode="nearest"), {"s": TWICE}, opset=9))
+    assert_computes_the_same(
+        make_net(node("Upsample", "x s", mode="nearest"), {"s": TWICE}, opset=9)
+    )
 
 
 def test_resize_by_one_is_nothing():
     one = {"s": np.ones(4, F32)}
     nodes = [node("Resize", "x _ s", "a", mode="nearest"), node("Relu", "a")]
 
-    graph, _ = check(make_net(nodes, one))
+    graph, _ = assert_computes_the_same(make_net(nodes, one))
 
     assert len(graph.nodes) == 1

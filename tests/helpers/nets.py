@@ -12,8 +12,8 @@ from accelgen.ir.spec import check_float
 from accelgen.passes import run_passes
 
 __all__ = [
+    "assert_computes_the_same",
     "assert_same_outputs",
-    "check",
     "concat_net",
     "conv_relu",
     "depthwise_separable",
@@ -92,7 +92,7 @@ def assert_same_outputs(model, graph, *, layout="nchw", seed=0, layers=1):
 # Nets.
 
 
-def check(model):
+def assert_computes_the_same(model):
     """The importer computes what onnxruntime does, before and after the passes: both graphs."""
     imported = load_onnx(model)
     check_float(imported.graph)

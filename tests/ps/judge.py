@@ -56,7 +56,7 @@ def dense_golden(x, weights, q):
     return requantize(acc, *q.arrays, *q.limits)
 
 
-def check(runner, calls, expected, *, rng=None):
+def assert_golden(runner, calls, expected, *, rng=None):
     """Run ``calls``, each at an alignment of its own, and compare every bit.
 
     ``expected``: for each call its one output.

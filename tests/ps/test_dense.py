@@ -7,7 +7,7 @@ import pytest
 
 from accelgen.golden.arith import requantize as golden_requantize
 from accelgen.ps import kernels
-from tests.ps.judge import CHANNELS, check, dense_golden, int8s, requant
+from tests.ps.judge import CHANNELS, assert_golden, dense_golden, int8s, requant
 
 
 def dense_case(rng, pixels, outputs, inputs, *, hostile=False, threads=0):
@@ -17,9 +17,9 @@ def dense_case(rng, pixels, outputs, inputs, *, hostile=False, threads=0):
     return replace(kernels.dense(x, weights, q), threads=threads), dense_golden(x, weights, q)
 
 
-def run_all(runner, cases, rng):
+def assert_all_golden(runner, cases, rng):
     calls, expected = zip(*cases, strict=True)
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 @pytest.mark.parametrize("hostile", [False, True], ids=["random", "hostile"])
@@ -28,7 +28,7 @@ def test_fully_connected_of_any_width_is_golden(runner, hostile):
     sizes = [(int(rng.choice(CHANNELS[:24])), inputs) for inputs in CHANNELS]
     sizes += [(outputs, int(rng.choice(CHANNELS[:24]))) for outputs in CHANNELS]
 
-    run_all(runner, [dense_case(rng, 1, o, i, hostile=hostile) for o, i in sizes], rng)
+    assert_all_golden(runner, [dense_case(rng, 1, o, i, hostile=hostile) for o, i in sizes], rng)
 
 
 @pytest.mark.parametrize("hostile", [False, True], ids=["random", "hostile"])
@@ -37,14 +37,14 @@ def test_products_of_matrices_are_golden(runner, hostile):
     pixels = (2, 3, 4, 5, 7, 8, 13, 49)
     sizes = [(p, int(rng.choice(CHANNELS[:28])), int(rng.choice(CHANNELS))) for p in pixels * 4]
 
-    run_all(runner, [dense_case(rng, *s, hostile=hostile) for s in sizes], rng)
+    assert_all_golden(runner, [dense_case(rng, *s, hostile=hostile) for s in sizes], rng)
 
 
 def test_any_number_of_threads_gives_the_same(runner):
     rng = np.random.default_rng(3)
     sizes = [(1, 1, 5), (1, 9, 33), (1, 100, 640), (49, 24, 40), (200, 3, 17), (5, 64, 100)]
 
-    run_all(
+    assert_all_golden(
         runner, [dense_case(rng, *s, threads=t) for s in sizes for t in (0, 1, 2, 3, 4)], rng
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_a_matrix_beyond_the_second_level_cache_is_golden(runner):
     # 700 pixels of 1,024 inputs are 700 KB: two rounds over the panels.
     rng = np.random.default_rng(4)
 
-    run_all(runner, [dense_case(rng, 700, 8, 1024)], rng)
+    assert_all_golden(runner, [dense_case(rng, 700, 8, 1024)], rng)
 
 
 def test_the_most_inputs_do_not_overflow(runner):
@@ -61,7 +61,7 @@ def test_the_most_inputs_do_not_overflow(runner):
     weights[1] = 127
     q = requant(np.random.default_rng(5), 2, hostile=True)
 
-    check(runner, [kernels.dense(x, weights, q)], [dense_golden(x, weights, q)])
+    assert_golden(runner, [kernels.dense(x, weights, q)], [dense_golden(x, weights, q)])
 
 
 @pytest.mark.parametrize("hostile", [False, True], ids=["random", "hostile"])
@@ -76,7 +76,7 @@ def test_requantize_is_golden(runner, hostile):
         calls.append(kernels.requantize(acc, q))
         expected.append(golden_requantize(acc, *q.arrays, *q.limits))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 def bad(changes):

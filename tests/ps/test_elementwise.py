@@ -8,7 +8,7 @@ import pytest
 from accelgen.golden.int8_ops import INT8_OPS
 from accelgen.ir import ops
 from accelgen.ps import kernels
-from tests.ps.judge import CHANNELS, check, dense_golden, int8s, requant
+from tests.ps.judge import CHANNELS, assert_golden, dense_golden, int8s, requant
 
 MIN32, MAX32 = -(2**31), 2**31 - 1
 MODES = pytest.mark.parametrize("hostile", [False, True], ids=["random", "hostile"])
@@ -55,8 +55,8 @@ def test_every_byte_through_a_table(runner):
     tables = [int8s(rng, 256) for _ in inputs]
 
     calls = [kernels.table(x, t) for x, t in zip(inputs, tables, strict=True)]
-    check(runner, calls, [t[x.astype(int) + 128] for x, t in zip(inputs, tables, strict=True)],
-          rng=rng)  # fmt: skip
+    expected = [t[x.astype(int) + 128] for x, t in zip(inputs, tables, strict=True)]
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 @MODES
@@ -77,7 +77,7 @@ def test_add_is_golden(runner, hostile):
         calls.append(kernels.add(op, a, b))
         expected.append(golden(op, a, b))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 def test_add_near_the_end_of_32_bits_is_golden(runner):
@@ -97,7 +97,7 @@ def test_add_near_the_end_of_32_bits_is_golden(runner):
             calls.append(kernels.add(op, a, b))
             expected.append(golden(op, a, b))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 @MODES
@@ -110,7 +110,7 @@ def test_scale_is_golden(runner, hostile):
         calls.append(kernels.scale(op, x, s))
         expected.append(golden(op, x, s))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 @MODES
@@ -124,7 +124,7 @@ def test_global_average_is_golden(runner, hostile):
         calls.append(kernels.average(op, x))
         expected.append(INT8_OPS[type(op)](op, x[None, None])[0, 0])
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 def test_average_of_a_large_map_is_golden(runner):
@@ -132,7 +132,7 @@ def test_average_of_a_large_map_is_golden(runner):
     x = np.full((112 * 112, 24), -128, np.int8)
     x[:, ::2] = 127
 
-    check(runner, [kernels.average(op, x)], [INT8_OPS[type(op)](op, x[None, None])[0, 0]])
+    assert_golden(runner, [kernels.average(op, x)], [INT8_OPS[type(op)](op, x[None, None])[0, 0]])
 
 
 def se_case(rng, pixels, channels, hidden, *, tables=(True, True), hostile=False):
@@ -169,7 +169,7 @@ def test_squeeze_and_excite_is_golden(runner, hostile):
     ]
     calls = [replace(c, threads=i % 5) for i, (c, _) in enumerate(cases)]
 
-    check(runner, calls, [e for _, e in cases], rng=rng)
+    assert_golden(runner, calls, [e for _, e in cases], rng=rng)
 
 
 def test_arguments_beyond_the_limits_are_refused(runner):

@@ -19,7 +19,7 @@ from accelgen.ps.frame_file import frame_file
 from accelgen.ps.kernels import Output
 from accelgen.schedule import schedule_parts
 from tests.helpers.int8_nets import Int8Net
-from tests.ps.judge import check
+from tests.ps.judge import assert_golden
 
 SMALL, WIDE = PRESETS["small"], PRESETS["ultra96"]
 
@@ -85,7 +85,7 @@ def test_a_frame_is_the_golden_models(runner, make, arch):
                 file, before, np.ascontiguousarray(x.transpose(2, 0, 1)), place, planes=True
             ),
         ]
-        check(runner, inputs, [expected] * 3)
+        assert_golden(runner, inputs, [expected] * 3)
 
         outputs = list(model_outputs(program.graph, want).values())
         shapes = [o.shape for o in outputs]
@@ -144,7 +144,7 @@ def test_quantizing_is_its_definition(runner):
     calls.append(kernels.quantize(x, tiny))
     expected.append(quantize_array(x, tiny))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
@@ -155,7 +155,7 @@ def test_planes_become_pixels(runner, channels):
 
     expected = [np.ascontiguousarray(quantize_array(x, to).T) for x in planes]
 
-    check(runner, [kernels.quantize_planes(x, to) for x in planes], expected, rng=rng)
+    assert_golden(runner, [kernels.quantize_planes(x, to) for x in planes], expected, rng=rng)
 
 
 def test_impossible_quantizations_are_refused(runner):

@@ -6,7 +6,7 @@ from accelgen.golden.arith import quantize_array
 from accelgen.ir import Quantization
 from accelgen.ps import kernels
 from accelgen.ps import picture as golden
-from tests.ps.judge import check
+from tests.ps.judge import assert_golden
 
 
 def image(rng, height, width, channels, kind=0):
@@ -30,7 +30,7 @@ def test_resize_is_its_definition(runner):
         calls.append(kernels.resize(x, oh, ow))
         expected.append(golden.resize(x, oh, ow))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 def test_resize_is_bilinear_with_half_pixel_centres():
@@ -61,7 +61,7 @@ def test_tables_are_normalisation_and_quantization(runner):
     ]  # fmt: skip
     expected = [golden.image_table(*p) for p in parameters]
 
-    check(runner, [kernels.image_table(*p) for p in parameters], expected)
+    assert_golden(runner, [kernels.image_table(*p) for p in parameters], expected)
     mean, deviation, scale, zero = parameters[0]
     real = (np.arange(256, dtype=np.float32) / np.float32(255) - np.float32(mean)) / np.float32(
         deviation
@@ -99,7 +99,7 @@ def test_crop_and_quantize_is_its_definition(runner):
             calls.append(kernels.quantize_image(x, crop, tables, reverse=reverse))
             expected.append(golden.quantize_image(x, *crop, tables, reverse=reverse))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 def test_crops_beyond_the_image_and_impossible_sizes_are_refused(runner):

@@ -10,7 +10,7 @@ from accelgen.program.layout import dense_slots, pack_tensor
 from accelgen.program.records import Placement
 from accelgen.ps import kernels
 from accelgen.ps.kernels import Layout
-from tests.ps.judge import CHANNELS, check, int8s
+from tests.ps.judge import CHANNELS, assert_golden, int8s
 
 SHAPES = [(1, 1, c) for c in CHANNELS] + [
     (7, 7, 24), (13, 11, 100), (3, 5, 8), (56, 56, 9), (1, 17, 40), (9, 1, 3), (20, 30, 65)
@@ -55,8 +55,8 @@ def test_both_ways_are_the_compilers(runner, lanes, shuffled):
         maps.append(data)
         pixels.append(flat)
 
-    check(runner, there, maps, rng=rng)
-    check(runner, back, pixels, rng=rng)
+    assert_golden(runner, there, maps, rng=rng)
+    assert_golden(runner, back, pixels, rng=rng)
 
 
 def mask(placement, lanes):

@@ -7,7 +7,7 @@ from accelgen.golden.arith import dequantize_array
 from accelgen.golden.softmax import EXP_LOWEST, exponential, softmax
 from accelgen.ir import Quantization
 from accelgen.ps import kernels
-from tests.ps.judge import CHANNELS, check, int8s
+from tests.ps.judge import CHANNELS, assert_golden, int8s
 
 
 def floats(rng, count, hostile):
@@ -24,7 +24,9 @@ def test_softmax_is_golden(runner, hostile):
     rng = np.random.default_rng(1)
     inputs = [floats(rng, n, hostile) for n in CHANNELS]
 
-    check(runner, [kernels.softmax(x) for x in inputs], [softmax(x) for x in inputs], rng=rng)
+    assert_golden(
+        runner, [kernels.softmax(x) for x in inputs], [softmax(x) for x in inputs], rng=rng
+    )
 
 
 def test_softmax_of_int8_is_golden(runner):
@@ -36,7 +38,7 @@ def test_softmax_of_int8_is_golden(runner):
         calls.append(kernels.softmax_int8(x, of))
         expected.append(softmax(dequantize_array(x, of)))
 
-    check(runner, calls, expected, rng=rng)
+    assert_golden(runner, calls, expected, rng=rng)
 
 
 def test_argmax_is_the_first_of_the_largest(runner):

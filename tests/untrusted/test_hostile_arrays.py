@@ -27,7 +27,7 @@ QUIET = settings(
 )  # fmt: skip
 
 
-def samples_or_sentence(file):
+def assert_samples_or_sentence(file):
     x = answer(load_samples, file, shape=SHAPE)
     if isinstance(x, QuantizationError):
         assert str(file) in str(x)
@@ -61,7 +61,7 @@ def test_damaged_bytes(tmp_path, data):
     del content[data.draw(st.integers(len(content) // 2, 2 * len(content))) :]
     file = tmp_path / f"calib{suffix}"
     file.write_bytes(content)
-    samples_or_sentence(file)
+    assert_samples_or_sentence(file)
 
 
 @given(
@@ -76,7 +76,7 @@ def test_any_type_and_shape(tmp_path, name, kind, shape):
     arrays = {"calib_uint8": np.zeros((3, 1, 8, 8), np.uint8), "divisor": np.float32(255)}
     file = tmp_path / "calib.npz"
     np.savez(file, **({name: values} if name == "x" else arrays | {name: values}))
-    samples_or_sentence(file)
+    assert_samples_or_sentence(file)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_archive_that_lies_about_its_size(tmp_path):
     at = content.rindex(b"PK\x01\x02")
     content[at + 24 : at + 28] = struct.pack("<I", 0xFFFF_FFF0)
     file.write_bytes(content)
-    samples_or_sentence(file)
+    assert_samples_or_sentence(file)
 
 
 @pytest.mark.parametrize("name", ["../x.npy", "/x.npy"])

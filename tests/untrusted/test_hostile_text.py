@@ -56,7 +56,7 @@ def is_one_sentence(error, file):
     assert len(str(error)) < 600
 
 
-def is_right_or_one_sentence(got, kind, file):
+def assert_right_or_one_sentence(got, kind, file):
     if isinstance(got, AccelgenError):
         is_one_sentence(got, file)
     else:
@@ -68,7 +68,7 @@ def is_right_or_one_sentence(got, kind, file):
 def test_a_knob_of_any_value(tmp_path, knob, value):
     file = tmp_path / "c.toml"
     file.write_text(f"{knob} = {value}\n")
-    is_right_or_one_sentence(answer(target, config=file), Target, file)
+    assert_right_or_one_sentence(answer(target, config=file), Target, file)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_board_with_any_value(tmp_path, data):
     lines[at] = f"{key} = {data.draw(TOML_VALUES)}" if is_value else ""
     file = tmp_path / "board.toml"
     file.write_text("\n".join(lines))
-    is_right_or_one_sentence(answer(read_board, file), Board, file)
+    assert_right_or_one_sentence(answer(read_board, file), Board, file)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_manifest_with_any_value(package, tmp_path, data):
     manifest = json.loads((package / "manifest.json").read_text())
     changed(manifest, data)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    is_right_or_one_sentence(answer(read_manifest, tmp_path), dict, tmp_path)
+    assert_right_or_one_sentence(answer(read_manifest, tmp_path), dict, tmp_path)
     assert isinstance(read_owned(tmp_path), dict)
     assert isinstance(existing(tmp_path).shown, list)
     # There are no reports.
@@ -229,7 +229,7 @@ def test_files_outside_the_package(package, tmp_path, name):
 @QUIET
 def test_results_of_any_value(tmp_path, values):
     (tmp_path / "results.json").write_text(json.dumps(values))
-    is_right_or_one_sentence(answer(read_results, tmp_path), Results, tmp_path)
+    assert_right_or_one_sentence(answer(read_results, tmp_path), Results, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "\xff", "1"])

@@ -33,7 +33,7 @@ def forged(package, tmp_path, name, change):
     return where
 
 
-def refused(*arguments, word):
+def assert_refused(*arguments, word):
     outcome = run("simulate", *arguments)
 
     assert outcome.status == 2, outcome.err
@@ -58,7 +58,7 @@ def test_code_of_others_is_refused(package, tmp_path, name, change, options):
     where = forged(package, tmp_path, name, change)
     assert (package / name).exists()
 
-    refused(where, *options, word="--edited")
+    assert_refused(where, *options, word="--edited")
     assert open_package(where, edited=True)
 
 
@@ -68,7 +68,7 @@ def test_an_edited_file_whose_checksum_is_the_old_one(package, tmp_path, name):
     with (where / name).open("a") as file:
         file.write("\n// mine\n" if name.endswith(".v") else "\n# mine\n")
 
-    refused(where, word="was changed since it was built: build it again, or give --edited")
+    assert_refused(where, word="was changed since it was built: build it again, or give --edited")
     assert open_package(where, edited=True)
 
 
@@ -83,7 +83,7 @@ def test_data_that_is_not_the_network_s_is_refused_edited_or_not(package, tmp_pa
     (where / "manifest.json").write_text(json.dumps(manifest))
 
     for options in ((), ("--edited",)):
-        refused(where, *options, word=f"compiles its network to another {name}")
+        assert_refused(where, *options, word=f"compiles its network to another {name}")
 
 
 def test_what_is_run_holds_nothing_else(package, tmp_path):
@@ -99,7 +99,7 @@ def test_what_is_run_holds_nothing_else(package, tmp_path):
     assert {"driver/accelerator.py", "selftest.py", "program.bin", "ps/Makefile"} <= there
     for generated in ("accelgen_regs.h", "c/accelgen.c"):  # what `make -C c` needs
         assert (tmp_path / "run" / generated).read_bytes() == (where / generated).read_bytes()
-    refused(where, "--script", "mine.py", word="a script that accelgen did not write")
+    assert_refused(where, "--script", "mine.py", word="a script that accelgen did not write")
 
 
 def test_a_text_of_verilog_is_accelgen_s_own_though_comments_differ(package, tmp_path):
@@ -109,4 +109,4 @@ def test_a_text_of_verilog_is_accelgen_s_own_though_comments_differ(package, tmp
 
 
 def test_edited_is_about_packages():
-    refused(DIGITS, "--edited", word="--edited is about a package")
+    assert_refused(DIGITS, "--edited", word="--edited is about a package")

@@ -92,7 +92,7 @@ def expected_beats(geometry, pixels, loops):
     ]
 
 
-def check(geometry, pixels, loops, *, stall, seed=0):
+def assert_walk(geometry, pixels, loops, *, stall, seed=0):
     rng = np.random.default_rng(seed)
     beats, cycles = run_raster(Raster(pixels), geometry, loops, stall=stall, rng=rng)
     expected = expected_beats(geometry, pixels, loops)
@@ -106,7 +106,7 @@ def check(geometry, pixels, loops, *, stall, seed=0):
 def test_corner_geometries_at_full_rate(geometry, pixels, in_step):
     loops = {"groups": 3, "in_groups": 2, "in_step": in_step, "in_repeat": 2}
 
-    for placed, cycles in enumerate(check(geometry, pixels, loops, stall=0.0)):
+    for placed, cycles in enumerate(assert_walk(geometry, pixels, loops, stall=0.0)):
         first = timing.raster_setup(pixels, placed=bool(placed))
         # A raster of input groups further apart is ready when their distance is known.
         if in_step:
@@ -125,7 +125,7 @@ def test_random_geometries_under_stalls(seed):
         "in_repeat": int(rng.integers(1, 4)),
     }
 
-    check(geometry, int(rng.choice([4, 8, 16])), loops, stall=0.4, seed=seed)
+    assert_walk(geometry, int(rng.choice([4, 8, 16])), loops, stall=0.4, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -134,7 +134,7 @@ def test_rows_of_about_the_lanes(seed):
     geometry = random_geometry(rng, largest=5, widest=40, kernels=(1, 2, 3))
     loops = {"groups": 2, "in_groups": 1, "in_step": 0, "in_repeat": 1}
 
-    check(geometry, 16, loops, stall=0.0, seed=seed)
+    assert_walk(geometry, 16, loops, stall=0.0, seed=seed)
 
 
 @pytest.mark.parametrize(("run", "rows"), [(1, 21), (5, 4), (8, 3), (24, 3)])
