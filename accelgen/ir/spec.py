@@ -1,4 +1,4 @@
-"""What is legal at each stage of the float graph."""
+"""What is legal at each stage of a graph: float, fused, quantized."""
 
 from __future__ import annotations
 
@@ -17,13 +17,24 @@ from accelgen.ir.ops import (
     GlobalAvgPool,
     MaxPool,
     Mul,
+    QAdd,
+    QAvgPool,
+    QConcat,
+    QConv2d,
+    QGlobalAvgPool,
+    QMaxPool,
+    QScale,
+    QSelect,
+    QStretch,
+    QTable,
+    QUpsample,
     Select,
     Softmax,
     Upsample,
 )
 from accelgen.ir.shapes import infer_shape
 
-__all__ = ["check_float", "check_fused"]
+__all__ = ["check_float", "check_fused", "check_quantized"]
 
 _FLOAT_OPS = (
     Activation, Add, AvgPool, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, Select, Softmax,
@@ -32,6 +43,11 @@ _FLOAT_OPS = (
 _INPUTS: dict[type, int] = {
     Activation: 1, Add: 2, AvgPool: 1, Conv2d: 3, GlobalAvgPool: 1, MaxPool: 1, Mul: 2, Select: 1,
     Softmax: 1, Upsample: 1,
+}  # fmt: skip
+#: Of int8 operations; 0: any number.
+_INT8_INPUTS: dict[type, int] = {
+    QAdd: 2, QAvgPool: 1, QConcat: 0, QConv2d: 5, QGlobalAvgPool: 1, QMaxPool: 1, QScale: 2,
+    QSelect: 1, QStretch: 1, QTable: 2, QUpsample: 1, Softmax: 1,
 }  # fmt: skip
 
 
@@ -124,3 +140,100 @@ def check_fused(graph: Graph) -> None:
                 " with a constant or with one value per channel (squeeze-and-excite)",
                 node=node.name,
             )
+
+
+def check_quantized(graph: Graph) -> None:
+    """Check an int8 graph, of a whole network or of a part of one.
+
+    Int8 operations and Softmax only; nodes in topological order (tensors that no node makes are
+    inputs), names unique; every tensor typed, shapes as the operations say; constants of their
+    formula's types and ranges.
+
+    Raises
+    ------
+    ModelError
+        One sentence naming node and tensor.
+    """
+    made_by = {node.output: node.name for node in graph.nodes}
+    known = {name for node in graph.nodes for name in node.inputs if name not in made_by}
+    names: set[str] = set()
+    for node in graph.nodes:
+        if node.name in names:
+            raise ModelError(f"two nodes are called '{node.name}'")
+        names.add(node.name)
+        _check_int8_node(graph, node, known)
+        known.add(node.output)
+    for output in graph.outputs:
+        if output not in known and output != graph.input:
+            raise ModelError(f"no node makes output '{output}'")
+
+
+def _check_int8_node(graph: Graph, node: Node, known: set[str]) -> None:
+    if type(node.op) not in _INT8_INPUTS:
+        raise ModelError(
+            f"node '{node.name}': {type(node.op).__name__} is no int8 operation; quantize the graph"
+            " first",
+            node=node.name,
+        )
+    wanted = _INT8_INPUTS[type(node.op)] or max(len(node.inputs), 1)
+    if len(node.inputs) != wanted:
+        raise ModelError(
+            f"node '{node.name}' has {len(node.inputs)} inputs, not {wanted}", node=node.name
+        )
+    for name in node.inputs:
+        if name not in known:
+            raise ModelError(
+                f"node '{node.name}' reads '{name}', which nothing before it makes", node=node.name
+            )
+        if name not in graph.tensors:
+            raise ModelError(
+                f"node '{node.name}' reads '{name}', which has no type", node=node.name
+            )
+    if node.output in known:
+        raise ModelError(
+            f"node '{node.name}' makes '{node.output}', which exists already", node=node.name
+        )
+    tensor, shape = graph.tensors.get(node.output), infer_shape(node, graph.tensors)
+    dtype = "float32" if isinstance(node.op, Softmax) else "int8"
+    if tensor is None or tensor.shape != shape or tensor.dtype != dtype:
+        raise ModelError(
+            f"node '{node.name}' makes {dtype} {shape}, but is typed as {tensor}", node=node.name
+        )
+    for name, what, dtype, low, high in _int8_constants(node):
+        _check_int8_constant(graph, node, name, (what, dtype, low, high))
+
+
+def _int8_constants(node: Node) -> tuple[tuple[str, str, str, int, int], ...]:
+    """The constants a node reads: name, what it is, type, smallest and largest value."""
+    if isinstance(node.op, QTable):
+        return ((node.inputs[1], "table", "int8", -128, 127),)
+    if not isinstance(node.op, QConv2d):
+        return ()
+    _, weight, bias, multiplier, shift = node.inputs
+    return (
+        (weight, "weight", "int8", -127, 127),
+        (bias, "bias", "int32", -(1 << 31), (1 << 31) - 1),
+        (multiplier, "multiplier", "int32", 0, (1 << 17) - 1),
+        (shift, "shift", "int32", 1, 47),
+    )
+
+
+def _check_int8_constant(
+    graph: Graph, node: Node, name: str, wanted: tuple[str, str, int, int]
+) -> None:
+    what, dtype, low, high = wanted
+    array, tensor = graph.constants.get(name), graph.tensors[name]
+    if array is None:
+        raise ModelError(f"node '{node.name}': its {what} '{name}' is no constant", node=node.name)
+    if str(array.dtype) != dtype or tensor.shape != array.shape:
+        raise ModelError(
+            f"node '{node.name}': its {what} '{name}' is {array.dtype} {array.shape}, not {dtype}"
+            f" {tensor.shape}",
+            node=node.name,
+        )
+    if array.size and not low <= array.min() <= array.max() <= high:
+        raise ModelError(
+            f"node '{node.name}': its {what} '{name}' holds {array.min()} to {array.max()}, not"
+            f" {low} to {high}",
+            node=node.name,
+        )

@@ -21,6 +21,7 @@ from accelgen.ir.ops import (
     QStretch,
     QTable,
 )
+from accelgen.ir.spec import check_quantized
 from accelgen.lowering.prepare import Prepared, insert_before_readers
 from accelgen.program.layout import dense_slots, rows_of
 
@@ -68,6 +69,7 @@ def lay_out(prepared: Prepared, arch: ArchParams) -> tuple[Prepared, Storages]:
         if not conflicts:
             break
         prepared = _repack(prepared, conflicts[0])
+        check_quantized(prepared.graph)
     parents: dict[str, tuple[str, int]] = {}
     for node in prepared.nodes:
         if isinstance(node.op, QConcat):

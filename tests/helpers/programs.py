@@ -10,6 +10,8 @@ from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
+from accelgen.lowering.prepare import prepare
+from accelgen.lowering.run import Given, lower
 from accelgen.program import Header
 from accelgen.program.encode import encode_command
 from accelgen.schedule.plan import parking
@@ -43,6 +45,11 @@ def park_everything(monkeypatch, *, chunk_bytes=256):
     choices = {"SHARE": 0, "LEAST_BYTES": 0, "CHUNK_BYTES": chunk_bytes, "LEAST_PART": 1 << 20}
     for name, value in {**choices, "DDR_BYTES_PER_CYCLE": 1000}.items():
         monkeypatch.setattr(parking, f"_{name}", value)
+
+
+def prepared_for(graph, arch=SMALL, **options):
+    """``graph`` lowered for ``arch`` and split between PL and PS, as schedule() does."""
+    return prepare(lower(graph, Given(arch=arch)), **options)
 
 
 def without_waits(command):

@@ -6,14 +6,13 @@ import pytest
 from accelgen.errors import ScheduleError
 from accelgen.golden import interpret
 from accelgen.ir.ops import QConv2d, QTable
-from accelgen.lowering.prepare import prepare
 from accelgen.lowering.storage import Place, lay_out
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import SMALL
+from tests.helpers.programs import SMALL, prepared_for
 
 
 def laid_out(net, *outputs):
-    return lay_out(prepare(net.graph(*outputs)), SMALL)
+    return lay_out(prepared_for(net.graph(*outputs)), SMALL)
 
 
 def test_members_live_inside_their_concat():
@@ -102,7 +101,7 @@ def test_softmax_in_the_middle_is_refused():
     net.conv(net.softmax(net.x), 4)
 
     with pytest.raises(ScheduleError, match=r"node 'conv2d1' .* follows a softmax"):
-        prepare(net.graph())
+        prepared_for(net.graph())
 
 
 def test_fc_on_ps_leaves_its_input():
@@ -110,8 +109,8 @@ def test_fc_on_ps_leaves_its_input():
     pooled = net.gap(net.conv(net.x, 8))
     net.softmax(net.fc(pooled, 5))
 
-    with_fc = prepare(net.graph())
-    without = prepare(net.graph(), fc_on_ps=True)
+    with_fc = prepared_for(net.graph())
+    without = prepared_for(net.graph(), fc_on_ps=True)
 
     assert with_fc.outputs == (net.nodes[-2].output,)
     assert without.outputs == (pooled,)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from accelgen.arch import limits
 from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
-from accelgen.lowering.prepare import prepare
 from accelgen.lowering.storage import lay_out
 from accelgen.program import Exec
 from accelgen.schedule.build import schedule
@@ -18,11 +17,11 @@ from accelgen.schedule.plan.memory import Apart, Interval, plan_memory
 from accelgen.schedule.steps.fuse import fuse
 from accelgen.schedule.steps.work import OUT, SOURCE, make_work
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden
+from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, prepared_for
 
 
 def planned(graph, arch):
-    prepared, storages = lay_out(prepare(graph), arch)
+    prepared, storages = lay_out(prepared_for(graph), arch)
     outside = frozenset(storages.places[t].storage for t in (*prepared.inputs, *prepared.outputs))
     apart = frozenset()
     while True:

@@ -8,11 +8,12 @@ from accelgen.ir.ops import Add
 from accelgen.lowering.prepare import prepare
 from accelgen.schedule.steps.fuse import fuse
 from tests.helpers.int8_nets import Int8Net
+from tests.helpers.programs import prepared_for
 
 
 def steps(net, *outputs, **options):
     """Kinds of each step's nodes."""
-    chains = fuse(prepare(net.graph(*outputs)), **options)
+    chains = fuse(prepared_for(net.graph(*outputs)), **options)
     return [[n.name.rstrip("0123456789") for n in c.nodes] for c in chains]
 
 
@@ -32,7 +33,7 @@ def test_inverted_residual_is_two_steps(net):
 def test_residual_may_be_either_operand(net):
     net.add(net.x, net.conv(net.x, 6))
 
-    chains = fuse(prepare(net.graph()))
+    chains = fuse(prepared_for(net.graph()))
 
     assert [(c.residual, c.add_takes_a) for c in chains] == [("x", False)]
 
@@ -60,7 +61,7 @@ def test_graph_output_is_a_reader(net):
 def test_squeeze_is_a_by_product(net):
     net.squeeze_excite(net.depthwise(net.x), 4)
 
-    pooled, reduce, expand, scale = fuse(prepare(net.graph()))
+    pooled, reduce, expand, scale = fuse(prepared_for(net.graph()))
 
     assert pooled.squeeze is not None
     assert pooled.write
@@ -71,7 +72,7 @@ def test_squeeze_is_a_by_product(net):
 def test_map_that_only_the_pooling_reads_is_not_written(net):
     net.gap(net.conv(net.x, 6))
 
-    (only,) = fuse(prepare(net.graph()))
+    (only,) = fuse(prepared_for(net.graph()))
 
     assert not only.write
     assert only.writes == (net.nodes[-1].output,)
@@ -81,7 +82,7 @@ def test_scale_takes_the_arrays_way_out_and_joins_no_convolution(net):
     s = net.gap(net.x)
     net.gap(net.add(net.scale(net.conv(net.x, 6), s), net.x))
 
-    chains = fuse(prepare(net.graph()))
+    chains = fuse(prepared_for(net.graph()))
 
     assert steps(net)[1:] == [["conv2d"], ["scale"], ["add", "globalavgpool"]]
     assert [c.chained for c in chains] == [False, False, False, False]
@@ -91,7 +92,7 @@ def test_what_is_added_or_summed_is_chained(net):
     net.gap(net.add(net.conv(net.x, 6), net.x))
     net.conv(net.x, 6)
 
-    added, alone = fuse(prepare(net.graph(*[n.output for n in net.nodes[-2:]])))
+    added, alone = fuse(prepared_for(net.graph(*[n.output for n in net.nodes[-2:]])))
 
     assert (added.chained, alone.chained) == (True, False)
 

@@ -5,17 +5,16 @@ import struct
 import numpy as np
 
 from accelgen.ir.ops import QConv2d
-from accelgen.lowering.prepare import prepare
 from accelgen.lowering.storage import lay_out
 from accelgen.program import Weights
 from accelgen.schedule.steps.fuse import fuse
 from accelgen.schedule.steps.weights import GroupWindow, group_window, step_weights
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import SMALL
+from tests.helpers.programs import SMALL, prepared_for
 
 
 def weights_of(net, index=-1):
-    prepared, storages = lay_out(prepare(net.graph()), SMALL)
+    prepared, storages = lay_out(prepared_for(net.graph()), SMALL)
     chain = fuse(prepared)[index]
     window = group_window(chain, prepared.graph, storages, SMALL.lanes)
     return step_weights(chain, prepared.graph, storages, window, SMALL), window, prepared.graph

@@ -1,0 +1,73 @@
+"""int8 graph to int8 graph: the passes in order, with the graph's legality checked after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from accelgen.arch import ArchParams
+from accelgen.errors import ModelError
+from accelgen.ir import Graph
+from accelgen.ir.spec import check_quantized
+from accelgen.lowering.concats import copy_members, share_prefixes
+from accelgen.lowering.decimate import decimate
+from accelgen.lowering.reorder import resolve_selects
+from accelgen.lowering.upsample import lower_upsamples
+
+__all__ = ["PASSES", "Given", "Pass", "lower"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What passes go by besides the graph: the hardware, and which maps would be stored in phases
+    (None: that is not known yet)."""
+
+    arch: ArchParams
+    in_phases: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One rewrite. It computes the same outputs, under the same names, and changes nothing when it
+    is run again."""
+
+    name: str
+    run: Callable[[Graph, Given], Graph]
+
+
+def _decimate(graph: Graph, given: Given) -> Graph:
+    return graph if given.in_phases is None else decimate(graph, given.arch, given.in_phases)
+
+
+#: Selections first: what they stand for is then read by convolutions, which may drop pixels.
+PASSES = (
+    Pass("resolve selects", lambda graph, _: resolve_selects(graph)),
+    Pass("decimate", _decimate),
+    Pass("lower upsamples", lambda graph, _: lower_upsamples(graph)),
+    Pass("share prefixes", lambda graph, _: share_prefixes(graph)),
+    Pass("copy members", lambda graph, _: copy_members(graph)),
+)
+
+
+def lower(graph: Graph, given: Given, passes: tuple[Pass, ...] = PASSES) -> Graph:
+    """``graph`` with nothing in it that the engines have no form for.
+
+    Raises
+    ------
+    ModelError
+        The graph is not legal, before or after a pass; names the pass.
+    """
+    check_quantized(graph)
+    for one in passes:
+        changed = one.run(graph, given)
+        if changed.nodes != graph.nodes:
+            _check(one.name, changed)
+        graph = changed
+    return graph
+
+
+def _check(name: str, graph: Graph) -> None:
+    try:
+        check_quantized(graph)
+    except ModelError as error:
+        raise ModelError(f"after pass '{name}': {error}") from error
