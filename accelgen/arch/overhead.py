@@ -89,4 +89,4 @@ def ring_cycles(arch: ArchParams, *, array: bool) -> int:
     """A row's vector issued in front to the window engine's first use of it."""
     engine = timing.pe_array_latency(arch.lanes, arch.pumped)
     through = engine + chain_cycles(arch.pumped) if array else 0
-    return through + timing.WINDOW_PREPARE + timing.window_read_latency(arch.pixels)
+    return through + timing.WINDOW_PREPARE + timing.window_read_latency(arch.window_width)

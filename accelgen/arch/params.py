@@ -39,14 +39,17 @@ class ArchParams:
     lanes : int
         Channels in a feature word, and input and output channels of the PE array (C). 4, 8 or 16.
     pixels : int
-        Pixels the array and the window engine take per cycle, and banks of the pixel
-        memories (P). Power of two; ``lanes * pixels`` at least the 16 bytes of a bus beat.
+        Pixels the array takes per cycle, and banks of the feature memory (P). Power of two;
+        ``lanes * pixels`` at least the 16 bytes of a bus beat.
     chain_pixels : int
         Pixels per cycle after the window engine: requantize, table, add, squeeze (W). Divides
         ``pixels``.
     drain_pixels : int
         Pixels per cycle after the array, and of SCALE: requantize, table (D). A multiple of
         ``chain_pixels`` that divides ``pixels``; 0 is ``chain_pixels``.
+    window_pixels : int
+        Pixels the window engine takes per cycle: ``pixels`` or twice as many; 0 is ``pixels``.
+        Where they are more, maps with a stride of two are not put in phases into its ring.
     pe_mode : str
         ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
         DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``). ``"double"``: packed, and the
@@ -84,6 +87,7 @@ class ArchParams:
     pixels: int = 8
     chain_pixels: int = 2
     drain_pixels: int = 0
+    window_pixels: int = 0
     pe_mode: str = "packed"
     acc_bits: int = 27
     feature_rows: int = 10240
@@ -111,6 +115,15 @@ class ArchParams:
             raise ConfigError(
                 f"drain_pixels must be 0 or a power of two from chain_pixels ({self.chain_pixels}) "
                 f"to pixels ({self.pixels}), not {self.drain_pixels}"
+            )
+        if self.window_pixels not in (0, self.pixels, min(2 * self.pixels, 32)):
+            raise ConfigError(
+                f"window_pixels must be 0, pixels ({self.pixels}) or twice pixels, up to 32, "
+                f"not {_shown(self.window_pixels)}"
+            )
+        if self.window_width > self.pixels and self.ring_rows < 4:
+            raise ConfigError(
+                f"window_pixels above pixels needs ring_rows of at least 4, not {self.ring_rows}"
             )
         if self.row_bytes < self.BUS_BYTES:
             raise ConfigError(
@@ -149,11 +162,16 @@ class ArchParams:
                 raise ConfigError(
                     f"{name} must be a power of two from {least} to {most}, not {_shown(value)}"
                 )
-        for name in ("acc_bits", "feature_rows", "drain_pixels"):
+        for name in ("acc_bits", "feature_rows", "drain_pixels", "window_pixels"):
             if abs(getattr(self, name)) > 1 << 32:
                 raise ConfigError(f"{name} cannot be {_shown(getattr(self, name))}")
 
     # Derived sizes.
+
+    @property
+    def window_width(self) -> int:
+        """Pixels per cycle of the window engine (V)."""
+        return self.window_pixels or self.pixels
 
     @property
     def array_width(self) -> int:

@@ -45,6 +45,7 @@ def single_clock(arch: ArchParams) -> ArchParams:
         pixels=arch.pixels // 2,
         chain_pixels=arch.chain_pixels // 2,
         drain_pixels=0,
+        window_pixels=arch.window_pixels // 2,
         feature_rows=2 * arch.feature_rows,
         ring_rows=2 * arch.ring_rows,
     )

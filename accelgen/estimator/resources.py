@@ -70,7 +70,7 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     their scale is fitted to whole designs mapped by Yosys (``python -m accelgen.synthesis``), so a
     single part's share is a guess.
     """
-    c, p, w = arch.lanes, arch.pixels, arch.chain_pixels
+    c, p, v, w = arch.lanes, arch.pixels, arch.window_width, arch.chain_pixels
     macs, chain, drain = c * c * p, w * c, arch.array_width * c
     scale_dsp = 1 if arch.acc_bits <= DSP_ACC_BITS else 2
     # Two products of the chain share a multiplier where the fabric's clock is doubled.
@@ -79,9 +79,9 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     row_bits, rotator = 8 * c * p, 6.0 * 8 * c * p
     parts = {
         "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / arch.pe_pixels),
-        "window_lanes": Resources(lut=12 * p * c, ff=30 * p * c, dsp=p * c / arch.pe_pixels),
+        "window_lanes": Resources(lut=12 * v * c, ff=30 * v * c, dsp=v * c / arch.pe_pixels),
         "acc_queues": Resources(
-            lut=2 * 2.2 * p * c * arch.acc_bits, ff=(chain + drain) * arch.acc_bits
+            lut=2.2 * (p + v) * c * arch.acc_bits, ff=(chain + drain) * arch.acc_bits
         ),
         "requantizers": Resources(
             lut=240 * (chain + drain), ff=160 * (chain + drain),
@@ -94,14 +94,15 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
             **_feature_memory(arch),
         ),
         "window_ring": Resources(
-            lut=rotator, ff=rotator, bram36=p * _simple_dual_port(8 * c, arch.ring_rows)
+            lut=rotator * v / p, ff=rotator * v / p,
+            bram36=v * _simple_dual_port(8 * c, arch.ring_rows * p // v),
         ),
         "weights": Resources(
             lut=400, ff=3 * 8 * c * c,
             bram36=_simple_dual_port(8 * c * c, arch.weight_words)
             + _simple_dual_port(9 * c, arch.tap_words),
         ),
-        "rasters": Resources(lut=2 * 120 * p, ff=2 * 90 * p),
+        "rasters": Resources(lut=120 * (p + v), ff=90 * (p + v)),
         "rows": Resources(lut=3 * row_bits, ff=6 * row_bits),
     }  # fmt: skip
     lut, ff = _SCALE[arch.pe_mode]

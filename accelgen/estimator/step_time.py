@@ -96,7 +96,9 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         ring = fields.ring_raster
         scale = fields.window_op == WindowOp.SCALE
         work = ring.vectors * _taps(ring)
-        drain = kept_beats(ring, arch.pixels, arch.array_width if scale else arch.chain_pixels)
+        drain = kept_beats(
+            ring, arch.window_width, arch.array_width if scale else arch.chain_pixels
+        )
         drain = max(drain, _chained(fields, arch))
         cycles = max(work, drain, least)
         if cycles > front:
@@ -105,8 +107,8 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
             "window_vectors": ring.vectors,
             "window": cycles,
             "window_alone": max(work, drain),
-            "fill": _fill(ring, arch.pixels),
-            "tail": cycles * _tail_vectors(ring, arch.pixels) / ring.vectors,
+            "fill": _fill(ring, arch.window_width),
+            "tail": cycles * _tail_vectors(ring, arch.window_width) / ring.vectors,
             "ring_rows": fields.ring_rows,
         }
     return StepTime(

@@ -184,11 +184,11 @@ class _Run:
     def span(self, fields: Exec) -> Span:
         time = step_time(fields, self.arch)
         walk, behind, ring_walk = (
-            cycles(self.arch.pixels, placed=raster.placed)
-            for cycles, raster in (
-                (overhead.walk_cycles, fields.in_raster),
-                (overhead.behind_cycles, fields.in_raster),
-                (overhead.ring_walk_cycles, fields.ring_raster),
+            cycles(lanes, placed=raster.placed)
+            for cycles, raster, lanes in (
+                (overhead.walk_cycles, fields.in_raster, self.arch.pixels),
+                (overhead.behind_cycles, fields.in_raster, self.arch.pixels),
+                (overhead.ring_walk_cycles, fields.ring_raster, self.arch.window_width),
             )
         )
         end = overhead.step_end_cycles(

@@ -59,8 +59,8 @@ def _pays(node: Node, graph: Graph, arch: ArchParams, in_phases: frozenset[str])
     _, out_h, out_w, _ = graph.tensors[node.output].shape
     strided = window_of(node, graph)
     joined = Window(height=out_h, width=out_w, out_h=out_h, out_w=out_w)
-    dropping = raster_vectors(strided.whole(), arch.pixels)
-    before, others = dropping, 0
+    dropping = raster_vectors(strided.whole(), arch.window_width)
+    before, others = raster_vectors(strided.whole(), arch.pixels), 0
     if source in in_phases:
         before = raster_vectors(strided.in_phases(arch.pixels).whole(), arch.pixels)
         beside = (n for n in graph.nodes if n.inputs[0] == source and n is not node)

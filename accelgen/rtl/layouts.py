@@ -110,11 +110,12 @@ def table_write() -> data.StructLayout:
     })
 
 
-def raster_beat(pixels: int) -> data.StructLayout:
-    """One step of a raster walk: one run of ``pixels``, one tap, one input group."""
+def raster_beat(pixels: int, row: int) -> data.StructLayout:
+    """One step of a raster walk: one run of ``pixels`` in rows of ``row``, one tap, one input
+    group."""
     return data.StructLayout({
         "row": signed(25),  # where lane 0 reads, from the map's first row
-        "bank": max(1, (pixels - 1).bit_length()),
+        "bank": max(1, (row - 1).bit_length()),
         "group_rows": unsigned(18),  # rows from the first channel group to the one to read
         "past_row": 1,  # lane 0 is right of the map; later vectors may read below its address
         "inside": pixels,  # lane sees the map (else pad_value)

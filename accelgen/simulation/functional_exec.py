@@ -159,7 +159,7 @@ def _check_overlap(f: Exec, arch: ArchParams) -> None:
         same = np.array_equal(other, written) and not f.out_phases
         _expect(same or not np.intersect1d(other, written).size, "the residual is half overwritten")
     walked = walk(f.in_raster, arch.pixels)
-    at = np.stack([_words(f.in_raster, tap.address, arch) for tap in walked.taps])
+    at = np.stack([_words(f.in_raster, tap, arch) for tap in walked.taps])
     at = at[np.stack([tap.inside for tap in walked.taps])] // arch.pixels
     if not at.size:
         return  # the window sees nothing but padding
@@ -177,17 +177,18 @@ def _check_overlap(f: Exec, arch: ArchParams) -> None:
 # Reading maps.
 
 
-def _words(r: Raster, address: Ints, arch: ArchParams) -> Ints:
-    """Words (..., P) at which the lanes read when lane 0 does so at pixel ``address``."""
-    at: Ints = address[..., None] + np.arange(arch.pixels) * (1 + r.phases)
+def _words(r: Raster, tap: TapView, arch: ArchParams) -> Ints:
+    """Words (vectors, lanes) at which the lanes read at ``tap``."""
+    lanes = tap.inside.shape[-1]
+    at: Ints = tap.address[..., None] + np.arange(lanes) * (1 + r.phases)
     return in_phases(at, arch.pixels) if r.phases else at
 
 
 def _gather(
     pixels: Int8, first: int, tap: TapView, vectors: slice, r: Raster, arch: ArchParams
 ) -> Int8:
-    """Runs of P pixels at ``tap``'s addresses of the map at word ``first``: (vectors, P, C)."""
-    at = first + _words(r, tap.address[vectors], arch)
+    """Runs of pixels at ``tap``'s addresses of the map at word ``first``: (vectors, lanes, C)."""
+    at = first + _words(r, tap, arch)[vectors]
     inside = tap.inside[vectors]
     _expect(not (inside & ((at < 0) | (at >= len(pixels)))).any(), "a lane reads outside memory")
     seen = pixels[np.where(inside, at, 0)]
@@ -265,23 +266,23 @@ def _check_ring(r: Raster, walked: Walked, arch: ArchParams) -> None:
     step = 1 + r.phases
     low, high = [], []
     for tap in walked.taps:
-        at = tap.address[:, None] + np.arange(arch.pixels) * step
+        at = tap.address[:, None] + np.arange(arch.window_width) * step
         low.append(np.where(tap.inside, at, 1 << 40).min(axis=1))
         high.append(np.where(tap.inside, at, -1).max(axis=1))
     lowest, highest = np.minimum.reduce(low), np.maximum.reduce(high)
     later = np.minimum.accumulate(lowest[::-1])[::-1]
     real = highest >= 0
-    vector = arch.pixels * step
-    span = (highest[real] // vector - later[real] // vector + 1) * step
+    row = arch.pixels * step
+    span = (highest[real] // row - later[real] // row + 1) * step
     _expect(span.max(initial=0) <= arch.ring_rows, "the window ring is too small")
 
 
 def _window(
     f: Exec, stream: StepStream, ring: Int8, memory: Int8, arch: ArchParams
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Accumulators (groups, vectors, P, C) of the window engine and the lanes kept."""
+    """Accumulators (groups, vectors, V, C) of the window engine and the lanes kept."""
     r = f.ring_raster
-    walked = walk(r, arch.pixels)
+    walked = walk(r, arch.window_width)
     _check_ring(r, walked, arch)
     acc = np.empty((f.groups, *walked.keep.shape, arch.lanes), np.int64)
     for g in range(f.groups):

@@ -29,7 +29,7 @@ CHANGES = [
 SHAPES = [
     {"pixels": 32}, {"pixels": 32, "chain_pixels": 32}, {"lanes": 16, "pixels": 16},
     {"lanes": 16, "pixels": 1}, {"lanes": 8, "pixels": 2}, {"chain_pixels": 4},
-    {"drain_pixels": 4}, {"pixels": 32, "drain_pixels": 32},
+    {"drain_pixels": 4}, {"pixels": 32, "drain_pixels": 32}, {"window_pixels": 8},
 ]  # fmt: skip
 ODD = [(p, c) for p in ("small", "ultra96", "ultra96_double") for c in CHANGES]
 ODD += [("small", c) for c in SHAPES]
@@ -85,6 +85,7 @@ def test_it_elaborates(preset, change):
         ({"feature_rows": -(10**5000)}, "feature_rows cannot be a number of"),
         ({"pe_mode": 1}, "pe_mode must be a text, not 1"),
         ({"pixels": 64}, "pixels must be a power of two from 1 to 32, not 64"),
+        ({"window_pixels": 4}, "window_pixels must be 0, pixels (8) or twice pixels"),
         ({"lanes": np.int64(8)}, "lanes must be a whole number"),
     ],
 )  # fmt: skip
@@ -102,6 +103,7 @@ def test_what_the_hardware_cannot_have(change, sentence):
         ("small", {"tap_words": 32, "ring_rows": 16, "feature_rows": 333}),
         ("small", {"lanes": 16, "pixels": 1}),
         ("small", {"pixels": 32, "chain_pixels": 32}),
+        ("small", {"window_pixels": 8}),
     ],
 )
 def test_its_verilog_is_right(preset, change):

@@ -46,17 +46,23 @@ def requantizer(arch: ArchParams) -> Requantizer:
 
 def window_lanes(arch: ArchParams) -> WindowLanes:
     return WindowLanes(
-        lanes=arch.lanes, pixels=arch.pixels, acc_bits=arch.acc_bits, shared=arch.pe_pixels
+        lanes=arch.lanes, pixels=arch.window_width, acc_bits=arch.acc_bits, shared=arch.pe_pixels
     )
 
 
 def window_ring(arch: ArchParams) -> WindowRing:
-    return WindowRing(lanes=arch.lanes, pixels=arch.pixels, depth=arch.ring_rows)
+    return WindowRing(
+        lanes=arch.lanes, row=arch.pixels, pixels=arch.window_width, depth=arch.ring_rows
+    )
 
 
 def window_reader(arch: ArchParams) -> WindowReader:
     return WindowReader(
-        lanes=arch.lanes, pixels=arch.pixels, tap_words=arch.tap_words, vectors=arch.acc_depth
+        lanes=arch.lanes,
+        row=arch.pixels,
+        pixels=arch.window_width,
+        tap_words=arch.tap_words,
+        vectors=arch.acc_depth,
     )
 
 

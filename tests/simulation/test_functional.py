@@ -23,7 +23,12 @@ from tests.helpers.int8_nets import Int8Net, random_net
 from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, with_commands, without_waits
 
 MODELS = Path(__file__).parents[1] / "models"
-ARCHES = {"small": SMALL, "large": LARGE, "wide": replace(LARGE, pixels=16, chain_pixels=4)}
+ARCHES = {
+    "small": SMALL,
+    "large": LARGE,
+    "wide": replace(LARGE, pixels=16, chain_pixels=4),
+    "twice": replace(SMALL, window_pixels=2 * SMALL.pixels),
+}
 
 
 def scheduled(graph, arch, **options):

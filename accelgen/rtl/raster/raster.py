@@ -35,6 +35,8 @@ class Raster(wiring.Component):
     ----------
     pixels : int
         Lanes (P).
+    row : int
+        Pixels of a row of the memory it reads; P if not said.
 
     Members
     -------
@@ -54,8 +56,10 @@ class Raster(wiring.Component):
         And all have been taken.
     """
 
-    def __init__(self, pixels: int):
+    def __init__(self, pixels: int, *, row: int | None = None):
         self.pixels = pixels
+        self.row = row or pixels
+        self.beat = layouts.raster_beat(pixels, self.row)
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
             "groups": In(12),
@@ -64,7 +68,7 @@ class Raster(wiring.Component):
             "in_step": In(12),
             "in_repeat": In(12),
             "start": In(1),
-            "o": Out(stream.Signature(layouts.raster_beat(pixels))),
+            "o": Out(stream.Signature(self.beat)),
             "walked": Out(1),
             "idle": Out(1),
         })
@@ -86,7 +90,7 @@ class Raster(wiring.Component):
 
         # Beats are issued as long as the queue after the pipeline has room for them. They are
         # counted a cycle later, when it is known that the walk did not end before them.
-        m.submodules.queue = queue = StreamQueue(layouts.raster_beat(self.pixels), depth=_QUEUE)
+        m.submodules.queue = queue = StreamQueue(self.beat, depth=_QUEUE)
         m.submodules.room = room = Credits(_QUEUE, reserve=1)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [room.take.eq(loops.ends.beat), room.give.eq(self.o.valid & self.o.ready)]
@@ -207,16 +211,16 @@ class Raster(wiring.Component):
 
     def _place(self, m, address):
         """Row and bank of an address, three cycles later."""
-        layout = layouts.raster_beat(self.pixels)
+        layout = self.beat
         row = Signal(layout["row"].shape, reset_less=True)
         bank = Signal(layout["bank"].shape, reset_less=True)
-        located = locate(self.pixels, delay(m, address, 1), self.raster.phases)
+        located = locate(self.row, delay(m, address, 1), self.raster.phases)
         m.d.sync += [row.eq(located[0]), bank.eq(located[1])]
         return delay(m, row, 1), delay(m, bank, 1)
 
     def _group_rows(self, m, loops):
         """Rows from input group 0 to the current one; and whether what they need is ready."""
-        shape = layouts.raster_beat(self.pixels)["group_rows"].shape
+        shape = self.beat["group_rows"].shape
         group_rows, base = Signal(shape, reset_less=True), Signal(shape, reset_less=True)
         next_base = Signal(shape)
 

@@ -71,12 +71,18 @@ class WindowPath(wiring.Component):
         m = Module()
 
         arch, step = self.arch, self.step
-        lanes, pixels, width = arch.lanes, arch.pixels, arch.chain_pixels
+        lanes, pixels, width = arch.lanes, arch.window_width, arch.chain_pixels
         numbers = {"lanes": lanes, "acc_bits": arch.acc_bits}
         m.submodules.source = source = StreamJoin(layouts.row(arch))
-        m.submodules.ring = ring = WindowRing(lanes=lanes, pixels=pixels, depth=arch.ring_rows)
+        m.submodules.ring = ring = WindowRing(
+            lanes=lanes, row=arch.pixels, pixels=pixels, depth=arch.ring_rows
+        )
         m.submodules.reader = reader = WindowReader(
-            lanes=lanes, pixels=pixels, tap_words=arch.tap_words, vectors=arch.acc_depth
+            lanes=lanes,
+            row=arch.pixels,
+            pixels=pixels,
+            tap_words=arch.tap_words,
+            vectors=arch.acc_depth,
         )
         m.submodules.lanes = engine = WindowLanes(**numbers, pixels=pixels, shared=arch.pe_pixels)
         m.submodules.acc_queue = acc_queue = AccQueue(

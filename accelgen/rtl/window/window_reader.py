@@ -3,6 +3,7 @@
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
@@ -30,8 +31,8 @@ class WindowReader(wiring.Component):
 
     Parameters
     ----------
-    lanes, pixels : int
-        Channels of a word, pixels of a beat (C, P).
+    lanes, row, pixels : int
+        Channels of a word, words of a row of the ring, pixels of a beat (C, P, V).
     tap_words : int
         Taps that fit. Power of two.
     vectors : int
@@ -59,8 +60,9 @@ class WindowReader(wiring.Component):
         Nothing is left to issue or in flight.
     """
 
-    def __init__(self, *, lanes: int, pixels: int, tap_words: int, vectors: int):
+    def __init__(self, *, lanes: int, row: int, pixels: int, tap_words: int, vectors: int):
         self.lanes = lanes
+        self.row = row
         self.pixels = pixels
         self.tap_words = tap_words
         self.vectors = vectors
@@ -85,7 +87,7 @@ class WindowReader(wiring.Component):
         m = Module()
 
         step = self.step
-        m.submodules.raster = raster = Raster(self.pixels)
+        m.submodules.raster = raster = Raster(self.pixels, row=self.row)
         m.submodules.room = room = Credits(self.vectors)
         m.d.comb += [
             raster.raster.eq(step.ring_raster),
@@ -97,7 +99,7 @@ class WindowReader(wiring.Component):
             raster.start.eq(self.start & step.window),
         ]
 
-        m.submodules.rows = rows = WindowRows(self.pixels)
+        m.submodules.rows = rows = WindowRows(self.pixels, self.row)
         wiring.connect(m, raster.o, rows.i)
         m.d.comb += [
             rows.ring_rows.eq(step.ring_rows),
@@ -127,10 +129,13 @@ class WindowReader(wiring.Component):
         m.d.comb += self.idle.eq(raster.idle & rows.idle & ~in_flight.any())
 
         self._free(m, rows.o.p, issue)
+        # A row of the ring's memory is a run of V.
+        row, bank = delay(m, rows.o.p.row, 1), delay(m, beat.bank, 1)
+        parts = exact_log2(self.pixels // self.row)
         m.d.comb += [
             self.run.en.eq(in_flight[0]),
-            self.run.row.eq(delay(m, rows.o.p.row, 1)),
-            self.run.bank.eq(delay(m, beat.bank, 1)),
+            self.run.row.eq(row[parts:]),
+            self.run.bank.eq(Cat(bank[: exact_log2(self.row)], row[:parts])),
             self.run.phases.eq(step.ring_raster.phases),
             self.run.wanted.eq(delay(m, beat.inside, 1)),
         ]

@@ -1,8 +1,9 @@
 """Window ring: the rows between the array (or the copy) and the window engine."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from accelgen.arch import isa
 from accelgen.rtl import layouts
@@ -24,8 +25,8 @@ class WindowRing(wiring.Component):
 
     Parameters
     ----------
-    lanes, pixels : int
-        Channels of a word, words of a row (C, P).
+    lanes, row, pixels : int
+        Channels of a word, words of a row, pixels of a run (C, P, V): V is P or a multiple.
     depth : int
         Rows. Power of two.
 
@@ -46,15 +47,16 @@ class WindowRing(wiring.Component):
         All rows of the step have been written (whether or not they were read).
     """
 
-    def __init__(self, *, lanes: int, pixels: int, depth: int):
+    def __init__(self, *, lanes: int, row: int, pixels: int, depth: int):
         assert depth <= 1 << (RING_BITS - 2)
         self.lanes = lanes
+        self.row = row
         self.pixels = pixels
         self.depth = depth
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.pixels(lanes, pixels))),
+            "i": In(stream.Signature(layouts.pixels(lanes, row))),
             "run": In(RunPort(lanes, pixels)),
             "written": Out(RING_BITS),
             "free_to": In(RING_BITS),
@@ -64,9 +66,10 @@ class WindowRing(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        depth = self.depth
+        # Rows of the memory are `parts` of the ring's, side by side.
+        depth, parts = self.depth, self.pixels // self.row
         m.submodules.memory = memory = PixelMemory(
-            lanes=self.lanes, pixels=self.pixels, depth=depth, row_reads=False
+            lanes=self.lanes, pixels=self.pixels, depth=depth // parts, row_reads=False
         )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
@@ -101,11 +104,15 @@ class WindowRing(wiring.Component):
             put.eq(self.i.valid & self.i.ready),
             memory.row_en.eq(put),
             memory.row_write.eq(~0),
-            memory.row_addr.eq(written[: (depth - 1).bit_length()]),
-            memory.row_wdata.eq(self.i.payload),
+            memory.row_addr.eq(written[exact_log2(parts) : exact_log2(depth)]),
             memory.row_phases.eq(phases),
             self.written.eq(written),
         ]
+        if parts > 1:
+            part = written[: exact_log2(parts)]
+            here = (part == n for n in range(parts))
+            m.d.comb += memory.row_write.eq(Cat(bit.replicate(self.row) for bit in here))
+        m.d.comb += memory.row_wdata.as_value().eq(Value.cast(self.i.payload).replicate(parts))
         m.d.sync += [
             limit.eq(self.free_to + depth),
             filling.eq(still_filling),

@@ -12,10 +12,10 @@ from accelgen.rtl.window.window_ring import RING_BITS
 __all__ = ["WindowRows", "window_beat"]
 
 
-def window_beat(pixels: int) -> data.StructLayout:
+def window_beat(pixels: int, row: int) -> data.StructLayout:
     """A raster beat with its rows, counted from the step's start."""
     return data.StructLayout({
-        "raster": layouts.raster_beat(pixels),
+        "raster": layouts.raster_beat(pixels, row),
         "row": ROW_BITS,  # lane 0's
         "release": RING_BITS,  # rows not read any more, when ``releases``
         "releases": 1,
@@ -33,7 +33,7 @@ class WindowRows(wiring.Component):
 
     Parameters
     ----------
-    pixels : int
+    pixels, row : int
         Lanes of a beat, words of a row.
 
     Members
@@ -52,14 +52,17 @@ class WindowRows(wiring.Component):
         No beat is here.
     """
 
-    def __init__(self, pixels: int):
-        self.pixels = pixels
+    def __init__(self, pixels: int, row: int):
+        self.row = row
+        self.rows = pixels // row  # of a run, when it begins with a row
+        self.raster_beat = layouts.raster_beat(pixels, row)
+        self.window_beat = window_beat(pixels, row)
         super().__init__({
             "ring_rows": In(16),
             "phases": In(1),
             "written": In(RING_BITS),
-            "i": In(stream.Signature(layouts.raster_beat(pixels))),
-            "o": Out(stream.Signature(window_beat(pixels))),
+            "i": In(stream.Signature(self.raster_beat)),
+            "o": Out(stream.Signature(self.window_beat)),
             "has_rows": Out(1),
             "idle": Out(1),
         })
@@ -80,13 +83,14 @@ class WindowRows(wiring.Component):
             m.d.sync += valid.eq(Cat(self.i.valid, valid))
 
         # Cycle 1: rows of the group, of lane 0 and of the last lane.
-        beat1 = Signal(layouts.raster_beat(self.pixels), reset_less=True)
+        beat1 = Signal(self.raster_beat, reset_less=True)
         row1, last1 = Signal(signed(27), reset_less=True), Signal(signed(27), reset_less=True)
         row, bank = self.i.p.row, self.i.p.bank
-        half = self.pixels // 2
-        # The last lane is a row of its phase further, unless lane 0 is at a row's beginning.
+        half = self.row // 2
+        # The last lane is a row of its phase further, unless lane 0 is at a row's beginning. (Runs
+        # of several rows are never in phases.)
         aligned = bank == Mux(self.phases & row[0], half, 0)
-        further = Mux(aligned, 0, Mux(self.phases, 2, 1))
+        further = Mux(aligned, self.rows - 1, Mux(self.phases, 2, self.rows))
         with m.If(advance):
             m.d.sync += [beat1.eq(self.i.p), row1.eq(row), last1.eq(row + further)]
 
@@ -109,7 +113,7 @@ class WindowRows(wiring.Component):
                 m.d.sync += release2.eq(self.ring_rows)
 
         # Cycle 3: from the group to the step.
-        beat3 = Signal(window_beat(self.pixels), reset_less=True)
+        beat3 = Signal(self.window_beat, reset_less=True)
         needed3, none3 = Signal(RING_BITS, reset_less=True), Signal(reset_less=True)
         base = beat2.group_rows
         with m.If(advance):

@@ -85,7 +85,7 @@ def _with_window(command: Exec, work: Work, tile: Tile) -> Exec:
         command,
         window_op=_window_op(chain.window),
         ring_rows=rows_of(first.out_pixels, 1, work.pixels, phases=second.phases),
-        ring_raster=make_raster(second, work.pixels),
+        ring_raster=make_raster(second, work.window_pixels),
         requant1=behind if scale else copied,
         requant2=command.requant2 if scale else behind,
         vector_zero=scale.s_zero if scale else 0,

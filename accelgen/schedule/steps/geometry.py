@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QConv2d
 from accelgen.lowering.folding import fold_kernel
@@ -81,9 +82,9 @@ class Geometry:
 
 
 def geometry_of(
-    chain: Chain, graph: Graph, pixels: int, *, fold: int = 1, phases: bool = False
+    chain: Chain, graph: Graph, arch: ArchParams, *, fold: int = 1, phases: bool = False
 ) -> Geometry:
-    """Windows of a step's stages on ``pixels`` lanes.
+    """Windows of a step's stages on ``arch``.
 
     ``fold`` pixels of the source are one (folding.py); ``phases``: the source is stored in phases.
     Where the source is in phases and has no stride, the step is raw. What the array makes for the
@@ -102,8 +103,8 @@ def geometry_of(
         if fold > 1:
             first = _folded(chain.array, first, fold)
         if phases and is_raw(first):
-            rows = rows_of(height, width, pixels, phases=True)
-            view = Window(height=rows, width=pixels, out_h=rows, out_w=pixels)
+            rows = rows_of(height, width, arch.pixels, phases=True)
+            view = Window(height=rows, width=arch.pixels, out_h=rows, out_w=arch.pixels)
             return Geometry(first=view, second=None, raw=True)
         first = replace(first, phases=phases)
     if not chain.uses_window:
@@ -112,7 +113,10 @@ def geometry_of(
         h, w = first.out_h, first.out_w
         return Geometry(first=first, second=Window(height=h, width=w, out_h=h, out_w=w))
     second = window_of(chain.window, graph)
-    return Geometry(first=first, second=second.in_phases(pixels) if chain.array else second)
+    # In phases a run is of one row of the ring.
+    if chain.array and arch.window_width == arch.pixels:
+        second = second.in_phases(arch.pixels)
+    return Geometry(first=first, second=second)
 
 
 def _folded(node: Node, window: Window, fold: int) -> Window:

@@ -95,9 +95,9 @@ def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
     reach = max(reach, rows_below * second.width + (second.kernel[1] - 1) * second.dilation[1])
     reach = 3 * second.run if second.run else reach
     unit = 2 if second.phases else 1
-    vector = unit * arch.pixels
-    needed = unit * (-(-(reach + vector) // vector) + 2)
-    needed = min(needed, unit * (-(-second.height * second.width // vector) + 1))
+    row, run = unit * arch.pixels, unit * arch.window_width
+    needed = unit * (-(-(reach + run) // row) + 2)
+    needed = min(needed, unit * (-(-second.height * second.width // row) + 1))
     if needed > arch.ring_rows:
         enough = 1 << (needed - 1).bit_length()
         raise ScheduleError(

@@ -57,7 +57,7 @@ def _helps(
     for chain in readers:
         if chain.array is None:
             return False
-        window = geometry_of(chain, prepared.graph, arch.pixels).first
+        window = geometry_of(chain, prepared.graph, arch).first
         if window.width % 2 or arch.pixels < 2:
             return False
         if is_raw(window):

@@ -8,7 +8,7 @@ from accelgen.arch import ArchParams, limits
 from accelgen.ir.ops import Pair
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import Storages
-from accelgen.program.raster import Walk, aligned_rows, raster_vectors
+from accelgen.program.raster import aligned_rows, raster_vectors
 from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.geometry import Band, Geometry, geometry_of
 from accelgen.schedule.steps.limits import check_step
@@ -62,6 +62,7 @@ class Work:
     groups: int
     source_groups: int
     pixels: int  # P
+    window_pixels: int  # V
     chain_pixels: int  # W
     drain_pixels: int  # D
     out_phases: bool  # the output comes in order and is stored in phases
@@ -88,17 +89,18 @@ class Work:
         """Rough cycles of a tile: its slowest engine."""
         groups = tile.groups[1] - tile.groups[0]
         first, second = tile.band.first, tile.band.second
-        per_group = self._vectors(first) * (self.window.groups if self.chain.array else 1)
+        per_group = (
+            raster_vectors(first, self.pixels)
+            * first.taps
+            * (self.window.groups if self.chain.array else 1)
+        )
         if second is not None:
-            per_group = max(per_group, self._vectors(second))
+            per_group = max(per_group, raster_vectors(second, self.window_pixels) * second.taps)
         drained = first.out_pixels // self.drain_pixels if self.chain.array else 0
         if second is not None:
             width = self.drain_pixels if self.chain.vector else self.chain_pixels
             drained = max(drained, second.out_pixels // width)
         return groups * max(per_group, drained)
-
-    def _vectors(self, walk: Walk) -> int:
-        return raster_vectors(walk, self.pixels) * walk.taps
 
     def may_keep_words(self, arch: ArchParams) -> bool:
         """All weight words of the step take at most half of their ring: the rest is for the next
@@ -160,7 +162,7 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
     graph = prepared.graph
     fold = prepared.folds.get(chain.source, 1)
     phases = chain.source in storages.in_phases
-    geometry = geometry_of(chain, graph, arch.pixels, fold=fold, phases=phases)
+    geometry = geometry_of(chain, graph, arch, fold=fold, phases=phases)
     window = group_window(chain, graph, storages, arch.lanes)
     check_step(chain, geometry, window, graph, arch)
     tensors = {SOURCE: chain.source}
@@ -178,6 +180,7 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         groups=len(storages.slots[chain.output]) // arch.lanes,
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
+        window_pixels=arch.window_width,
         chain_pixels=arch.chain_pixels,
         drain_pixels=arch.array_width,
         # What a raw step writes is in phases too, but its rows come as they are in the memory.
