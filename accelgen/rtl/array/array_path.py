@@ -1,5 +1,7 @@
 """Array path: feature memory -> PE array -> requantized rows."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -80,7 +82,7 @@ class ArrayPath(wiring.Component):
 
         arch, step = self.arch, self.step
         lanes, width = arch.lanes, arch.array_width
-        numbers = {"lanes": lanes, "acc_bits": arch.acc_bits, "pumped": arch.pumped}
+        numbers: dict[str, Any] = {"lanes": lanes, "acc_bits": arch.acc_bits, "pumped": arch.pumped}
         m.submodules.weight_ring = weight_ring = WeightRing(arch)
         m.submodules.params = params = StreamQueue(
             layouts.channel_param(), depth=limits.PARAM_GROUPS_WAITING * lanes

@@ -101,7 +101,7 @@ def multiply_add(
     b_register = Signal(signed(len(b)), name=f"{name}_b", reset_less=True)
     product = Signal(signed(len(a) + len(b)), name=f"{name}_product", reset_less=True)
     total = Signal(signed(bits), name=f"{name}_sum", reset_less=True)
-    other = Const(0, 1)
+    other: Value = Const(0, 1)
     if cascade is not None:
         other = cascade.value
     elif addend is not None:

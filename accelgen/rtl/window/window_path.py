@@ -1,5 +1,7 @@
 """Window path: pixels -> ring -> window engine -> requantized pixels."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -72,7 +74,7 @@ class WindowPath(wiring.Component):
 
         arch, step = self.arch, self.step
         lanes, pixels, width = arch.lanes, arch.window_width, arch.chain_pixels
-        numbers = {"lanes": lanes, "acc_bits": arch.acc_bits}
+        numbers: dict[str, Any] = {"lanes": lanes, "acc_bits": arch.acc_bits}
         m.submodules.source = source = StreamJoin(layouts.row(arch))
         m.submodules.ring = ring = WindowRing(
             lanes=lanes, row=arch.pixels, pixels=pixels, depth=arch.ring_rows
