@@ -127,7 +127,12 @@ class WindowPath(wiring.Component):
         connect(m, params.o, requantizer.params)
         connect(m, flipped(self.table2), requantizer.table)
 
-        # Settings and events
+        self._settings(m, source, ring, reader, engine, acc_queue, requantizer)
+        return m
+
+    def _settings(self, m, source, ring, reader, engine, acc_queue, requantizer):
+        """Settings and events."""
+        step = self.step
         m.d.comb += [
             source.select.eq(step.array),
             engine.clk2x.eq(self.clk2x),
@@ -149,5 +154,3 @@ class WindowPath(wiring.Component):
             m.d.comb += block.start.eq(self.start)
         for block in (ring, reader):
             m.d.comb += block.step.eq(step)
-
-        return m
