@@ -37,6 +37,7 @@ from accelgen.cli.options import (
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, warn, width
 from accelgen.cli.simulate import simulate
+from accelgen.cli.working import working
 from accelgen.extras import require
 
 __all__ = ["app"]
@@ -93,7 +94,8 @@ def check(
     from accelgen.flow import verbs
 
     target = hardware.target()
-    report = verbs.check(model, target, fc_on=fc_on, se_on=se_on)
+    with working(f"checking {model}"):
+        report = verbs.check(model, target, fc_on=fc_on, se_on=se_on)
     if json:
         verdict = {"board": target.board.name, "builds": report.builds, "reason": report.refusal}
         print_json({
@@ -122,7 +124,8 @@ def quantize(
     """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise."""
     from accelgen.flow import verbs
 
-    made = verbs.quantize(model, out, calib=samples.calibration, method=method, seed=seed)
+    with working(f"quantizing {model}"):
+        made = verbs.quantize(model, out, calib=samples.calibration, method=method, seed=seed)
     warn(made.warnings)
     if json:
         print_json({
@@ -154,12 +157,12 @@ def estimate(
     from accelgen.flow import compiler, verbs
 
     target = hardware.target(ps_threads=ps_threads)
-    compiled = said(
-        compiler.compile(
+    with working(f"reading {model}"):
+        compiled = compiler.compile(
             model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed
         )
-    )
-    numbers = verbs.estimate(compiled)
+        numbers = verbs.estimate(compiled)
+    said(compiled)
     if json:
         print_json(numbers.to_dict(model))
     else:
@@ -195,17 +198,18 @@ def build(
 
     require("rtl")  # now, and not after a minute of compiling
     target = hardware.target()
-    compiled = said(
-        compiler.compile(
+    with working(f"reading {model}"):
+        compiled = compiler.compile(
             model, target, fc_on=fc_on, calib=samples.calibration, seed=seed, keep_all=keep_all
         )
-    )
+    said(compiled)
     warn(described(target.arch, target.family))
-    numbers = packages.build(
-        compiled, out, calib=samples.calibration, labels=labels, seed=seed, force=force,
-        program_only=program_only,
-        say=note,
-    )  # fmt: skip
+    with working(f"writing {out}"):
+        numbers = packages.build(
+            compiled, out, calib=samples.calibration, labels=labels, seed=seed, force=force,
+            program_only=program_only,
+            say=note,
+        )  # fmt: skip
     if json:
         print_json({"out": str(out), **numbers.to_dict(model)})
     else:

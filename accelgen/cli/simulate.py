@@ -24,6 +24,7 @@ from accelgen.cli.options import (
 )
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, width
+from accelgen.cli.working import working
 from accelgen.errors import ConfigError
 from accelgen.extras import require
 
@@ -83,16 +84,12 @@ def simulate(
             hardware.target(board=built.board.name, clock_mhz=built.clock_mhz, arch=built.arch)
         )
     else:
-        compiled = said(
-            compiler.compile(
-                model,
-                hardware.target(),
-                fc_on=fc_on,
-                se_on=se_on,
-                calib=samples.calibration,
-                seed=seed,
+        target = hardware.target()
+        with working(f"reading {model}"):
+            compiled = compiler.compile(
+                model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed
             )
-        )
+        said(compiled)
     result = runs.simulate(
         compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
         verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,

@@ -1,6 +1,9 @@
 """Tables fit a terminal of 80 columns; what is asked for beside them."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +135,37 @@ def test_shells_can_complete(shell):
 def test_of_long_names_the_end_stays():
     assert shortened("features.3.expand.conv", 22) == "features.3.expand.conv"
     assert shortened("/model/features/features.13/conv", 16) == "…eatures.13/conv"
+
+
+def on_a_terminal(*arguments):
+    """stdout, and what a terminal saw on stderr."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "accelgen", *arguments],
+        stdout=subprocess.PIPE, stderr=theirs, text=True, env={**os.environ, "TERM": "xterm"},
+    ) as running:  # fmt: skip
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # how the end of a terminal is told
+            while some := os.read(ours, 65536):
+                seen += some
+        out = running.stdout.read()
+    os.close(ours)
+    assert running.returncode == 0, seen
+    return out, seen.decode()
+
+
+def test_what_is_done_is_seen_on_a_terminal(tmp_path):
+    out, seen = on_a_terminal("estimate", DIGITS, "--json")
+    assert json.loads(out)["cycles"] > 0
+    assert "trained_digits_tiny: read, 16 operations ..." in seen
+    assert "checking" in on_a_terminal("check", DIGITS)[1]
+    assert "quantizing" in on_a_terminal("quantize", DIGITS, "-o", tmp_path / "q.onnx")[1]
+
+
+def test_quiet_shows_nothing_on_a_terminal():
+    assert on_a_terminal("-q", "estimate", DIGITS, "--json")[1] == ""
+
+
+def test_nothing_of_it_is_in_a_pipe():
+    assert "reading" not in run("estimate", DIGITS, "--json").err
