@@ -82,6 +82,11 @@ def double_name(graph):
     return replace(graph, nodes=(*graph.nodes[:-1], replace(graph.nodes[-1], name="conv2d0")))
 
 
+def filled(graph, name, value):
+    array = np.full_like(graph.constants[name], value)
+    return replace(graph, constants={**graph.constants, name: array})
+
+
 def heavy_weight(graph):
     name = graph.nodes[0].inputs[1]
     return replace(
