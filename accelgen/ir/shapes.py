@@ -5,48 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accelgen.errors import ModelError
+from accelgen.ir import ops
 from accelgen.ir.graph import Node
-from accelgen.ir.ops import (
-    Activation,
-    Add,
-    AvgPool,
-    Concat,
-    Conv2d,
-    GlobalAvgPool,
-    MaxPool,
-    Mul,
-    Pads,
-    Pair,
-    QAdd,
-    QAvgPool,
-    QConcat,
-    QConv2d,
-    QGlobalAvgPool,
-    QMaxPool,
-    QScale,
-    QSelect,
-    QStretch,
-    QTable,
-    QUpsample,
-    Select,
-    Softmax,
-    Upsample,
-)
+from accelgen.ir.ops import Pads, Pair
 from accelgen.ir.types import TensorType
 
 __all__ = ["infer_shape", "window_sizes", "windows_touch_map"]
 
 Shape = tuple[int, ...]
-
-_SAME_SHAPE = (Activation, Softmax, QTable)
-_ADDS = (Add, QAdd)
-_SCALES = (Mul, QScale)
-_CONCATS = (Concat, QConcat)
-_GLOBAL = (GlobalAvgPool, QGlobalAvgPool)
-_POOLS = (MaxPool, AvgPool, QMaxPool, QAvgPool)
-_CONVOLUTIONS = (Conv2d, QConv2d)
-_SELECTS = (Select, QSelect)
-_UPSAMPLES = (Upsample, QUpsample)
 
 
 def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
@@ -64,41 +30,41 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
             f"node '{node.name}': input '{node.inputs[0]}' has shape {x}, not (1, h, w, c)",
             node=node.name,
         )
-    if isinstance(op, _SAME_SHAPE):
+    if isinstance(op, ops.SameShape):
         return x
-    if isinstance(op, _GLOBAL):
+    if isinstance(op, ops.OnePixel):
         return (1, 1, 1, x[3])
-    if isinstance(op, _CONVOLUTIONS):
+    if isinstance(op, ops.Convolution):
         _check_weights(node, op, shapes)
         return (1, *_windows(node, op.kernel, op.stride, op.dilation, op.pads, x), shapes[1][0])
-    if isinstance(op, _POOLS):
+    if isinstance(op, ops.Pooling):
         dilation = getattr(op, "dilation", (1, 1))
         return (1, *_windows(node, op.kernel, op.stride, dilation, op.pads, x), x[3])
-    if isinstance(op, _SELECTS):
+    if isinstance(op, ops.Selection):
         if not op.channels or min(op.channels) < 0 or max(op.channels) >= x[3]:
             raise ModelError(
                 f"node '{node.name}': it selects channels that {x} has not", node=node.name
             )
         return (*x[:3], len(op.channels))
-    if isinstance(op, _UPSAMPLES):
+    if isinstance(op, ops.Doubling):
         return (1, 2 * x[1], 2 * x[2], x[3])
-    if isinstance(op, QStretch):
+    if isinstance(op, ops.QStretch):
         height = (x[1] - 1) * (2 if op.axis == 1 else 1)
         return (1, height, x[2] * (2 if op.axis == 2 else 1), x[3])
-    if isinstance(op, _CONCATS):
+    if isinstance(op, ops.Joining):
         if any(s[:3] != x[:3] for s in shapes):
             raise ModelError(
                 f"node '{node.name}': maps of different sizes are joined: {shapes}", node=node.name
             )
         return (*x[:3], sum(s[3] for s in shapes))
-    if isinstance(op, _ADDS) and shapes[1] != x:
+    if isinstance(op, ops.Elementwise) and shapes[1] != x:
         raise ModelError(f"node '{node.name}': {x} and {shapes[1]} are added", node=node.name)
-    if isinstance(op, _SCALES) and shapes[1] not in (x, (1, 1, 1, x[3])):
+    if isinstance(op, ops.Scaling) and shapes[1] not in (x, (1, 1, 1, x[3])):
         raise ModelError(f"node '{node.name}': {x} is multiplied by {shapes[1]}", node=node.name)
     return x
 
 
-def _check_weights(node: Node, op: Conv2d | QConv2d, shapes: list[Shape]) -> None:
+def _check_weights(node: Node, op: ops.Conv2d | ops.QConv2d, shapes: list[Shape]) -> None:
     x, weight, bias = shapes[:3]
     c_in = x[3]
     if c_in % op.groups or weight[0] % op.groups:

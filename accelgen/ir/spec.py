@@ -8,47 +8,10 @@ from accelgen.errors import ModelError, UnsupportedOpError
 from accelgen.ir.activations import KINDS
 from accelgen.ir.elementwise import is_product_built
 from accelgen.ir.graph import Graph, Node
-from accelgen.ir.ops import (
-    Activation,
-    Add,
-    AvgPool,
-    Concat,
-    Conv2d,
-    GlobalAvgPool,
-    MaxPool,
-    Mul,
-    QAdd,
-    QAvgPool,
-    QConcat,
-    QConv2d,
-    QGlobalAvgPool,
-    QMaxPool,
-    QScale,
-    QSelect,
-    QStretch,
-    QTable,
-    QUpsample,
-    Select,
-    Softmax,
-    Upsample,
-)
+from accelgen.ir.ops import Activation, Mul, QConv2d, QTable, Softmax
 from accelgen.ir.shapes import infer_shape
 
 __all__ = ["check_float", "check_fused", "check_quantized"]
-
-_FLOAT_OPS = (
-    Activation, Add, AvgPool, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, Select, Softmax,
-    Upsample,
-)  # fmt: skip
-_INPUTS: dict[type, int] = {
-    Activation: 1, Add: 2, AvgPool: 1, Conv2d: 3, GlobalAvgPool: 1, MaxPool: 1, Mul: 2, Select: 1,
-    Softmax: 1, Upsample: 1,
-}  # fmt: skip
-#: Of int8 operations; 0: any number.
-_INT8_INPUTS: dict[type, int] = {
-    QAdd: 2, QAvgPool: 1, QConcat: 0, QConv2d: 5, QGlobalAvgPool: 1, QMaxPool: 1, QScale: 2,
-    QSelect: 1, QStretch: 1, QTable: 2, QUpsample: 1, Softmax: 1,
-}  # fmt: skip
 
 
 def check_float(graph: Graph) -> None:
@@ -92,13 +55,13 @@ def _check_constant(
 
 
 def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
-    if not isinstance(node.op, _FLOAT_OPS):
+    if node.op.int8:
         raise ModelError(
             f"node '{node.name}': {type(node.op).__name__} is no float operation", node=node.name
         )
     if isinstance(node.op, Activation) and node.op.kind not in KINDS:
         raise ModelError(f"node '{node.name}': unknown activation '{node.op.kind}'", node=node.name)
-    wanted = _INPUTS.get(type(node.op), max(len(node.inputs), 1))
+    wanted = node.op.arity or max(len(node.inputs), 1)
     if len(node.inputs) != wanted:
         raise ModelError(
             f"node '{node.name}' has {len(node.inputs)} inputs, not {wanted}", node=node.name
@@ -169,13 +132,13 @@ def check_quantized(graph: Graph) -> None:
 
 
 def _check_int8_node(graph: Graph, node: Node, known: set[str]) -> None:
-    if type(node.op) not in _INT8_INPUTS:
+    if not (node.op.int8 or isinstance(node.op, Softmax)):
         raise ModelError(
             f"node '{node.name}': {type(node.op).__name__} is no int8 operation; quantize the graph"
             " first",
             node=node.name,
         )
-    wanted = _INT8_INPUTS[type(node.op)] or max(len(node.inputs), 1)
+    wanted = node.op.arity or max(len(node.inputs), 1)
     if len(node.inputs) != wanted:
         raise ModelError(
             f"node '{node.name}' has {len(node.inputs)} inputs, not {wanted}", node=node.name

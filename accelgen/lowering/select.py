@@ -15,16 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from accelgen.ir import Graph, Node
-from accelgen.ir.ops import (
-    QAvgPool,
-    QConcat,
-    QConv2d,
-    QGlobalAvgPool,
-    QMaxPool,
-    QSelect,
-    QTable,
-    QUpsample,
-)
+from accelgen.ir.ops import QConcat, QConv2d, QSelect
 from accelgen.lowering.storage import is_depthwise
 
 __all__ = ["Parts", "Source", "find_parts", "is_lane_by_lane", "takes_any_order"]
@@ -41,8 +32,8 @@ def takes_any_order(node: Node) -> bool:
 
 def is_lane_by_lane(node: Node, graph: Graph) -> bool:
     """Output channel c is made of input channel c alone."""
-    alone = QTable | QMaxPool | QAvgPool | QGlobalAvgPool | QUpsample
-    return isinstance(node.op, alone) or is_depthwise(node, graph)
+    maps = sum(name not in graph.constants for name in node.inputs)
+    return (node.op.lane_wise and maps == 1) or is_depthwise(node, graph)
 
 
 @dataclass(kw_only=True)

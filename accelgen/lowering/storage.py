@@ -10,17 +10,7 @@ import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Names, Node, TensorType
-from accelgen.ir.ops import (
-    QAdd,
-    QAvgPool,
-    QConcat,
-    QConv2d,
-    QGlobalAvgPool,
-    QMaxPool,
-    QScale,
-    QStretch,
-    QTable,
-)
+from accelgen.ir.ops import QConcat, QConv2d
 from accelgen.ir.spec import check_quantized
 from accelgen.lowering.prepare import Prepared, insert_before_readers
 from accelgen.program.layout import dense_slots, rows_of
@@ -93,8 +83,7 @@ def lay_out(prepared: Prepared, arch: ArchParams) -> tuple[Prepared, Storages]:
 
 def _keeps_slots(node: Node, graph: Graph) -> bool:
     """The node works lane by lane: its output has the lanes of its inputs."""
-    lane_by_lane = QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale | QStretch
-    return isinstance(node.op, lane_by_lane) or is_depthwise(node, graph)
+    return node.op.lane_wise or is_depthwise(node, graph)
 
 
 def _resolve_slots(prepared: Prepared, lanes: int) -> tuple[dict[str, Slots], list[str]]:

@@ -9,7 +9,6 @@ from accelgen.ir import Graph, Node, Quantization, ops
 __all__ = ["complete", "fusable_clip", "fused_clips"]
 
 #: Their numbers are numbers of their inputs.
-_KEEPING_SCALES = (ops.MaxPool, ops.Concat, ops.Select, ops.Upsample)
 
 
 def fusable_clip(graph: Graph, node: Node) -> Node | None:
@@ -50,7 +49,7 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
                     known[name] = known[node.output]
     for node in graph.nodes:
         above = {known.get(name) for name in node.inputs}
-        if isinstance(node.op, _KEEPING_SCALES) and len(above) == 1:
+        if node.op.keeps_scale and len(above) == 1:
             scale = above.pop()
             if scale is not None:
                 known.setdefault(node.output, scale)
@@ -60,7 +59,7 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
 def _commutes(node: Node) -> bool:
     if isinstance(node.op, ops.Activation):
         return node.op.kind in ("clip", "identity")
-    return isinstance(node.op, _KEEPING_SCALES)
+    return node.op.keeps_scale
 
 
 def _readers(graph: Graph, tensor: str) -> list[str]:

@@ -7,17 +7,7 @@ from dataclasses import dataclass
 
 from accelgen.errors import ScheduleError
 from accelgen.ir import Node
-from accelgen.ir.ops import (
-    QAdd,
-    QAvgPool,
-    QConcat,
-    QConv2d,
-    QGlobalAvgPool,
-    QMaxPool,
-    QScale,
-    QStretch,
-    QTable,
-)
+from accelgen.ir.ops import QAdd, QConcat, QConv2d, QGlobalAvgPool, QScale, QTable
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import is_depthwise
 
@@ -155,7 +145,7 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
             chain.table2 = node
         else:
             return False
-    elif depthwise or isinstance(node.op, QMaxPool | QAvgPool | QScale | QStretch):
+    elif depthwise or node.op.in_window:
         # What SCALE makes takes the array's way to the memory.
         if chain.uses_window or (chain.array is not None and isinstance(node.op, QScale)):
             return False
@@ -175,7 +165,7 @@ def _start(node: Node, depthwise: bool) -> Chain:
     chain = Chain(source=node.inputs[0], output=node.output)
     if isinstance(node.op, QConv2d) and not depthwise:
         chain.array = node
-    elif isinstance(node.op, QConv2d | QMaxPool | QAvgPool | QScale | QStretch):
+    elif depthwise or node.op.in_window:
         chain.window = node
     elif isinstance(node.op, QTable):
         chain.table2 = node
