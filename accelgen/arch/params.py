@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from accelgen.arch.isa import CHANNEL_PARAM
 from accelgen.errors import ConfigError
 
-__all__ = ["DSP_ACC_BITS", "ArchParams"]
+__all__ = ["DSP_ACC_BITS", "MOST_LANES", "ArchParams"]
 
 #: Widest accumulator that one DSP48E2 requantizes: its wider operand.
 DSP_ACC_BITS = 27
@@ -21,6 +22,12 @@ _POWERS = {
     "weight_words": (1, 65536), "tap_words": (2, 65536), "acc_depth": (1, 1024),
     "burst_beats": (1, 16), "outstanding": (2, 64),
 }  # fmt: skip
+
+
+#: Lanes of the widest configuration: its channel groups hold the most channels.
+MOST_LANES = _POWERS["lanes"][1]
+#: Modes of the multipliers, and the pixels that then share one.
+_SHARING = {"single": 1, "packed": 2, "double": 4}
 
 
 def _shown(value: object) -> str:
@@ -104,50 +111,48 @@ class ArchParams:
 
     def __post_init__(self) -> None:
         self._check_kinds()
-        if self.chain_pixels > self.pixels:
-            raise ConfigError(
-                f"chain_pixels ({self.chain_pixels}) must not exceed pixels ({self.pixels})"
-            )
-        if self.drain_pixels and (
-            self.drain_pixels not in range(self.chain_pixels, self.pixels + 1)
-            or self.drain_pixels.bit_count() != 1
-        ):
-            raise ConfigError(
-                f"drain_pixels must be 0 or a power of two from chain_pixels ({self.chain_pixels}) "
-                f"to pixels ({self.pixels}), not {self.drain_pixels}"
-            )
-        if self.window_pixels not in (0, self.pixels, min(2 * self.pixels, 32)):
-            raise ConfigError(
-                f"window_pixels must be 0, pixels ({self.pixels}) or twice pixels, up to 32, "
-                f"not {_shown(self.window_pixels)}"
-            )
-        if self.window_width > self.pixels and self.ring_rows < 4:
-            raise ConfigError(
-                f"window_pixels above pixels needs ring_rows of at least 4, not {self.ring_rows}"
-            )
-        if self.row_bytes < self.BUS_BYTES:
-            raise ConfigError(
-                f"lanes * pixels must be at least {self.BUS_BYTES}, not {self.row_bytes}"
-            )
-        if self.pe_mode not in ("single", "packed", "double"):
-            raise ConfigError(
-                f"pe_mode must be 'single', 'packed' or 'double', not {self.pe_mode!r}"
-            )
-        if self.pe_mode != "single" and (self.pixels < self.pe_pixels or self.lanes > 8):
-            raise ConfigError(
-                f"pe_mode {self.pe_mode!r} needs pixels >= {self.pe_pixels} and lanes <= 8"
-            )
-        if self.pe_mode == "double" and self.chain_pixels < self.pe_pixels:
-            raise ConfigError(
-                f"pe_mode 'double' needs chain_pixels of at least {self.pe_pixels}, "
-                f"not {self.chain_pixels}"
-            )
-        if not 27 <= self.acc_bits <= 32:
-            raise ConfigError(f"acc_bits must be 27 to 32, not {self.acc_bits}")
-        if not 16 <= self.feature_rows <= 32768:
-            raise ConfigError(f"feature_rows must be 16 to 32768, not {self.feature_rows}")
-        if self.feature_ram not in ("block", "ultra"):
-            raise ConfigError(f"feature_ram must be 'block' or 'ultra', not {self.feature_ram!r}")
+        for holds, sentence in self._rules():
+            if not holds:
+                raise ConfigError(sentence)
+
+    def _rules(self) -> Iterator[tuple[bool, str]]:
+        """What must hold of knobs together, and what to say if it does not, in order: a rule may
+        rely on those before it."""
+        chain, pixels, mode = self.chain_pixels, self.pixels, self.pe_mode
+        yield chain <= pixels, f"chain_pixels ({chain}) must not exceed pixels ({pixels})"
+        drain, wide = self.drain_pixels, self.window_pixels
+        reach = f"from chain_pixels ({chain}) to pixels ({pixels})"
+        yield (
+            drain == 0 or (chain <= drain <= pixels and drain.bit_count() == 1),
+            f"drain_pixels must be 0 or a power of two {reach}, not {drain}",
+        )
+        choice = f"0, pixels ({pixels}) or twice pixels, up to 32"
+        yield (
+            wide in (0, pixels, min(2 * pixels, 32)),
+            f"window_pixels must be {choice}, not {_shown(wide)}",
+        )
+        yield (
+            self.window_width <= pixels or self.ring_rows >= 4,
+            f"window_pixels above pixels needs ring_rows of at least 4, not {self.ring_rows}",
+        )
+        yield (
+            self.row_bytes >= self.BUS_BYTES,
+            f"lanes * pixels must be at least {self.BUS_BYTES}, not {self.row_bytes}",
+        )
+        yield mode in _SHARING, f"pe_mode must be 'single', 'packed' or 'double', not {mode!r}"
+        yield (
+            mode == "single" or (pixels >= self.pe_pixels and self.lanes <= 8),
+            f"pe_mode {mode!r} needs pixels >= {self.pe_pixels} and lanes <= 8",
+        )
+        yield (
+            mode != "double" or chain >= self.pe_pixels,
+            f"pe_mode 'double' needs chain_pixels of at least {self.pe_pixels}, not {chain}",
+        )
+        yield 27 <= self.acc_bits <= 32, f"acc_bits must be 27 to 32, not {self.acc_bits}"
+        rows = self.feature_rows
+        yield 16 <= rows <= 32768, f"feature_rows must be 16 to 32768, not {rows}"
+        ram = self.feature_ram
+        yield ram in ("block", "ultra"), f"feature_ram must be 'block' or 'ultra', not {ram!r}"
 
     def _check_kinds(self) -> None:
         """Every value is of its knob's type, and no size beyond what anybody builds."""
@@ -221,7 +226,7 @@ class ArchParams:
     @property
     def pe_pixels(self) -> int:
         """Pixels that share a multiplier of the array or of the window engine."""
-        return {"single": 1, "packed": 2, "double": 4}[self.pe_mode]
+        return _SHARING[self.pe_mode]
 
     @property
     def lane_pixels(self) -> int:

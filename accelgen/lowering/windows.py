@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from accelgen.arch.isa import RASTER
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale, QStretch
@@ -11,8 +12,8 @@ from accelgen.program.raster import Walk, raster_vectors
 
 __all__ = ["Window", "is_raw", "window_of"]
 
-#: Largest kernel, stride and dilation a raster can hold (4-bit fields).
-_LARGEST = 15
+#: Largest kernel, stride and dilation a raster can hold: their fields are equally wide.
+_LARGEST = RASTER.largest("kernel_h")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accelgen.arch.isa import EXEC, RASTER, Format
+from accelgen.arch.isa import EXEC, RASTER
+from accelgen.arch.params import MOST_LANES
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.offload import tail_nodes
@@ -18,8 +19,6 @@ __all__ = ["MOST_OPERATIONS", "MOST_OUTPUTS", "MOST_READS", "Oversize", "check_s
 MOST_OPERATIONS, MOST_READS = 2000, 4000
 #: Tensors a network may leave in DDR.
 MOST_OUTPUTS = 256
-#: Lanes of the widest configuration: its channel groups hold the most channels.
-_MOST_LANES = 16
 #: Numbers of one tensor: more would not fit the DDR beside the rest.
 _MOST_NUMBERS = 1 << 28
 
@@ -72,23 +71,18 @@ def oversized(graph: Graph) -> Iterator[Oversize]:
             yield Oversize(node.name, *problem)
 
 
-def _largest(form: Format, name: str) -> int:
-    """Largest value of a command's field."""
-    return (1 << next(f.width for f in form.fields if f.name == name)) - 1
-
-
 def _beyond_limits(graph: Graph, node: Node) -> tuple[str, str] | None:
     """What of an operation no command can express (reason and rewrite), or None."""
     op = node.op
     _, height, width, channels = graph.tensors[node.inputs[0]].shape
     _, made_height, made_width, made = graph.tensors[node.output].shape
-    most = _largest(RASTER, "height")
+    most = RASTER.largest("height")
     for verb, h, w in (("reads", height, width), ("makes", made_height, made_width)):
         if max(h, w) > most:
             return f"{verb} a map of {h} x {w}, over {most}", "use a smaller input resolution"
     if max(height * width * channels, made_height * made_width * made) > _MOST_NUMBERS:
         return f"has a map of more than {_MOST_NUMBERS:,} numbers", "use a smaller resolution"
-    if (most := _MOST_LANES * _largest(EXEC, "groups")) < max(channels, made):
+    if (most := MOST_LANES * EXEC.largest("groups")) < max(channels, made):
         return f"has more than {most} channels", "use fewer channels"
     if not isinstance(op, Conv2d | MaxPool | AvgPool):
         return None
@@ -102,11 +96,11 @@ def _beyond_window(op: Conv2d | MaxPool | AvgPool, size: tuple[int, int]) -> tup
         ("stride", op.stride, "stride_h"),
         ("dilation", getattr(op, "dilation", (1, 1)), "dilation_h"),
     ):
-        most = _largest(RASTER, fields)
+        most = RASTER.largest(fields)
         folds = name != "kernel" or _folds(size[0] * size[1], most)
         if max(value) > most and not (whole and folds):
             return f"has {name} {value[0]} x {value[1]}, over {most}", _SMALLER[name]
-    if max(op.pads) > (most := _largest(RASTER, "pad_top") >> 1):
+    if max(op.pads) > (most := RASTER.largest("pad_top")):
         return f"has pads {op.pads}, over {most}", "use smaller pads"
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelgen.arch import ArchParams
-from accelgen.arch.isa import FETCH_BYTES, Opcode
+from accelgen.arch.isa import FETCH_BYTES, HEADER, Opcode
 from accelgen.arch.registers import PAGE_BYTES
 from accelgen.errors import ScheduleError
 from accelgen.ir.macs import count_macs
@@ -99,10 +99,10 @@ def _finish(pending: Pending, tensors_at: int, works: list[Work]) -> Command:
         command = replace(command, offset=command.offset + tensors_at)
     header = command.header
     waits = max(header.wait_loads, header.wait_execs, header.wait_stores)
-    if waits > 65535:
+    if waits > (most := HEADER.largest("wait_execs")):
         raise ScheduleError(
             f"node '{works[pending.step].chain.name}' is command {waits:,} of its unit; wait counts"
-            " end at 65,535: raise feature_rows so that fewer tiles are needed",
+            f" end at {most:,}: raise feature_rows so that fewer tiles are needed",
             node=works[pending.step].chain.name,
         )
     return command

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import limits
-from accelgen.arch.isa import Opcode
+from accelgen.arch.isa import HEADER, Opcode
 from accelgen.program.commands import Command, Header
 
 __all__ = ["CommandList", "Pending", "Rows"]
@@ -91,7 +91,7 @@ class CommandList:
                 seen += [self._read[m, unit][r].max(initial=0) for m, r in writing]
                 waits[unit] = int(max(seen, default=0))
         header = Header(
-            tag=step % 4096,
+            tag=step & HEADER.largest("tag"),
             wait_loads=max(waits[Opcode.LOAD], after_loads),
             wait_execs=max(waits[Opcode.EXEC], after_execs),
             wait_stores=waits[Opcode.STORE],

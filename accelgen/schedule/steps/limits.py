@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelgen.arch import ArchParams, limits
+from accelgen.arch.isa import EXEC
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d
@@ -53,10 +54,10 @@ def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: Ar
     taps = geometry.first.kernel[0] * geometry.first.kernel[1]
     words = taps * window.groups
     used_once = raster_vectors(geometry.first.whole(), arch.pixels) == 1
-    if words > 4095:
+    if words > (most := EXEC.largest("weight_words")):
         raise ScheduleError(
             f"node '{node.name}' needs {words:,} weight words per output group; a command can"
-            " count 4,095: raise lanes",
+            f" count {most:,}: raise lanes",
             node=node.name,
         )
     if words > arch.weight_words and not used_once:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from accelgen.arch import ArchParams
+from accelgen.arch.isa import RASTER
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import Storages
 from accelgen.lowering.windows import is_raw
@@ -14,10 +15,6 @@ from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.geometry import geometry_of
 
 __all__ = ["choose_phases"]
-
-
-#: Rows of a raster (12 bits).
-_MOST_ROWS = 4095
 
 
 def choose_phases(
@@ -63,7 +60,7 @@ def _helps(
         if is_raw(window):
             alone = not (chain.uses_window or chain.add or chain.squeeze)
             rows = rows_of(window.height, window.width, arch.pixels, phases=True)
-            if not (alone and chain.output in chosen and rows <= _MOST_ROWS):
+            if not (alone and chain.output in chosen and rows <= RASTER.largest("height")):
                 return False
         elif window.stride[1] != 2:
             return False
