@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accelgen.arch.ports import AXI_MASTERS
 from accelgen.deploy.templates import render
 
 __all__ = ["clock_periods", "write_scripts"]
@@ -18,7 +19,8 @@ def write_scripts(where: Path, values: Mapping[str, Any]) -> None:
     templates may use."""
     periods = clock_periods(values["clock_mhz"], double_pumped=values["double_pumped"])
     for name in SCRIPTS:
-        (where / name).write_text(render(f"{name}.j2", {**values, **periods}))
+        text = render(f"{name}.j2", {**values, **periods, "masters": AXI_MASTERS})
+        (where / name).write_text(text)
 
 
 def clock_periods(clock_mhz: float, *, double_pumped: bool) -> dict[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from accelgen.arch import ArchParams
+from accelgen.arch.ports import TRAFFIC
 from accelgen.display.cells import Rows, most_lost, percent
 from accelgen.display.html import html_table
 from accelgen.errors import ConfigError
@@ -195,7 +196,7 @@ def _frame(
     for name, count in (before.counters if before else {}).items():
         counters[name] = counters.get(name, 0) + count
     beats = dict(result.beats)
-    ours = ArchParams.BUS_BYTES * sum(beats.get(port, 0) for port in ("w", "fr", "fw"))
+    ours = ArchParams.BUS_BYTES * sum(beats.get(port, 0) for port in TRAFFIC)
     theirs = ArchParams.BUS_BYTES * beats.get("ps", 0)
     layers = list(layers)
     lost = cycles - sum(x.cycles or 0 for x in layers)

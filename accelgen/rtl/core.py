@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams
+from accelgen.arch.ports import AXI_MASTERS
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.control.registers import events
@@ -64,8 +65,7 @@ class Core(wiring.Component):
             "command_fault": Out(1),
             "axi_idle": Out(1),
             "events": Out(events()),
-            "m_axi_w": Out(axi4.ReadSignature()),
-            "m_axi_f": Out(axi4.Signature()),
+            **{master.port: Out(axi4.signature_of(master)) for master in AXI_MASTERS},
         })
 
     def elaborate(self, platform):

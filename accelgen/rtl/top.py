@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams
+from accelgen.arch.ports import AXI_MASTERS
 from accelgen.rtl.bus import axi4, axi4lite
 from accelgen.rtl.control.abort_control import AbortControl
 from accelgen.rtl.control.registers import Registers
@@ -46,8 +47,7 @@ class Accelerator(wiring.Component):
             "rst": In(1),
             "clk2x": In(1),
             "s_axil": In(axi4lite.Signature()),
-            "m_axi_w": Out(axi4.ReadSignature()),
-            "m_axi_f": Out(axi4.Signature()),
+            **{master.port: Out(axi4.signature_of(master)) for master in AXI_MASTERS},
             "irq": Out(1),
         })
 
@@ -73,8 +73,8 @@ class Accelerator(wiring.Component):
             registers.done.eq(core.done),
             registers.events.eq(core.events),
         ]
-        connect(m, core.m_axi_w, flipped(self.m_axi_w))
-        connect(m, core.m_axi_f, flipped(self.m_axi_f))
+        for master in AXI_MASTERS:
+            connect(m, getattr(core, master.port), flipped(getattr(self, master.port)))
 
         # Faults and aborts
         m.d.comb += [

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accelgen.arch.ports import TRAFFIC
 from accelgen.arch.registers import TOP
 from accelgen.errors import ConfigError, ToolError
 from accelgen.rtl.design import vendor_cells
@@ -20,8 +21,6 @@ __all__ = ["DDR_BYTES", "DdrSettings", "Disturbance", "Job", "JobResult", "build
 #: Memory of the bench: one model's image must fit.
 DDR_BYTES = 256 << 20
 FRACTION = 1 << 16
-#: Ports of the accelerator, as the DDR model counts them.
-PORTS = ("w", "fr", "fw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,7 @@ class DdrSettings:
     seed: int = 1
     error_low: int = 0
     error_high: int = 0
-    error_ports: tuple[str, ...] = PORTS
+    error_ports: tuple[str, ...] = TRAFFIC
     error_decode: bool = False
 
     def __post_init__(self) -> None:
@@ -99,7 +98,7 @@ class DdrSettings:
             "seed": self.seed & 0xFFFFFFFF,
             "error_low": self.error_low,
             "error_high": self.error_high,
-            "error_ports": sum(1 << PORTS.index(port) for port in self.error_ports),
+            "error_ports": sum(1 << TRAFFIC.index(port) for port in self.error_ports),
             "error_decode": int(self.error_decode),
         }
 

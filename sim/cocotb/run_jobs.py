@@ -15,6 +15,7 @@ import cocotb
 from cocotb.task import bridge, resume
 from host import Bus, BusError, Host, remove
 
+from accelgen.arch.ports import TRAFFIC
 from accelgen.arch.registers import CAUSES, CONTROL, LOG_BASE, LOG_WORDS, MASTER_BIT, MASTERS
 from accelgen.deploy.driver import DriverError, Registers
 from accelgen.deploy.manifest import register_manifest
@@ -90,9 +91,8 @@ class _Job:
     def _beats(self) -> dict[str, int]:
         """Moved since the last reset, by port."""
         dut = self.host.dut
-        return {
-            name: int(getattr(dut, f"host_beats_{name}").value) for name in ("w", "fr", "fw", "ps")
-        }
+        names = (*TRAFFIC, "ps")
+        return {name: int(getattr(dut, f"host_beats_{name}").value) for name in names}
 
     def _work(self) -> None:
         """What a program on the board does; in a thread of its own."""

@@ -4,6 +4,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from accelgen.arch import ArchParams
+from accelgen.arch.ports import AxiMaster
 
 __all__ = [
     "ADDRESS_BITS",
@@ -13,6 +14,7 @@ __all__ = [
     "ReadSignature",
     "Signature",
     "WriteSignature",
+    "signature_of",
 ]
 
 #: Address width of a Zynq UltraScale+ HP port that reaches all of its DDR.
@@ -90,3 +92,10 @@ class Signature(wiring.Signature):
     def __init__(self, address_bits=ADDRESS_BITS):
         self.address_bits = address_bits
         super().__init__({**_write_members(address_bits), **_read_members(address_bits)})
+
+
+def signature_of(master: AxiMaster) -> wiring.Signature:
+    """Of a master: the channels that it has."""
+    if not master.writes:
+        return ReadSignature()
+    return Signature() if master.reads else WriteSignature()
