@@ -31,6 +31,7 @@ __all__ = [
     "REQUANT",
     "STORE",
     "WEIGHTS",
+    "WORD_BITS",
     "Field",
     "Format",
     "Opcode",
@@ -41,6 +42,8 @@ __all__ = [
 #: What is fetched at a time: a burst.
 FETCH_BYTES = 256
 _BEAT_BITS = 128
+#: Counts of input groups, and of weight words per output group: 65,532 inputs of four lanes.
+WORD_BITS = 14
 
 
 class Opcode(IntEnum):
@@ -244,11 +247,11 @@ EXEC = Format(
         Field("table_bank", 2, "Which bank of the tables this step reads."),
         Field("in_row", 16, "Feature row of the input map."),
         Field("in_stride", 16, "Feature rows between its channel groups."),
-        Field("in_groups", 12, "Input channel groups per output group; 1 when array is 0."),
+        Field("in_groups", WORD_BITS, "Input channel groups per output group; 1 when array is 0."),
         Field("in_step", 12, "Input groups the window of in_groups moves by ..."),
         Field("in_repeat", 12, "... every so many output groups. Dense: in_step 0, in_repeat 1."),
         Field("in_raster", RASTER, "The array's walk over the input, or the copy's (kernel 1x1)."),
-        Field("weight_words", 12, "Weight words per output group: taps * in_groups."),
+        Field("weight_words", WORD_BITS, "Weight words per output group: taps * in_groups."),
         Field("keep", 1, "1: the words stay where they are for EXECs to come."),
         Field("rewind", 1, "1: reads the kept words again, from the first one. Its WEIGHTS brings "
               "no words, nor do those of EXECs that read on from there."),
@@ -306,7 +309,7 @@ group `[parameters 1][parameters 2][taps][weight words]`.""",
         Field("params2", 1, "1: each group has parameters for requant2 (lanes x 8 bytes)."),
         Field("tap_beats", 12, "Beats of window taps per group: ceil(taps * lanes / 16)."),
         Field("taps", 12, "Window taps per group; 0 for MAX and SCALE."),
-        Field("weight_words", 12, "Weight words of lanes * lanes bytes per group."),
+        Field("weight_words", WORD_BITS, "Weight words of lanes * lanes bytes per group."),
         Field(
             "parked",
             1,

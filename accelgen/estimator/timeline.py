@@ -329,18 +329,26 @@ class _Run:
         time = self.spans[index].time
         yield Wait(lambda: group.weights_begun)
         group.front_start = self.now
+        first = group.read_cycles = time.front / time.front_vectors
+        room = self.arch.acc_depth - number * time.front_vectors
+        if time.front_vectors == 1:
+            # Words may be more than their ring: read as they come, if at all.
+            if room <= 0:
+                yield from self.after(index)
+            group.front_start = group.read_from = self.now
         yield Wait(lambda: group.weights_there)
         # The first vector takes its weights as they come; the others are after it.
-        first = time.front / time.front_vectors
         whole -= min(self.now - group.front_start, first)
         if self.counts.execs < index:
-            room = self.arch.acc_depth - number * time.front_vectors
             ahead = max(0.0, min(whole, room * first))
             yield Delay(ahead)
             whole -= ahead
             if whole > 0:
                 yield from self.after(index)
-        yield Delay(whole)
+        yield Delay(whole - first)
+        if group.read_from < 0:
+            group.read_from = self.now
+        yield Delay(min(whole, first))
 
     def ring_room(self, span: Span, groups: list[Group], number: int, ring: int) -> Process:
         """The front ends a group only when all its rows have a place in the ring."""

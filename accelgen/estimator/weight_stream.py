@@ -16,13 +16,23 @@ __all__ = ["Group", "WeightStream"]
 
 #: Bytes followed as one: a burst, or several where a command is long.
 PIECE, LONG_PIECE, LONG = 256, 1024, 32768
+#: Words that follow those that are freed as one.
+LEAST_WORDS = 64
+_ROUNDING = 1e-6
 
 
 @dataclass
 class Group:
-    """One output channel group of one EXEC on its way through weights, front and window."""
+    """One output channel group of one EXEC on its way through weights, front and window.
+
+    ``came``: its words that are in the ring, or were. The last vector reads them for the last time,
+    and frees them, from ``read_from`` on in ``read_cycles``.
+    """
 
     words: int = 0
+    came: int = 0
+    read_from: float = -1.0
+    read_cycles: float = 1.0
     weights_begun: bool = False
     weights_there: bool = False
     front_start: float = -1.0
@@ -30,6 +40,13 @@ class Group:
     front_done: bool = False
     window_start: float = -1.0
     done: bool = False
+
+    def held(self, now: float) -> float:
+        """Words that take room in the ring."""
+        if self.front_done:
+            return 0.0
+        read = (now - self.read_from) / self.read_cycles if self.read_from >= 0 else 0.0
+        return max(0.0, self.came - self.words * read)
 
 
 class WeightStream:
@@ -121,26 +138,27 @@ class WeightStream:
                 yield Wait(lambda: before.done)
         yield from self._consume((params + fields.tap_beats) * ArchParams.BUS_BYTES, fields)
         group.weights_begun = True
-        group.words = missing = fields.weight_words
+        group.words = fields.weight_words
         self.held.append(group)
-        while missing > 0:
+        while (missing := group.words - group.came) > 0:
             while self.held[0].front_done:
                 self.held.popleft()
-            # A block frees its words as its last vector reads them: here, when its group ends.
-            others = sum(g.words for g in self.held if g is not group)
-            part = min(missing, self.arch.weight_words - others - (group.words - missing))
-            if part > 0:
+            held = sum(g.held(self.simulation.now) for g in self.held)
+            part = min(missing, int(self.arch.weight_words - held + _ROUNDING))
+            least = min(missing, LEAST_WORDS, self.arch.weight_words)
+            if part >= least:
                 yield from self._consume(part * self.arch.weight_word_bytes, fields)
-                missing -= part
-            elif self.held[0] is group:
-                # More words than there is room for: read once, each frees its place as it is read.
-                yield Wait(lambda: group.front_start >= 0)
-                yield from self._consume(missing * self.arch.weight_word_bytes, fields)
-                missing = 0
+                group.came += part
             else:
-                oldest = self.held[0]
-                yield Wait(partial(getattr, oldest, "front_done"))
+                yield from self._free(self.held[0], least - part)
         group.weights_there = True
+
+    def _free(self, oldest: Group, words: int) -> Process:
+        """Wait until the oldest group has read so many for the last time, or about so many."""
+        if oldest.read_from < 0:
+            yield Wait(lambda: oldest.read_from >= 0 or oldest.front_done)
+        else:
+            yield Delay(max(1.0, words * oldest.read_cycles / oldest.words))
 
     def feed(self, size: int) -> Process:
         """A STORE of parked weights: ``size`` bytes, done when they are taken."""

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
-from accelgen.rtl.control.weight_plan import Section, WeightPlan, section
+from accelgen.rtl.control.weight_plan import SECTION_BITS, Section, WeightPlan, section
 from accelgen.rtl.memory.block_queue import BlockQueue
 from accelgen.rtl.streams.queue import StreamQueue
 from accelgen.rtl.streams.register import StreamRegister
@@ -186,7 +186,7 @@ class WeightLoader(wiring.Component):
 
     def _route(self, m, beats, sections, whole_rows, sinks):
         """Beats to the sink of their section, by counting. Returns the pulse of each END."""
-        at = Signal(16)
+        at = Signal(SECTION_BITS)
         last, taken, ready, ended = Signal(), Signal(), Signal(), Signal()
         kind = sections.p.kind
         m.d.comb += [

@@ -7,9 +7,11 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 
-__all__ = ["Section", "WeightPlan", "section"]
+__all__ = ["SECTION_BITS", "Section", "WeightPlan", "section"]
 
 TABLE_BEATS = limits.TABLE_BYTES // ArchParams.BUS_BYTES
+#: Counts of a section's beats: the widest weight words, of 16 x 16 bytes, are 16 beats.
+SECTION_BITS = isa.WORD_BITS + 4
 
 
 class Section(enum.Enum, shape=3):
@@ -27,7 +29,13 @@ class Section(enum.Enum, shape=3):
 def section() -> data.StructLayout:
     """``last + 1`` beats of one kind. ``bank`` of a table; ``tail``: last tap in the last beat;
     ``parked``: the command's beats come out of the feature memory."""
-    return data.StructLayout({"kind": Section, "last": 16, "bank": 2, "tail": 2, "parked": 1})
+    return data.StructLayout({
+        "kind": Section,
+        "last": SECTION_BITS,
+        "bank": 2,
+        "tail": 2,
+        "parked": 1,
+    })
 
 
 class WeightPlan(wiring.Component):

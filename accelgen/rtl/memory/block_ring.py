@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 
@@ -17,7 +17,7 @@ class BlockPort(wiring.Signature):
 
     Members
     -------
-    words : Out(12)
+    words : Out(isa.WORD_BITS)
         Words of the current block, at least 1. Static from a cycle before it is read.
     begin : Out(1)
         Pulse, three cycles or more before a sequence of blocks is read.
@@ -37,7 +37,7 @@ class BlockPort(wiring.Signature):
 
     def __init__(self, shape):
         super().__init__({
-            "words": Out(12),
+            "words": Out(isa.WORD_BITS),
             "begin": Out(1),
             "keep": Out(1),
             "rewind": Out(1),
@@ -155,7 +155,7 @@ class BlockRing(wiring.Component):
 
     def _last_word(self, m):
         """The next word is the block's last; out of registers."""
-        left = Signal(12, reset_less=True)
+        left = Signal(isa.WORD_BITS, reset_less=True)
         first, last, single, pair = Signal(init=1), Signal(), Signal(), Signal()
         m.d.sync += [single.eq(self.read.words == 1), pair.eq(self.read.words == 2)]
         last_word = Mux(first, single, last)

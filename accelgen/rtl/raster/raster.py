@@ -42,8 +42,10 @@ class Raster(wiring.Component):
     -------
     raster : In(fields(RASTER))
         The walk.
-    groups, in_groups, in_step, in_repeat : In(12)
-        Output groups, input groups of each, and how those move.
+    groups, in_step, in_repeat : In(12)
+        Output groups, and how the input groups of each move.
+    in_groups : In(isa.WORD_BITS)
+        Those input groups.
     in_stride : In(16)
         Rows from one input group to the next.
     start : In(1)
@@ -63,7 +65,7 @@ class Raster(wiring.Component):
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
             "groups": In(12),
-            "in_groups": In(12),
+            "in_groups": In(isa.WORD_BITS),
             "in_stride": In(16),
             "in_step": In(12),
             "in_repeat": In(12),

@@ -49,7 +49,7 @@ class RasterLoops(wiring.Component):
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
             "groups": In(12),
-            "in_groups": In(12),
+            "in_groups": In(isa.WORD_BITS),
             "in_repeat": In(12),
             "begin": In(1),
             "issue": In(1),

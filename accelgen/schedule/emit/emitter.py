@@ -255,13 +255,15 @@ class Emitter:
         _, height = self.storages.sizes[storage]
         row = self.ddr_rows[storage] + (first + part.groups[0]) * height + part.rows[0]
         ddr = Rows(row, height, at.groups, at.rows)
+        # Groups that follow one another on both sides are one run, in long bursts.
+        joined = at.stride == at.rows == height
         command = kind(
             offset=row * self.arch.row_bytes,
             stride=height * self.arch.row_bytes,
             row=at.first,
             row_stride=at.stride,
-            groups=at.groups,
-            rows=at.rows,
+            groups=1 if joined else at.groups,
+            rows=at.groups * at.rows if joined else at.rows,
         )
         source, target = (
             (("ddr", ddr), ("feature", at)) if kind is Load else (("feature", at), ("ddr", ddr))
