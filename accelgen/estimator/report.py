@@ -16,6 +16,7 @@ from accelgen.estimator.ps import PsEstimate, estimate_ps
 from accelgen.estimator.resources import Resources, exceeded, total_resources
 from accelgen.estimator.rows import step_rows
 from accelgen.estimator.timeline import Memory, Span, Timeline, timeline
+from accelgen.estimator.traffic import Beside, fixed_point
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
 from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QTable
@@ -26,7 +27,7 @@ from accelgen.ps.model import PsModel
 
 __all__ = ["Estimate", "LayerEstimate", "engine_of", "estimate", "ps_model", "step_cycles"]
 
-#: Share of the bandwidth below which the PS's traffic is not worth a second look.
+#: Share of the bandwidth below which the PS's traffic is taken as none.
 NEGLIGIBLE = 0.002
 
 
@@ -154,16 +155,19 @@ def estimate(
     clock_mhz = clock_mhz or board.clock.mhz
     memory = memory or board_memory(board, clock_mhz)
     ps = ps or ps_model(board)
-    lines = [timeline(part, memory) for part in parts]
-    beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
-    # What the PS moves while the PL works is taken from the PL's bandwidth. They take turns: where
-    # both want more than there is, neither gets less than half.
-    competing = beside.overlapped_bytes / (beside.period_seconds * clock_mhz * 1e6)
-    competing = min(competing, memory.bytes_per_cycle / 2)
-    if competing > NEGLIGIBLE * memory.bytes_per_cycle:
+
+    def look(competing: float) -> Beside[tuple[list[Timeline], PsEstimate]]:
         left = replace(memory, bytes_per_cycle=memory.bytes_per_cycle - competing)
         lines = [timeline(part, left) for part in parts]
         beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
+        period = beside.period_seconds * clock_mhz * 1e6
+        # What the PS moves while the PL works is taken from the PL's bandwidth. They take turns:
+        # where both want more than there is, neither gets less than half.
+        wanted = min(beside.overlapped_bytes / period, memory.bytes_per_cycle / 2)
+        return Beside((lines, beside), competing, period, wanted)
+
+    point = fixed_point(look, NEGLIGIBLE * memory.bytes_per_cycle)
+    lines, beside = point.frame
     around = board_design(board)
     used = total_resources(parts[0].arch) + around
     return Estimate(
@@ -182,7 +186,7 @@ def estimate(
             *board.clock_faults(clock_mhz, parts[0].arch),
         ),
         ps=beside,
-        competing_bytes_per_cycle=competing,
+        competing_bytes_per_cycle=point.bytes_per_cycle,
     )
 
 
