@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from accelgen.arch import ArchParams
 
@@ -17,9 +17,8 @@ class Bandwidth:
 
     DDR moves ``bytes_per_cycle`` for ports "weights", "load" and "store" together, shared fairly,
     none above ``port_bytes``. Rows of "load" and "store", and of parked weights (port "parked",
-    which is not DDR's), go through the feature memory's row port: one per cycle, and first come
-    those of the datapath (``busy``: rows it takes per cycle), then loads, then stores
-    (rtl/memory/feature_memory.py).
+    which is not DDR's), go through the feature memory's row port: one per cycle, and loads come
+    first, then stores (rtl/memory/feature_memory.py). What the datapath takes of it is not counted.
 
     Parameters
     ----------
@@ -31,18 +30,17 @@ class Bandwidth:
 
     def __init__(
         self, bytes_per_cycle: float, port_bytes: float, *, duplex: bool = False,
-        row_bytes: float = float("inf"), busy: Callable[[], float] = lambda: 0.0,
+        row_bytes: float = float("inf"),
     ):  # fmt: skip
         self.bytes_per_cycle = bytes_per_cycle
         self.port_bytes = port_bytes
         self.duplex = duplex
         self.row_bytes = row_bytes
-        self.busy = busy
 
     def __call__(self, ports: Collection[str]) -> dict[str, float]:
         """By port, for those that want to move."""
         ports = set(ports)
-        room = self.row_bytes * max(0.0, 1 - self.busy())
+        room = self.row_bytes
         widths = dict.fromkeys(ports - {"parked"}, self.port_bytes)
         if "load" in widths:
             widths["load"] = min(widths["load"], room)

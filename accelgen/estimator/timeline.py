@@ -120,12 +120,10 @@ class _Run:
     def __init__(self, program: Program, memory: Memory):
         self.arch: ArchParams = program.arch
         self.memory = memory
-        self.rows_taken = 0.0
         self.simulation = Simulation(
             Bandwidth(
                 memory.bytes_per_cycle, memory.port_bytes * (1 - memory.stalls),
                 duplex=memory.duplex, row_bytes=self.arch.row_bytes,
-                busy=lambda: self.rows_taken,
             )
         )  # fmt: skip
         self.commands = [c for c in program.commands if not isinstance(c, End)]

@@ -11,17 +11,16 @@ from accelgen.inputs.samples import random_samples
 from accelgen.simulation.verilated import VerilatedSimulator
 
 
-def test_parked_weights_get_the_rows_that_loads_and_the_datapath_leave():
-    rates = Bandwidth(12, 16, row_bytes=16, busy=lambda: 0.125)
+def test_parked_weights_get_the_rows_that_loads_leave():
+    rates = Bandwidth(12, 16, row_bytes=14)
 
     assert rates(["parked"]) == {"parked": 14}
     assert rates(["parked", "load"]) == {"parked": 2, "load": 12}
-    # The datapath goes first, even before loads.
-    assert Bandwidth(12, 16, row_bytes=16, busy=lambda: 0.5)(["load"]) == {"load": 8}
+    assert Bandwidth(12, 16, row_bytes=8)(["load"]) == {"load": 8}
 
 
 def test_what_stores_cannot_take_is_the_others():
-    rates = Bandwidth(16, 16, row_bytes=16, busy=lambda: 0.75)(["weights", "load", "store"])
+    rates = Bandwidth(16, 16, row_bytes=4)(["weights", "load", "store"])
 
     assert rates["load"] == 4
     assert rates["store"] < 1e-3
