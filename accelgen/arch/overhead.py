@@ -41,8 +41,9 @@ PROGRAM_END_CYCLES = 8
 DISPATCH_CYCLES = 3
 #: Between two bursts of a run, and between two runs besides (rtl/transfer/bursts.py).
 BURST_CYCLES, RUN_CYCLES = 2, 1
-#: A burst's last beat, or a write's response, to the address of the one that takes its place.
-READ_TURN_CYCLES, WRITE_TURN_CYCLES = 3, 4
+#: A burst's last beat, or a write's response, to the address of the one that takes its place
+#: (tests/rtl/transfer).
+READ_TURN_CYCLES, WRITE_TURN_CYCLES = 3, 3
 #: A LOAD whose waits are over to its first address; its last beat to its count.
 LOAD_HEAD_CYCLES, LOAD_TAIL_CYCLES = 5, 9
 #: A STORE's start to its first beat on the bus; the same right after another's last beat.

@@ -16,6 +16,10 @@ __all__ = ["Piece", "ReadPort", "WritePort", "pieces"]
 _LONG = 2
 
 
+#: A write's response to the next address, and a cycle until it is counted.
+_ANSWERED_CYCLES = overhead.WRITE_TURN_CYCLES + 1
+
+
 @dataclass(frozen=True)
 class Piece:
     """A burst, or the ``bursts`` of a long run, that are ``size`` bytes."""
@@ -110,12 +114,12 @@ class WritePort:
         yield Delay(begin - self.simulation.now)
         self.flying += bursts
         most = piece.size / piece.bursts * self.arch.outstanding
-        most /= self.latency + overhead.WRITE_TURN_CYCLES + ArchParams.BUS_BYTES
+        most /= self.latency + _ANSWERED_CYCLES + ArchParams.BUS_BYTES
         limit = most if piece.bursts > bursts else float("inf")
         yield Transfer(self.name, piece.size, limit)
         self.simulation.start(self._answer(bursts, then))
 
     def _answer(self, bursts: int, then: Callable[[], None]) -> Process:
-        yield Delay(self.latency + overhead.WRITE_TURN_CYCLES)
+        yield Delay(self.latency + _ANSWERED_CYCLES)
         self.flying -= bursts
         then()

@@ -5,7 +5,7 @@ from collections import deque
 
 from cocotb.triggers import FallingEdge, ReadOnly
 
-__all__ = ["AxiSlave"]
+__all__ = ["AxiSlave", "moments"]
 
 BEAT_BYTES = 16
 PAGE_BYTES = 4096
@@ -173,3 +173,15 @@ class AxiSlave:
                     continue
                 self.memory[at : at + BEAT_BYTES] = beat.to_bytes(BEAT_BYTES, "little")
             self._b.append((self.cycle + self._latency, address))
+
+
+async def moments(dut, seen, **strobes):
+    """Append to ``seen[name]`` the cycles in which all ports of ``strobes[name]`` are 1."""
+    cycle = 0
+    while True:
+        await FallingEdge(dut.clk)
+        await ReadOnly()
+        cycle += 1
+        for name, ports in strobes.items():
+            if all(bool(getattr(dut, port).value) for port in ports):
+                seen.setdefault(name, []).append(cycle)

@@ -8,11 +8,11 @@ import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, overhead
 from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
 from accelgen.rtl.transfer.dma_read import DmaRead
-from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave
+from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave, moments
 from tests.helpers.bench import settings, ticks
 from tests.helpers.bits import pack
 from tests.helpers.clock import CLOCK_NS, start_clock
@@ -78,6 +78,25 @@ async def never_asks_for_more_than_it_has_room_for(dut):
     _, slave = await read(dut, [(BASE, 1000)], hold=400)
 
     assert slave.beats_before_release == 128
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def asks_for_the_next_burst_soon_after_one_has_come(dut):
+    """What the estimator counts between two bursts where as many as may be are in flight."""
+    await start_clock(dut, zero=INPUTS)
+    if settings()["queued"]:  # its room binds sooner
+        return
+    seen = {}
+    names = {"asked": ("arvalid", "arready"), "came": ("rvalid", "rlast")}
+    ports = {name: [f"axi__{port}" for port in both] for name, both in names.items()}
+    task = cocotb.start_soon(moments(dut, seen, **ports))
+    _, slave = await read(dut, [(BASE, 1000)], latency=400)
+    task.cancel()
+
+    flying = slave.most_reads
+    turns = [b - a for a, b in zip(seen["came"], seen["asked"][flying:], strict=False)]
+    assert len(turns) > 5
+    assert set(turns) == {overhead.READ_TURN_CYCLES}
 
 
 async def read(

@@ -8,11 +8,11 @@ import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, overhead
 from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
 from accelgen.rtl.transfer.dma_write import DmaWrite
-from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave
+from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave, moments
 from tests.helpers.bench import settings, ticks
 from tests.helpers.bits import pack
 from tests.helpers.clock import CLOCK_NS, start_clock
@@ -112,6 +112,23 @@ async def nothing_outside_the_image_is_announced(dut):
         watching.cancel()
         outside = max(offset, MEMORY_BYTES)
         assert set(faults) == (set() if inside else {("outside", outside)})
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def announces_the_next_burst_soon_after_one_is_answered(dut):
+    """What the estimator counts between two bursts where as many as may be are unanswered."""
+    await start_clock(dut, zero=INPUTS)
+    seen = {}
+    names = {"asked": ("awvalid", "awready"), "answered": ("bvalid",)}
+    ports = {name: [f"axi__{port}" for port in some] for name, some in names.items()}
+    task = cocotb.start_soon(moments(dut, seen, **ports))
+    _, slave = await write(dut, [(BASE, 1000)], latency=400)
+    task.cancel()
+
+    flying = slave.most_writes
+    turns = [b - a for a, b in zip(seen["answered"], seen["asked"][flying:], strict=False)]
+    assert len(turns) > 5
+    assert set(turns) == {overhead.WRITE_TURN_CYCLES}
 
 
 async def stopped(dut, stop_at, *, data):

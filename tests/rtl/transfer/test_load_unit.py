@@ -10,12 +10,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, overhead
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.transfer.dma_read import DmaRead
 from accelgen.rtl.transfer.load_unit import LoadUnit
-from tests.helpers.axi_slave import AxiSlave
+from tests.helpers.axi_slave import AxiSlave, moments
 from tests.helpers.bench import settings, ticks
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
@@ -96,6 +96,20 @@ async def places_every_row_under_stalls(dut):
             offset = 16 * rng.randrange((MEMORY_BYTES - groups * rows * row_bytes * 2) // 16)
             commands.append(command(row_bytes, offset, groups=groups, rows=rows, rng=rng))
         await load(dut, commands, stall=0.4, seed=seed)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def asks_for_its_first_burst_soon(dut):
+    await start_clock(dut, zero=INPUTS)
+    row_bytes = settings()["lanes"] * settings()["pixels"]
+    seen = {}
+    ports = {"given": ["command__valid"], "asked": ["axi__arvalid"]}
+    task = cocotb.start_soon(moments(dut, seen, **ports))
+    await ticks(dut, 2)
+    await load(dut, [command(row_bytes, 256, groups=1, rows=1)])
+    task.cancel()
+
+    assert seen["asked"][0] - seen["given"][0] == overhead.LOAD_HEAD_CYCLES
 
 
 def command(row_bytes, offset, *, groups, rows, rng=None):
