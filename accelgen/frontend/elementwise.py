@@ -120,7 +120,7 @@ def import_add(graph: GraphBuilder, node: OnnxNode) -> View:
 
 
 def import_sub(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Sub of or from a constant."""
+    """Sub of two maps, or of or from a constant."""
     left, right = graph.value(node, 0), graph.value(node, 1)
     if isinstance(right, Constant):
         x = graph.view(node, 0)
@@ -128,9 +128,13 @@ def import_sub(graph: GraphBuilder, node: OnnxNode) -> View:
     if isinstance(left, Constant):
         x = graph.view(node, 1)
         return graph.emit_affine(node, x, -1, _per_channel(node, x, left))
-    raise node.rejected(
-        "subtracts two activations", "only constants are subtracted: negate weights and Add"
-    )
+    a, b = graph.view(node, 0), graph.view(node, 1)
+    if a.shape != b.shape:
+        raise node.rejected(
+            f"subtracts {b.shape} from {a.shape}", "only maps of the same shape are subtracted"
+        )
+    _check_order(node, a, b)
+    return graph.emit(node, Add(minus=True), a, b)
 
 
 def import_mul(graph: GraphBuilder, node: OnnxNode) -> View:

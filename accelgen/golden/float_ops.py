@@ -42,7 +42,7 @@ def _global_avg_pool(op: ops.GlobalAvgPool, x: Floats) -> Floats:
 
 
 def _add(op: ops.Add, a: Floats, b: Floats) -> Floats:
-    return a + b
+    return a - b if op.minus else a + b
 
 
 def _mul(op: ops.Mul, x: Floats, s: Floats) -> Floats:

@@ -131,7 +131,9 @@ class GlobalAvgPool(OnePixel):
 
 @dataclass(frozen=True, kw_only=True)
 class Add(Elementwise):
-    """inputs (a, b), same shape."""
+    """inputs (a, b), same shape: a + b, or a - b with ``minus``."""
+
+    minus: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

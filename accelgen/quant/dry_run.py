@@ -62,7 +62,9 @@ def _span(graph: Graph, node: Node, inputs: list[Range]) -> Range:
         y = activate(op.kind, op.params, np.linspace(x.low, x.high, _POINTS))
         return Range(float(y.min()), float(y.max()))
     if isinstance(op, ops.Add):
-        return Range(x.low + inputs[-1].low, x.high + inputs[-1].high)
+        other = inputs[-1]
+        low, high = (-other.high, -other.low) if op.minus else (other.low, other.high)
+        return Range(x.low + low, x.high + high)
     if isinstance(op, ops.Mul):
         high = size * max(-inputs[-1].low, inputs[-1].high)
         return Range(-high if min(x.low, inputs[-1].low) < 0 else 0, high)

@@ -239,9 +239,14 @@ def _add(draft: Draft, node: Node, clip: Node | None) -> None:
     a, b = (draft.scale(name) for name in node.inputs)
     y = draft.scale((clip or node).output)
     factors = add_factors(a, b, y, f"node {node.name!r}")
+    assert isinstance(node.op, ops.Add)
+    multiplier_b, offset = factors.multiplier_b, factors.offset
+    if node.op.minus:  # b's zero point, which the offset takes away, comes with the other sign
+        offset += 2 * b.zero_point * multiplier_b
+        multiplier_b = -multiplier_b
     op = ops.QAdd(
-        multiplier_a=factors.multiplier_a, multiplier_b=factors.multiplier_b,
-        offset=factors.offset, shift=factors.shift, output_zero=y.zero_point,
+        multiplier_a=factors.multiplier_a, multiplier_b=multiplier_b,
+        offset=offset, shift=factors.shift, output_zero=y.zero_point,
         **_limits(node, clip, y),
     )  # fmt: skip
     draft.add(node, op, node.inputs, clip)

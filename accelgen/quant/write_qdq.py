@@ -257,7 +257,9 @@ def _plain(op: ops.Op) -> tuple[str, dict[str, Any]]:
         return "AveragePool", {**fields, "count_include_pad": 1}
     if isinstance(op, ops.Concat | ops.Softmax):
         return type(op).__name__, {"axis": 1}
-    return {ops.GlobalAvgPool: "GlobalAveragePool", ops.Add: "Add", ops.Mul: "Mul"}[type(op)], {}
+    if isinstance(op, ops.Add):
+        return ("Sub" if op.minus else "Add"), {}
+    return {ops.GlobalAvgPool: "GlobalAveragePool", ops.Mul: "Mul"}[type(op)], {}
 
 
 def _write_conv(writer: _Writer, node: Node, op: ops.Conv2d, out: str) -> None:
