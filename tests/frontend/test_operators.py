@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from accelgen.errors import UnsupportedOpError
 from accelgen.frontend import load_onnx
 from accelgen.ir.activations import BY_ONNX
 from accelgen.passes import run_passes
@@ -436,3 +437,17 @@ def test_nhwc_flatten_reorders_weights():
     model = make_net(nodes, {"w": weights(60, 5)}, shape=(1, 4, 5, 3))
 
     assert_same_outputs(model, load_onnx(model).graph, layout="nhwc")
+
+
+@pytest.mark.parametrize("order", ["x a", "a x"])
+def test_maps_are_subtracted(order):
+    graph, _ = assert_computes_the_same(make_net([node("Sigmoid", "x", "a"), node("Sub", order)]))
+
+    assert graph.nodes[-1].op.minus
+
+
+def test_maps_of_different_shapes_are_not_subtracted():
+    nodes = [node("GlobalAveragePool", "x", "a"), node("Sub", "x a")]
+
+    with pytest.raises(UnsupportedOpError, match=r"subtracts \(1, 3, 1, 1\) from \(1, 3, 8, 8\)"):
+        load_onnx(make_net(nodes))

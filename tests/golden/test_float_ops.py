@@ -140,6 +140,9 @@ def test_two_inputs(rng):
         FLOAT_OPS[ops.Add](ops.Add(), a, b), onnxruntime_says("Add", [a, b])
     )
     np.testing.assert_array_equal(
+        FLOAT_OPS[ops.Add](ops.Add(minus=True), a, b), onnxruntime_says("Sub", [a, b])
+    )
+    np.testing.assert_array_equal(
         FLOAT_OPS[ops.Mul](ops.Mul(), a, s), onnxruntime_says("Mul", [a, s])
     )
     np.testing.assert_array_equal(

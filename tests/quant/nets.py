@@ -49,6 +49,9 @@ class Net:
     def add(self, a, b):
         return self.node(ops.Add(), a, b)
 
+    def sub(self, a, b):
+        return self.node(ops.Add(minus=True), a, b)
+
     def mul(self, x, s):
         return self.node(ops.Mul(), x, s)
 

@@ -12,11 +12,13 @@ from accelgen.frontend import load_onnx
 from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret, walk
 from accelgen.ir.activations import KINDS
-from accelgen.ir.ops import Activation
+from accelgen.ir.ops import Activation, QAdd
 from accelgen.quant import quantize, quantize_imported, write_qdq
 from accelgen.quant.compare_ort import compare_ort, run_ort
 from accelgen.quant.write_qdq import to_qdq
+from accelgen.schedule import schedule
 from tests.helpers.nets import make_net, node
+from tests.helpers.programs import SMALL, assert_matches_golden
 from tests.quant.nets import Net, everything
 
 PARAMS = {"clip": (-0.5, 1.5), "leaky_relu": (0.1,), "elu": (0.5,), "hard_sigmoid": (0.2, 0.5)}
@@ -55,6 +57,27 @@ def test_upsampling_is_read_back(tmp_path):
         "QConv2d", "QTable", "QUpsample", "QConv2d",
     ]  # fmt: skip
     assert_same(model.graph, quantize_imported(load_onnx(tmp_path / "q.onnx")).graph)
+
+
+@pytest.mark.parametrize("of_itself", [False, True])
+def test_differences_are_read_back_and_onnxruntime_agrees(of_itself):
+    net = Net(6, 5, 3)
+    a = net.act(net.conv("x", 6), "clip")  # never negative: its zero point is far from 0
+    b = net.conv("x", 6)
+    y = net.act(net.sub(a, b), "clip")
+    z = net.conv(net.sub(b, b if of_itself else y), 4)
+    graph, samples = net.graph(y, z), net.samples(4)
+    model = quantize(graph, samples)
+    proto = to_qdq(model)
+
+    assert sum(isinstance(n.op, QAdd) and n.op.multiplier_b < 0 for n in model.graph.nodes) == 2
+    assert [n.op_type for n in proto.graph.node].count("Sub") == 2
+    assert_same(model.graph, quantize_imported(load_onnx(proto)).graph)
+    matches = compare_ort(model.graph, proto, samples)
+    assert max(m.max_difference for m in matches) <= 1
+    program = schedule(model.graph, SMALL, keep_all=True)
+    x = interpret(model.graph, samples[:1])  # the input, quantized, is among the tensors
+    assert_matches_golden(program, x[model.graph.input][0], shuffles=(None, 1))
 
 
 def test_selects_are_read_back(tmp_path):
