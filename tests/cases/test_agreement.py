@@ -1,7 +1,6 @@
 """check and the compiler are of one opinion: drawn graphs, every preset."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,11 @@ from accelgen.flow.compiled import scheduled
 from accelgen.flow.hardware import target
 from accelgen.flow.network import load, quantized
 from accelgen.flow.verdicts import check_model
+from tests.helpers.arches import SCANT
 from tests.helpers.random_onnx import Room, nets
 
 #: Small weight, tap and ring memories: much of what is drawn does not fit.
-TIGHT = replace(PRESETS["small"], feature_rows=64, weight_words=32, tap_words=16, ring_rows=4)
-ARCHES = {**PRESETS, "tight": TIGHT}
+ARCHES = {**PRESETS, "scant": SCANT}
 
 
 def compiler(path, arch):

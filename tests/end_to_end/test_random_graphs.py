@@ -13,14 +13,13 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from accelgen.arch import ArchParams
 from accelgen.arch.presets import PRESETS
 from accelgen.golden.int8_ops import INT8_OPS
 from accelgen.ir.ops import QMaxPool
 from accelgen.simulation.reproducer import load_reproducer, save_reproducer
 from accelgen.simulation.verilated import VerilatedSimulator
+from tests.helpers.arches import DOUBLE, TIGHT
 from tests.helpers.cli import run
-from tests.helpers.programs import DOUBLE
 from tests.helpers.random_onnx import OnnxNet, Room, banded_nets, nets
 from tests.helpers.whole_path import Case, cases, find_fault, run_by_commands
 
@@ -28,11 +27,6 @@ COUNT = int(os.environ.get("ACCELGEN_RANDOM_COUNT", "60"))
 SEED = int(os.environ.get("ACCELGEN_RANDOM_SEED", "0"))
 REPRODUCERS = Path(__file__).parents[2] / "build" / "reproducers"
 
-#: Every queue as short as it may be, and as many pixels behind the accumulators as before them.
-TIGHT = ArchParams(
-    lanes=8, pixels=4, chain_pixels=4, pe_mode="packed", feature_rows=1600, ring_rows=512,
-    acc_depth=4, burst_beats=4, outstanding=2,
-)  # fmt: skip
 CONFIGURATIONS = {
     "small": (PRESETS["small"], nets()),
     "double": (DOUBLE, nets(Room(lanes=8, pixels=8, rows=256))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -17,13 +17,13 @@ from tests.fuzz.habits import HABITS, with_qdq
 from tests.fuzz.mutate import mutated_bytes, mutated_model
 from tests.fuzz.operators import BLOCKS, CHANNELS, ENDS, SIDE
 from tests.fuzz.spelling import Model
+from tests.helpers.arches import SCANT
 
 __all__ = ["ARCHES", "KINDS", "Case", "draw", "draw_case"]
 
 ROOT = Path(__file__).parents[2]
 #: Small memories: much of what is drawn does not fit.
-TIGHT = replace(PRESETS["small"], feature_rows=64, weight_words=32, tap_words=16, ring_rows=4)
-ARCHES: dict[str, ArchParams] = {**PRESETS, "tight": TIGHT}
+ARCHES: dict[str, ArchParams] = {**PRESETS, "tight": SCANT}
 #: Of a hundred cases: half are drawn.
 KINDS = {"drawn": 50, "fields": 34, "bytes": 8, "npz": 4, "toml": 4}
 #: Larger models take longer than they tell.

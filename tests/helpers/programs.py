@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accelgen.arch import ArchParams
 from accelgen.arch.isa import Opcode
-from accelgen.arch.presets import PRESETS
 from accelgen.golden import interpret
 from accelgen.lowering.prepare import prepare
 from accelgen.lowering.run import Given, lower
@@ -16,18 +14,9 @@ from accelgen.program import Header
 from accelgen.program.encode import encode_command
 from accelgen.schedule.plan import parking
 from accelgen.simulation.functional import run_functional
+from tests.helpers.arches import SMALL
 
-__all__ = ["DOUBLE", "LARGE", "SMALL", "assert_matches_golden", "park_everything", "with_commands"]
-
-#: 4 lanes, 4 pixels.
-SMALL = replace(PRESETS["small"], weight_words=4096)
-#: 8 lanes, 8 pixels, wide accumulators: random weights are larger than trained ones.
-LARGE = replace(PRESETS["ultra96"], acc_bits=32)
-#: 8 x 8 channels, 8 pixels, multipliers at twice the clock, memory for a few maps; more pixels
-#: behind the array than behind the window engine.
-DOUBLE = ArchParams(
-    pe_mode="double", chain_pixels=4, drain_pixels=8, feature_rows=800, ring_rows=256
-)
+__all__ = ["assert_matches_golden", "park_everything", "with_commands"]
 
 
 def assert_matches_golden(program, x, *, shuffles=(None,)):

@@ -9,8 +9,9 @@ from accelgen.arch.isa import Opcode
 from accelgen.golden import interpret
 from accelgen.lowering.decimate import decimate
 from accelgen.schedule import schedule
+from tests.helpers.arches import LARGE
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import LARGE, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 
 def shortcut(size=(10, 6), stride=(2, 2), kernel=(1, 1), groups=1):

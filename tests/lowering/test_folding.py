@@ -10,8 +10,9 @@ from accelgen.lowering.folding import choose_folds, fold_kernel, fold_weight
 from accelgen.program import pack_tensor
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.functional import run_functional
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 
 def folds(net, *outputs, lanes=8):

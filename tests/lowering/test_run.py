@@ -10,8 +10,8 @@ from accelgen.golden import interpret
 from accelgen.ir.ops import QConcat, QSelect, QUpsample
 from accelgen.ir.spec import check_quantized
 from accelgen.lowering.run import PASSES, Given, Pass, lower
+from tests.helpers.arches import LARGE
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import LARGE
 
 
 def everything():

@@ -9,8 +9,9 @@ from accelgen.golden import interpret
 from accelgen.ir.ops import QConcat, QConv2d, QSelect
 from accelgen.lowering.reorder import resolve_selects
 from accelgen.schedule import schedule
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 ARCHES = {"small": SMALL, "large": LARGE}
 

@@ -7,8 +7,9 @@ from accelgen.errors import ScheduleError
 from accelgen.golden import interpret
 from accelgen.ir.ops import QConv2d, QTable
 from accelgen.lowering.storage import Place, lay_out
+from tests.helpers.arches import SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import SMALL, prepared_for
+from tests.helpers.programs import prepared_for
 
 
 def laid_out(net, *outputs):

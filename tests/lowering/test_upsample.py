@@ -13,8 +13,9 @@ from accelgen.lowering.upsample import lower_upsamples
 from accelgen.program.raster import Walk, make_raster
 from accelgen.schedule import schedule
 from accelgen.simulation.functional_raster import walk
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 1), (3, 4), (13, 13), (9, 34)])

@@ -5,7 +5,7 @@ import pytest
 
 from accelgen.program.layout import dense_slots, pack_tensor, rows_of, unpack_tensor
 from accelgen.program.records import Placement
-from tests.helpers.programs import SMALL
+from tests.helpers.arches import SMALL
 
 GAPPED = (0, 1, -1, -1, 2, 3, 4, -1)
 

@@ -14,8 +14,9 @@ from accelgen.errors import ScheduleError
 from accelgen.program.places import two_places
 from accelgen.schedule import schedule
 from accelgen.simulation.functional import run_functional
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 from tests.helpers.two_places import program_at
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from accelgen.program import program_text
 from accelgen.schedule import schedule
+from tests.helpers.arches import SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import SMALL
 
 HERE = Path(__file__).parent / "listings"
 

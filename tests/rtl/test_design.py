@@ -7,7 +7,7 @@ import pytest
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.errors import ConfigError
 from accelgen.rtl.design import cells_sentence, described, design_verilog, vendor_cells
-from tests.helpers.programs import SMALL
+from tests.helpers.arches import SMALL
 
 TEXT = "module accelgen_top;\n  DSP48E2 #(\n    .AREG(32'd1)\n  ) a (\n  );\nendmodule\n"
 

@@ -6,7 +6,6 @@ from the twin: unbounded integers, cut to each register's width.
 """
 
 import json
-import os
 import random
 
 import cocotb
@@ -16,6 +15,7 @@ from cocotb.triggers import FallingEdge
 
 from accelgen.simulation.launch import run_cocotb
 from accelgen.simulation.verilator import BuildFlags, build
+from tests.helpers.bench import settings
 from tests.helpers.simulate import TWINS
 
 #: Width of the data inputs, and of the registers behind them.
@@ -107,7 +107,7 @@ class Slice:
 @cocotb.test()
 async def every_register_every_cycle(dut):
     rng = random.Random(1)
-    slice_ = Slice(json.loads(os.environ["BENCH"]))
+    slice_ = Slice(settings())
     pins = dict.fromkeys((*DATA, *ENABLES, *RESETS, "INMODE"), 0)
     pins["OPMODE"] = next(iter(OPMODES))
     for name, value in pins.items():

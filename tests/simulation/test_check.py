@@ -24,8 +24,8 @@ from accelgen.simulation.verilated import (
     VerilatedSimulator,
     run_ps_steps,
 )
+from tests.helpers.arches import SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import SMALL
 
 #: An EXEC takes so long here.
 EXEC_CYCLES = 1000

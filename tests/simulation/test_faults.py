@@ -11,8 +11,8 @@ from accelgen.simulation.bench import DdrSettings, Disturbance
 from accelgen.simulation.check import golden_tensors
 from accelgen.simulation.compare import find_divergences
 from accelgen.simulation.verilated import Task, VerilatedSimulator
+from tests.helpers.arches import DOUBLE, SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import DOUBLE, SMALL
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,9 @@ from accelgen.quant import quantize
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.functional import run_functional
 from accelgen.simulation.functional_exec import CommandError
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, with_commands, without_waits
+from tests.helpers.programs import assert_matches_golden, with_commands, without_waits
 
 MODELS = Path(__file__).parents[1] / "models"
 ARCHES = {

@@ -1,7 +1,5 @@
 """The engine bench helper: streams pass, and a bench that fails is seen to fail."""
 
-import json
-import os
 import random
 
 import cocotb
@@ -12,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
+from tests.helpers.bench import settings
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
@@ -54,7 +53,7 @@ def test_a_wrong_component_fails_with_the_benchs_message(tmp_path):
 
 @cocotb.test()
 async def adds_under_stalls(dut):
-    amount = json.loads(os.environ["BENCH"])["amount"]
+    amount = settings()["amount"]
     rng = random.Random(1)
     sent = [rng.getrandbits(16) for _ in range(200)]
     source, sink = StreamSource(dut, "i", stall=0.3), StreamSink(dut, "o", stall=0.3)

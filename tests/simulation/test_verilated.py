@@ -14,8 +14,9 @@ from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_l
 from accelgen.simulation.compare import find_divergences
 from accelgen.simulation.toolchain import has_fst
 from accelgen.simulation.verilated import Task, VerilatedSimulator
+from tests.helpers.arches import SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import SMALL, park_everything, with_commands
+from tests.helpers.programs import park_everything, with_commands
 
 # Building the hardware takes half a minute, once.
 pytestmark = pytest.mark.slow

@@ -1,7 +1,5 @@
 """ArrayReader, FeatureMemory and WeightRing together: a convolution's operands, beat by beat."""
 
-import json
-import os
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +17,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.array.array_reader import _COPY_QUEUE, ArrayReader
 from accelgen.rtl.memory.block_ring import WeightRing
 from accelgen.rtl.memory.feature_memory import FeatureMemory
+from tests.helpers.bench import settings
 from tests.helpers.clock import start_clock
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
 from tests.helpers.simulate import simulate
@@ -324,7 +323,7 @@ class Bench:
     async def on(cls, dut, *, stall=0.0, seed=1):
         self = cls()
         self.dut, self.stall = dut, stall
-        knobs = json.loads(os.environ["BENCH"])
+        knobs = settings()
         self.arch = arch = ArchParams.from_dict(knobs)
         self.rng = np.random.default_rng(seed)
         self.random = random.Random(seed)

@@ -1,8 +1,5 @@
 """The PE array sums products exactly, whatever the operands, gaps and vector lengths."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ from cocotb.triggers import FallingEdge
 
 from accelgen.arch import ArchParams, timing
 from accelgen.rtl.array.pe_array import PeArray
+from tests.helpers.bench import bench_arch
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
 from tests.helpers.simulate import simulate
@@ -89,10 +87,6 @@ async def accumulators_reach_the_ends_of_their_range(dut):
     weights = np.full((beats, arch.lanes, arch.lanes), 127)
 
     await run_vectors(dut, [(lows, -weights, 1), (mixed, weights, 2)], gap=0.0)
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 def random_vectors(rng, count):

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from accelgen.arch import ArchParams, isa, limits
+from accelgen.arch import isa, limits
 from accelgen.arch.isa import Opcode, command_beats
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
@@ -18,12 +18,12 @@ from accelgen.rtl.control.step_control import StepPort
 from accelgen.rtl.control.weight_loader import WeightLoader
 from accelgen.rtl.transfer.dma_read import DmaRead
 from accelgen.rtl.transfer.read_arbiter import ReadArbiter
+from tests.helpers.arches import BENCH as ARCH
 from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import ticks
 from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
 
-ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single")
 BASE = 0x12_3456_0000
 PROGRAM = 0x8000  # program_offset; weights lie below
 TRAP = isa.EXEC.pack({"header": {"opcode": Opcode.EXEC}}).to_bytes(144, "little")

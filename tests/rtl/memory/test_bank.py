@@ -4,8 +4,6 @@ The model is an array. Addresses come from a few, so that the ports meet all the
 the ends of the pieces of which a depth is made.
 """
 
-import json
-import os
 import random
 
 import cocotb
@@ -15,6 +13,7 @@ from cocotb.triggers import FallingEdge
 from accelgen.rtl.memory.bank import Bank
 from accelgen.rtl.memory.ram_cells import BLOCK, ULTRA
 from accelgen.rtl.primitives import Primitives
+from tests.helpers.bench import settings
 from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
 
@@ -52,8 +51,8 @@ def test_pieces_are_powers_of_two_and_hold_the_depth():
 
 @cocotb.test()
 async def every_read_is_of_the_old_word(dut):
-    settings = json.loads(os.environ["BENCH"])
-    width, depth = settings["width"], settings["depth"]
+    given = settings()
+    width, depth = given["width"], given["depth"]
     rng = random.Random(width)
     ends = [n + d for n in rng.sample(range(1024, 32768, 1024), 6) for d in (-1, 0)]
     others = [0, 1, depth - 2, depth - 1, *(rng.randrange(depth) for _ in range(4))]

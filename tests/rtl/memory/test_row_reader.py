@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.rtl.memory.row_reader import RowReader
+from tests.helpers.arches import BENCH as ARCH
 from tests.helpers.testbench import run_testbenches
 
-ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single")
 MAPS = [
     {"base": 7, "stride": 20, "groups": 3, "rows": 13},
     {"base": 100, "stride": 1, "groups": 5, "rows": 1},

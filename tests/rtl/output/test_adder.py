@@ -1,8 +1,5 @@
 """The adder matches QAdd's formula, pairs each pixel with its residual, and lets pixels pass."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl.output.adder import QUEUE_DEPTH
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import adder
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
@@ -113,10 +111,6 @@ async def extremes_saturate_at_both_ends(dut):
             dut, groups=1, pixels=40, multiplier_a=200, multiplier_b=200, offset=128, shift=8,
             zero=3, low=low, high=high,
         )  # fmt: skip
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 async def begin(dut):

@@ -1,7 +1,5 @@
 """The feature writer addresses every row, lets vectors in between, and is done once, at the end."""
 
-import json
-import os
 import random
 
 import cocotb
@@ -11,6 +9,7 @@ from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl.output.feature_writer import FeatureWriter
+from tests.helpers.bench import bench_arch
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -66,10 +65,6 @@ async def takes_nothing_that_is_not_of_this_step(dut):
         assert not dut.vector__ready.value
         assert not dut.o__valid.value
         await FallingEdge(dut.clk)
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 async def begin(dut):

@@ -1,8 +1,5 @@
 """The row assembler starts a fresh row per group and keeps up with a beat per cycle."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.output.row_assembler import RowAssembler
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import row_assembler
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
@@ -48,10 +46,6 @@ async def groups_of_any_size_step_after_step(dut):
 
     for n, pixels in enumerate((1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)):
         await run_step(dut, groups=1 + n % 4, pixels=pixels, stall=(0.0, 0.5)[n % 2])
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

@@ -1,8 +1,5 @@
 """The row cutter hands out a group's beats and no others, and keeps up with a beat per cycle."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
 from accelgen.arch import ArchParams
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import row_cutter
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
@@ -47,10 +45,6 @@ async def groups_of_any_size_step_after_step(dut):
 
     for n, pixels in enumerate((1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)):
         await run_step(dut, groups=1 + n % 4, pixels=pixels, stall=(0.0, 0.5)[n % 2])
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 async def begin(dut):

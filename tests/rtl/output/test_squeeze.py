@@ -1,8 +1,5 @@
 """The squeeze sums exactly the group's pixels and requantizes as golden.arith does."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.golden.arith import requantize
 from accelgen.rtl.output.squeeze import Squeeze
+from tests.helpers.bench import bench_arch
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -112,10 +110,6 @@ async def kept_sums_reach_their_extremes(dut):
                 dut, groups=1, pixels=pixels, value=value, squeeze=int(band == 23), shift=25,
                 multiplier=1 << 8, resume=sums,
             )  # fmt: skip
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 async def begin(dut):

@@ -1,8 +1,5 @@
 """The accumulator join passes on the beats of the queue it is told to."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ from amaranth import Shape
 from cocotb.triggers import FallingEdge
 
 from accelgen.arch import ArchParams
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import acc_join, accumulator_beat
 from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
@@ -30,7 +28,7 @@ def test_acc_join(name, tmp_path):
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def beats_of_the_one_selected(dut):
-    arch = ArchParams(**json.loads(os.environ["BENCH"]))
+    arch = bench_arch()
     bits = Shape.cast(accumulator_beat(arch)).width
     rng = np.random.default_rng(1)
     await start_clock(dut, zero=["i0__valid", "i1__valid", "o__ready", "select"])

@@ -1,8 +1,5 @@
 """The accumulator queue delivers every kept lane in order, without bubbles, and its credits."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from accelgen.arch import ArchParams
 from accelgen.rtl.requantize.acc_queue import AccQueue
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import acc_queue
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import BesideQueue
@@ -107,10 +105,6 @@ async def delivers_in_order_under_stalls(dut):
 
 def latency_of(arch):
     return AccQueue.LATENCY + (BesideQueue.LATENCY if arch.pumped else 0)
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")

@@ -1,7 +1,5 @@
 """The requantizer matches golden.arith bit for bit, at full rate, under stalls, step after step."""
 
-import json
-import os
 from dataclasses import dataclass
 
 import cocotb
@@ -13,6 +11,7 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.golden.arith import requantize
 from accelgen.rtl.requantize.activation_table import WORDS
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import requantizer
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.pumped import BesideRequantizer
@@ -164,10 +163,6 @@ class Step:
             ).astype(np.int64)  # fmt: skip
             groups.append(self.table[y + 128] if self.config["table"] else y)
         return np.array(groups)
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 def random_step(rng, *, groups, pixels, dense=False, zero=None, low=-128, high=127):

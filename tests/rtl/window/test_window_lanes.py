@@ -1,8 +1,5 @@
 """The window lanes sum products and find maxima exactly, whatever the operands and gaps."""
 
-import json
-import os
-
 import cocotb
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ from cocotb.triggers import FallingEdge
 
 from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import window_lanes
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
@@ -84,10 +82,6 @@ def engine_of(arch):
 
 def latency_of(arch):
     return timing.window_lanes_latency(arch.pumped) + (Beside.LATENCY if arch.pumped else 0)
-
-
-def bench_arch():
-    return ArchParams(**json.loads(os.environ["BENCH"]))
 
 
 def random_vectors(seed, count, *, low=-255, high=255):

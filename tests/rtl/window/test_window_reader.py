@@ -1,7 +1,5 @@
 """WindowReader and WindowRing together: the window engine's operands, beat by beat."""
 
-import json
-import os
 import random
 
 import cocotb
@@ -15,6 +13,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
+from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import window_reader, window_ring
 from tests.helpers.clock import start_clock
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
@@ -235,7 +234,7 @@ class Bench:
     async def on(cls, dut, *, stall=0.0, seed=1):
         self = cls()
         self.dut, self.stall = dut, stall
-        self.arch = ArchParams.from_dict(json.loads(os.environ["BENCH"]))
+        self.arch = bench_arch()
         self.lanes = self.arch.window_width
         self.rng = np.random.default_rng(seed)
         self.random = random.Random(seed)

@@ -13,8 +13,9 @@ from accelgen.estimator.timeline import timeline
 from accelgen.schedule import schedule
 from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
 from accelgen.schedule.plan import memory
+from tests.helpers.arches import LARGE
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import LARGE, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 DOUBLE = replace(PRESETS["ultra96_double"], acc_bits=32)
 MEMORY = Memory(bytes_per_cycle=16, latency_cycles=40, write_latency_cycles=40)

@@ -16,8 +16,9 @@ from accelgen.schedule.build import schedule
 from accelgen.schedule.plan.memory import Apart, Interval, plan_memory
 from accelgen.schedule.steps.fuse import fuse
 from accelgen.schedule.steps.work import OUT, SOURCE, make_work
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden, prepared_for
+from tests.helpers.programs import assert_matches_golden, prepared_for
 
 
 def planned(graph, arch):

@@ -15,10 +15,9 @@ from accelgen.program import Store, Weights
 from accelgen.schedule import build, schedule
 from accelgen.schedule.plan import parking
 from accelgen.simulation.functional_exec import CommandError
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
 from tests.helpers.programs import (
-    LARGE,
-    SMALL,
     assert_matches_golden,
     park_everything,
     with_commands,

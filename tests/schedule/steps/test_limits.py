@@ -9,8 +9,9 @@ from accelgen.arch import limits
 from accelgen.arch.presets import PRESETS
 from accelgen.errors import ScheduleError
 from accelgen.schedule import schedule
+from tests.helpers.arches import SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import SMALL, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 SMALL_RING = replace(SMALL, ring_rows=16)
 

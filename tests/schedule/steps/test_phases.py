@@ -8,8 +8,9 @@ import pytest
 from accelgen.arch.isa import Opcode
 from accelgen.program.layout import in_phases, rows_of
 from accelgen.schedule import schedule
+from tests.helpers.arches import LARGE, SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import LARGE, SMALL, assert_matches_golden
+from tests.helpers.programs import assert_matches_golden
 
 ARCHES = {"small": SMALL, "large": LARGE}
 

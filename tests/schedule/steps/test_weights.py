@@ -9,8 +9,9 @@ from accelgen.lowering.storage import lay_out
 from accelgen.program import Weights
 from accelgen.schedule.steps.fuse import fuse
 from accelgen.schedule.steps.weights import GroupWindow, group_window, step_weights
+from tests.helpers.arches import SMALL
 from tests.helpers.int8_nets import Int8Net
-from tests.helpers.programs import SMALL, prepared_for
+from tests.helpers.programs import prepared_for
 
 
 def weights_of(net, index=-1):
