@@ -17,6 +17,7 @@ from accelgen.flow.hardware import Target
 from accelgen.flow.network import load
 from accelgen.flow.placement import place
 from accelgen.inputs.samples import random_samples
+from accelgen.ir.macs import total_macs
 from accelgen.quant import quantize
 from accelgen.rtl.design import design_verilog
 
@@ -28,8 +29,9 @@ class NetworkResult:
     """One frame, batch 1. ``simulated`` is False with an estimate only.
 
     ``fps``: of a stream of frames, as everywhere: with what the driver does between two of them
-    (modelled). ``fps_pl``: of the PL's cycles, or of the processor's time (modelled) where that is
-    longer; published figures are of such, targets are held against ``fps``. ``fc_on`` is where the
+    (modelled); ``estimated_fps`` by the estimate alone. ``fps_pl``: of the PL's cycles, or of the
+    processor's time (modelled) where that is longer; published figures are of such, targets are
+    held against ``fps``. ``fc_on`` is where the
     last fully connected layers run. ``efficiency`` and ``losses`` are of the PE array,
     ``ddr_bytes`` the PL's, ``ps_ddr_bytes`` the processor's while the PL works, ``wall_s`` what the
     simulator took for the frame.
@@ -39,8 +41,10 @@ class NetworkResult:
     resolution: int
     simulated: bool
     match: bool | None
+    macs: int
     cycles: int
     estimated_cycles: int
+    estimated_fps: float
     fps: float
     fps_pl: float
     target_fps: float | None
@@ -133,8 +137,9 @@ def _result(
     period = max(pl_seconds + kernels + crossings, numbers.ps.ps_seconds)
     return NetworkResult(
         name=name, resolution=graph.tensors[graph.input].shape[1], simulated=simulated,
-        match=frame["match"], cycles=frame["cycles"], estimated_cycles=numbers.cycles,
-        fps=1 / period, fps_pl=min(1 / pl_seconds, numbers.fps_ps),
+        macs=total_macs(graph), match=frame["match"], cycles=frame["cycles"],
+        estimated_cycles=numbers.cycles, estimated_fps=numbers.fps, fps=1 / period,
+        fps_pl=min(1 / pl_seconds, numbers.fps_ps),
         target_fps=known.target_fps, best_fps=known.best_fps, best_source=known.source,
         fc_on=_fc_on(compiled), efficiency=frame["efficiency"], losses=frame["losses"],
         ddr_bytes=frame["ddr_bytes"], ps_ddr_bytes=frame["ps_ddr_bytes"],

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.ir import Graph, Names, Node, TensorType
-from accelgen.ir.ops import QConcat, QConv2d, QSelect
+from accelgen.ir.ops import QConcat, QConv2d, QSelect, QTable
 from accelgen.lowering.select import Parts, Source, find_parts, is_lane_by_lane, takes_any_order
 
 __all__ = ["resolve_selects"]
 
 #: requantize's identity: (acc * 65536 + 32768) >> 16 == acc.
 _MULTIPLIER, _SHIFT = 1 << 16, 16
+#: Times its products: what else its step takes. MixNet-S: 1,012,653 cycles; 1,020,403 with 1.
+_COPY_COSTS = 3
 
 
 def resolve_selects(graph: Graph) -> Graph:
@@ -24,7 +26,36 @@ def resolve_selects(graph: Graph) -> Graph:
     in another order, or fewer, has another name."""
     if not any(isinstance(n.op, QSelect) for n in graph.nodes):
         return graph
-    return _Reordering(graph).result()
+    return _Reordering(_tables_before_concats(graph)).result()
+
+
+def _tables_before_concats(graph: Graph) -> Graph:
+    """A table of joined maps becomes maps joined of tables, where QSelects take from it: then what
+    makes those maps can make them in parts."""
+    taken_from = {n.inputs[0] for n in graph.nodes if isinstance(n.op, QSelect)}
+    concats = {n.output: n for n in graph.nodes if isinstance(n.op, QConcat)}
+    joined = {
+        n.name: concats[n.inputs[0]]
+        for n in graph.nodes
+        if isinstance(n.op, QTable) and n.output in taken_from and n.inputs[0] in concats
+        if graph.reads(n.inputs[0]) == 1
+    }
+    gone = {concat.name for concat in joined.values()}
+    names = Names.of(graph)
+    tensors = dict(graph.tensors)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.name not in joined:
+            nodes += [] if node.name in gone else [node]
+            continue
+        members = []
+        for i, member in enumerate(joined[node.name].inputs):
+            name = names.of_part(node.name, f".member{i}")
+            tensors[name] = replace(tensors[node.output], shape=tensors[member].shape)
+            nodes.append(replace(node, name=name, inputs=(member, *node.inputs[1:]), output=name))
+            members.append(name)
+        nodes.append(replace(node, op=QConcat(), inputs=tuple(members)))
+    return graph.with_nodes(tuple(nodes), tensors=tensors, constants=graph.constants)
 
 
 @dataclass(frozen=True)
@@ -90,11 +121,27 @@ class _Reordering:
             self._type(ordered, node.output, len(order))
             return self._taking(node, new.tensor, ordered, node.name, order)
         if takes_any_order(node):
-            new = self._gather(source)
-            weight = self.constants[node.inputs[1]][..., [at[c] for c in new.channels]]
+            new = self._whole(node, origin) or self._gather(source)
+            weight = self.constants[node.inputs[1]]
+            # What it does not read of a whole map has weights of 0.
+            weight = np.concatenate([weight, np.zeros_like(weight[..., :1])], axis=-1)
+            weight = weight[..., [at.get(c, -1) for c in new.channels]]
             name = self._constant(node.name, "/weight.ordered", weight)
             return replace(node, inputs=(new.tensor, name, *node.inputs[2:]))
         return self._with_copies(node)
+
+    def _whole(self, node: Node, origin: tuple[Source, ...]) -> _Ordered | None:
+        """The map that all of ``origin`` is in, if it exists, and if reading it with weights of 0
+        costs ``node`` less than a copy of what it wants: a copy is a step with ends of its own."""
+        source = origin[0][0]
+        if {tensor for tensor, _ in origin} != {source} or source in self.found.divided:
+            return None
+        order = self.orders.get(source, tuple(range(self.graph.tensors[source].shape[3])))
+        wanted, made = len(origin), self.constants[node.inputs[1]][..., 0].size
+        if wanted == len(order) or (len(order) - wanted) * made > _COPY_COSTS * len(order) * wanted:
+            return None
+        name = self.names.of_part(source, ".ordered") if source in self.orders else source
+        return _Ordered(name, tuple((source, c) for c in order))
 
     def _with_copies(self, node: Node) -> Node:
         inputs = (self._copied(i) if i in self.found.loose else i for i in node.inputs)
@@ -169,9 +216,11 @@ class _Reordering:
         """Loose ``tensor`` in its own order."""
         if not any(n.output == tensor for n in self.nodes):
             new = self._gather(tensor)
+            origin = self.found.origin(tensor, self.graph)
+            if new.channels == origin and tensor not in self.graph.outputs:
+                return new.tensor
             at = {channel: i for i, channel in enumerate(new.channels)}
-            lanes = [at[c] for c in self.found.origin(tensor, self.graph)]
-            self._copy(new.tensor, tensor, lanes, len(at))
+            self._copy(new.tensor, tensor, [at[c] for c in origin], len(at))
         return tensor
 
     def _copy(self, source: str, name: str, lanes: Sequence[int], count: int) -> None:

@@ -11,6 +11,7 @@ from accelgen.passes.drop_identities import drop_dead, drop_identities, merge_cl
 from accelgen.passes.fold_affine import fold_affine_after, fold_affine_before
 from accelgen.passes.fold_padding import fold_padding
 from accelgen.passes.fuse_gates import fuse_gates, fuse_hard_sigmoid
+from accelgen.passes.split_affine import split_affine
 
 __all__ = ["PASSES", "apply_passes", "run_passes"]
 
@@ -21,12 +22,14 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fuse_gates,
     drop_dead,
     merge_clips,
+    split_affine,
     fold_affine_after,
     fold_padding,
     fold_affine_before,
 )
 
-#: A pass may make room for an earlier one; every round removes nodes, so few rounds happen.
+#: A pass may make room for an earlier one; every round removes nodes or moves them before concats,
+#: so few rounds happen.
 _MAX_ROUNDS = 10
 
 

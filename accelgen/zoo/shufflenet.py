@@ -9,8 +9,10 @@ from accelgen.zoo.net_builder import NetBuilder, Tensor
 
 __all__ = ["shufflenet_v1", "shufflenet_v2", "shufflenet_v2_stages"]
 
-#: V1, three groups: output channels and units of each stage.
-_V1 = ((240, 4), (480, 8), (960, 4))
+#: V1, three groups: output channels of the first stage, each later one has twice as many; units of
+#: each stage.
+_V1_CHANNELS = 240
+_V1_UNITS = (4, 8, 4)
 _GROUPS = 3
 #: V2 1x: output channels and units of each stage.
 _V2 = ((116, 4), (232, 8), (464, 4))
@@ -21,13 +23,13 @@ def shufflenet_v1(resolution: int, width: float, classes: int) -> onnx.ModelProt
     net = NetBuilder("shufflenet_v1", resolution, width=width)
     x = conv_norm(net, "conv1", net.input, net.wide(24, 24), 3, stride=2, act=NetBuilder.relu)
     x = net.max_pool("maxpool", x, 3, 2, pad=1)
-    for stage, (channels, units) in enumerate(_V1, start=2):
+    for stage, units in enumerate(_V1_UNITS, start=2):
+        channels = net.wide(_V1_CHANNELS, 48) << (stage - 2)
         for unit in range(units):
             # The first grouped convolution of all would see eight channels at a time.
             groups = 1 if (stage, unit) == (2, 0) else _GROUPS
             x = _grouped_unit(
-                net, f"stage{stage}.{unit}", x, net.wide(channels, 48), groups,
-                stride=2 if unit == 0 else 1,
+                net, f"stage{stage}.{unit}", x, channels, groups, stride=2 if unit == 0 else 1,
             )  # fmt: skip
     return net.model(classify(net, "fc", x, classes))
 

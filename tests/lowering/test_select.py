@@ -69,6 +69,45 @@ def test_units_of_a_shufflenet_move_nothing(units):
     assert not [n for n in program.graph.nodes if "copy" in n.name or "repacked" in n.name]
 
 
+def mixed(parts=2, side=5, channels=24):
+    """MixNet's: convolutions side by side, a table of all, depthwise side by side, a vector times
+    all, convolutions side by side."""
+    net = Int8Net((side, side, 3))
+    x = net.conv(net.x, 2 * parts * 4)
+    half = net.dims(x)[2] // 2
+    y = net.concat(
+        net.conv(net.select(x, range(half)), channels),
+        net.conv(net.select(x, range(half, 2 * half)), channels),
+    )
+    y, share = net.table(y), 2 * channels // parts
+    y = net.table(net.concat(*(
+        net.depthwise(net.select(y, range(i * share, (i + 1) * share))) for i in range(parts)
+    )))  # fmt: skip
+    y = net.scale(y, net.conv(net.gap(y), 2 * channels))
+    y = net.concat(
+        net.conv(net.select(y, range(channels)), 6),
+        net.conv(net.select(y, range(channels, 2 * channels)), 6),
+    )
+    return net, net.conv(y, 5)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_convolutions_side_by_side_copy_nothing_they_can_skip(parts):
+    net, _ = mixed(parts)
+
+    resolved = assert_same(net, net.graph())
+
+    assert not copies(resolved)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_programs_of_convolutions_side_by_side_match_golden(arch):
+    net, _ = mixed(3, side=6, channels=21)
+    program = schedule(net.graph(), ARCHES[arch], keep_all=True)
+
+    assert_matches_golden(program, net.input(), shuffles=(None, 1))
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("half", [4, 7, 29])
 def test_programs_match_golden(arch, half):
