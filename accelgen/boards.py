@@ -11,6 +11,7 @@ from pydantic import Field
 
 from accelgen.arch import PRESETS, ArchParams
 from accelgen.assets import asset
+from accelgen.cost import Memory
 from accelgen.errors import BoardError, ConfigError
 from accelgen.untrusted import read_toml, schema_of, typed
 
@@ -131,6 +132,14 @@ class Board:
     ports: Ports
     ps: Ps
     arch: ArchParams
+
+    def memory(self, clock_mhz: float) -> Memory:
+        """Its DDR, and its ports, in cycles of ``clock_mhz``."""
+        return Memory(
+            bytes_per_cycle=self.ddr.bytes_per_cycle(clock_mhz),
+            latency_cycles=self.ddr.latency_cycles(clock_mhz),
+            port_bytes=min(self.ports.width_bits // 8, ArchParams.BUS_BYTES),
+        )
 
     @property
     def direct_ports(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from accelgen.bench.kept import kept, kept_estimate
 from accelgen.bench.layers import Layer
-from accelgen.estimator import Memory
+from accelgen.cost import Memory
 from accelgen.estimator.timeline import Timeline, timeline
 from accelgen.flow.compiled import Compiled, estimated
 from accelgen.flow.compiler import compile

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from accelgen.arch import ArchParams, overhead
-from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
+from accelgen.cost.events import Delay, Process, Simulation, Transfer, Wait
 
 __all__ = ["Piece", "ReadPort", "WritePort", "pieces"]
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from accelgen.arch import ArchParams
 from accelgen.boards import Board
+from accelgen.cost import Memory
 from accelgen.display.html import html_table
 from accelgen.estimator.board_design import board_design
 from accelgen.estimator.efficiency import ArrayUse, array_use, total_losses
 from accelgen.estimator.ps import PsEstimate, estimate_ps
 from accelgen.estimator.resources import Resources, exceeded, total_resources
 from accelgen.estimator.rows import step_rows
-from accelgen.estimator.timeline import Memory, Span, Timeline, timeline
+from accelgen.estimator.timeline import Span, Timeline, timeline
 from accelgen.estimator.traffic import Beside, fixed_point
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
@@ -153,7 +153,7 @@ def estimate(
     """
     parts = (program,) if isinstance(program, Program) else tuple(program)
     clock_mhz = clock_mhz or board.clock.mhz
-    memory = memory or board_memory(board, clock_mhz)
+    memory = memory or board.memory(clock_mhz)
     ps = ps or ps_model(board)
 
     def look(competing: float) -> Beside[tuple[list[Timeline], PsEstimate]]:
@@ -187,15 +187,6 @@ def estimate(
         ),
         ps=beside,
         competing_bytes_per_cycle=point.bytes_per_cycle,
-    )
-
-
-def board_memory(board: Board, clock_mhz: float) -> Memory:
-    """The board's DDR, and its ports, in cycles of ``clock_mhz``."""
-    return Memory(
-        bytes_per_cycle=board.ddr.bytes_per_cycle(clock_mhz),
-        latency_cycles=board.ddr.latency_cycles(clock_mhz),
-        port_bytes=min(board.ports.width_bits // 8, ArchParams.BUS_BYTES),
     )
 
 

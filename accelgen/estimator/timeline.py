@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
-
-from pydantic import Field
+from typing import TypeVar
 
 from accelgen.arch import ArchParams, limits, overhead, timing
 from accelgen.arch.isa import FETCH_BYTES, Opcode
-from accelgen.estimator.bandwidth import Bandwidth
-from accelgen.estimator.events import Delay, Process, Simulation, Wait
+from accelgen.cost.bandwidth import Bandwidth
+from accelgen.cost.events import Delay, Process, Simulation, Wait
+from accelgen.cost.memory import Memory
 from accelgen.estimator.ports import Piece, ReadPort
 from accelgen.estimator.step_time import StepTime, step_time
 from accelgen.estimator.transfers import Loads, Stores
@@ -20,7 +19,7 @@ from accelgen.program.commands import End, Exec, Load, Store, Weights
 from accelgen.program.encode import command_bytes
 from accelgen.program.records import Program
 
-__all__ = ["Memory", "Span", "Timeline", "timeline"]
+__all__ = ["Span", "Timeline", "timeline"]
 
 #: A burst of commands is followed in so many parts, as they are handed out while it comes.
 FETCH_PARTS = 4
@@ -30,29 +29,6 @@ _UNITS = {
 }  # fmt: skip
 UnitCommand = Exec | Weights | Load | Store
 C = TypeVar("C", Exec, Weights, Load, Store)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """DDR as the accelerator's masters see it.
-
-    ``latency_cycles`` from a read's address to its first beat, ``write_latency_cycles`` from the
-    last beat written to its response. ``duplex``: reads and writes move ``bytes_per_cycle`` each.
-    ``port_bytes``: what a channel of an AXI port moves per cycle.
-    ``stalls`` is the chance per cycle that an AXI channel pauses: a port then moves that much less.
-    """
-
-    bytes_per_cycle: Annotated[float, Field(ge=0.01, le=1024)] = 16.0
-    duplex: bool = False
-    latency_cycles: Annotated[int, Field(ge=1, le=100_000)] = 60
-    write_latency_cycles: Annotated[int, Field(ge=1, le=100_000)] = 20
-    stalls: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    port_bytes: Annotated[float, Field(ge=1, le=1024)] = ArchParams.BUS_BYTES
-
-    def is_duplex_for(self, arch: ArchParams) -> bool:
-        """Whether reads and writes do not share: rows of one beat leave the feature memory's row
-        port no room for both."""
-        return self.duplex and arch.row_beats > 1
 
 
 @dataclass(kw_only=True)
@@ -122,7 +98,7 @@ class _Run:
         self.memory = memory
         self.simulation = Simulation(
             Bandwidth(
-                memory.bytes_per_cycle, memory.port_bytes * (1 - memory.stalls),
+                memory.bytes_per_cycle, memory.port_rate,
                 duplex=memory.duplex, row_bytes=self.arch.row_bytes,
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from accelgen.arch import ArchParams, limits, overhead
-from accelgen.estimator.events import Delay, Process, Simulation, Wait
+from accelgen.cost.events import Delay, Process, Simulation, Wait
 from accelgen.estimator.ports import Piece, ReadPort, WritePort, pieces
 from accelgen.program.commands import Load, Store, Transfer
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from accelgen.arch import ArchParams, limits, overhead
-from accelgen.estimator.events import Delay, Process, Simulation, Transfer, Wait
+from accelgen.cost.events import Delay, Process, Simulation, Transfer, Wait
 from accelgen.estimator.ports import Piece, ReadPort
 from accelgen.program.commands import Weights
 

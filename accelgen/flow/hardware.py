@@ -7,9 +7,8 @@ from pathlib import Path
 
 from accelgen.arch import PRESETS, ArchParams, single_clock
 from accelgen.boards import DEFAULT_BOARD, Board, load_board
+from accelgen.cost import Memory
 from accelgen.errors import ConfigError
-from accelgen.estimator import Memory
-from accelgen.estimator.report import board_memory
 from accelgen.untrusted import read_toml, schema_of, typed
 
 __all__ = ["Target", "as_target", "presets", "target"]
@@ -79,7 +78,7 @@ def target(
     clock = clock_mhz or chosen.clock.mhz
     if ps_threads > chosen.ps.cores:
         raise ConfigError(f"--ps-threads {ps_threads}: {chosen.name} has {chosen.ps.cores} cores")
-    memory = board_memory(chosen, clock)
+    memory = chosen.memory(clock)
     memory = replace(
         memory,
         bytes_per_cycle=ddr_bytes_per_cycle or memory.bytes_per_cycle,

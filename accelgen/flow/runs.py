@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.errors import ConfigError, ModelError
-from accelgen.estimator import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.compiled import Compiled, estimated, keeping_all, scheduled
 from accelgen.flow.compiler import CompileOptions, as_compiled

@@ -5,7 +5,7 @@ import pytest
 
 from accelgen.arch import ArchParams, isa, limits
 from accelgen.arch.isa import CHANNEL_PARAM, EXEC, RASTER, Opcode, command_beats
-from accelgen.estimator import Memory
+from accelgen.cost import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.golden.arith import MAX_MULTIPLIER, MAX_SHIFT
 from accelgen.rtl import layouts

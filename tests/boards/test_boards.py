@@ -9,7 +9,6 @@ from accelgen.assets import asset
 from accelgen.boards import board_names, load_board, read_board
 from accelgen.errors import BoardError, ConfigError
 from accelgen.estimator.board_design import board_design
-from accelgen.estimator.report import board_memory
 from accelgen.estimator.resources import exceeded, total_resources
 from accelgen.flow.hardware import target
 from accelgen.flow.runs import ddr_settings
@@ -125,8 +124,8 @@ def test_a_clock_beyond_the_part_is_named():
 
 
 def test_a_narrow_port_is_what_the_accelerator_gets():
-    assert board_memory(load_board("pynq-z2"), 100).port_bytes == 8
-    assert board_memory(load_board("zcu104"), 300).port_bytes == 16
+    assert load_board("pynq-z2").memory(100).port_bytes == 8
+    assert load_board("zcu104").memory(300).port_bytes == 16
     # The bench's channels are 16 bytes wide: half as many beats are the same bytes.
     assert ddr_settings(target("pynq-z2").memory).stalls == 0.5
     assert ddr_settings(target("zcu104", stalls=0.25).memory).stalls == 0.25

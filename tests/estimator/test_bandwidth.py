@@ -3,7 +3,7 @@
 import pytest
 
 from accelgen import compile, target
-from accelgen.estimator.bandwidth import Bandwidth
+from accelgen.cost.bandwidth import Bandwidth
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.runs import ddr_settings
 from accelgen.golden.arith import quantize_array

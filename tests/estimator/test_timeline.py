@@ -8,7 +8,7 @@ import pytest
 from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import FETCH_BYTES
 from accelgen.arch.timing import RASTER_SWITCH
-from accelgen.estimator import Memory
+from accelgen.cost import Memory
 from accelgen.estimator import timeline as timeline_module
 from accelgen.estimator.timeline import timeline
 from accelgen.program import Exec

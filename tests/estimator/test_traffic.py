@@ -7,7 +7,6 @@ import pytest
 from accelgen.arch import PRESETS
 from accelgen.boards import load_board
 from accelgen.estimator import estimate
-from accelgen.estimator.report import board_memory
 from accelgen.estimator.timeline import timeline
 from accelgen.estimator.traffic import Beside, fixed_point
 from accelgen.ps.model import PsModel
@@ -74,7 +73,7 @@ def test_an_estimate_is_the_estimate_of_its_own_traffic(classes):
     numbers = estimate(parts, board, ps=FAST)
 
     period = numbers.ps.period_seconds * numbers.clock_mhz * 1e6
-    memory = board_memory(board, numbers.clock_mhz)
+    memory = board.memory(numbers.clock_mhz)
     traffic = min(numbers.ps.overlapped_bytes / period, memory.bytes_per_cycle / 2)
     assert traffic > 0.05
     assert numbers.competing_bytes_per_cycle == pytest.approx(traffic, rel=1e-3)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accelgen.arch import ArchParams
 from accelgen.boards import DEFAULT_BOARD
-from accelgen.estimator import Memory
+from accelgen.cost import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.runs import ddr_settings, repeat
 from accelgen.golden.arith import quantize_array

@@ -8,7 +8,7 @@ import pytest
 
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
-from accelgen.estimator import Memory
+from accelgen.cost import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.schedule import schedule
 from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles

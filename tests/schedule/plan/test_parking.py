@@ -8,8 +8,8 @@ import pytest
 
 from accelgen.arch import PRESETS
 from accelgen.arch.isa import Opcode
+from accelgen.cost import Memory
 from accelgen.errors import ScheduleError
-from accelgen.estimator import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.program import Store, Weights
 from accelgen.schedule import build, schedule

@@ -2,8 +2,8 @@
 
 import pytest
 
-from accelgen.estimator.bandwidth import Bandwidth
-from accelgen.estimator.events import Delay, Simulation, Transfer, Wait
+from accelgen.cost.bandwidth import Bandwidth
+from accelgen.cost.events import Delay, Simulation, Transfer, Wait
 
 
 def transfers(simulation, ends, *parts):
