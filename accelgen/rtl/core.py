@@ -28,8 +28,6 @@ class Core(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     start, base, image_bytes, program_offset, program_bytes
         Of the registers: the pulse to run, and where the image and the program are.
     stop : In(1)
@@ -53,7 +51,6 @@ class Core(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "clk2x": In(1),
             "start": In(1),
             "base": In(40),
             "image_bytes": In(32),
@@ -97,7 +94,6 @@ class Core(wiring.Component):
         connect(m, sequencer.store, transfers.store)
         connect(m, sequencer.steps, datapath.steps)
         m.d.comb += [
-            datapath.clk2x.eq(self.clk2x),
             sequencer.load_done.eq(transfers.load_done),
             sequencer.store_done.eq(transfers.store_done),
             sequencer.units_idle.eq(weight_loader.idle & transfers.idle),

@@ -40,8 +40,6 @@ class Datapath(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     steps : In(StepPort())
         The step, and the one that the array may have begun (control/step_control.py).
     run, residual_read, residual_data, write
@@ -61,7 +59,6 @@ class Datapath(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "clk2x": In(1),
             "steps": In(StepPort()),
             "run": Out(RunPort(arch.lanes, arch.pixels)),
             "residual_read": Out(stream.Signature(ROW_BITS)),
@@ -87,7 +84,6 @@ class Datapath(wiring.Component):
         m.submodules.vector = vector = StreamRegister(layouts.pixel(arch.lanes))
 
         for path in (array, window, output):
-            m.d.comb += path.clk2x.eq(self.clk2x)
             m.d.comb += [path.step.eq(step), path.start.eq(steps.start)]
         for name in ("front", "front_start", "front_tag", "may_read", "held_tag"):
             m.d.comb += getattr(array, name).eq(getattr(steps, name))

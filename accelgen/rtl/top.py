@@ -10,6 +10,7 @@ from accelgen.rtl.bus import axi4, axi4lite
 from accelgen.rtl.control.abort_control import AbortControl
 from accelgen.rtl.control.registers import Registers
 from accelgen.rtl.core import Core
+from accelgen.rtl.dsp.double_pump import fast_domain
 
 __all__ = ["Accelerator"]
 
@@ -58,6 +59,8 @@ class Accelerator(wiring.Component):
         m.submodules.abort_control = abort = AbortControl()
         m.submodules.core = core = Core(self.arch)
         self._add_domain(m, "sync", self.rst)
+        if self.arch.pumped:
+            fast_domain(m, self.clk2x)
         for name, reset in zip(Core.DOMAINS, abort.resets, strict=True):
             self._add_domain(m, name, reset)
 
@@ -69,7 +72,6 @@ class Accelerator(wiring.Component):
         for name in ("start", "base", "image_bytes", "program_offset", "program_bytes"):
             m.d.comb += getattr(core, name).eq(getattr(registers, name))
         m.d.comb += [
-            core.clk2x.eq(self.clk2x),
             registers.done.eq(core.done),
             registers.events.eq(core.events),
         ]

@@ -10,7 +10,7 @@ from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fast, turn
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.queue import StreamQueue
 
-__all__ = ["Beside", "BesideQueue", "BesideRequantizer", "beside"]
+__all__ = ["Beside", "BesideQueue", "BesideRequantizer", "Pumped", "beside"]
 
 
 def beside(arch, pixels):
@@ -27,11 +27,10 @@ class _Gather(wiring.Component):
     """From what is in two fast cycles 2t + 1 and 2t + 2 to fabric registers in cycle t + 2."""
 
     def __init__(self, pumped, together):
-        super().__init__({"clk2x": In(1), "i": In(pumped), "o": Out(together)})
+        super().__init__({"i": In(pumped), "o": Out(together)})
 
     def elaborate(self, platform):
         m = Module()
-        fast_domain(m, self.clk2x)
         for n, lanes in enumerate(self.i):
             first, second = turns(n)
             before = delay(m, lanes, 1, domain="fast")
@@ -47,16 +46,36 @@ class _Scatter(wiring.Component):
 
     def __init__(self, together, pumped, late=0):
         self.late = late
-        super().__init__({"clk2x": In(1), "i": In(together), "o": Out(pumped)})
+        super().__init__({"i": In(together), "o": Out(pumped)})
 
     def elaborate(self, platform):
         m = Module()
-        fast_domain(m, self.clk2x)
         second = second_half(m)
         for n, lanes in enumerate(self.o):
             one, other = (self.i[pixel].as_value() for pixel in turns(n))
             pumped = to_fast(m, one, other, second, name=f"lane{n}")
             m.d.comb += lanes.as_value().eq(delay(m, pumped, self.late, domain="fast"))
+        return m
+
+
+class Pumped(wiring.Component):
+    """A block with the fast clock, ``clk2x``."""
+
+    def __init__(self, block):
+        self.block = block
+        super().__init__({**block.signature.members, "clk2x": In(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        fast_domain(m, self.clk2x)
+        m.submodules.block = block = self.block
+        for name, member in block.signature.members.items():
+            outer, inner = getattr(self, name), getattr(block, name)
+            if member.is_signature:
+                ends = (flipped(outer), inner) if member.flow == In else (inner, flipped(outer))
+                connect(m, *ends)
+            else:
+                m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         return m
 
 
@@ -68,7 +87,7 @@ class Beside(wiring.Component):
     def __init__(self, arch, engine):
         self.engine = engine
         self.arch = arch
-        signature = dict(engine.signature.members)
+        signature = {**engine.signature.members, "clk2x": In(1)}
         signature["o"] = Out(
             stream.Signature(beside(self.arch, self.arch.pixels), always_ready=True)
         )
@@ -76,15 +95,14 @@ class Beside(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        fast_domain(m, self.clk2x)
         m.submodules.engine = engine = self.engine
         # The fast clock takes operands from registers of the fabric.
         m.d.sync += [engine.i.valid.eq(self.i.valid), engine.i.payload.eq(self.i.payload)]
-        m.d.comb += engine.clk2x.eq(self.clk2x)
         if hasattr(engine, "op"):
             m.d.comb += engine.op.eq(self.op)
         m.submodules.gather = gather = _Gather(engine.o.p.acc.shape(), self.o.p.acc.shape())
         m.d.comb += [
-            gather.clk2x.eq(self.clk2x),
             gather.i.eq(engine.o.p.acc),
             self.o.p.acc.eq(gather.o),
             self.o.valid.eq(delay(m, engine.o.valid, self.LATENCY - 1, reset=True)),
@@ -113,6 +131,7 @@ class BesideQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        fast_domain(m, self.clk2x)
         m.submodules.inner = inner = self.queue
         m.submodules.out = out = CreditQueue(self.o.p.shape(), depth=8)
         connect(m, out.o, flipped(self.o))
@@ -121,13 +140,10 @@ class BesideQueue(wiring.Component):
         m.submodules.scatter = scatter = _Scatter(vector.acc.shape(), inner.i.p.acc.shape())
         m.submodules.gather = gather = _Gather(inner.o.p.acc.shape(), out.i.p.acc.shape())
         m.d.comb += [
-            scatter.clk2x.eq(self.clk2x),
             scatter.i.eq(vector.acc),
             inner.i.p.acc.eq(scatter.o),
-            gather.clk2x.eq(self.clk2x),
             gather.i.eq(inner.o.p.acc),
             out.i.p.acc.eq(gather.o),
-            inner.clk2x.eq(self.clk2x),
             inner.wide.eq(self.wide),
             inner.held.eq(self.held),
             inner.i.p.keep.eq(vector.keep),
@@ -149,12 +165,13 @@ class BesideRequantizer(wiring.Component):
 
     def __init__(self, arch, requantizer):
         self.requantizer = requantizer
-        signature = dict(requantizer.signature.members)
+        signature = {**requantizer.signature.members, "clk2x": In(1)}
         signature["i"] = In(stream.Signature(beside_beat(arch, arch.chain_pixels)))
         super().__init__(signature)
 
     def elaborate(self, platform):
         m = Module()
+        fast_domain(m, self.clk2x)
         m.submodules.inner = inner = self.requantizer
         # Both halves of a cycle see a beat only when it comes out of a register.
         m.submodules.queue = queue = StreamQueue(self.i.p.shape(), depth=4)
@@ -163,7 +180,6 @@ class BesideRequantizer(wiring.Component):
             queue.o.p.acc.shape(), inner.i.p.acc.shape(), late=2
         )
         m.d.comb += [
-            scatter.clk2x.eq(self.clk2x),
             scatter.i.eq(queue.o.p.acc),
             inner.i.p.acc.eq(scatter.o),
             inner.i.valid.eq(queue.o.valid),
@@ -174,6 +190,6 @@ class BesideRequantizer(wiring.Component):
         for name in ("params", "table"):
             connect(m, flipped(getattr(self, name)), getattr(inner, name))
         connect(m, inner.o, flipped(self.o))
-        for name in ("clk2x", "config", "table_bank", "start"):
+        for name in ("config", "table_bank", "start"):
             m.d.comb += getattr(inner, name).eq(getattr(self, name))
         return m

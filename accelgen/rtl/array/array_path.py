@@ -28,8 +28,6 @@ class ArrayPath(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     front, front_start, front_tag, may_read, held_tag : In
         The reader's step, and which one must not leave the accumulators (control/step_control.py).
     step, start : In(fields(EXEC)), In(1)
@@ -55,7 +53,6 @@ class ArrayPath(wiring.Component):
             arch.lanes, arch.array_width, arch.acc_bits, pumped=arch.pumped
         )
         super().__init__({
-            "clk2x": In(1),
             "front": In(layouts.front()),
             "front_start": In(1),
             "front_tag": In(layouts.TAG_BITS),
@@ -121,7 +118,6 @@ class ArrayPath(wiring.Component):
         with m.Else():
             m.d.sync += phases.eq(step.out_phases & ~step.chained)
         m.d.comb += [
-            pe_array.clk2x.eq(self.clk2x),
             reader.step.eq(self.front),
             reader.start.eq(self.front_start),
             reader.tag.eq(self.front_tag),
@@ -130,8 +126,6 @@ class ArrayPath(wiring.Component):
             reader.held_tag.eq(self.held_tag),
             reader.credit.eq(acc_queue.credit),
             source.select.eq(step.window & (step.window_op == isa.WindowOp.SCALE)),
-            acc_queue.clk2x.eq(self.clk2x),
-            requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant1),
             requantizer.table_bank.eq(step.table_bank),
             requantizer.start.eq(self.start),

@@ -9,7 +9,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.array.pe_chain import PeChain, operand_shape
 from accelgen.rtl.basics.copies import copies
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fast
+from accelgen.rtl.dsp.double_pump import second_half, to_fast
 
 __all__ = ["PeArray"]
 
@@ -29,8 +29,6 @@ class PeArray(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     i : In(stream of array_operands, always ready)
         Operands. Weights in [-127, 127]. Double-pumped, activations and pads come from registers.
     o : Out(stream of accumulators, always ready)
@@ -42,7 +40,6 @@ class PeArray(wiring.Component):
         self.latency = timing.pe_array_latency(arch.lanes, arch.pumped)
         results = layouts.accumulators(arch.lanes, arch.pixels, arch.acc_bits, pumped=arch.pumped)
         super().__init__({
-            "clk2x": In(1),
             "i": In(stream.Signature(layouts.array_operands(arch), always_ready=True)),
             "o": Out(stream.Signature(results, always_ready=True)),
         })
@@ -50,8 +47,6 @@ class PeArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lanes, step = self.arch.lanes, self.arch.pe_pixels
-        if self.arch.pumped:
-            fast_domain(m, self.clk2x)
 
         # Lane k's operands, k cycles late for the cascade, and one for the register that packs.
         operands, weights = [], []

@@ -1,13 +1,13 @@
 """Double pumping: a fast clock, twice the fabric's and in phase, for what is worth it.
 
-The domain ``fast`` is the port ``clk2x``. A fabric cycle t holds fast cycles 2t and 2t + 1. The
-two halves of what a fabric register holds in cycle t are in a fast register in cycles 2t + 1 and
-2t + 2 (``to_fast``). Results that a fast register shows in an even and the next odd cycle 2t - 2
-and 2t - 1 are in two fabric registers in cycle t (``to_fabric``). Both ways go from register to
-register with nothing but a 2:1 multiplexer between.
+The domain ``fast`` is the top's port ``clk2x``. A fabric cycle t holds fast cycles 2t and 2t + 1.
+The two halves of what a fabric register holds in cycle t are in a fast register in cycles 2t + 1
+and 2t + 2 (``to_fast``). Results that a fast register shows in an even and the next odd cycle
+2t - 2 and 2t - 1 are in two fabric registers in cycle t (``to_fabric``). Both ways go from register
+to register with nothing but a 2:1 multiplexer between.
 """
 
-from amaranth import ClockDomain, ClockSignal, Module, Mux, Shape, Signal, Value
+from amaranth import ClockDomain, Module, Mux, Shape, Signal, Value
 
 __all__ = ["fast_domain", "second_half", "to_fabric", "to_fast", "turns"]
 
@@ -23,10 +23,15 @@ def turns(n: int, *, pumped: bool = True) -> list[int]:
     return [first, first + 2]
 
 
-def fast_domain(m: Module, clk2x: Value) -> None:
-    """Give ``m`` and what is below it the domain ``fast``, clocked by ``clk2x``."""
-    m.domains.fast = ClockDomain(reset_less=True, local=True)
-    m.d.comb += ClockSignal("fast").eq(clk2x)
+def fast_domain(m: Module, clk2x: Signal) -> None:
+    """Give ``m`` and what is below it the domain ``fast``, clocked by ``clk2x``.
+
+    The top does so, for all blocks; a bench does for its own. By the same signal, not one driven by
+    it: simulators would see two clocks and a race.
+    """
+    domain = ClockDomain("fast", reset_less=True, local=True)
+    domain.clk = clk2x
+    m.domains += domain
 
 
 def second_half(m: Module) -> Signal:

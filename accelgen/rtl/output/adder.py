@@ -8,7 +8,7 @@ from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fabric, to_fast
+from accelgen.rtl.dsp.double_pump import second_half, to_fabric, to_fast
 from accelgen.rtl.dsp.multiply_add import multiply_add
 from accelgen.rtl.requantize.scale_down import ScaleDown
 from accelgen.rtl.streams.credit_queue import CreditQueue
@@ -37,8 +37,6 @@ class Adder(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     step : In(fields of isa.EXEC)
         Static from ``start`` until the step's last pixel has left.
     start : In(1)
@@ -57,7 +55,6 @@ class Adder(wiring.Component):
         self.width = width
         self.pumped = pumped
         super().__init__({
-            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "residual": In(stream.Signature(layouts.pixels(lanes, row))),
@@ -107,7 +104,6 @@ class Adder(wiring.Component):
             for c in range(self.lanes):
                 m.submodules[f"lane{p}_{c}"] = lane = _Lane(pumped=self.pumped)
                 m.d.comb += [
-                    lane.clk2x.eq(self.clk2x),
                     lane.take.eq(~busy),
                     lane.multiplier_a.eq(self.step.add_multiplier_a),
                     lane.multiplier_b.eq(self.step.add_multiplier_b),
@@ -138,7 +134,6 @@ class _Lane(wiring.Component):
         self.pumped = pumped
         pixels = data.ArrayLayout(signed(8), 4 if pumped else 1)
         super().__init__({
-            "clk2x": In(1),
             "take": In(1),
             "multiplier_a": In(signed(18)),
             "multiplier_b": In(signed(18)),
@@ -166,7 +161,6 @@ class _Lane(wiring.Component):
             # Double-pumped, the upper two pixels follow in cycle 2.
             with m.If(~self.take):
                 m.d.sync += [x[n].eq(x[n + 2]) for x in (pixels_a, pixels_b) for n in range(2)]
-            fast_domain(m, self.clk2x)
             second = second_half(m)
             a = to_fast(m, pixels_a[0], pixels_a[1], second, name="a")
             b = to_fast(m, pixels_b[0], pixels_b[1], second, name="b")

@@ -25,8 +25,6 @@ class OutputPath(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
     pixels : In(stream of pixels)
         What the window path made.
@@ -44,7 +42,6 @@ class OutputPath(wiring.Component):
     def __init__(self, arch: ArchParams):
         self.arch = arch
         super().__init__({
-            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "pixels": In(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
@@ -98,7 +95,6 @@ class OutputPath(wiring.Component):
             chain.select.eq(~windowed),
             writer.from_straight.eq(~windowed & ~step.chained),
             cutter.pixels.eq(step.out_pixels),
-            adder.clk2x.eq(self.clk2x),
             assembler.pixels.eq(step.out_pixels),
             assembler.phases.eq(step.out_phases),
             self.done.eq(writer.done),

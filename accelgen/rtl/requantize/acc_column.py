@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from accelgen.rtl.dsp.double_pump import fast_domain, second_half
+from accelgen.rtl.dsp.double_pump import second_half
 
 __all__ = ["AccColumn", "pick_part"]
 
@@ -35,8 +35,6 @@ class AccColumn(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase.
     write_en, write_row : In(1), In(range(depth))
         Write a vector, in fabric cycle t.
     i : In(array of accumulators, P / 2)
@@ -55,7 +53,6 @@ class AccColumn(wiring.Component):
         self.parts = wide_width // width
         acc = signed(acc_bits)
         super().__init__({
-            "clk2x": In(1),
             "write_en": In(1),
             "write_row": In(range(depth)),
             "i": In(data.ArrayLayout(acc, pixels // 2)),
@@ -66,7 +63,6 @@ class AccColumn(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        fast_domain(m, self.clk2x)
         even = Signal()
         m.d.comb += even.eq(~second_half(m))
 

@@ -41,8 +41,6 @@ class AccQueue(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     wide : In(1)
         ``wide_width`` pixels per beat. Changes only while nothing flows.
     held : In(layouts.TAG_BITS)
@@ -80,7 +78,6 @@ class AccQueue(wiring.Component):
         vectors = layouts.accumulators(lanes, pixels, acc_bits, pumped=pumped)
         beats = layouts.accumulator_beat(lanes, self.wide_width, acc_bits, pumped=pumped)
         super().__init__({
-            "clk2x": In(1),
             "wide": In(1),
             "held": In(layouts.TAG_BITS),
             "i": In(stream.Signature(vectors, always_ready=True)),
@@ -205,7 +202,6 @@ class AccQueue(wiring.Component):
                 width=self.width, wide_width=self.wide_width,
             )  # fmt: skip
             m.d.comb += [
-                column.clk2x.eq(self.clk2x),
                 column.write_en.eq(self.i.valid),
                 column.write_row.eq(write_row),
                 column.read_row.eq(read_row),

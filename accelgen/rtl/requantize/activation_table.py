@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import fast_domain, to_fabric, turns
+from accelgen.rtl.dsp.double_pump import to_fabric, turns
 
 __all__ = ["WORDS", "ActivationTable"]
 
@@ -37,8 +37,6 @@ class ActivationTable(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     enable : In(1)
         Look up. Static from ``start`` on.
     bank : In(2)
@@ -61,7 +59,6 @@ class ActivationTable(wiring.Component):
         # Double-pumped, half of it is the way back to the fabric's clock.
         self.latency = _Lane.LATENCY
         super().__init__({
-            "clk2x": In(1),
             "enable": In(1),
             "bank": In(2),
             "start": In(1),
@@ -90,7 +87,6 @@ class ActivationTable(wiring.Component):
             for c in range(self.lanes):
                 m.submodules[f"lane{n}_{c}"] = lane = _Lane(pumped=self.pumped)
                 m.d.comb += [
-                    lane.clk2x.eq(self.clk2x),
                     lane.write_en.eq(write_en),
                     lane.write_at.eq(write_at),
                     lane.write_data.eq(write_data),
@@ -152,7 +148,6 @@ class _Lane(wiring.Component):
     def __init__(self, *, pumped: bool):
         self.pumped = pumped
         super().__init__({
-            "clk2x": In(1),
             "write_en": In(1),
             "write_at": In(range(WORDS)),
             "write_data": In(data.ArrayLayout(signed(8), COPIED)),
@@ -164,8 +159,6 @@ class _Lane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         domain = "fast" if self.pumped else "sync"
-        if self.pumped:
-            fast_domain(m, self.clk2x)
 
         m.submodules.memory = memory = Memory(
             shape=self.write_data.shape(), depth=WORDS, init=[],

@@ -4,7 +4,6 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.rtl.dsp.double_pump import fast_domain
 from accelgen.rtl.dsp.multiply_add import MULTIPLY_LATENCY, multiply_add
 from accelgen.rtl.requantize.scale_down import ScaleDown
 
@@ -39,8 +38,6 @@ class RequantizeLane(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in the fast domain.
     acc : In(signed(acc_bits))
     param : In(aligned_param)
     zero, low, high : In(signed(8))
@@ -54,7 +51,6 @@ class RequantizeLane(wiring.Component):
         self.acc_bits = acc_bits
         self.pumped = pumped
         super().__init__({
-            "clk2x": In(1),
             "acc": In(signed(acc_bits)),
             "param": In(aligned_param(acc_bits)),
             "zero": In(signed(8)),
@@ -69,7 +65,6 @@ class RequantizeLane(wiring.Component):
         domain, bias = "sync", self.param.bias
         if self.pumped:
             domain = "fast"
-            fast_domain(m, self.clk2x)
             # The first accumulator comes in an odd cycle, a fabric cycle's second.
             bias = Signal(signed(self.acc_bits), name="fast_bias", reset_less=True)
             m.d.fast += bias.eq(self.param.bias)

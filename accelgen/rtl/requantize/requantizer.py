@@ -41,8 +41,6 @@ class Requantizer(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     config : In(fields of isa.REQUANT)
         Static from ``start`` until the step's last pixel has left.
     table_bank : In(2)
@@ -68,7 +66,6 @@ class Requantizer(wiring.Component):
         self.latency = timing.requantize_latency(pumped)
         beats = layouts.accumulator_beat(lanes, width, acc_bits, pumped=pumped)
         super().__init__({
-            "clk2x": In(1),
             "config": In(layouts.fields(isa.REQUANT)),
             "table_bank": In(2),
             "start": In(1),
@@ -100,7 +97,6 @@ class Requantizer(wiring.Component):
                     self.acc_bits, pumped=self.pumped
                 )
                 m.d.comb += [
-                    lane.clk2x.eq(self.clk2x),
                     lane.acc.eq(self.i.p.acc[n][c]),
                     lane.param.eq(params.o[c]),
                     lane.zero.eq(self.config.zero),
@@ -113,7 +109,6 @@ class Requantizer(wiring.Component):
         assert lead >= ActivationTable.LEAD
         cycles = lead + table.latency
         m.d.comb += [
-            table.clk2x.eq(self.clk2x),
             table.start.eq(self.start),
             table.enable.eq(self.config.table),
             table.bank.eq(self.table_bank),

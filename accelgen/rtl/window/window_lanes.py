@@ -9,7 +9,7 @@ from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.dsp.accumulate import accumulate
-from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fast
+from accelgen.rtl.dsp.double_pump import second_half, to_fast
 from accelgen.rtl.dsp.interleaved import interleaved_accumulator
 from accelgen.rtl.dsp.multiply_add import multiply_add
 from accelgen.rtl.dsp.packed import pack, unpack
@@ -39,8 +39,6 @@ class WindowLanes(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     op : In(2)
         WindowOp. Static while beats flow.
     i : In(stream of window_operands, always ready)
@@ -59,7 +57,6 @@ class WindowLanes(wiring.Component):
         operands = layouts.window_operands(lanes, pixels)
         results = layouts.accumulators(lanes, pixels, acc_bits, pumped=self.pumped)
         super().__init__({
-            "clk2x": In(1),
             "op": In(2),
             "i": In(stream.Signature(operands, always_ready=True)),
             "o": Out(stream.Signature(results, always_ready=True)),
@@ -68,8 +65,6 @@ class WindowLanes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         step = self.shared
-        if self.pumped:
-            fast_domain(m, self.clk2x)
 
         largest = Signal(reset_less=True)
         m.d.sync += largest.eq(self.op == WindowOp.MAX)

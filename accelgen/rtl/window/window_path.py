@@ -26,8 +26,6 @@ class WindowPath(wiring.Component):
 
     Members
     -------
-    clk2x : In(1)
-        Twice the clock, in phase; only used in mode ``"double"``.
     step, start : In(fields(EXEC)), In(1)
     i : In(stream of row)
         From the array path, when ``step.array``.
@@ -51,7 +49,6 @@ class WindowPath(wiring.Component):
             arch.lanes, arch.array_width, arch.acc_bits, pumped=arch.pumped
         )
         super().__init__({
-            "clk2x": In(1),
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "i": In(stream.Signature(layouts.row(arch))),
@@ -135,10 +132,7 @@ class WindowPath(wiring.Component):
         step = self.step
         m.d.comb += [
             source.select.eq(step.array),
-            engine.clk2x.eq(self.clk2x),
             engine.op.eq(step.window_op),
-            acc_queue.clk2x.eq(self.clk2x),
-            requantizer.clk2x.eq(self.clk2x),
             requantizer.config.eq(step.requant2),
             requantizer.table_bank.eq(step.table_bank),
             reader.written.eq(ring.written),

@@ -9,7 +9,7 @@ from accelgen.rtl.array.pe_array import PeArray
 from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.primitives import Primitives
 from tests.helpers.blocks import adder, requantizer, window_lanes
-from tests.helpers.pumped import Beside, BesideRequantizer
+from tests.helpers.pumped import Beside, BesideRequantizer, Pumped
 from tests.helpers.simulate import simulate
 
 # Engines of which a double-pumped one's accumulators have to be gathered for the bench.
@@ -48,7 +48,7 @@ def test_instances_pass_the_bench_of_the_described_engine(name, tmp_path):
 @pytest.mark.parametrize("name", ENGINES)
 def test_double_pumped_instances_pass_it_too(name, tmp_path):
     arch = ArchParams(**DOUBLE)
-    engine = GATHERED.get(name, lambda arch, inner: inner)(arch, ENGINES[name][0](arch))
+    engine = GATHERED.get(name, lambda _, inner: Pumped(inner))(arch, ENGINES[name][0](arch))
     bench = f"tests.rtl.{ROOMS[name]}.test_{name}"
 
     simulate(engine, bench, tmp_path, primitives=Primitives(), **arch.to_dict())

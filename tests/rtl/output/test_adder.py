@@ -11,6 +11,7 @@ from accelgen.rtl.output.adder import QUEUE_DEPTH
 from tests.helpers.bench import bench_arch
 from tests.helpers.blocks import adder
 from tests.helpers.clock import CLOCK_NS, start_clock
+from tests.helpers.pumped import Pumped
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 from tests.helpers.words import join, split
@@ -28,7 +29,9 @@ PLAIN = {"shift": 8, "offset": 128, "zero": 0, "low": -128, "high": 127}
 def test_adder(name, tmp_path):
     arch = ArchParams(**CONFIGURATIONS[name])
 
-    simulate(adder(arch), __name__, tmp_path, **arch.to_dict())
+    simulate(
+        Pumped(adder(arch)) if arch.pumped else adder(arch), __name__, tmp_path, **arch.to_dict()
+    )
 
 
 @cocotb.test(timeout_time=300, timeout_unit="us")
