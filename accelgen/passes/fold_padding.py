@@ -49,6 +49,9 @@ def _with_pads(
         _, height, width, _ = lookup.graph.tensors[pad.inputs[0]].shape
         if not _is_never_negative(lookup, pad.inputs[0]):
             return None
+        # No file can hold a MaxPool whose pads are as large as its kernel.
+        if any(p >= k for p, k in zip(padded.pads, padded.kernel * 2, strict=True)):
+            return None
         if not windows_touch_map(
             padded.kernel, padded.stride, padded.dilation, padded.pads, (height, width)
         ):

@@ -118,7 +118,7 @@ class _Writer:
         name = self.names.of_part(base, suffix)
         if name not in self._written:
             self._written.add(name)
-            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+            self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def enter(self) -> None:

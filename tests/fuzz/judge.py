@@ -35,7 +35,7 @@ from accelgen.quant.write_qdq import to_qdq
 from accelgen.schedule import schedule_parts
 from tests.fuzz.cases import ARCHES, Case
 from tests.helpers.nets import conv_relu
-from tests.helpers.second_opinion import ort_outputs
+from tests.helpers.second_opinion import load_optimized, ort_outputs
 
 __all__ = ["FAILURES", "Verdict", "judge"]
 
@@ -276,6 +276,7 @@ def _int8(imported: Imported, made: QuantizedModel, opinion: _Opinion, x: np.nda
     layers = _layers(made.graph, file, x, "nchw")
     try:
         wanted = ort_outputs(file, np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
+        load_optimized(file)
     except Exception as error:
         raise _FaultError("int8 differs", "file", f"onnxruntime: {str(error)[:300]}") from error
     got = _outputs(made, layers)

@@ -11,7 +11,7 @@ from accelgen.golden.outputs import model_outputs
 from accelgen.quant import quantize, quantize_imported
 from accelgen.quant.write_qdq import to_qdq
 
-__all__ = ["assert_int8_agrees", "assert_outputs_agree", "ort_outputs"]
+__all__ = ["assert_int8_agrees", "assert_outputs_agree", "load_optimized", "ort_outputs"]
 
 
 def ort_outputs(model, x):
@@ -25,6 +25,16 @@ def ort_outputs(model, x):
     )
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+
+
+def load_optimized(model):
+    """Have onnxruntime load ``model`` as it loads any file: with its optimizations."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _as_ours(imported, x):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from accelgen.quant.write_qdq import to_qdq
 from accelgen.schedule import schedule
 from tests.helpers.nets import make_net, node
 from tests.helpers.programs import SMALL, assert_matches_golden
+from tests.helpers.second_opinion import assert_outputs_agree
 from tests.quant.nets import Net, everything
 
 PARAMS = {"clip": (-0.5, 1.5), "leaky_relu": (0.1,), "elu": (0.5,), "hard_sigmoid": (0.2, 0.5)}
@@ -224,6 +226,33 @@ def test_an_average_with_pads_as_large_as_its_kernel():
     again = quantize_imported(load_onnx(file)).graph
     made, read = (interpret(g, x)[g.outputs[0]] for g in (model.graph, again))
     np.testing.assert_array_equal(made, read)
+
+
+def test_onnxruntime_loads_it_with_all_optimizations():
+    """Its QLinearAveragePool takes a scale that is no list of one number."""
+    graph, samples = everything()
+    model = to_qdq(quantize(graph, samples))
+    assert "AveragePool" in {n.op_type for n in model.graph.node}
+
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = np.ascontiguousarray(samples[:1].transpose(0, 3, 1, 2))
+    got = session.run(None, {session.get_inputs()[0].name: x})
+
+    # Its int8 kernels saturate on processors without VNNI: numbers are compared without them.
+    assert got[0].shape == run_ort(model, samples[:1])[0].shape
+    scales = [t for t in model.graph.initializer if t.name.endswith(("/scale", "/zero_point"))]
+    assert all(not t.dims for t in scales if "weight" not in t.name and "bias" not in t.name)
+
+
+@pytest.mark.parametrize(("pads", "folded"), [(2, False), (1, True)])
+def test_a_pad_as_large_as_the_kernel_of_a_max_pool(pads, folded):
+    """It stays a Pad: onnxruntime takes no MaxPool with such pads, dilated or not."""
+    pool = node("MaxPool", "p", kernel_shape=[2, 2], dilations=[3, 3])
+    nodes = [node("Relu", "x", "r"), node("Pad", "r pads", "p"), pool]
+    model = make_net(nodes, {"pads": np.array([0, 0, pads, pads] * 2)})
+
+    assert (len(read_network(model).graph.nodes) == 2) == folded
+    assert_outputs_agree(model)
 
 
 @pytest.mark.parametrize("op", ["LeakyRelu", "HardSigmoid", "Elu"])
