@@ -224,7 +224,28 @@ def _write_node(writer: _Writer, node: Node) -> None:
         _write_activation(writer, node.name, op, inputs[0], out)
         return
     kind, fields = _plain(op)
+    if isinstance(op, ops.MaxPool):
+        fields |= _ceil_mode(op, writer.graph.tensors[node.inputs[0]].shape)
     writer.node(kind, node.name, inputs, out, **fields)
+
+
+def _ceil_mode(op: ops.MaxPool, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Attributes of a MaxPool whose last pads are as large as its kernel: fewer, and ceil_mode.
+
+    Reading a ceil_mode makes pads of it, which a dilated kernel lets grow beyond what
+    onnxruntime takes. As many outputs come of the fewest pads p that still begin the last
+    window: ceil((size + first + p - reach) / stride) + 1 = outputs, reach = dilation (kernel - 1)
+    + 1. Pads that came of a ceil_mode leave no rest on either axis, so there always are such.
+    """
+    first, last = op.pads[:2], op.pads[2:]
+    if all(pad < k for pad, k in zip(last, op.kernel, strict=True)):
+        return {}
+    fewest = []
+    for axis in (0, 1):
+        room = shape[1 + axis] + first[axis] - op.dilation[axis] * (op.kernel[axis] - 1) - 1
+        steps = (room + last[axis]) // op.stride[axis]
+        fewest.append(max(0, (steps - 1) * op.stride[axis] + 1 - room))
+    return {"pads": (*first, *fewest), "ceil_mode": 1}
 
 
 def _pads_exceed(op: ops.AvgPool) -> bool:

@@ -255,6 +255,26 @@ def test_a_pad_as_large_as_the_kernel_of_a_max_pool(pads, folded):
     assert_outputs_agree(model)
 
 
+@pytest.mark.parametrize("size", [(7, 13), (8, 8), (6, 9), (9, 6)])
+@pytest.mark.parametrize("stride", [(2, 1), (3, 2)])
+def test_a_dilated_max_pool_in_ceil_mode(size, stride):
+    """Its pads grow as large as its kernel: in the file they are a ceil_mode again."""
+    pool = node(
+        "MaxPool", "x", kernel_shape=[2, 2], strides=stride, dilations=[2, 3], pads=[1] * 4,
+        ceil_mode=1,
+    )  # fmt: skip
+    assert_outputs_agree(make_net([pool], {}, shape=(1, 3, *size)))
+    graph = read_network(make_net([pool], {}, shape=(1, 3, *size))).graph
+    x = np.random.default_rng(0).standard_normal((2, *size, 3)).astype(np.float32)
+    model = quantize(graph, x)
+    file = to_qdq(model)
+
+    assert max(m.max_difference for m in compare_ort(model.graph, file, x)) == 0
+    again = quantize_imported(load_onnx(file)).graph
+    made, read = (interpret(g, x)[g.outputs[0]] for g in (model.graph, again))
+    np.testing.assert_array_equal(made, read)
+
+
 @pytest.mark.parametrize("op", ["LeakyRelu", "HardSigmoid", "Elu"])
 def test_defaults_of_activations_are_read_back(op):
     """ONNX's default of 0.01 is a float32 number: tables of either are equal."""
