@@ -215,7 +215,7 @@ def test_largest_values_of_fields():
     assert RASTER.largest("kernel_h") == 15
     assert RASTER.largest("pad_top") == 255
     assert RASTER["pad_top"].least == -256
-    assert EXEC.largest("weight_words") == 4095
+    assert EXEC.largest("weight_words") == 16_383
     assert EXEC.first_bit("early") == 65
     with pytest.raises(KeyError, match="exec has no field 'late'"):
         EXEC.largest("late")
