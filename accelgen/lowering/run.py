@@ -12,6 +12,7 @@ from accelgen.ir.spec import check_quantized
 from accelgen.lowering.concats import copy_members, share_prefixes
 from accelgen.lowering.decimate import decimate
 from accelgen.lowering.reorder import resolve_selects
+from accelgen.lowering.split_pools import split_pools
 from accelgen.lowering.upsample import lower_upsamples
 
 __all__ = ["PASSES", "Given", "Pass", "lower"]
@@ -42,6 +43,7 @@ def _decimate(graph: Graph, given: Given) -> Graph:
 #: Selections first: what they stand for is then read by convolutions, which may drop pixels.
 PASSES = (
     Pass("resolve selects", lambda graph, _: resolve_selects(graph)),
+    Pass("split pools", lambda graph, given: split_pools(graph, given.arch)),
     Pass("decimate", _decimate),
     Pass("lower upsamples", lambda graph, _: lower_upsamples(graph)),
     Pass("share prefixes", lambda graph, _: share_prefixes(graph)),

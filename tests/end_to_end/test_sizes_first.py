@@ -12,16 +12,15 @@ from accelgen.flow.compiled import judge, scheduled
 from tests.helpers.nets import make_net
 
 WEIGHTS = {"w": np.random.default_rng(0).normal(0, 0.1, (16, 3, 3, 3)).astype(np.float32)}
+WEIGHTS["v"] = np.full((16, 1, 13, 13), 0.01, np.float32)
 
 
-def conv_and_pool(side):
-    """A convolution, and a pool that no kernel memory of a default board holds."""
+def conv_and_depthwise(side):
+    """A convolution, and a depthwise kernel that no tap memory of a default board holds."""
     return make_net(
         [
             helper.make_node("Conv", ["x", "w"], ["t"], name="c", pads=[1] * 4),
-            helper.make_node(
-                "MaxPool", ["t"], ["y"], name="p", kernel_shape=[13, 13], pads=[6] * 4
-            ),
+            helper.make_node("Conv", ["t", "v"], ["y"], name="p", group=16, pads=[6] * 4),
         ],
         WEIGHTS,
         shape=(1, 3, side, side),
@@ -36,7 +35,7 @@ def no_calibration(*arguments, **options):
 @pytest.mark.parametrize("fc_on", ["auto", "pl", "ps"])
 def test_a_large_map_is_refused_before_it_is_calibrated(tmp_path, monkeypatch, fc_on):
     file = tmp_path / "large.onnx"
-    onnx.save(conv_and_pool(2048), file)
+    onnx.save(conv_and_depthwise(2048), file)
     monkeypatch.setattr(network, "quantize_graph", no_calibration)
     hardware = accelgen.target()
 
@@ -47,7 +46,7 @@ def test_a_large_map_is_refused_before_it_is_calibrated(tmp_path, monkeypatch, f
 def test_the_sentence_is_the_compiler_s(tmp_path):
     """The same node, whether it is judged before or after calibration."""
     file = tmp_path / "small.onnx"
-    onnx.save(conv_and_pool(32), file)
+    onnx.save(conv_and_depthwise(32), file)
     loaded, hardware = accelgen.load(file), accelgen.target()
     judge(loaded, hardware.arch)  # small: nobody looks
     int8, _ = network.quantized(loaded)

@@ -12,7 +12,7 @@ import accelgen
 from accelgen.errors import ConfigError, ScheduleError, UnsupportedOpError
 from accelgen.flow.simulated import Simulated, SimulatedLayer
 from tests.helpers.cli import run
-from tests.helpers.nets import make_net, node
+from tests.helpers.nets import make_net, node, weights
 
 MODELS = Path(__file__).parents[1] / "models"
 DIGITS = MODELS / "trained_digits_tiny.onnx"
@@ -173,9 +173,9 @@ def test_a_simulation_is_a_table_too():
 
 
 def test_errors_have_their_parts_as_fields(tmp_path):
-    nodes = [node("MaxPool", "x", "y", name="p", kernel_shape=[13, 13], pads=[6] * 4)]
+    nodes = [node("Conv", "x w", "y", name="p", group=3, pads=[6] * 4)]
     path = tmp_path / "pool.onnx"
-    path.write_bytes(make_net(nodes, shape=(1, 3, 32, 32)).SerializeToString())
+    path.write_bytes(make_net(nodes, {"w": weights(3, 1, 13, 13)}).SerializeToString())
 
     with pytest.raises(ScheduleError) as caught:
         accelgen.compile(path)

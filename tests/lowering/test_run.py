@@ -23,6 +23,7 @@ def everything():
     joined = net.concat(up, x)
     net.conv(net.concat(up, x, net.x), 6)
     net.conv(joined, 4)
+    net.max_pool(x, (13, 13), (1, 1), (6, 6, 6, 6))
     net.conv(net.select(x, range(0, 32, 2)), 5)
     outputs = [n.output for n in net.nodes if not any(n.output in m.inputs for m in net.nodes)]
     return net, net.graph(*outputs)
