@@ -154,8 +154,11 @@ class WeightStream:
         group.weights_there = True
 
     def _free(self, oldest: Group, words: int) -> Process:
-        """Wait until the oldest group has read so many for the last time, or about so many."""
-        if oldest.read_from < 0:
+        """Wait until the oldest group has read so many for the last time, or about so many; one
+        that brought none (kept weights) until it has read them."""
+        if not oldest.words:
+            yield Wait(lambda: oldest.front_done)
+        elif oldest.read_from < 0:
             yield Wait(lambda: oldest.read_from >= 0 or oldest.front_done)
         else:
             yield Delay(max(1.0, words * oldest.read_cycles / oldest.words))
