@@ -176,12 +176,10 @@ def test_a_bit_that_a_weight_loses_is_found_in_its_layer(kept, index):
     program = packages.open_package(kept)[0].program
     step = program.steps[index]
     (stream,) = [
-        program.commands[i].fields
-        for i in step.commands
-        if program.commands[i].opcode is Opcode.WEIGHTS
+        program.commands[i] for i in step.commands if program.commands[i].opcode is Opcode.WEIGHTS
     ]
     # Weights are the stream's last part.
-    offset = stream["offset"] + 16 * stream["beats"] - 40
+    offset = stream.offset + 16 * stream.beats - 40
 
     result = driven.run_in_package(
         kept, ROOT / "tests" / "helpers" / "weight_fault.py", [str(offset)]

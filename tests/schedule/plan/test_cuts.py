@@ -103,7 +103,7 @@ def test_steps_in_between_are_cut_evenly():
     program = schedule(net.graph(), arch)
     middle = program.steps[1]
     heights = [
-        program.commands[i].fields.in_raster.height
+        program.commands[i].in_raster.height
         for i in middle.commands
         if program.commands[i].opcode is Opcode.EXEC
     ]
