@@ -140,7 +140,7 @@ def activation(m: Model, x: str) -> str:
         alpha = c.one_of([None, 0.1, 0.2, 13 / 128])
         return m.add("LeakyRelu", [x], shape, alpha=alpha)
     if kind == 6:
-        return m.add(c.one_of(["Sigmoid", "Tanh", "Softplus"]), [x], shape)
+        return m.add(c.one_of(["Sigmoid", "Tanh", "Softplus", "Softsign"]), [x], shape)
     if kind == 7:
         alpha, beta = c.one_of([(None, None), (1 / 6, 0.5), (0.25, 0.4)])
         return m.add("HardSigmoid", [x], shape, alpha=alpha, beta=beta)

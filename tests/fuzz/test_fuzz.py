@@ -30,7 +30,7 @@ def test_a_share(tmp_path):
 
 
 #: How much of seed 1 shows a fault; a worker that ends takes seconds to replace.
-COUNTS = {"hang": 13, "died": 13, "memory": 13}
+COUNTS = {"hang": 17, "died": 17, "memory": 17}
 
 
 @pytest.mark.slow
