@@ -79,13 +79,13 @@ def _run(
         log.print(text, markup=False)
 
     simulate = not estimate
+    hardware = target(board, preset=preset)  # refused before anything is computed
     by_config = {
         config: list(
             run_layers(layers, layer_target(config, board), config, simulate=simulate, say=say)
         )
         for config in (LAYER_PRESETS if layers else ())
     }
-    hardware = target(board, preset=preset)
     frames = run_networks(
         names, hardware, simulate=simulate, progress=sys.stderr.isatty(), say=say
     )  # fmt: skip

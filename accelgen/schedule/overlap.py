@@ -1,15 +1,18 @@
 """How long a step's tiles take when loading, computing and storing run side by side.
 
 The estimator's time line in small: one step alone, before there are commands. It tells tilings of a
-step apart, nothing more.
+step apart, nothing more. A search asks for thousands of tilings: many are followed side by side,
+each from event to event in its own time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
-from math import inf
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["DDR", "Ddr", "TileCost", "overlapped_cycles"]
 
@@ -26,6 +29,8 @@ _COMMAND_BYTES, _FETCH_BYTES, _EXECS_AHEAD = 240, 1024, 2
 _FETCH_CYCLES = 50
 #: Of the first LOAD when later weights may be asked for (emit.py).
 _BEHIND_BYTES = 1024
+#: What is less than this is rounding, in bytes and cycles.
+_NOTHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,188 +63,229 @@ class TileCost:
     restores: int = -1
 
 
-@dataclass
-class _Unit:
-    """Serves the tiles one after another: tile ``at`` is waiting, or has ``delay`` cycles, then
-    ``left`` bytes (EXEC: cycles) to go. ``ended``: the time it was last busy."""
+#: One for each step side by side.
+_Bools: TypeAlias = NDArray[np.bool_]
+_Ints: TypeAlias = NDArray[np.int_]
+_Floats: TypeAlias = NDArray[np.float64]
 
-    at: int = 0
-    busy: bool = False
-    delay: float = 0.0
-    left: float = 0.0
-    ended: float = -1.0
+#: Units of a step: each serves the tiles one after another.
+_COMMANDS, _LOAD, _WEIGHTS, _ENGINE, _DRAIN, _STORE = range(6)
 
 
-@dataclass
-class _Pipe:
-    tiles: Sequence[TileCost]
-    ddr: Ddr
-    now: float = 0.0
-    commands: _Unit = field(default_factory=_Unit)
-    load: _Unit = field(default_factory=_Unit)
-    weights: _Unit = field(default_factory=_Unit)
-    engine: _Unit = field(default_factory=_Unit)
-    drain: _Unit = field(default_factory=_Unit)
-    store: _Unit = field(default_factory=_Unit)
+class _Steps:
+    """Steps side by side, each one a column.
+
+    Of unit u of step s: tile ``at[u, s]`` is waiting or, if ``busy``, has ``delay`` cycles, then
+    ``left`` bytes (EXEC: cycles) to go, ``rate`` of them in each cycle up to the next event.
+    ``ended``: the time it was last busy.
+    """
+
+    def __init__(self, steps: Sequence[Sequence[TileCost]], ddr: Sequence[Ddr]) -> None:
+        """Step after step with each of ``ddr``."""
+        most = max(map(len, steps))
+        self.tiles = np.repeat([len(tiles) for tiles in steps], len(ddr))
+        count = len(self.tiles)
+        self.bytes_per_cycle = np.tile([d.bytes_per_cycle for d in ddr], len(steps))
+        self.duplex = np.tile([d.duplex for d in ddr], len(steps))
+        nothing = [(0,) * len(_COSTS)]
+        # A tile more, for units that are done.
+        costs = [[*map(_figures, t), *nothing * (most + 1 - len(t))] for t in steps]
+        #: What tile i of step s costs: costs[field][s * (most + 1) + i].
+        self.costs = dict(
+            zip(_COSTS, np.array(costs, float).reshape(-1, len(_COSTS)).T.copy(), strict=True)
+        )
+        self.first = np.repeat(np.arange(len(steps)) * (most + 1), len(ddr))
+        self.now = np.zeros(count)
+        self.at = np.zeros((6, count), int)
+        self.busy = np.zeros((6, count), bool)
+        self.delay, self.left, self.rate = np.zeros((3, 6, count))
+        self.ended = np.full((6, count), -1.0)
+
+    def done(self) -> _Bools:
+        """Whose last STORE is counted."""
+        stored: _Bools = self.at[_STORE] >= self.tiles
+        return stored
+
+    def keep(self, chosen: _Bools) -> None:
+        """Forget the others."""
+        for name in ("tiles", "bytes_per_cycle", "duplex", "first", "now"):
+            setattr(self, name, getattr(self, name)[chosen])
+        for name in ("at", "busy", "delay", "left", "rate", "ended"):
+            setattr(self, name, getattr(self, name)[:, chosen])
 
     def begin(self) -> None:
         """Let every idle unit take its next tile if that may begin."""
         self._begin_commands()
-        if self.commands.delay and not self.commands.at:
-            return  # no unit has a command
-        for unit, begin in (
-            (self.load, self._begin_load),
-            (self.weights, self._begin_weights),
-            (self.engine, self._begin_engine),
-            (self.drain, self._begin_drain),
-            (self.store, self._begin_store),
-        ):
-            if not unit.busy and unit.at < len(self.tiles):
-                begin(unit, self.tiles[unit.at])
+        commanded = ~((self.delay[_COMMANDS] > 0) & (self.at[_COMMANDS] == 0))
+        idle = ~self.busy & (self.at < self.tiles) & commanded
+        self._begin_load(idle[_LOAD])
+        self._begin_weights(idle[_WEIGHTS])
+        self._begin_engine(idle[_ENGINE])
+        self._take(_DRAIN, idle[_DRAIN] & (self.at[_DRAIN] < self.at[_ENGINE]), _END_CYCLES, 0)
+        self._begin_store(idle[_STORE])
 
     def _begin_commands(self) -> None:
         """Some at once, then others as EXECs begin."""
-        unit = self.commands
-        if unit.busy or unit.at * _FETCH_BYTES >= _COMMAND_BYTES * len(self.tiles):
-            return
-        waiting = unit.at * _FETCH_BYTES // _COMMAND_BYTES - self.engine.at - self.engine.busy
-        if waiting < _EXECS_AHEAD and (not unit.at or self.engine.busy):
-            self._take(unit, _LATENCY_CYCLES if unit.at else _FETCH_CYCLES, _FETCH_BYTES)
-
-    def _begin_load(self, unit: _Unit, tile: TileCost) -> None:
-        if self.drain.at > tile.reuses:
-            delay = self._latency(unit) + _LOAD_END_CYCLES
-            self._take(unit, delay if tile.loads else 0, tile.loads)
-
-    def _begin_weights(self, unit: _Unit, tile: TileCost) -> None:
-        ahead = unit.at <= self.drain.at + _WEIGHTS_AHEAD
-        if ahead and (not unit.at or self._first_is_loaded()):
-            self._take(unit, self._latency(unit), tile.weights)
-
-    def _begin_engine(self, unit: _Unit, tile: TileCost) -> None:
-        if self._may_begin(tile):
-            self._take(unit, _NEXT_CYCLES if unit.at else _BEGIN_CYCLES, tile.engines)
-
-    def _begin_drain(self, unit: _Unit, tile: TileCost) -> None:
-        if unit.at < self.engine.at:
-            self._take(unit, _END_CYCLES, 0)
-
-    def _begin_store(self, unit: _Unit, tile: TileCost) -> None:
-        if unit.at < self.drain.at:
-            delay = _STORE_NEXT_CYCLES if unit.ended == self.now else _STORE_CYCLES
-            self._take(unit, delay if tile.stores else 0, tile.stores)
-
-    def _latency(self, unit: _Unit) -> int:
-        """To its first byte: none right after another."""
-        return 0 if unit.ended == self.now else _LATENCY_CYCLES
-
-    def _first_is_loaded(self) -> bool:
-        """But for what comes before anything that is asked for now."""
-        load = self.load
-        return load.at > 0 or (load.busy and not load.delay and load.left <= _BEHIND_BYTES)
-
-    def _may_begin(self, tile: TileCost) -> bool:
-        at = self.engine.at
-        came = self.weights.at > at or (
-            self.weights.at == at
-            and self.weights.busy
-            and tile.weights - self.weights.left >= tile.first_weights
+        first, fetched = self.at[_COMMANDS] == 0, self.at[_COMMANDS] * _FETCH_BYTES
+        working = self.busy[_ENGINE]
+        waiting = fetched // _COMMAND_BYTES - self.at[_ENGINE] - working
+        may = (
+            ~self.busy[_COMMANDS]
+            & (fetched < _COMMAND_BYTES * self.tiles)
+            & (waiting < _EXECS_AHEAD)
+            & (first | working)
         )
-        return came and self.load.at > at and self.store.at > tile.restores
+        self._take(_COMMANDS, may, np.where(first, _FETCH_CYCLES, _LATENCY_CYCLES), _FETCH_BYTES)
 
-    @staticmethod
-    def _take(unit: _Unit, delay: float, left: float) -> None:
-        unit.busy, unit.delay, unit.left = True, delay, left
+    def _begin_load(self, idle: _Bools) -> None:
+        size = self._cost("loads", _LOAD)
+        delay = np.where(size > 0, self._latency(_LOAD) + _LOAD_END_CYCLES, 0)
+        self._take(_LOAD, idle & (self.at[_DRAIN] > self._cost("reuses", _LOAD)), delay, size)
+
+    def _begin_weights(self, idle: _Bools) -> None:
+        at, load = self.at[_WEIGHTS], self.at[_LOAD]
+        ahead = at <= self.at[_DRAIN] + _WEIGHTS_AHEAD
+        # But for what comes before anything that is asked for now.
+        loading = self.busy[_LOAD] & (self.delay[_LOAD] == 0) & (self.left[_LOAD] <= _BEHIND_BYTES)
+        may = idle & ahead & ((at == 0) | (load > 0) | loading)
+        self._take(_WEIGHTS, may, self._latency(_WEIGHTS), self._cost("weights", _WEIGHTS))
+
+    def _begin_engine(self, idle: _Bools) -> None:
+        at, weights = self.at[_ENGINE], self.at[_WEIGHTS]
+        here = self._cost("weights", _ENGINE) - self.left[_WEIGHTS]
+        enough = here >= self._cost("first_weights", _ENGINE)
+        came = (weights > at) | ((weights == at) & self.busy[_WEIGHTS] & enough)
+        free = self.at[_STORE] > self._cost("restores", _ENGINE)
+        delay = np.where(at > 0, _NEXT_CYCLES, _BEGIN_CYCLES)
+        may = idle & came & (self.at[_LOAD] > at) & free
+        self._take(_ENGINE, may, delay, self._cost("engines", _ENGINE))
+
+    def _begin_store(self, idle: _Bools) -> None:
+        size = self._cost("stores", _STORE)
+        delay = np.where(self.ended[_STORE] == self.now, _STORE_NEXT_CYCLES, _STORE_CYCLES)
+        may = idle & (self.at[_STORE] < self.at[_DRAIN])
+        self._take(_STORE, may, np.where(size > 0, delay, 0), size)
+
+    def _latency(self, unit: int) -> _Ints:
+        """To its first byte: none right after another."""
+        return np.where(self.ended[unit] == self.now, 0, _LATENCY_CYCLES)
+
+    def _cost(self, name: str, unit: int) -> _Floats:
+        """Of the tile that a unit is at."""
+        costs: _Floats = self.costs[name].take(self.first + self.at[unit])
+        return costs
+
+    def _take(self, unit: int, may: _Bools, delay: Any, left: Any) -> None:
+        self.busy[unit] |= may
+        np.copyto(self.delay[unit], delay, where=may)
+        np.copyto(self.left[unit], left, where=may)
 
     def advance(self) -> None:
         """To the next time that something ends."""
-        rates = self._rates()
-        step = min(self._ends(rates), default=0.0)
-        moving = {id(u): rate for u, rate in rates}
-        for unit in self._units():
-            if unit.busy and unit.delay:
-                unit.delay = _less(unit.delay, step)
-            elif unit.busy:
-                unit.left = _less(unit.left, step * moving.get(id(unit), 0))
+        self._share()
+        spare, per_byte = self._weigh()
+        step = np.minimum(self._ends(), self._starved(spare, per_byte))
+        step = np.minimum(step, self._enough())
+        step[(step == np.inf) | self.done()] = 0
+        waits = self.delay > 0
+        left = _less(self.left, step * self.rate)
+        np.copyto(self.left, left, where=~waits & (self.rate > 0))
+        np.copyto(self.delay, _less(self.delay, step), where=waits)
         self.now += step
-        for unit in self._units():
-            if self._ended(unit):
-                unit.at, unit.busy, unit.ended = unit.at + 1, False, self.now
+        ends = self.busy & (self.delay == 0) & (self.left == 0)
+        # An EXEC does not end before its last weights came.
+        ends[_ENGINE] &= self.at[_WEIGHTS] + ends[_WEIGHTS] > self.at[_ENGINE]
+        self.at += ends
+        self.busy &= ~ends
+        np.copyto(self.ended, self.now, where=ends)
 
-    def _ends(self, rates: list[tuple[_Unit, float]]) -> list[float]:
-        """Cycles until a unit ends, or has moved as much as another waits for."""
-        ends = [u.delay for u in self._units() if u.busy and u.delay]
-        ends += [u.left / rate for u, rate in rates if u.left and rate]
-        ends += [0.0 for u in self._units() if self._ended(u)]
-        for unit, rate in rates:
-            wanted = 0.0  # of what is left, when another may begin
-            if unit is self.weights and unit.at == self.engine.at and not self.engine.busy:
-                wanted = self.tiles[unit.at].weights - self.tiles[unit.at].first_weights
-            elif unit is self.load and not unit.at:
-                wanted = _BEHIND_BYTES
-            ends += [(unit.left - wanted) / rate] if wanted and unit.left - wanted > 1e-6 else []
-        return ends + self._starved({id(u): rate for u, rate in rates})
-
-    def _ended(self, unit: _Unit) -> bool:
-        late = unit is self.engine and self.weights.at <= unit.at
-        return unit.busy and not unit.delay and not unit.left and not late
-
-    def _rates(self) -> list[tuple[_Unit, float]]:
-        """Who moves, and how much per cycle."""
+    def _share(self) -> None:
+        """Who moves bytes, and how many per cycle."""
+        moves = self.busy & (self.delay == 0) & (self.left > 0)
         # Commands and weights come through one port, commands first.
-        port = self.commands if _moves(self.commands) else self.weights
-        reading = [u for u in (port, self.load) if _moves(u)]
-        writing = [self.store] if _moves(self.store) else []
-        together = [reading, writing] if self.ddr.duplex else [reading + writing]
-        rates = [(u, self.ddr.bytes_per_cycle / len(units)) for units in together for u in units]
-        if _moves(self.engine):
-            spare, needed = self._weights_spare()
-            coming = sum(rate for u, rate in rates if u is self.weights) * needed
-            rates.append((self.engine, 1.0 if spare > 1e-6 else min(1.0, coming)))
-        return rates
+        moves[_WEIGHTS] &= ~moves[_COMMANDS]
+        reading = moves[_COMMANDS].astype(int) + moves[_WEIGHTS] + moves[_LOAD]
+        writing = np.where(self.duplex, 1, reading + 1)
+        reading += moves[_STORE] & ~self.duplex
+        self.rate[:] = moves * (self.bytes_per_cycle / np.maximum(reading, 1))
+        self.rate[_STORE] = moves[_STORE] * (self.bytes_per_cycle / writing)
+        self.rate[_ENGINE] = moves[_ENGINE]
 
-    def _weights_spare(self) -> tuple[float, float]:
-        """Cycles of the tile at work for which weights have come; cycles per byte of them."""
-        at = self.engine.at
-        tile = self.tiles[at]
-        if self.weights.at != at or not tile.weights:
-            return inf, 0.0
-        per_byte = tile.engines / tile.weights
+    def _weigh(self) -> tuple[_Floats, _Floats]:
+        """Cycles of the tile at work for which weights have come; cycles per byte of them. Where
+        there are none, the engine goes as fast as they come."""
+        size, engines = self._cost("weights", _ENGINE), self._cost("engines", _ENGINE)
+        tied = (self.at[_WEIGHTS] == self.at[_ENGINE]) & (size > 0)
+        per_byte = np.where(tied, engines / np.maximum(size, 1), 0)
         # A group's first vector takes its words as they come, the others need them all.
-        came = tile.weights - self.weights.left - tile.first_weights
-        return came * per_byte - (tile.engines - self.engine.left), per_byte
+        came = size - self.left[_WEIGHTS] - self._cost("first_weights", _ENGINE)
+        spare = np.where(tied, came * per_byte - (engines - self.left[_ENGINE]), np.inf)
+        coming = np.minimum(1, self.rate[_WEIGHTS] * per_byte)
+        self.rate[_ENGINE] *= np.where(spare > _NOTHING, 1, coming)
+        return spare, per_byte
 
-    def _starved(self, rates: dict[int, float]) -> list[float]:
+    def _ends(self) -> _Floats:
+        """Cycles until a unit ends."""
+        ends = np.where(self.busy & (self.left == 0), 0, np.inf)
+        ends[_ENGINE, self.at[_WEIGHTS] <= self.at[_ENGINE]] = np.inf
+        np.divide(self.left, self.rate, out=ends, where=self.rate > 0)
+        np.copyto(ends, self.delay, where=self.delay > 0)
+        soonest: _Floats = ends.min(axis=0)
+        return soonest
+
+    def _enough(self) -> _Floats:
+        """Cycles until a unit has moved as much as another waits for."""
+        waited = ~self.busy[_ENGINE] & (self.at[_WEIGHTS] == self.at[_ENGINE])
+        later = self._cost("weights", _WEIGHTS) - self._cost("first_weights", _WEIGHTS)
+        weights = self._until(_WEIGHTS, waited & (later > 0), later)
+        return np.minimum(weights, self._until(_LOAD, self.at[_LOAD] == 0, _BEHIND_BYTES))
+
+    def _until(self, unit: int, waited: _Bools, wanted: Any) -> _Floats:
+        """Cycles until ``wanted`` bytes are left."""
+        before = self.left[unit] - wanted
+        waited = waited & (self.rate[unit] > 0) & (before > _NOTHING)
+        return _divided(before, self.rate[unit], waited)
+
+    def _starved(self, spare: _Floats, per_byte: _Floats) -> _Floats:
         """When the engine will have used all weights that have come, if that is faster."""
-        if not _moves(self.engine):
-            return []
-        spare, per_byte = self._weights_spare()
-        closing = rates[id(self.engine)] - rates.get(id(self.weights), 0.0) * per_byte
-        return [spare / closing] if 1e-6 < spare < inf and closing > 1e-9 else []
-
-    def _units(self) -> tuple[_Unit, ...]:
-        # Weights before the engine, which does not end without them.
-        return self.commands, self.load, self.weights, self.engine, self.drain, self.store
+        closing = self.rate[_ENGINE] - self.rate[_WEIGHTS] * per_byte
+        does = (self.rate[_ENGINE] > 0) & (spare > _NOTHING) & (spare < np.inf) & (closing > 1e-9)
+        return _divided(spare, closing, does)
 
 
-def _moves(unit: _Unit) -> bool:
-    return unit.busy and not unit.delay and unit.left > 0
+_COSTS = tuple(f.name for f in fields(TileCost))
 
 
-def _less(value: float, step: float) -> float:
-    return value - step if value - step > 1e-6 else 0.0
+def _figures(tile: TileCost) -> tuple[int, ...]:
+    return (
+        tile.loads, tile.stores, tile.weights, tile.first_weights, tile.engines, tile.reuses,
+        tile.restores,
+    )  # fmt: skip
 
 
-def overlapped_cycles(tiles: Sequence[TileCost], ddr: Ddr, most: float = inf) -> float:
-    """Cycles from the first LOAD's turn to the last STORE's count; infinite as soon as it is clear
-    that they are more than ``most``."""
-    pipe = _Pipe(tiles, ddr)
-    after = [*accumulate((t.engines for t in reversed(tiles)), initial=0)]
-    while pipe.store.at < len(tiles):
-        pipe.begin()
-        pipe.advance()
-        engine = pipe.engine
-        behind = len(tiles) - engine.at - engine.busy
-        if pipe.now + engine.left * engine.busy + after[behind] > most:
-            return inf
-    return pipe.now
+def _divided(value: _Floats, rate: _Floats, where: _Bools) -> _Floats:
+    """Infinite elsewhere."""
+    result = np.full(len(value), np.inf)
+    np.divide(value, rate, out=result, where=where)
+    return result
+
+
+def _less(value: _Floats, step: _Floats) -> _Floats:
+    rest = value - step
+    return np.where(rest > _NOTHING, rest, 0)
+
+
+def overlapped_cycles(steps: Sequence[Sequence[TileCost]], ddr: Sequence[Ddr]) -> _Floats:
+    """Cycles from the first LOAD's turn to the last STORE's count: of each step (its tiles), with
+    each of ``ddr``."""
+    cycles = np.zeros(len(steps) * len(ddr))
+    pending, run = np.arange(len(cycles)), _Steps(steps, ddr)
+    while len(pending):
+        run.begin()
+        run.advance()
+        done = run.done()
+        if done.all() or 8 * done.sum() > len(done):
+            cycles[pending[done]] = run.now[done]
+            pending = pending[~done]
+            run.keep(~done)
+    return cycles.reshape(len(steps), len(ddr))

@@ -54,6 +54,6 @@ def test_drawn_graphs(name):
         refused.append(said != "")
 
     agree()
-    if name == "tight":
+    if name == "scant":
         assert any(refused)
         assert not all(refused)

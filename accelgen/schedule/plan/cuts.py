@@ -10,8 +10,9 @@ Steps in between are left alone: their neighbours hide their ends.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from math import inf
 
 from accelgen.arch import ArchParams
 from accelgen.ir.ops import Pair
@@ -39,6 +40,7 @@ _WINDOW_SWITCH_CYCLES = 46
 _Cut = tuple[tuple[int, tuple[int, ...]], ...]
 #: Cycles of the step, buffers per role, tiles ahead.
 _Rating = tuple[float, int, int]
+_Found = tuple[_Rating, _Cut]
 
 
 def cut_unevenly(
@@ -50,14 +52,15 @@ def cut_unevenly(
     if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
         return tiling
     search = _Search(work, staged, gaps, arch, ddr)
-    first = search.rated([search.cut_of(work, tiling.tiles)])
-    if not first:
+    old = search.cut_of(work, tiling.tiles)
+    first, *others = search.rated([old, *search.even(), *search.ramped()])
+    if first is None:
         return tiling
-    starts = sorted(search.rated([*search.even(), *search.ramped()]))[:_STARTS]
-    best, cut = min(search.climb(*start) for start in [*first, *starts])
-    before, old = first[0]
-    slower = search.cycles(cut, best, ddr[0]) > search.cycles(old, before, ddr[0])
-    if slower or best[0] > before[0] * (1 - _LEAST_GAIN):
+    starts = sorted(found for found in others if found is not None)[:_STARTS]
+    best, cut = min(search.climbed([first, *starts]))
+    before = first[0]
+    now, then = search.cycles([(best, cut), first], ddr[0])
+    if now > then or best[0] > before[0] * (1 - _LEAST_GAIN):
         return tiling
     return search.tiling(cut, best, tiling.cost)
 
@@ -76,6 +79,9 @@ class _Search:
         self.ddr = ddr
         self.unit = work.band_rows
         self.group_unit = 1 if work.chain.array is None else work.window.repeat
+        self.known: dict[_Cut, _Rating | None] = {}
+        self.tile = functools.cache(work.tile)
+        self.engines = functools.cache(lambda rows, groups: work.cycles(self.tile(rows, groups)))
 
     def cut_of(self, work: Work, tiles: Sequence[Tile]) -> _Cut:
         """The cut of ``tiles`` of ``work``, in this search's rows."""
@@ -97,20 +103,31 @@ class _Search:
         for rows, ranges in cut:
             group = 0
             for groups in ranges:
-                tiles.append(self.work.tile((row, row + rows), (group, group + groups)))
+                tiles.append(self.tile((row, row + rows), (group, group + groups)))
                 group += groups
             row += rows
         return tiles
 
-    def climb(self, best: _Rating, cut: _Cut) -> tuple[_Rating, _Cut]:
-        """The best change, and from there again, as long as it gains something."""
+    def climbed(self, starts: Sequence[_Found]) -> list[_Found]:
+        """From each of ``starts`` the best change, and from there again, as long as it gains
+        something."""
+        ends: list[_Found] = []
+        climbing = list(starts)
         for _ in range(_ROUNDS):
-            most = best[0] - max(best[0] * _LEAST_STEP, _LEAST_CYCLES)
-            found, candidate = min(self.rated(self.changed(cut), most), default=(best, cut))
-            if found[0] > most:
+            changes = [list(dict.fromkeys(self.changed(cut))) for _, cut in climbing]
+            self.rated(list(dict.fromkeys(itertools.chain(*changes))))
+            higher: list[_Found] = []
+            for here, cuts in zip(climbing, changes, strict=True):
+                most = here[0][0] - max(here[0][0] * _LEAST_STEP, _LEAST_CYCLES)
+                found = min((f for f in self.rated(cuts) if f is not None), default=here)
+                if found[0][0] <= most:
+                    higher.append(found)
+                else:
+                    ends.append(here)
+            climbing = higher
+            if not climbing:
                 break
-            best, cut = found, candidate
-        return best, cut
+        return ends + climbing
 
     def even(self) -> Iterator[_Cut]:
         """Even bands of even ranges of groups."""
@@ -133,29 +150,32 @@ class _Search:
                     ranges = _halves(self.work.groups, self.group_unit)
                     yield (*((rows, whole) for rows in heights[:-1]), (heights[-1], ranges))
 
-    def rated(self, cuts: Iterable[_Cut], most: float = inf) -> list[tuple[_Rating, _Cut]]:
-        """Those of ``cuts`` whose buffers fit, with their ratings; above ``most``, infinite."""
-        return [(rating, cut) for cut in cuts if (rating := self._rating(cut, most)) is not None]
+    def rated(self, cuts: Sequence[_Cut]) -> list[_Found | None]:
+        """Each of ``cuts`` with its rating; None if its buffers do not fit."""
+        new = {cut: copies for cut in cuts if cut not in self.known for copies in self._copies(cut)}
+        tried = [(c, copies, ahead) for c, copies in new.items() for ahead in _AHEAD]
+        self.known |= dict.fromkeys(cuts) | self.known
+        for (cut, copies, ahead), cycles in zip(tried, self._cycles(tried, self.ddr), strict=True):
+            rating = sum(cycles) / len(self.ddr), copies, ahead
+            known = self.known[cut]
+            self.known[cut] = rating if known is None else min(known, rating)
+        return [None if (r := self.known[cut]) is None else (r, cut) for cut in cuts]
 
-    def _rating(self, cut: _Cut, most: float) -> _Rating | None:
+    def _copies(self, cut: _Cut) -> Iterable[int]:
+        """Of buffers, as many as fit, if any do."""
         tiles = self.tiles(cut)
-        for copies in _COPIES:
-            if self._buffers(tiles, copies) is not None:
-                return min(
-                    (self._mean(self._costs(tiles, copies, ahead), most), copies, ahead)
-                    for ahead in _AHEAD
-                )
-        return None
+        return next(((c,) for c in _COPIES if self._buffers(tiles, c) is not None), ())
 
-    def _mean(self, costs: list[TileCost], most: float) -> float:
-        total, most = 0.0, most * len(self.ddr)
-        for ddr in self.ddr:
-            total += overlapped_cycles(costs, ddr, most - total)
-        return total / len(self.ddr)
+    def cycles(self, found: Sequence[_Found], ddr: Ddr) -> list[float]:
+        """Of the step, with cut and buffers of each of ``found``."""
+        chosen = [(cut, *rating[1:]) for rating, cut in found]
+        return [cycles for (cycles,) in self._cycles(chosen, [ddr])]
 
-    def cycles(self, cut: _Cut, rating: _Rating, ddr: Ddr) -> float:
-        """Of the step, with the buffers of ``rating``."""
-        return overlapped_cycles(self._costs(self.tiles(cut), *rating[1:]), ddr)
+    def _cycles(
+        self, chosen: Sequence[tuple[_Cut, int, int]], ddr: Sequence[Ddr]
+    ) -> list[list[float]]:
+        costs = [self._costs(self.tiles(cut), *buffers) for cut, *buffers in chosen]
+        return overlapped_cycles(costs, ddr).tolist() if costs else []
 
     def tiling(self, cut: _Cut, rating: _Rating, cost: float) -> Tiling:
         """The cut with its buffers."""
@@ -204,7 +224,7 @@ class _Search:
                     stores=stores * self.arch.row_bytes,
                     weights=weights,
                     first_weights=weights // groups,
-                    engines=self.work.cycles(tile) + switch,
+                    engines=self.engines(tile.band.rows, tile.groups) + switch,
                     reuses=reuses,
                     restores=number - copies,
                 )

@@ -1,8 +1,8 @@
 """First and last steps are cut so that what nothing hides is small."""
 
+import random
 from dataclasses import replace
 from itertools import pairwise
-from math import inf
 
 import pytest
 
@@ -117,6 +117,11 @@ def tile(**values):
     return TileCost(**nothing | values)
 
 
+def cycles(tiles, ddr):
+    """Of a step alone."""
+    return overlapped_cycles([tiles], [ddr])[0, 0]
+
+
 #: To the first command; a LOAD's latency and end; an EXEC's begin, the next one's, and end; a
 #: STORE's begin, and right behind another.
 FETCH, LATENCY, LOADED, BEGIN, NEXT, END, STORE, STORE_NEXT = 50, 50, 8, 26, 5, 34, 20, 10
@@ -128,17 +133,17 @@ def test_overlapped_cycles_by_hand():
     alone = tile(loads=1000, engines=500, stores=2000)
     load = FETCH + LATENCY + LOADED + 100 + (COMMANDS - 10 * (LATENCY + LOADED)) / 10
     one = load + BEGIN + 500 + END + STORE + 200
-    assert overlapped_cycles([alone], Ddr(10)) == pytest.approx(one)
+    assert cycles([alone], Ddr(10)) == pytest.approx(one)
     # The second tile's load is behind the first one's work, and its work behind the store.
-    two = overlapped_cycles([alone, alone], Ddr(10))
+    two = cycles([alone, alone], Ddr(10))
     assert two == pytest.approx(one + NEXT + 500)
 
 
 def test_buffers_hold_tiles_up():
     work = {"loads": 1000, "engines": 1000, "stores": 1000}
-    free = overlapped_cycles([tile(**work) for _ in range(3)], Ddr(10))
-    one_in = overlapped_cycles([tile(**work, reuses=i - 1) for i in range(3)], Ddr(10))
-    one_out = overlapped_cycles([tile(**work, restores=i - 1) for i in range(3)], Ddr(10))
+    free = cycles([tile(**work) for _ in range(3)], Ddr(10))
+    one_in = cycles([tile(**work, reuses=i - 1) for i in range(3)], Ddr(10))
+    one_out = cycles([tile(**work, restores=i - 1) for i in range(3)], Ddr(10))
 
     # A load waits for the end of the tile before, then shares the memory with its store.
     alone = END + LATENCY + LOADED + 100 - NEXT
@@ -148,7 +153,7 @@ def test_buffers_hold_tiles_up():
 
 def test_transfers_share_the_memory():
     weights = tile(loads=1000, weights=1000, first_weights=500, engines=10)
-    behind = overlapped_cycles([weights], Ddr(10))
+    behind = cycles([weights], Ddr(10))
 
     # Commands and weights through one port, the load through another: 2,000 bytes and those.
     assert behind == pytest.approx(FETCH + LATENCY + 250 + BEGIN + 10 + END, rel=0.1)
@@ -156,7 +161,7 @@ def test_transfers_share_the_memory():
 
 def test_stores_of_a_duplex_memory_take_nothing_from_loads():
     tiles = [tile(loads=1000, engines=50, stores=1000) for _ in range(8)]
-    shared, duplex = (overlapped_cycles(tiles, Ddr(10, duplex=d)) for d in (False, True))
+    shared, duplex = (cycles(tiles, Ddr(10, duplex=d)) for d in (False, True))
 
     assert shared > 2 * 8 * 100
     assert duplex < 8 * 110 + 500
@@ -165,13 +170,13 @@ def test_stores_of_a_duplex_memory_take_nothing_from_loads():
 def test_an_engine_waits_for_its_weights_on_the_way():
     slow, fast = (tile(engines=1000, weights=w, first_weights=100) for w in (20_000, 5_000))
 
-    assert overlapped_cycles([slow], Ddr(10)) > 2000
-    assert overlapped_cycles([fast], Ddr(10)) < 1400
+    assert cycles([slow], Ddr(10)) > 2000
+    assert cycles([fast], Ddr(10)) < 1400
 
 
 def test_what_is_left_when_the_last_weights_have_come_is_a_groups_work():
     large, small = (
-        overlapped_cycles([tile(engines=1000, weights=20_000, first_weights=w)], Ddr(10))
+        cycles([tile(engines=1000, weights=20_000, first_weights=w)], Ddr(10))
         for w in (10_000, 2_000)
     )
 
@@ -249,12 +254,25 @@ def test_an_exec_is_early_unless_it_reads_what_the_one_before_writes(size):
     assert {0, 1} >= set(expected) >= {0}
 
 
-def test_more_than_the_most_is_not_followed_to_its_end():
-    tiles = [tile(loads=3000, engines=400, stores=1000, weights=500, first_weights=100)] * 5
-    cycles = overlapped_cycles(tiles, Ddr(10))
+def test_steps_side_by_side_take_what_each_takes_alone():
+    rng = random.Random(7)
+    steps = [
+        [
+            tile(
+                loads=rng.choice((0, 3000)), engines=rng.randint(10, 4000), weights=weights,
+                stores=rng.choice((0, 16, 9000)), first_weights=weights // rng.randint(1, 8),
+                reuses=max(-1, i - 2), restores=max(-1, i - 3),
+            )
+            for i in range(rng.randint(1, 16))
+            for weights in [rng.choice((0, 500, 20_000))]
+        ]
+        for _ in range(50)
+    ]  # fmt: skip
+    ddr = Ddr(10), Ddr(16, duplex=True)
 
-    assert overlapped_cycles(tiles, Ddr(10), cycles) == cycles
-    assert overlapped_cycles(tiles, Ddr(10), cycles - 1) == inf
+    together = overlapped_cycles(steps, ddr)
+
+    assert together.tolist() == [[cycles(tiles, d) for d in ddr] for tiles in steps]
 
 
 def test_commands_come_when_few_steps_wait():
@@ -262,6 +280,4 @@ def test_commands_come_when_few_steps_wait():
     first, second = tile(engines=500), tile(engines=100, weights=4000, first_weights=4000)
     few, many = ([first, second] + [tile(engines=100)] * n for n in (2, 40))
 
-    assert overlapped_cycles(many, Ddr(10)) - overlapped_cycles(few, Ddr(10)) == pytest.approx(
-        38 * (100 + NEXT)
-    )
+    assert cycles(many, Ddr(10)) - cycles(few, Ddr(10)) == pytest.approx(38 * (100 + NEXT))
