@@ -41,6 +41,8 @@ def cocotb_environment(
         "COCOTB_RESULTS_FILE": str(results),
         # Verilator applies writes when cocotb expects them to be: no copies in Python.
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        # Else pytest compiles every module that is imported, seconds each time.
+        "COCOTB_REWRITE_ASSERTION_FILES": "",
     }
 
 
