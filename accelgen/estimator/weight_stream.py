@@ -82,7 +82,8 @@ class WeightStream:
         self.accepted: deque[Weights] = deque()
         self.issued = self.received = self.consumed = 0
         self.fed = self.eaten = 0
-        self.flow: deque[Group] = deque()
+        #: Groups whose parameters are in the array's requantizer or before it; in the window's.
+        self.flows: tuple[deque[Group], deque[Group]] = deque(), deque()
         self.held: deque[Group] = deque()
 
     def processes(self, commands: int) -> Iterator[Process]:
@@ -129,14 +130,10 @@ class WeightStream:
         return lambda: self.execs_done() > number - limits.TABLE_BANKS
 
     def _route_group(self, group: Group, fields: Weights) -> Process:
-        params = (fields.params1 + fields.params2) * self.arch.param_beats
-        if params:
-            ahead = limits.PARAM_GROUPS_HELD + limits.SIDE_BEATS // self.arch.param_beats
-            self.flow.append(group)
-            if len(self.flow) > ahead:
-                before = self.flow.popleft()
-                yield Wait(lambda: before.done)
-        yield from self._consume((params + fields.tap_beats) * ArchParams.BUS_BYTES, fields)
+        for has, flow in zip((fields.params1, fields.params2), self.flows, strict=True):
+            if has:
+                yield from self._params(group, flow, fields)
+        yield from self._consume(fields.tap_beats * ArchParams.BUS_BYTES, fields)
         group.weights_begun = True
         group.words = fields.weight_words
         self.held.append(group)
@@ -152,6 +149,15 @@ class WeightStream:
             else:
                 yield from self._free(self.held[0], least - part)
         group.weights_there = True
+
+    def _params(self, group: Group, flow: deque[Group], fields: Weights) -> Process:
+        """A group's parameters to their requantizer; they wait in it, before it, and here."""
+        waiting = limits.PARAM_GROUPS_WAITING + limits.SIDE_BEATS // self.arch.param_beats
+        flow.append(group)
+        if len(flow) > limits.PARAM_GROUPS_HELD + waiting:
+            before = flow.popleft()
+            yield Wait(lambda: before.done)
+        yield from self._consume(self.arch.param_beats * ArchParams.BUS_BYTES, fields)
 
     def _free(self, oldest: Group, words: int) -> Process:
         """Wait until the oldest group has read so many for the last time, or about so many; one
