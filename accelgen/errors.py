@@ -17,6 +17,8 @@ attribute), what was found, and the way out. The command line prints it and exit
 
 import re
 
+from accelgen.plain_text import printable
+
 __all__ = [
     "AccelgenError",
     "BoardError",
@@ -41,7 +43,7 @@ class AccelgenError(Exception):
     Parameters
     ----------
     sentence : str
-        The whole message.
+        The whole message. What names in files bring along is escaped here, for every reader.
     node, attribute : str
         What of the user's model it is about, by name; empty where it is about none.
     reason, way_out : str
@@ -53,6 +55,7 @@ class AccelgenError(Exception):
         self, sentence: str = "", *, node: str = "", attribute: str = "", reason: str = "",
         way_out: str = "",
     ) -> None:  # fmt: skip
+        sentence = printable(sentence)
         super().__init__(sentence)
         self.node = node
         self.attribute = attribute

@@ -10,10 +10,10 @@ import onnx
 
 from accelgen.errors import MissingScaleError, ModelError
 from accelgen.frontend import load_onnx
-from accelgen.frontend.clean_names import printable
 from accelgen.inputs.samples import Calibration, random_samples
 from accelgen.ir.imported import Imported
 from accelgen.passes.run import run_passes
+from accelgen.plain_text import printable
 from accelgen.quant import QuantizedModel, quantize_imported
 from accelgen.quant import quantize as quantize_graph
 from accelgen.schedule.sizes import check_sizes

@@ -40,8 +40,8 @@ from accelgen.flow.expected import expected_frame, read_labels
 from accelgen.flow.hardware import Target, target
 from accelgen.flow.network import RANDOM_CALIBRATION, Given
 from accelgen.flow.simulated import Simulated
-from accelgen.frontend.clean_names import printable
 from accelgen.inputs.samples import Calibration
+from accelgen.plain_text import printable
 from accelgen.program.places import two_places
 from accelgen.program.text import program_text
 from accelgen.ps.frame_file import frame_file

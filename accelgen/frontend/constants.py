@@ -18,10 +18,10 @@ from onnx.reference import ReferenceEvaluator
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
-from accelgen.frontend.clean_names import printable
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.registry import DOMAINS
 from accelgen.frontend.values import Constant
+from accelgen.plain_text import printable
 
 __all__ = ["MOST_FOLDED", "fold_node", "is_constant_node", "read_initializer"]
 

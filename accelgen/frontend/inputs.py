@@ -9,10 +9,10 @@ import onnx
 
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
-from accelgen.frontend.clean_names import printable
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
 from accelgen.ir.activations import BY_ONNX
+from accelgen.plain_text import printable
 
 __all__ = ["InputLayout", "add_input", "input_layouts"]
 

@@ -114,9 +114,15 @@ def _read(file: Path, layout: str) -> npt.NDArray[Any]:
 def _of_names(content: Mapping[str, npt.NDArray[Any]], layout: str) -> npt.NDArray[Any]:
     """The array of an ``.npy``, ``x`` of an ``.npz``, or what ``calib_uint8`` and its scaling make.
     Raises ValueError without the file's name."""
-    for name in (ONLY, "x"):
-        if name in content:
-            return content[name]
+    if ONLY in content:
+        return content[ONLY]
+    if "x" in content:
+        if others := " and ".join(repr(name) for name in content if name != "x"):
+            raise ValueError(
+                f"it has 'x', which is the network's own input, and beside it {others}; keep 'x' "
+                "alone, or 'calib_uint8' with 'divisor', 'mean' and 'std'"
+            )
+        return content["x"]
     if "calib_uint8" not in content:
         raise ValueError("it has no array 'x' or 'calib_uint8'")
     raw = content["calib_uint8"].astype(np.float32)

@@ -2,8 +2,8 @@
 
 ``--preset small --kind nets --count 100 --seed 7`` (preset and kind as often as wanted; by default
 all) draws networks of ``tests/helpers/random_onnx.py``, compiles each for the PL, simulates its
-frame without stalls and prints, of the frames of :data:`LEAST_CYCLES` and more, the largest error of
-the estimate. Ends with status 1 when one is off by more than :data:`MOST_ERROR`.
+frame without stalls and prints the largest error of the estimate, of the frames of
+:data:`LEAST_CYCLES` and more. Ends with status 1 when one is off by more than :data:`MOST_ERROR`.
 """
 
 from __future__ import annotations

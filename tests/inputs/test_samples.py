@@ -198,3 +198,21 @@ def test_flat_samples_of_a_flat_input(tmp_path):
     got = load_samples(tmp_path / "s.npz", shape=SHAPE)
 
     assert np.array_equal(got, x.reshape(2, 3, 6, 8).transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("name", ["mean", "divisor", "calib_uint8"])
+def test_x_beside_what_would_scale_it_is_refused(tmp_path, name):
+    x = np.ones((2, 3, 6, 8), np.float32)
+    np.savez(tmp_path / "s.npz", **{"x": x, name: np.float32([1])})
+
+    with pytest.raises(QuantizationError, match=rf"it has 'x'.*beside it '{name}'; keep 'x' alone"):
+        load_samples(tmp_path / "s.npz", shape=(1, 6, 8, 3))
+
+
+def test_wild_names_in_an_archive_reach_no_terminal(tmp_path):
+    np.savez(tmp_path / "s.npz", **{"X\x1b[2J": np.zeros(3)})
+
+    with pytest.raises(QuantizationError, match=r"only X\\x1b\[2J") as caught:
+        load_samples(tmp_path / "s.npz", shape=(1, 6, 8, 3))
+
+    assert str(caught.value).isprintable()
