@@ -7,22 +7,25 @@ from dataclasses import dataclass
 
 __all__ = ["Delay", "Process", "Simulation", "Transfer", "Wait"]
 
+#: Cycles, and bytes, that are rounding.
+_AT_ONCE, _NOTHING = 1e-9, 1e-6
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class Delay:
     """Go on after ``cycles``."""
 
     cycles: float
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Wait:
     """Go on as soon as ``until()`` is true."""
 
     until: Callable[[], bool]
 
 
-@dataclass
+@dataclass(slots=True)
 class Transfer:
     """Go on when ``remaining`` bytes have passed ``port``, no more than ``most`` per cycle."""
 
@@ -41,15 +44,19 @@ class Simulation:
     Parameters
     ----------
     rates : function
-        Bytes per cycle of each port, from the ports that want to move some.
+        Bytes per cycle of each port, from the ports that want to move some, and from nothing else.
     """
 
     def __init__(self, rates: Callable[[Collection[str]], Mapping[str, float]]):
         self.now = 0.0
         self._ports = rates
-        self._waiting: list[tuple[Process, Wait]] = []
+        self._waiting: list[tuple[Callable[[], bool], Process]] = []
         self._delayed: list[tuple[float, Process]] = []
         self._moving: list[tuple[Transfer, Process]] = []
+        #: Of the transfers in _moving; empty when they are others than before.
+        self._rates: list[float] = []
+        #: By the ports of the transfers, in order: each one's share.
+        self._shares: dict[tuple[str, ...], list[float]] = {}
 
     def run(self, *processes: Process) -> bool:
         """Run ``processes`` to their end; False when some wait for what never comes."""
@@ -63,51 +70,59 @@ class Simulation:
 
     def start(self, process: Process) -> None:
         """Let ``process`` run, now, until it waits."""
-        while True:
-            try:
-                what = next(process)
-            except StopIteration:
-                return
+        for what in process:
             if isinstance(what, Delay):
                 if what.cycles > 0:
                     self._delayed.append((self.now + what.cycles, process))
                     return
             elif isinstance(what, Wait):
                 if not what.until():
-                    self._waiting.append((process, what))
+                    self._waiting.append((what.until, process))
                     return
             elif what.remaining > 0:
                 self._moving.append((what, process))
+                self._rates = []
                 return
 
     def _wake(self) -> None:
         """Start everything whose condition holds; starting one may fulfil another's."""
-        while ready := [p for p, what in self._waiting if what.until()]:
-            self._waiting = [(p, what) for p, what in self._waiting if p not in ready]
-            for process in ready:
+        while ready := [waiting for waiting in self._waiting if waiting[0]()]:
+            self._waiting = [waiting for waiting in self._waiting if waiting not in ready]
+            for _, process in ready:
                 self.start(process)
 
     def _advance(self) -> None:
         """Move the clock to the next end of a delay or a transfer."""
-        rates = self._rates()
+        now, moving = self.now, self._moving
+        rates = self._rates or self._shared()
         ends = [end for end, _ in self._delayed]
-        ends += [
-            self.now + t.remaining / rate
-            for (t, _), rate in zip(self._moving, rates, strict=True)
-        ]  # fmt: skip
-        step = max(0.0, min(ends) - self.now)
-        for (transfer, _), rate in zip(self._moving, rates, strict=True):
+        for (transfer, _), rate in zip(moving, rates, strict=True):
+            ends.append(now + transfer.remaining / rate)
+        step = max(0.0, min(ends) - now)
+        self.now = now = now + step
+        last = now + _AT_ONCE
+        due = []
+        if self._delayed and min(ends[: len(self._delayed)]) <= last:
+            due = [p for end, p in self._delayed if end <= last]
+            self._delayed = [delayed for delayed in self._delayed if delayed[0] > last]
+        arrived = False
+        for (transfer, _), rate in zip(moving, rates, strict=True):
             transfer.remaining -= rate * step
-        self.now += step
-        due = [p for end, p in self._delayed if end <= self.now + 1e-9]
-        due += [p for t, p in self._moving if t.remaining <= 1e-6]
-        self._delayed = [(end, p) for end, p in self._delayed if end > self.now + 1e-9]
-        self._moving = [(t, p) for t, p in self._moving if t.remaining > 1e-6]
+            arrived |= transfer.remaining <= _NOTHING
+        if arrived:
+            due += [p for t, p in moving if t.remaining <= _NOTHING]
+            self._moving = [one for one in moving if one[0].remaining > _NOTHING]
+            self._rates = []
         for process in due:
             self.start(process)
 
-    def _rates(self) -> list[float]:
+    def _shared(self) -> list[float]:
         """Bytes per cycle of each transfer: those of a port share it."""
-        ports = [t.port for t, _ in self._moving]
-        rates = self._ports(ports)
-        return [min(t.most, rates[t.port] / ports.count(t.port)) for t, _ in self._moving]
+        ports = tuple([t.port for t, _ in self._moving])
+        if (shares := self._shares.get(ports)) is None:
+            rates = self._ports(ports)
+            shares = self._shares[ports] = [rates[p] / ports.count(p) for p in ports]
+        self._rates = [
+            min(t.most, share) for (t, _), share in zip(self._moving, shares, strict=True)
+        ]
+        return self._rates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,15 +40,20 @@ class QuantizedModel:
         Scales of the float graph's tensors.
     integers : mapping of convolution node to Integers
         Weights, their scales, and biases before the input's zero point is folded in.
-    report : tuple of LayerError
-        Per int8 node.
+    samples : (n, h, w, c) float32
+        What the report compares on; without, it has the weights alone.
     """
 
     float_graph: Graph
     graph: Graph
     quantization: Mapping[str, Quantization]
     integers: Mapping[str, Integers] = field(default_factory=dict)
-    report: tuple[LayerError, ...] = ()
+    samples: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def report(self) -> tuple[LayerError, ...]:
+        """Per int8 node. Made when it is first read: it runs the network twice."""
+        return make_report(self.float_graph, self.graph, self.integers, self.samples)
 
 
 def quantize(
@@ -78,7 +84,7 @@ def quantize(
         graph=made.graph,
         quantization=quantization,
         integers=made.integers,
-        report=make_report(graph, made.graph, made.integers, samples[:_REPORT_SAMPLES]),
+        samples=samples[:_REPORT_SAMPLES],
     )
 
 
@@ -113,5 +119,5 @@ def quantize_imported(
         graph=made.graph,
         quantization=dict(imported.quantization) | dict(made.filled),
         integers=made.integers,
-        report=make_report(graph, made.graph, made.integers, chosen),
+        samples=chosen,
     )
