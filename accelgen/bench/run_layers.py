@@ -87,7 +87,7 @@ def run_layers(
             make = partial(_estimate, layer, config, hardware)
             yield LayerResult(**kept_estimate(what, make))
             continue
-        compiled = _compiled(layer, hardware)
+        compiled = _compiled(layer, hardware, cycles_only=False)
         run, old = _simulated(compiled, hardware)
         say(f"{config}, layer {layer.key}: {'kept from before' if old else 'simulated'}")
         yield _result(layer, config, compiled, hardware, run)
@@ -96,16 +96,17 @@ def run_layers(
 def _estimate(layer: Layer, config: str, hardware: Target) -> dict[str, Any]:
     """Fields of the result."""
     nothing: dict[str, Any] = {"cycles": 0, "match": None, "counters": {}}
-    return asdict(_result(layer, config, _compiled(layer, hardware), hardware, nothing))
+    compiled = _compiled(layer, hardware, cycles_only=True)
+    return asdict(_result(layer, config, compiled, hardware, nothing))
 
 
-def _compiled(layer: Layer, hardware: Target) -> Compiled:
+def _compiled(layer: Layer, hardware: Target, *, cycles_only: bool) -> Compiled:
     with scratch_directory() as scratch:
         file = scratch / f"layer_{layer.key}.onnx"
         file.write_bytes(layer.model().SerializeToString())
         arch, memory = hardware.arch, hardware.memory
         ddr = Ddr(memory.bytes_per_cycle, duplex=memory.is_duplex_for(arch))
-        return compile(file, hardware, fc_on="pl", ddr=(ddr,))
+        return compile(file, hardware, fc_on="pl", ddr=(ddr,), cycles_only=cycles_only)
 
 
 def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bool]:

@@ -159,8 +159,9 @@ def estimate(
     target = hardware.target(ps_threads=ps_threads)
     with working(f"reading {model}"):
         compiled = compiler.compile(
-            model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed
-        )
+            model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed,
+            cycles_only=True,
+        )  # fmt: skip
         numbers = verbs.estimate(compiled)
     said(compiled)
     if json:

@@ -10,8 +10,9 @@ from typing import TypedDict, Unpack
 from accelgen.errors import ConfigError
 from accelgen.flow.compiled import Compiled, Offload, judge, keeping_all, scheduled
 from accelgen.flow.hardware import Target, as_target
-from accelgen.flow.network import Given, load, quantized
+from accelgen.flow.network import Given, dry, load, quantized
 from accelgen.flow.placement import place
+from accelgen.inputs.samples import Calibration
 from accelgen.schedule.overlap import DDR, Ddr
 
 __all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile"]
@@ -29,6 +30,7 @@ class CompileOptions(TypedDict, total=False):
     se_on: str
     method: str
     keep_all: bool
+    cycles_only: bool
 
 
 def compile(
@@ -41,6 +43,7 @@ def compile(
     method: str = "mse",
     seed: int = 0,
     keep_all: bool = False,
+    cycles_only: bool = False,
     ddr: Sequence[Ddr] = DDR,
 ) -> Compiled:
     """Quantize ``model`` and schedule it for ``hardware``. Writes nothing.
@@ -64,6 +67,8 @@ def compile(
         Of everything random.
     keep_all : bool
         Store every tensor: slower, for finding what is wrong.
+    cycles_only : bool
+        Only the cycles will be asked for: a float model without samples gets made-up ranges.
     ddr : sequence of Ddr
         Memories between which the schedule must be good.
 
@@ -77,8 +82,11 @@ def compile(
     offload = Offload.of("pl" if fc_on == "auto" else fc_on, se_on)
     hardware, loaded = as_target(hardware), load(model)
     log.info("%s: read, %d operations", loaded.name, len(loaded.imported.graph.nodes))
-    judge(loaded, hardware.arch, offload)
-    int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+    if cycles_only and not loaded.is_quantized and Calibration.of(calib).where is None:
+        int8, warnings = dry(loaded)
+    else:
+        judge(loaded, hardware.arch, offload)
+        int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
     log.info("%s: quantized", loaded.name)
     if fc_on == "auto":
         compiled = place(loaded, int8, hardware, se=offload.se, ddr=ddr)

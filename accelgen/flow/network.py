@@ -16,12 +16,13 @@ from accelgen.passes.run import run_passes
 from accelgen.plain_text import printable
 from accelgen.quant import QuantizedModel, quantize_imported
 from accelgen.quant import quantize as quantize_graph
+from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule.sizes import check_sizes
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
-    "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "load", "quantized", "read_network",
-    "source_of", "zoo_model",
+    "MADE_UP", "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "dry", "load", "quantized",
+    "read_network", "source_of", "zoo_model",
 ]  # fmt: skip
 
 Source = str | Path | bytes | onnx.ModelProto
@@ -31,6 +32,9 @@ Given = str | Path | Calibration | None
 RANDOM_CALIBRATION = (
     "no calibration data: quantized on seeded random input, fine for cycles, not for accuracy "
     "(give --calib)"
+)
+MADE_UP = (
+    "no calibration data: the ranges are made up, fine for cycles, not for accuracy (give --calib)"
 )
 
 
@@ -96,6 +100,21 @@ def read_network(source: Source) -> Imported:
         imported = replace(imported, graph=run_passes(imported.graph))
     check_sizes(imported.graph)
     return imported
+
+
+def dry(loaded: Loaded) -> tuple[QuantizedModel, tuple[str, ...]]:
+    """An int8 network of the same operations and sizes, so of the same cycles, and warnings.
+
+    Takes no samples: quick, and of use for nothing else.
+
+    Raises
+    ------
+    QuantizationError, UnsupportedOpError
+        The network cannot be int8, whatever the data.
+    """
+    imported = loaded.imported
+    made = QuantizedModel(float_graph=imported.graph, graph=dry_int8(imported), quantization={})
+    return made, (MADE_UP,)
 
 
 def quantized(

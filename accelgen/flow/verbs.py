@@ -139,6 +139,8 @@ def estimate(
     AccelgenError
         One sentence on what is not supported, or does not fit, and the way out.
     """
+    if not isinstance(model, Compiled):
+        options.setdefault("cycles_only", True)
     return estimated(as_compiled(model, hardware, calib=calib, seed=seed, **options))
 
 

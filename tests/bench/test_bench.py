@@ -109,6 +109,8 @@ def test_networks_done_before_are_not_simulated_again(monkeypatch):
     monkeypatch.setattr(runs, "simulate", simulate)
     monkeypatch.setattr(networks_module, "design_verilog", lambda *of: repr(of))
     hardware = accelgen.target(preset="ultra96")
+    compiled = accelgen.compile("zoo:squeezenet1_1", hardware, cycles_only=True)
+    monkeypatch.setattr(networks_module, "compile", lambda _, hardware: compiled.on(hardware))
 
     def run(hardware):
         options = {"simulate": True, "progress": False, "say": news.append}

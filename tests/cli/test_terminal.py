@@ -13,7 +13,10 @@ import pytest
 from accelgen.display.cells import shortened
 from tests.helpers.cli import run
 
+#: Names and columns are a network's at any resolution.
+MOBILENET = "zoo:mobilenet_v2@64"
 DIGITS = Path(__file__).parents[1] / "models" / "trained_digits_tiny.onnx"
+CALIB = DIGITS.with_name("trained_digits_tiny_test.npz")
 EFFSE = DIGITS.with_name("trained_fmnist_effse.onnx")
 
 
@@ -32,10 +35,10 @@ def rows_of(text, title):
 @pytest.mark.parametrize(
     "command",
     [
-        ("estimate", "zoo:mobilenet_v2"),
+        ("estimate", MOBILENET, "--fc-on", "pl"),
         ("estimate", EFFSE, "--sort", "time", "--top", "3"),
-        ("check", "zoo:efficientnet_b0"),
-        ("check", "zoo:mobilenet_v2"),
+        ("check", "zoo:efficientnet_b0@64"),
+        ("check", MOBILENET),
         ("quantize", EFFSE, "-o", "q.onnx"),
         ("boards",),
         ("presets",),
@@ -53,9 +56,9 @@ def test_tables_fit_80_columns(command, narrow, tmp_path, monkeypatch):
 
 
 def test_no_name_is_split(narrow):
-    outcome = run("estimate", "zoo:mobilenet_v2", "--top", "20")
+    outcome = run("estimate", MOBILENET, "--fc-on", "pl", "--top", "20")
 
-    rows = [line for line in rows_of(outcome.out, "zoo:mobilenet_v2")[:20] if line[0] != " "]
+    rows = [line for line in rows_of(outcome.out, MOBILENET)[:20] if line[0] != " "]
     assert len(rows) >= 10
     assert len({row.partition("  ")[0] for row in rows}) == len(rows)
     for row in rows:
@@ -156,7 +159,7 @@ def on_a_terminal(*arguments):
 
 
 def test_what_is_done_is_seen_on_a_terminal(tmp_path):
-    out, seen = on_a_terminal("estimate", DIGITS, "--json")
+    out, seen = on_a_terminal("estimate", DIGITS, "--calib", CALIB, "--json")
     assert json.loads(out)["cycles"] > 0
     assert "trained_digits_tiny: read, 16 operations ..." in seen
     assert "checking" in on_a_terminal("check", DIGITS)[1]
