@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 
 from accelgen.arch import ArchParams
 from accelgen.ir.ops import Pair
@@ -38,6 +39,13 @@ _WINDOW_SWITCH_CYCLES = 46
 
 #: Rows of a band, and output groups of each of its tiles.
 _Cut = tuple[tuple[int, tuple[int, ...]], ...]
+#: What was found for steps before, by all it depends on: places of the last layers, and parts of
+#: a network, are tried with the same first step.
+_found: dict[str, Tiling] = {}
+_MOST_FOUND = 64
+#: Fields of Work that hold more than cuts depend on.
+_BY_PARTS = ("chain", "weights", "tensors")
+
 #: Cycles of the step, buffers per role, tiles ahead.
 _Rating = tuple[float, int, int]
 _Found = tuple[_Rating, _Cut]
@@ -51,6 +59,28 @@ def cut_unevenly(
     staged = frozenset(tiling.buffers)
     if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
         return tiling
+    asked = f"{_content(work)} {tiling} {gaps} {arch} {tuple(ddr)}"
+    if asked not in _found:
+        if len(_found) >= _MOST_FOUND:
+            _found.clear()
+        _found[asked] = _searched(work, tiling, gaps, arch, ddr)
+    return _found[asked]
+
+
+def _content(work: Work) -> str:
+    """All of a step that decides how it can be cut, and nothing of the network around it."""
+    chain, weights = work.chain, work.weights
+    of_chain = [bool(x) for x in (chain.array, chain.window, chain.vector, chain.squeeze)]
+    of_weights = len(weights.tables), weights.blocks.shape, weights.fields, weights.word_bytes
+    kept = {f.name: getattr(work, f.name) for f in fields(work) if f.name not in _BY_PARTS}
+    return f"{kept} {sorted(work.tensors)} {of_chain} {of_weights}"
+
+
+def _searched(
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, ddr: Sequence[Ddr]
+) -> Tiling:
+    """As :func:`cut_unevenly`, of a step that can be cut."""
+    staged = frozenset(tiling.buffers)
     search = _Search(work, staged, gaps, arch, ddr)
     old = search.cut_of(work, tiling.tiles)
     first, *others = search.rated([old, *search.even(), *search.ramped()])

@@ -12,7 +12,7 @@ from accelgen.cost import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.schedule import schedule
 from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
-from accelgen.schedule.plan import memory
+from accelgen.schedule.plan import cuts, memory
 from tests.helpers.arches import LARGE
 from tests.helpers.int8_nets import Int8Net
 from tests.helpers.programs import assert_matches_golden
@@ -59,6 +59,31 @@ def test_uneven_cuts_match_golden(name, arch):
     net = layer(name)
 
     assert_matches_golden(schedule(net.graph(), arch), net.input(), shuffles=(None, 1, 2))
+
+
+def test_a_step_is_searched_once_and_again_where_something_is_different(monkeypatch):
+    searched, search = [], cuts._searched
+
+    def seen(work, *others):
+        searched.append((work, *others))
+        return search(work, *others)
+
+    monkeypatch.setattr(cuts, "_found", {})
+    monkeypatch.setattr(cuts, "_searched", seen)
+    one, same = (schedule(layer("1x1").graph(), DOUBLE) for _ in range(2))
+    assert len(searched) == 1
+    assert one.image == same.image
+
+    work, *others = searched[0]
+    weights = work.weights
+    for changed in (
+        replace(work, weights=replace(weights, tables=weights.tables + bytes(256))),
+        replace(work, drain_pixels=work.drain_pixels // 2),
+        replace(work, chain=replace(work.chain, table1=work.chain.array, array=None)),
+    ):
+        cuts.cut_unevenly(changed, *others)
+    schedule(layer("1x1").graph(), LARGE)
+    assert len(searched) == 5
 
 
 def test_the_first_load_and_the_last_store_are_small():
