@@ -35,6 +35,9 @@ __all__ = ["Task", "VerilatedResult", "VerilatedSimulator", "run_ps_steps"]
 Int8 = npt.NDArray[np.int8]
 Event = dict[str, Any]
 
+#: MAC/cycle from which a build for speed pays: docs/simulation.md has both ways' figures.
+WIDE = 128
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -89,7 +92,8 @@ class VerilatedSimulator:
     verilog : str
         Text with a module ``accelgen_top``, instead of the one generated for these two.
     speed : bool
-        False builds sooner and runs slower: for programs of some thousand cycles.
+        True builds for long and runs faster; False is for programs of some thousand cycles. By
+        default True for what has ``WIDE`` MAC/cycle: a narrower design runs as fast either way.
     """
 
     def __init__(
@@ -98,11 +102,11 @@ class VerilatedSimulator:
         *,
         family: str = "xcup",
         verilog: str | None = None,
-        speed: bool = True,
+        speed: bool | None = None,
     ):
         self.arch = arch
         self.family = family
-        self.speed = speed
+        self.speed = arch.macs_per_cycle >= WIDE if speed is None else speed
         self._verilog = verilog
 
     def build(self, *, trace: bool = False) -> Path:

@@ -31,8 +31,8 @@ class BuildFlags:
     Parameters
     ----------
     speed : bool
-        False: build fast (-O1, one file), for benches of a second. True: run fast (-O3 for this
-        processor), for whole designs.
+        False: build fast (-O1, one file). True: run fast (-O3 for this processor), for frames on
+        wide designs.
     timing : bool
         The Verilog has delays (a clock of its own).
     trace : bool
@@ -138,15 +138,15 @@ def _verilate(
 def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, top: str) -> None:
     """Compile Verilator's files and link them with the run time."""
     files = sorted(where.glob("Vmodel*.cpp"))
+    bridge = sim_directory() / "verilator" / "runtime" / "bridge.cpp"
     if not flags.speed:
-        # One file: the headers are read once.
-        names = ["runtime/bridge.cpp", *(f.name for f in files)]
-        (where / "all.cpp").write_text("".join(f'#include "{name}"\n' for name in names))
-        jobs = [(where / "all.cpp", flags.optimize)]
+        jobs = [(_joined(where, "all", [bridge, *files]), flags.optimize)]
     else:
-        bridge = sim_directory() / "verilator" / "runtime" / "bridge.cpp"
-        # Files called Slow run once, at the start. Largest first, for two compilers at a time.
-        jobs = [(f, ["-O0"] if "Slow" in f.name else flags.optimize) for f in [bridge, *files]]
+        # Files called Slow run once, at the start.
+        once = [f for f in files if "Slow" in f.name]
+        jobs = [(f, flags.optimize) for f in [bridge, *files] if f not in once]
+        jobs.append((_joined(where, "once", once), ["-O0"]))
+        # Largest first, for two compilers at a time.
         jobs.sort(key=lambda job: -job[0].stat().st_size)
 
     def compile_one(job: tuple[Path, list[str]]) -> str:
@@ -176,6 +176,13 @@ def _compile(tools: Toolchain, flags: BuildFlags, runtime: Path, where: Path, to
     for leftover in where.iterdir():
         if leftover.name != top:
             leftover.unlink()
+
+
+def _joined(where: Path, name: str, files: Sequence[Path]) -> Path:
+    """One file that includes ``files``: headers, three seconds of them, are read once."""
+    joined = where / f"{name}.cpp"
+    joined.write_text("".join(f'#include "{file}"\n' for file in files))
+    return joined
 
 
 def _compiler(

@@ -78,8 +78,7 @@ def assert_match(drawn_nets, arch, execute, file, number, count=COUNT):
 
 @cache
 def simulator(arch):
-    # The small preset's quick build is there already: whole frames run on it.
-    return VerilatedSimulator(arch, speed=arch == PRESETS["small"])
+    return VerilatedSimulator(arch, speed=False)
 
 
 @pytest.mark.slow

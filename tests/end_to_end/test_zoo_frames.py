@@ -52,7 +52,7 @@ def task(name, resolution):
 def test_frames_match_the_golden_model():
     chosen = ALL if os.environ.get("ZOO") == "all" else FEW
     tasks = [task(*item) for item in chosen.items()]
-    results = VerilatedSimulator(PRESETS["small"], speed=True).run_many(tasks)
+    results = VerilatedSimulator(PRESETS["small"]).run_many(tasks)
 
     for one, result in zip(tasks, results, strict=True):
         golden = golden_tensors(one.program, one.inputs)
