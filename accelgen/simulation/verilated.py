@@ -35,7 +35,7 @@ __all__ = ["Task", "VerilatedResult", "VerilatedSimulator", "run_ps_steps"]
 Int8 = npt.NDArray[np.int8]
 Event = dict[str, Any]
 
-#: MAC/cycle from which a build for speed pays: docs/simulation.md has both ways' figures.
+#: MAC/cycle from which a build for speed pays: docs/simulation.md has figures of both ways.
 WIDE = 128
 
 
@@ -93,7 +93,7 @@ class VerilatedSimulator:
         Text with a module ``accelgen_top``, instead of the one generated for these two.
     speed : bool
         True builds for long and runs faster; False is for programs of some thousand cycles. By
-        default True for what has ``WIDE`` MAC/cycle: a narrower design runs as fast either way.
+        default True for what has ``WIDE`` MAC/cycle: a narrower one gains little.
     """
 
     def __init__(
