@@ -44,6 +44,7 @@ class AxiSlave:
         self._random = random.Random(f"{prefix}/{seed}")
         self.burst_bytes = burst_beats * BEAT_BYTES
         self._held = {}
+        self._was_set = {}
         self.cycle = 0
         self.reads, self.writes = [], []  # (address, beats) of every burst
         self.may_drop = False  # beats may come with all strobes low
@@ -61,7 +62,9 @@ class AxiSlave:
         return int(self._port(name).value)
 
     def _set(self, name, value):
-        self._port(name).value = value
+        if self._was_set.get(name) != value:
+            self._was_set[name] = value
+            self._port(name).value = value
 
     def _stalls(self):
         return self._random.random() < self._stall

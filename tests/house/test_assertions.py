@@ -7,8 +7,8 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
-#: Calls that fail a test: pytest's own, and ``tests.helpers.simulate``, whose bench asserts.
-FAILS = {"raises", "warns", "fail", "simulate"}
+#: Calls that fail a test: pytest's own, and those of ``tests.helpers.simulate``: benches assert.
+FAILS = {"raises", "warns", "fail", "simulate", "simulate_all", "simulate_archs"}
 
 
 def functions(path):

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import cocotb
 import numpy as np
-import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -17,10 +16,10 @@ from accelgen.rtl import layouts
 from accelgen.rtl.array.array_reader import _COPY_QUEUE, ArrayReader
 from accelgen.rtl.memory.block_ring import WeightRing
 from accelgen.rtl.memory.feature_memory import FeatureMemory
-from tests.helpers.bench import settings
+from tests.helpers.bench import part_test, settings
 from tests.helpers.clock import start_clock
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSource, check_stream_rules
 from tests.helpers.words import join, split
 
@@ -83,11 +82,13 @@ class _Feed(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_array_reader(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name], weight_words=WEIGHT_WORDS)
+def test_array_reader(tmp_path):
+    configurations = {
+        name: {**configuration, "weight_words": WEIGHT_WORDS}
+        for name, configuration in CONFIGURATIONS.items()
+    }
 
-    simulate(_Feed(arch), __name__, tmp_path, **arch.to_dict())
+    simulate_archs(configurations, _Feed, __name__, tmp_path)
 
 
 # Simulator side.
@@ -102,7 +103,7 @@ CORNERS = [
 ]
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def an_operand_per_cycle_when_nothing_waits(dut):
     bench = await Bench.on(dut)
     for geometry in CORNERS:
@@ -114,7 +115,7 @@ async def an_operand_per_cycle_when_nothing_waits(dut):
         assert bench.strobes == {"busy": len(bench.cycles), "wait_weights": 0, "wait_drain": 0}
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def the_same_operands_under_stalls(dut):
     bench = await Bench.on(dut, stall=0.5)
     for _ in range(12):
@@ -127,7 +128,7 @@ async def the_same_operands_under_stalls(dut):
         )
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def a_block_used_once_may_exceed_the_ring(dut):
     bench = await Bench.on(dut, stall=0.3)
 
@@ -138,7 +139,7 @@ async def a_block_used_once_may_exceed_the_ring(dut):
     assert len(bench.words[0]) > WEIGHT_WORDS
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def no_vector_starts_without_a_credit(dut):
     bench = await Bench.on(dut)
     bench.gives_credit = False
@@ -151,7 +152,7 @@ async def no_vector_starts_without_a_credit(dut):
     assert bench.strobes["wait_drain"] > 100
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def reads_nothing_before_it_may(dut):
     bench = await Bench.on(dut)
     dut.may_read.value = 0
@@ -170,7 +171,7 @@ async def reads_nothing_before_it_may(dut):
     assert bench.cycles[0] == now + 1 + timing.array_read_latency(bench.arch.pixels)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def a_step_may_follow_while_the_one_before_is_on_its_way(dut):
     """The next is at ``step`` as soon as the reader is idle: nothing of it mixes with the first."""
     bench = await Bench.on(dut, stall=1e-9)  # not 0: does not wait for words before a step
@@ -190,7 +191,7 @@ async def a_step_may_follow_while_the_one_before_is_on_its_way(dut):
     assert len(tags) == 3
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def the_next_walk_begins_while_this_one_is_read(dut):
     bench = await Bench.on(dut, stall=1e-9)
     geometry = Geometry(height=8, width=8, joined=True)
@@ -208,7 +209,7 @@ async def the_next_walk_begins_while_this_one_is_read(dut):
     assert gaps == [timing.RASTER_SWITCH] * 3
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def padding_follows_its_step(dut):
     bench = await Bench.on(dut, stall=1e-9)
     geometry = Geometry(height=4, width=8, kernel=(3, 3), pads=(1, 1, 1, 1), pad_value=11)
@@ -225,7 +226,7 @@ async def padding_follows_its_step(dut):
     assert bench.operands == expected
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def beats_that_wait_are_issued_when_their_turn_has_begun(dut):
     """All of the next step's are queued while the first one's wait for credits."""
     bench = await Bench.on(dut, stall=1e-9)
@@ -247,7 +248,7 @@ async def beats_that_wait_are_issued_when_their_turn_has_begun(dut):
     assert bench.operands == expected
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def what_may_be_read_may_be_read_to_its_end(dut):
     """The next step's walk is ready, and may not read, while beats of the first are left."""
     bench = await Bench.on(dut, stall=1e-9)
@@ -282,7 +283,7 @@ async def what_may_be_read_may_be_read_to_its_end(dut):
     assert bench.operands == expected
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def copies_rows_at_full_rate(dut):
     bench = await Bench.on(dut)
     rows = await bench.copy_map(Geometry(height=9, width=16, joined=True), groups=3)
@@ -291,7 +292,7 @@ async def copies_rows_at_full_rate(dut):
     assert bench.strobes["busy"] == 0
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def copies_rows_under_stalls(dut):
     bench = await Bench.on(dut, stall=0.6)
     cocotb.start_soon(check_stream_rules(dut, "copy"))
@@ -302,7 +303,7 @@ async def copies_rows_under_stalls(dut):
         await bench.copy_map(geometry, groups=2)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def a_copy_takes_no_credits(dut):
     bench = await Bench.on(dut)
     rows = await bench.copy_map(Geometry(height=9, width=16, joined=True), groups=3)

@@ -1,61 +1,59 @@
 """The PE array sums products exactly, whatever the operands, gaps and vector lengths."""
 
-import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import FallingEdge
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.rtl.array.pe_array import PeArray
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.words import join, split
 
+# Chains of 4 and 8 multipliers, one and two columns of each kind.
 CONFIGURATIONS = {
     "single": {
         "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "single", "acc_bits": 32,
     },
     "packed": {
-        "lanes": 8, "pixels": 8, "chain_pixels": 2, "pe_mode": "packed", "acc_bits": 27,
+        "lanes": 8, "pixels": 4, "chain_pixels": 2, "pe_mode": "packed", "acc_bits": 27,
     },
     "packed4": {
         "lanes": 4, "pixels": 4, "chain_pixels": 1, "pe_mode": "packed", "acc_bits": 28,
     },
     "double": {
-        "lanes": 8, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27,
+        "lanes": 8, "pixels": 4, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27,
     },
     "double4": {
-        "lanes": 4, "pixels": 4, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 28,
+        "lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 28,
     },
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_pe_array(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    engine = Beside(arch, PeArray(arch)) if arch.pumped else PeArray(arch)
-
-    simulate(engine, __name__, tmp_path, **arch.to_dict())
+def engine_of(arch):
+    return Beside(arch, PeArray(arch)) if arch.pumped else PeArray(arch)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+def test_pe_array(tmp_path):
+    simulate_archs(CONFIGURATIONS, engine_of, __name__, tmp_path)
+
+
+@part_test(timeout_time=300, timeout_unit="us")
 async def matches_at_full_rate(dut):
     rng = np.random.default_rng(1)
 
     await run_vectors(dut, random_vectors(rng, 120), gap=0.0)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def matches_with_gaps(dut):
     rng = np.random.default_rng(2)
 
     await run_vectors(dut, random_vectors(rng, 60), gap=0.4)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
     rng = np.random.default_rng(3)
     arch = bench_arch()
@@ -76,7 +74,7 @@ async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
     await run_vectors(dut, vectors, gap=0.0)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def accumulators_reach_the_ends_of_their_range(dut):
     arch = bench_arch()
     per_beat = arch.lanes * 128 * 127

@@ -3,7 +3,6 @@
 import random
 
 import cocotb
-import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -16,9 +15,9 @@ from accelgen.rtl.bus import axi4
 from accelgen.rtl.control.weight_loader import WeightLoader
 from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.helpers.axi_slave import AxiSlave
-from tests.helpers.bench import settings, ticks
+from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
 BASE = 0x0_FFFF_F000  # crosses 4 GiB
@@ -76,16 +75,19 @@ class WeightPath(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("lanes", [4, 8, 16])
-def test_weight_loader(lanes, tmp_path):
-    simulate(WeightPath(make_arch(lanes)), __name__, tmp_path, lanes=lanes)
+def test_weight_loader(tmp_path):
+    parts = {
+        f"lanes{lanes}": (WeightPath(make_arch(lanes)), {"lanes": lanes}) for lanes in (4, 8, 16)
+    }
+
+    simulate_all(parts, __name__, tmp_path)
 
 
 def make_arch(lanes):
     return ArchParams(lanes=lanes, pixels=8, chain_pixels=1, pe_mode="single")
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def moves_weights_at_a_beat_per_cycle(dut):
     """Many small steps with weights only between them: the worst case that must not leave gaps."""
     await start_clock(dut, zero=INPUTS)
@@ -100,7 +102,7 @@ async def moves_weights_at_a_beat_per_cycle(dut):
     assert cycles <= beats + LATENCY + 24 + len(steps), (cycles, beats)
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def routes_everything_under_stalls(dut):
     await start_clock(dut, zero=INPUTS)
     rng = random.Random(1)
@@ -109,7 +111,7 @@ async def routes_everything_under_stalls(dut):
         await run(dut, steps, stall=0.4, seed=seed, execs=len(steps))
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def takes_parked_runs_among_others(dut):
     await start_clock(dut, zero=INPUTS)
     rng = random.Random(2)
@@ -118,7 +120,7 @@ async def takes_parked_runs_among_others(dut):
         await run(dut, steps, stall=0.4 * (seed > 0), seed=seed, execs=len(steps))
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def moves_parked_weights_at_a_beat_per_cycle(dut):
     await start_clock(dut, zero=INPUTS)
     step = {"groups": 4, "params1": 1, "weight_words": 64, "parked": 1}
@@ -127,7 +129,7 @@ async def moves_parked_weights_at_a_beat_per_cycle(dut):
     assert cycles <= beats + 4 * make_arch(settings()["lanes"]).row_beats + 24, (cycles, beats)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def holds_tables_until_their_bank_is_free(dut):
     """Step n's tables wait for n - 3 completed steps; what stands before them does not."""
     await start_clock(dut, zero=INPUTS)
@@ -144,7 +146,7 @@ async def holds_tables_until_their_bank_is_free(dut):
     assert len(written) == 16 * 7
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def counts_steps_anew_after_start(dut):
     await start_clock(dut, zero=INPUTS)
     step = {"table2": 1, "params2": 1, "groups": 1, "taps": 9}

@@ -10,7 +10,7 @@ from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.primitives import Primitives
 from tests.helpers.blocks import adder, requantizer, window_lanes
 from tests.helpers.pumped import Beside, BesideRequantizer, Pumped
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 
 # Engines of which a double-pumped one's accumulators have to be gathered for the bench.
 GATHERED = {
@@ -38,20 +38,15 @@ ENGINES = {
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_instances_pass_the_bench_of_the_described_engine(name, tmp_path):
-    arch = ArchParams(**SMALL)
+    small, double = ArchParams(**SMALL), ArchParams(**DOUBLE)
     engine, *_ = ENGINES[name]
+    pumped = GATHERED.get(name, lambda _, inner: Pumped(inner))(double, engine(double))
+    parts = {
+        "small": (engine(small), small.to_dict()), "double_pumped": (pumped, double.to_dict()),
+    }  # fmt: skip
     bench = f"tests.rtl.{ROOMS[name]}.test_{name}"
 
-    simulate(engine(arch), bench, tmp_path, primitives=Primitives(), **arch.to_dict())
-
-
-@pytest.mark.parametrize("name", ENGINES)
-def test_double_pumped_instances_pass_it_too(name, tmp_path):
-    arch = ArchParams(**DOUBLE)
-    engine = GATHERED.get(name, lambda _, inner: Pumped(inner))(arch, ENGINES[name][0](arch))
-    bench = f"tests.rtl.{ROOMS[name]}.test_{name}"
-
-    simulate(engine, bench, tmp_path, primitives=Primitives(), **arch.to_dict())
+    simulate_all(parts, bench, tmp_path, primitives=Primitives())
 
 
 @pytest.mark.parametrize("name", ENGINES)

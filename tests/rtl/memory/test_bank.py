@@ -6,16 +6,15 @@ the ends of the pieces of which a depth is made.
 
 import random
 
-import cocotb
 import pytest
 from cocotb.triggers import FallingEdge
 
 from accelgen.rtl.memory.bank import Bank
 from accelgen.rtl.memory.ram_cells import BLOCK, ULTRA
 from accelgen.rtl.primitives import Primitives
-from tests.helpers.bench import settings
+from tests.helpers.bench import part_test, settings
 from tests.helpers.clock import start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 
 FORMS = {"described": (None, False), "block": (Primitives(), False), "ultra": (Primitives(), True)}
 #: Width and depth. Block RAM: every shape of a cell, one to three pieces.
@@ -24,15 +23,19 @@ SIZES = {
     "block": [(40, 9), (40, 1024), (20, 3072), (10, 7000), (6, 10240), (3, 20000), (2, 32768)],
     "ultra": [(40, 1024), (10, 7000), (80, 8193)],
 }
-CASES = [(form, *size) for form, sizes in SIZES.items() for size in sizes]
 
 
-@pytest.mark.parametrize(("form", "width", "depth"), CASES)
-def test_both_ports_see_what_was_there(form, width, depth, tmp_path):
+@pytest.mark.parametrize("form", SIZES)
+def test_both_ports_see_what_was_there(form, tmp_path):
     primitives, ultra = FORMS[form]
-    bank = Bank(width, depth, row_reads=True, ultra=ultra)
+    parts = {
+        f"bank{width}x{depth}": (
+            Bank(width, depth, row_reads=True, ultra=ultra), {"width": width, "depth": depth}
+        )
+        for width, depth in SIZES[form]
+    }  # fmt: skip
 
-    simulate(bank, __name__, tmp_path, primitives=primitives, width=width, depth=depth)
+    simulate_all(parts, __name__, tmp_path, primitives=primitives)
 
 
 def test_pieces_are_powers_of_two_and_hold_the_depth():
@@ -49,7 +52,7 @@ def test_pieces_are_powers_of_two_and_hold_the_depth():
             assert all(p.start % p.depth == 0 and p.depth.bit_count() == 1 for p in pieces)
 
 
-@cocotb.test()
+@part_test()
 async def every_read_is_of_the_old_word(dut):
     given = settings()
     width, depth = given["width"], given["depth"]

@@ -2,17 +2,16 @@
 
 import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.rtl.output.adder import QUEUE_DEPTH
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import adder
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.pumped import Pumped
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 from tests.helpers.words import join, split
 
@@ -25,16 +24,15 @@ CONFIGURATIONS = {
 PLAIN = {"shift": 8, "offset": 128, "zero": 0, "low": -128, "high": 127}
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_adder(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    simulate(
-        Pumped(adder(arch)) if arch.pumped else adder(arch), __name__, tmp_path, **arch.to_dict()
-    )
+def engine_of(arch):
+    return Pumped(adder(arch)) if arch.pumped else adder(arch)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+def test_adder(tmp_path):
+    simulate_archs(CONFIGURATIONS, engine_of, __name__, tmp_path)
+
+
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_beat_per_cycle(dut):
     arch = bench_arch()
     await begin(dut)
@@ -49,7 +47,7 @@ async def a_beat_per_cycle(dut):
     assert passed == beats + timing.PASS_LATENCY
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def groups_of_any_size_step_after_step(dut):
     rng = np.random.default_rng(1)
     await begin(dut)
@@ -66,7 +64,7 @@ async def groups_of_any_size_step_after_step(dut):
         )  # fmt: skip
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_full_queue_lets_no_residual_in(dut):
     """The beat that finds the queue full is the last of its row."""
     beats = 3
@@ -79,7 +77,7 @@ async def a_full_queue_lets_no_residual_in(dut):
     )  # fmt: skip
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_step_that_passes_takes_no_residual(dut):
     await begin(dut)
     dut.residual__valid.value = 1
@@ -97,7 +95,7 @@ async def residual_is_left(dut):
         assert not dut.residual__ready.value
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def extremes_saturate_at_both_ends(dut):
     await begin(dut)
     most = (1 << 17) - 1

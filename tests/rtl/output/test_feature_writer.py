@@ -3,15 +3,14 @@
 import random
 
 import cocotb
-import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import isa
 from accelgen.rtl.output.feature_writer import FeatureWriter
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
 CONFIGURATIONS = {
@@ -20,14 +19,11 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_feature_writer(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    simulate(FeatureWriter(arch), __name__, tmp_path, **arch.to_dict())
+def test_feature_writer(tmp_path):
+    simulate_archs(CONFIGURATIONS, FeatureWriter, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_row_per_cycle(dut):
     await begin(dut)
 
@@ -36,7 +32,7 @@ async def a_row_per_cycle(dut):
     assert cycles == 5 * 8 + FeatureWriter.LATENCY
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def rows_and_vectors_step_after_step(dut):
     await begin(dut)
     cocotb.start_soon(check_stream_rules(dut, "o"))
@@ -49,7 +45,7 @@ async def rows_and_vectors_step_after_step(dut):
                 await run_step(dut, **settings, groups=4, rows=3, stall=stall)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def takes_nothing_that_is_not_of_this_step(dut):
     await begin(dut)
 

@@ -2,15 +2,13 @@
 
 import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import row_cutter
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 from tests.helpers.words import join, split
 
@@ -21,14 +19,11 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_row_cutter(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    simulate(row_cutter(arch), __name__, tmp_path, **arch.to_dict())
+def test_row_cutter(tmp_path):
+    simulate_archs(CONFIGURATIONS, row_cutter, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_beat_per_cycle(dut):
     arch = bench_arch()
     await begin(dut)
@@ -38,7 +33,7 @@ async def a_beat_per_cycle(dut):
     assert cycles == 50 * arch.pixels // arch.chain_pixels
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def groups_of_any_size_step_after_step(dut):
     await begin(dut)
     cocotb.start_soon(check_stream_rules(dut, "o"))

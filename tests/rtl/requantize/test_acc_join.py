@@ -2,15 +2,13 @@
 
 import cocotb
 import numpy as np
-import pytest
 from amaranth import Shape
 from cocotb.triggers import FallingEdge
 
-from accelgen.arch import ArchParams
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import acc_join, accumulator_beat
 from tests.helpers.clock import start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource
 
 CONFIGURATIONS = {
@@ -19,14 +17,11 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_acc_join(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    simulate(acc_join(arch), __name__, tmp_path, **arch.to_dict())
+def test_acc_join(tmp_path):
+    simulate_archs(CONFIGURATIONS, acc_join, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=100, timeout_unit="us")
+@part_test(timeout_time=100, timeout_unit="us")
 async def beats_of_the_one_selected(dut):
     arch = bench_arch()
     bits = Shape.cast(accumulator_beat(arch)).width

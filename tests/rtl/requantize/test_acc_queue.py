@@ -2,16 +2,14 @@
 
 import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from accelgen.arch import ArchParams
 from accelgen.rtl.requantize.acc_queue import AccQueue
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import acc_queue
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import BesideQueue
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import check_stream_rules
 from tests.helpers.words import join, split
 
@@ -37,17 +35,15 @@ CONFIGURATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_acc_queue(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    queue = acc_queue(arch)
-    queue = BesideQueue(arch, queue) if arch.pumped else queue
-
-    simulate(queue, __name__, tmp_path, **arch.to_dict())
+def engine_of(arch):
+    return BesideQueue(arch, acc_queue(arch)) if arch.pumped else acc_queue(arch)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+def test_acc_queue(tmp_path):
+    simulate_archs(CONFIGURATIONS, engine_of, __name__, tmp_path)
+
+
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_beat_per_cycle_when_all_lanes_are_kept(dut):
     arch = bench_arch()
     beats = arch.pixels // arch.chain_pixels
@@ -59,7 +55,7 @@ async def a_beat_per_cycle_when_all_lanes_are_kept(dut):
     assert cycles == latency_of(arch) + 50 * beats
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def beats_without_kept_lanes_cost_nothing(dut):
     arch = bench_arch()
     one = [1 << (n % arch.pixels) for n in range(50)]
@@ -69,7 +65,7 @@ async def beats_without_kept_lanes_cost_nothing(dut):
     assert cycles == latency_of(arch) + 50
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def vectors_without_kept_lanes_give_their_credit_back(dut):
     arch = bench_arch()
     keeps = [0] * 40 + [1] + [0] * 3 * arch.acc_depth + [1 << (arch.pixels - 1)]
@@ -77,7 +73,7 @@ async def vectors_without_kept_lanes_give_their_credit_back(dut):
     await run_vectors(dut, keeps)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def wide_beats_hold_more_lanes(dut):
     arch = bench_arch()
     width = arch.array_width
@@ -93,7 +89,7 @@ async def wide_beats_hold_more_lanes(dut):
     assert one == latency_of(arch) + 50
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def delivers_in_order_under_stalls(dut):
     arch = bench_arch()
     rng = np.random.default_rng(4)
@@ -107,7 +103,7 @@ def latency_of(arch):
     return AccQueue.LATENCY + (BesideQueue.LATENCY if arch.pumped else 0)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def the_next_steps_vectors_are_held_and_those_before_are_dropped(dut):
     arch = bench_arch()
     full, count = (1 << arch.pixels) - 1, arch.acc_depth

@@ -4,18 +4,17 @@ from dataclasses import dataclass
 
 import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.golden.arith import requantize
 from accelgen.rtl.requantize.activation_table import WORDS
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import requantizer
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.pumped import BesideRequantizer
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 from tests.helpers.words import join, split
 
@@ -29,18 +28,15 @@ CONFIGURATIONS = {
 MAX_MULTIPLIER = (1 << 17) - 1
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_requantizer(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    block = requantizer(arch)
-    if arch.pumped:
-        block = BesideRequantizer(arch, block)
-
-    simulate(block, __name__, tmp_path, **arch.to_dict())
+def engine_of(arch):
+    return BesideRequantizer(arch, requantizer(arch)) if arch.pumped else requantizer(arch)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+def test_requantizer(tmp_path):
+    simulate_archs(CONFIGURATIONS, engine_of, __name__, tmp_path)
+
+
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_beat_per_cycle_also_between_groups(dut):
     arch = bench_arch()
     rng = np.random.default_rng(1)
@@ -54,7 +50,7 @@ async def a_beat_per_cycle_also_between_groups(dut):
     assert cycles == 4 * beats - 1 + timing.requantize_latency(arch.pumped) + queue
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_group_with_holes_is_packed(dut):
     rng = np.random.default_rng(2)
     await begin(dut)
@@ -63,7 +59,7 @@ async def a_group_with_holes_is_packed(dut):
         await run_step(dut, random_step(rng, groups=5, pixels=pixels))
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def matches_under_stalls_step_after_step(dut):
     rng = np.random.default_rng(3)
     await begin(dut)
@@ -74,7 +70,7 @@ async def matches_under_stalls_step_after_step(dut):
         await run_step(dut, step, stall=(0.0, 0.3, 0.7)[n % 3])
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_table_that_comes_late_is_waited_for(dut):
     rng = np.random.default_rng(6)
     await begin(dut)
@@ -85,7 +81,7 @@ async def a_table_that_comes_late_is_waited_for(dut):
         await run_step(dut, step, late=late)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def a_table_nobody_used_is_not_taken_for_the_next(dut):
     rng = np.random.default_rng(7)
     await begin(dut)
@@ -96,7 +92,7 @@ async def a_table_nobody_used_is_not_taken_for_the_next(dut):
         await run_step(dut, step, late=late)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def extremes_saturate_at_both_ends(dut):
     rng = np.random.default_rng(4)
     bits = bench_arch().acc_bits
@@ -116,7 +112,7 @@ async def extremes_saturate_at_both_ends(dut):
         await run_step(dut, step)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def every_shift_rounds_half_up(dut):
     rng = np.random.default_rng(5)
     lanes = bench_arch().lanes

@@ -2,9 +2,9 @@
 rules, and none from outside the image."""
 
 import random
+from itertools import product
 
 import cocotb
-import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
@@ -13,10 +13,10 @@ from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
 from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave, moments
-from tests.helpers.bench import settings, ticks
+from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.bits import pack
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
 BASE = 0x12_3456_0000
@@ -25,14 +25,17 @@ INPUTS = ("request__valid", "o__ready", "axi__arready", "axi__rvalid", "stop")
 IMAGE_BYTES = 1 << 15
 
 
-@pytest.mark.parametrize("burst_beats", [4, 16])
-@pytest.mark.parametrize("queued", [True, False])
-def test_dma_read(burst_beats, queued, tmp_path):
-    arch = ArchParams(burst_beats=burst_beats, outstanding=128 // burst_beats)
-    simulate(DmaRead(arch, queued=queued), __name__, tmp_path, burst=burst_beats, queued=queued)
+def test_dma_read(tmp_path):
+    parts = {}
+    for burst, queued in product((4, 16), (True, False)):
+        arch = ArchParams(burst_beats=burst, outstanding=128 // burst)
+        name = f"bursts_of_{burst}" + "_queued" * queued
+        parts[name] = DmaRead(arch, queued=queued), {"burst": burst, "queued": queued}
+
+    simulate_all(parts, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def sustains_a_beat_per_cycle_across_requests(dut):
     await start_clock(dut, zero=INPUTS)
     requests = [(BASE + 16 * 5, 100), (BASE + 4096 - 32, 200), (BASE, 16), (BASE + 256, 64)] * 2
@@ -44,7 +47,7 @@ async def sustains_a_beat_per_cycle_across_requests(dut):
     assert slave.most_reads <= 128 // settings()["burst"] + 2
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def gives_every_beat_under_stalls(dut):
     await start_clock(dut, zero=INPUTS)
     rng = random.Random(1)
@@ -56,7 +59,7 @@ async def gives_every_beat_under_stalls(dut):
         )
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def gives_no_beat_that_came_with_an_error_and_none_behind(dut):
     await start_clock(dut, zero=INPUTS)
     bad = {BASE + 16 * 7, BASE + 16 * 39}
@@ -70,7 +73,7 @@ async def gives_no_beat_that_came_with_an_error_and_none_behind(dut):
     assert dut.idle.value
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def never_asks_for_more_than_it_has_room_for(dut):
     await start_clock(dut, zero=INPUTS)
     if not settings()["queued"]:
@@ -80,7 +83,7 @@ async def never_asks_for_more_than_it_has_room_for(dut):
     assert slave.beats_before_release == 128
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def asks_for_the_next_burst_soon_after_one_has_come(dut):
     """What the estimator counts between two bursts where as many as may be are in flight."""
     await start_clock(dut, zero=INPUTS)
@@ -174,7 +177,7 @@ async def collect(dut, requests, *, stop_at=None, cycles=600, sink_stall=0.0, **
     return received, beats_of(slave, [r for r in requests if r[0] - BASE < IMAGE_BYTES])
 
 
-@cocotb.test(timeout_time=3, timeout_unit="ms")
+@part_test(timeout_time=3, timeout_unit="ms")
 async def stops_when_told_and_answers_for_what_it_asked(dut):
     """Idle not before the last beat that was asked for has come, whenever the stop."""
     for stop_at in range(2, 120, 7):
@@ -189,7 +192,7 @@ async def stops_when_told_and_answers_for_what_it_asked(dut):
         assert len(received) < 1000
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def nothing_outside_the_image_is_asked_for(dut):
     """Up to its very last beat, and not one burst behind it; nor anything that comes later."""
     size = settings()["burst"] * BEAT_BYTES

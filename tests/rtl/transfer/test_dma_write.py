@@ -4,7 +4,6 @@ image, and no byte after a stop."""
 import random
 
 import cocotb
-import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
@@ -13,10 +12,10 @@ from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
 from accelgen.rtl.transfer.dma_write import DmaWrite
 from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave, moments
-from tests.helpers.bench import settings, ticks
+from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.bits import pack
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSource
 
 BASE = 0x12_3456_0000
@@ -26,13 +25,16 @@ INPUTS = ("request__valid", "i__valid", "axi__awready", "axi__wready", "axi__bva
 MEMORY_BYTES = 1 << 15
 
 
-@pytest.mark.parametrize("burst_beats", [4, 16])
-def test_dma_write(burst_beats, tmp_path):
-    arch = ArchParams(burst_beats=burst_beats, outstanding=128 // burst_beats)
-    simulate(DmaWrite(arch), __name__, tmp_path, burst=burst_beats)
+def test_dma_write(tmp_path):
+    parts = {}
+    for burst in (4, 16):
+        arch = ArchParams(burst_beats=burst, outstanding=128 // burst)
+        parts[f"bursts_of_{burst}"] = DmaWrite(arch), {"burst": burst}
+
+    simulate_all(parts, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def sustains_a_beat_per_cycle_across_requests(dut):
     await start_clock(dut, zero=INPUTS)
     requests = [(BASE + 16 * 5, 100), (BASE + 4096 - 32, 200), (BASE, 16), (BASE + 0x4000, 64)]
@@ -44,7 +46,7 @@ async def sustains_a_beat_per_cycle_across_requests(dut):
     assert slave.most_writes > 1
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def writes_every_beat_under_stalls(dut):
     await start_clock(dut, zero=INPUTS)
     rng = random.Random(2)
@@ -59,7 +61,7 @@ async def writes_every_beat_under_stalls(dut):
         await write(dut, requests, stall=0.5, latency=latency, seed=seed, write_first=seed == 3)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def sends_addresses_ahead_of_the_data(dut):
     await start_clock(dut, zero=INPUTS)
     _, slave = await write(dut, [(BASE, 500)], hold=100)
@@ -67,7 +69,7 @@ async def sends_addresses_ahead_of_the_data(dut):
     assert slave.writes_before_release == 128 // settings()["burst"] + 1
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def reports_where_a_burst_with_an_error_begins(dut):
     await start_clock(dut, zero=INPUTS)
     size = settings()["burst"] * BEAT_BYTES
@@ -79,7 +81,7 @@ async def reports_where_a_burst_with_an_error_begins(dut):
     assert faults == [("write_response", at - BASE) for at in sorted(bad)]
 
 
-@cocotb.test(timeout_time=3, timeout_unit="ms")
+@part_test(timeout_time=3, timeout_unit="ms")
 async def stops_when_told_and_writes_not_a_byte_more(dut):
     """Bursts announced are completed with all strobes low, also when no data comes any more."""
     for stop_at in range(1, 90, 4):
@@ -92,7 +94,7 @@ async def stops_when_told_and_writes_not_a_byte_more(dut):
         assert not any(slave.memory[16 * sent :])
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def nothing_outside_the_image_is_announced(dut):
     size = settings()["burst"] * BEAT_BYTES
     for offset, beats, inside in (
@@ -114,7 +116,7 @@ async def nothing_outside_the_image_is_announced(dut):
         assert set(faults) == (set() if inside else {("outside", outside)})
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def announces_the_next_burst_soon_after_one_is_answered(dut):
     """What the estimator counts between two bursts where as many as may be are unanswered."""
     await start_clock(dut, zero=INPUTS)

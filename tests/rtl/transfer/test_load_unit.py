@@ -3,7 +3,6 @@
 import random
 
 import cocotb
-import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -16,9 +15,9 @@ from accelgen.rtl.bus import axi4
 from accelgen.rtl.transfer.dma_read import DmaRead
 from accelgen.rtl.transfer.load_unit import LoadUnit
 from tests.helpers.axi_slave import AxiSlave, moments
-from tests.helpers.bench import settings, ticks
+from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
 BASE = 0x0_FFFF_0000  # rows on both sides of 4 GiB
@@ -67,12 +66,16 @@ def make_arch(lanes, pixels):
     )
 
 
-@pytest.mark.parametrize(("lanes", "pixels"), [(4, 4), (8, 8)])
-def test_load_unit(lanes, pixels, tmp_path):
-    simulate(LoadPath(make_arch(lanes, pixels)), __name__, tmp_path, lanes=lanes, pixels=pixels)
+def test_load_unit(tmp_path):
+    parts = {
+        f"lanes{lanes}": (LoadPath(make_arch(lanes, pixels)), {"lanes": lanes, "pixels": pixels})
+        for lanes, pixels in ((4, 4), (8, 8))
+    }
+
+    simulate_all(parts, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def sustains_a_beat_per_cycle(dut):
     await start_clock(dut, zero=INPUTS)
     row_bytes = settings()["lanes"] * settings()["pixels"]
@@ -84,7 +87,7 @@ async def sustains_a_beat_per_cycle(dut):
     assert cycles <= beats + LATENCY + 40, (cycles, beats)
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def places_every_row_under_stalls(dut):
     await start_clock(dut, zero=INPUTS)
     row_bytes = settings()["lanes"] * settings()["pixels"]
@@ -98,7 +101,7 @@ async def places_every_row_under_stalls(dut):
         await load(dut, commands, stall=0.4, seed=seed)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def asks_for_its_first_burst_soon(dut):
     await start_clock(dut, zero=INPUTS)
     row_bytes = settings()["lanes"] * settings()["pixels"]

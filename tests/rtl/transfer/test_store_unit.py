@@ -3,7 +3,6 @@
 import random
 
 import cocotb
-import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -16,9 +15,9 @@ from accelgen.rtl.bus import axi4
 from accelgen.rtl.transfer.dma_write import DmaWrite
 from accelgen.rtl.transfer.store_unit import StoreUnit
 from tests.helpers.axi_slave import AxiSlave
-from tests.helpers.bench import settings, ticks
+from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.clock import CLOCK_NS, start_clock
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
 
 BASE = 0x0_FFFF_0000  # rows on both sides of 4 GiB
@@ -73,15 +72,18 @@ class StorePath(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize(("lanes", "pixels"), [(4, 4), (8, 8)])
-def test_store_unit(lanes, pixels, tmp_path):
-    arch = ArchParams(
-        lanes=lanes, pixels=pixels, chain_pixels=1, pe_mode="single", feature_rows=ROWS
-    )
-    simulate(StorePath(arch), __name__, tmp_path, lanes=lanes, pixels=pixels)
+def test_store_unit(tmp_path):
+    parts = {}
+    for lanes, pixels in ((4, 4), (8, 8)):
+        arch = ArchParams(
+            lanes=lanes, pixels=pixels, chain_pixels=1, pe_mode="single", feature_rows=ROWS
+        )
+        parts[f"lanes{lanes}"] = StorePath(arch), {"lanes": lanes, "pixels": pixels}
+
+    simulate_all(parts, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def sustains_a_beat_per_cycle(dut):
     await start_clock(dut, zero=INPUTS)
     row_bytes = settings()["lanes"] * settings()["pixels"]
@@ -94,7 +96,7 @@ async def sustains_a_beat_per_cycle(dut):
     assert cycles <= beats + LATENCY + 4 * 16, (cycles, beats)
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def places_every_row_under_stalls(dut):
     await start_clock(dut, zero=INPUTS)
     row_bytes = settings()["lanes"] * settings()["pixels"]
@@ -108,7 +110,7 @@ async def places_every_row_under_stalls(dut):
         await store(dut, commands, stall=0.4, seed=seed)
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@part_test(timeout_time=2, timeout_unit="ms")
 async def gives_parked_weights_to_the_loader(dut):
     """Among transfers to DDR: every beat to its side, completions in order."""
     await start_clock(dut, zero=INPUTS)
@@ -124,7 +126,7 @@ async def gives_parked_weights_to_the_loader(dut):
         await store(dut, commands, stall=0.4 * (seed > 0), seed=seed)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@part_test(timeout_time=1, timeout_unit="ms")
 async def sustains_a_beat_per_cycle_of_weights(dut):
     await start_clock(dut, zero=INPUTS)
     row_bytes = settings()["lanes"] * settings()["pixels"]

@@ -1,17 +1,15 @@
 """The window lanes sum products and find maxima exactly, whatever the operands and gaps."""
 
-import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import FallingEdge
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.arch.isa import WindowOp
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import window_lanes
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.words import join, split
 
 CONFIGURATIONS = {
@@ -27,14 +25,11 @@ CONFIGURATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_window_lanes(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name])
-
-    simulate(engine_of(arch), __name__, tmp_path, **arch.to_dict())
+def test_window_lanes(tmp_path):
+    simulate_archs(CONFIGURATIONS, engine_of, __name__, tmp_path)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def sums_at_full_rate(dut):
     await begin(dut)
 
@@ -42,14 +37,14 @@ async def sums_at_full_rate(dut):
     await run_vectors(dut, WindowOp.SCALE, random_vectors(2, 60, low=-255))
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def sums_with_gaps(dut):
     await begin(dut)
 
     await run_vectors(dut, WindowOp.MAC, random_vectors(3, 60), gap=0.4)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def maxima_between_sums(dut):
     await begin(dut)
 
@@ -59,7 +54,7 @@ async def maxima_between_sums(dut):
         await run_vectors(dut, WindowOp.MAC, vectors)
 
 
-@cocotb.test(timeout_time=300, timeout_unit="us")
+@part_test(timeout_time=300, timeout_unit="us")
 async def extremes_do_not_leak_between_the_pixels_of_a_multiplier(dut):
     rng = np.random.default_rng(5)
     await begin(dut)

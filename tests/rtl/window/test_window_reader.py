@@ -2,22 +2,20 @@
 
 import random
 
-import cocotb
 import numpy as np
-import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.rtl import layouts
-from tests.helpers.bench import bench_arch
+from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import window_reader, window_ring
 from tests.helpers.clock import start_clock
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
-from tests.helpers.simulate import simulate
+from tests.helpers.simulate import simulate_archs
 from tests.helpers.words import join, split
 
 CONFIGURATIONS = {
@@ -74,11 +72,10 @@ class _Feed(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
-def test_window_reader(name, tmp_path):
-    arch = ArchParams(**CONFIGURATIONS[name], **KNOBS)
+def test_window_reader(tmp_path):
+    configurations = {name: {**own, **KNOBS} for name, own in CONFIGURATIONS.items()}
 
-    simulate(_Feed(arch), __name__, tmp_path, **arch.to_dict())
+    simulate_archs(configurations, _Feed, __name__, tmp_path)
 
 
 # Simulator side.
@@ -106,7 +103,7 @@ CORNERS = [
 ]
 
 
-@cocotb.test()
+@part_test()
 async def an_operand_per_cycle_when_nothing_waits(dut):
     bench = await Bench.on(dut)
     if bench.lanes > bench.arch.pixels:
@@ -120,7 +117,7 @@ async def an_operand_per_cycle_when_nothing_waits(dut):
         assert bench.strobes == dict.fromkeys(STROBES, 0) | {"busy": len(bench.cycles)}
 
 
-@cocotb.test()
+@part_test()
 async def the_same_operands_under_stalls(dut):
     for stall in (0.2, 0.6):
         bench = await Bench.on(dut, stall=stall)
@@ -128,7 +125,7 @@ async def the_same_operands_under_stalls(dut):
             await bench.run_step(geometry, groups=3)
 
 
-@cocotb.test()
+@part_test()
 async def rows_are_not_overwritten_before_they_are_read(dut):
     # More rows than the ring has, and a writer that is always at its limit.
     bench = await Bench.on(dut)
@@ -137,14 +134,14 @@ async def rows_are_not_overwritten_before_they_are_read(dut):
         await bench.run_step(geometry, groups=2 + 2 * bench.arch.ring_rows // rows)
 
 
-@cocotb.test()
+@part_test()
 async def random_geometries(dut):
     bench = await Bench.on(dut, stall=0.3, seed=2)
     for _ in range(30):
         await bench.run_step(bench.some_geometry(), groups=int(bench.rng.integers(1, 4)))
 
 
-@cocotb.test()
+@part_test()
 async def maxima_need_no_taps(dut):
     bench = await Bench.on(dut, stall=0.3, seed=3)
     for _ in range(5):
@@ -153,7 +150,7 @@ async def maxima_need_no_taps(dut):
     assert bench.strobes["wait_weights"] == 0
 
 
-@cocotb.test()
+@part_test()
 async def scales_by_a_vector(dut):
     bench = await Bench.on(dut, stall=0.3, seed=4)
     for side in (1, 3, 7):
@@ -165,7 +162,7 @@ async def scales_by_a_vector(dut):
         )
 
 
-@cocotb.test()
+@part_test()
 async def scales_at_full_rate(dut):
     bench = await Bench.on(dut)
     await bench.run_step(
@@ -177,7 +174,7 @@ async def scales_at_full_rate(dut):
         assert bench.cycles[-1] - bench.cycles[0] == len(bench.cycles) - 1
 
 
-@cocotb.test()
+@part_test()
 async def no_vector_starts_without_a_credit(dut):
     bench = await Bench.on(dut)
     bench.gives_credit = False
@@ -190,7 +187,7 @@ async def no_vector_starts_without_a_credit(dut):
     assert bench.strobes["wait_drain"] > 100
 
 
-@cocotb.test()
+@part_test()
 async def waits_for_the_row_it_reads_and_no_longer(dut):
     bench = await Bench.on(dut)
     if bench.lanes > bench.arch.pixels:
@@ -209,7 +206,7 @@ async def waits_for_the_row_it_reads_and_no_longer(dut):
     assert bench.strobes["wait_pixels"] > 200
 
 
-@cocotb.test()
+@part_test()
 async def in_phases_waits_for_both_rows_of_a_pair(dut):
     bench = await Bench.on(dut)
     if bench.lanes > bench.arch.pixels:
