@@ -1,5 +1,10 @@
-"""Whole frames of real networks: generated RTL == golden model, and the estimate is close."""
+"""Whole frames of real networks: generated RTL == golden model, and the estimate is close.
 
+Of the large networks, ``make test`` simulates each on two presets, undisturbed on one and with
+pauses on the other; ``FRAMES=all`` in the environment takes every combination.
+"""
+
+import os
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +21,12 @@ ESTIMATE_ERROR, CYCLES_PER_STEP = 0.02, 10
 
 SMALL_NETWORKS = ["trained_digits_tiny", "trained_fmnist_dscnn", "trained_fmnist_effse"]
 LARGE_NETWORKS = ["trained_squeezenet1_1", "zoo:mobilenet_v2@224", "zoo:efficientnet_b0@224"]
+ALL = os.environ.get("FRAMES") == "all"
+#: Preset and the chance of a pause.
+PLACES = [("ultra96_double", 0.0), ("ultra96", 0.3)]
+PLACES += [("ultra96_double", 0.3), ("ultra96", 0.0)] if ALL else []
+#: Whose every layer is simulated alone: the second has all kinds that the third has but its gates.
+ALONE = LARGE_NETWORKS if ALL else LARGE_NETWORKS[:2]
 
 
 @cache
@@ -56,8 +67,7 @@ def test_frame_of_a_trained_network(network, preset, stalls):
 
 # The small preset takes six times as long for these: docs/verification.md has it.
 @pytest.mark.slow
-@pytest.mark.parametrize("stalls", [0.0, 0.3])
-@pytest.mark.parametrize("preset", ["ultra96", "ultra96_double"])
+@pytest.mark.parametrize(("preset", "stalls"), PLACES)
 @pytest.mark.parametrize("network", LARGE_NETWORKS)
 def test_frame_at_full_size(network, preset, stalls):
     assert_frame(network, preset, stalls)
@@ -66,7 +76,7 @@ def test_frame_at_full_size(network, preset, stalls):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "preset"),
-    [*((n, "small") for n in SMALL_NETWORKS), *((n, "ultra96_double") for n in LARGE_NETWORKS)],
+    [*((n, "small") for n in SMALL_NETWORKS), *((n, "ultra96_double") for n in ALONE)],
 )
 def test_every_layer_alone(network, preset):
     hardware = accelgen.target("ultra96v2", preset=preset)
