@@ -20,7 +20,6 @@ from accelgen.golden.arith import quantize_array
 from accelgen.inputs.samples import random_samples
 from accelgen.program.records import Program
 from accelgen.rtl.design import design_verilog
-from accelgen.schedule.overlap import Ddr
 from accelgen.scratch import scratch_directory
 from accelgen.simulation.bench import DdrSettings
 from accelgen.simulation.check import simulate_frame
@@ -104,9 +103,7 @@ def _compiled(layer: Layer, hardware: Target, *, cycles_only: bool) -> Compiled:
     with scratch_directory() as scratch:
         file = scratch / f"layer_{layer.key}.onnx"
         file.write_bytes(layer.model().SerializeToString())
-        arch, memory = hardware.arch, hardware.memory
-        ddr = Ddr(memory.bytes_per_cycle, duplex=memory.is_duplex_for(arch))
-        return compile(file, hardware, fc_on="pl", ddr=(ddr,), cycles_only=cycles_only)
+        return compile(file, hardware, fc_on="pl", cycles_only=cycles_only)
 
 
 def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bool]:

@@ -35,6 +35,11 @@ class Memory:
         return self.duplex and arch.row_beats > 1
 
     @property
+    def rate(self) -> float:
+        """Bytes per cycle that LOADs, or weights, and commands get at most, each by a port."""
+        return min(self.bytes_per_cycle, 2 * self.port_rate)
+
+    @property
     def port_rate(self) -> float:
         """Bytes per cycle of a port that pauses now and then."""
         return self.port_bytes * (1 - self.stalls)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from accelgen.arch import ArchParams
@@ -20,7 +19,6 @@ from accelgen.program.records import Program
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule import schedule_parts
-from accelgen.schedule.overlap import DDR, Ddr
 
 __all__ = ["Compiled", "Offload", "estimated", "judge", "keeping_all", "scheduled"]
 
@@ -129,7 +127,6 @@ def scheduled(
     hardware: Target,
     *,
     offload: Offload | None = None,
-    ddr: Sequence[Ddr] = DDR,
 ) -> Compiled:
     """One int8 network for one target, everything placed by ``offload``.
 
@@ -141,7 +138,7 @@ def scheduled(
         input_layout=loaded.imported.input_layout,
         model=int8,
         hardware=hardware,
-        parts=_parts(int8.graph, hardware, offload, ddr=ddr),
+        parts=_parts(int8.graph, hardware, offload),
         offload=offload,
         warnings=loaded.warnings,
     )
@@ -164,8 +161,12 @@ def estimated(compiled: Compiled) -> Estimate:
 
 def _parts(
     graph: Graph, hardware: Target, offload: Offload, *, keep_all: bool = False,
-    ddr: Sequence[Ddr] = DDR,
 ) -> tuple[Program, ...]:  # fmt: skip
     return schedule_parts(
-        graph, hardware.arch, keep_all=keep_all, fc_on_ps=offload.fc, se_on_ps=offload.se, ddr=ddr
+        graph,
+        hardware.arch,
+        hardware.memory,
+        keep_all=keep_all,
+        fc_on_ps=offload.fc,
+        se_on_ps=offload.se,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -13,7 +12,6 @@ from accelgen.flow.hardware import Target, as_target
 from accelgen.flow.network import Given, dry, load, quantized
 from accelgen.flow.placement import place
 from accelgen.inputs.samples import Calibration
-from accelgen.schedule.overlap import DDR, Ddr
 
 __all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile"]
 
@@ -44,7 +42,6 @@ def compile(
     seed: int = 0,
     keep_all: bool = False,
     cycles_only: bool = False,
-    ddr: Sequence[Ddr] = DDR,
 ) -> Compiled:
     """Quantize ``model`` and schedule it for ``hardware``. Writes nothing.
 
@@ -69,8 +66,6 @@ def compile(
         Store every tensor: slower, for finding what is wrong.
     cycles_only : bool
         Only the cycles will be asked for: a float model without samples gets made-up ranges.
-    ddr : sequence of Ddr
-        Memories between which the schedule must be good.
 
     Raises
     ------
@@ -89,9 +84,9 @@ def compile(
         int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
     log.info("%s: quantized", loaded.name)
     if fc_on == "auto":
-        compiled = place(loaded, int8, hardware, se=offload.se, ddr=ddr)
+        compiled = place(loaded, int8, hardware, se=offload.se)
     else:
-        compiled = scheduled(loaded, int8, hardware, offload=offload, ddr=ddr)
+        compiled = scheduled(loaded, int8, hardware, offload=offload)
     log.info("%r", compiled)
     return (keeping_all(compiled) if keep_all else compiled).warned(warnings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from accelgen.errors import ScheduleError
@@ -11,7 +10,6 @@ from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir.offload import tail_nodes
 from accelgen.quant import QuantizedModel
-from accelgen.schedule.overlap import DDR, Ddr
 
 __all__ = ["place"]
 
@@ -21,18 +19,17 @@ LEAST_GAIN = 1.01
 
 def place(
     loaded: Loaded, int8: QuantizedModel, hardware: Target, *, se: bool = False,
-    ddr: Sequence[Ddr] = DDR,
 ) -> Compiled:  # fmt: skip
     """The faster of both places, by the estimate.
 
     They go to the PS if frames come at least 1 % sooner then: also where it is the PS that binds.
     """
-    on_pl = scheduled(loaded, int8, hardware, offload=Offload(se=se), ddr=ddr)
+    on_pl = scheduled(loaded, int8, hardware, offload=Offload(se=se))
     if tail_nodes(int8.graph, fc=True) == tail_nodes(int8.graph, fc=False):
         return on_pl
     try:
         offload = Offload(fc=True, se=se)
-        on_ps = scheduled(loaded, int8, hardware, offload=offload, ddr=ddr)
+        on_ps = scheduled(loaded, int8, hardware, offload=offload)
     except ScheduleError:  # nothing would be left for the PL
         return on_pl
     there, here = estimated(on_ps), estimated(on_pl)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import QConv2d, QMaxPool
 from accelgen.ir.shapes import infer_shape
@@ -20,11 +21,10 @@ from accelgen.program.raster import raster_vectors
 
 __all__ = ["decimate"]
 
-#: What the choice assumes of DDR, as tiling does.
-_DDR_BYTES_PER_CYCLE = 12
 
-
-def decimate(graph: Graph, arch: ArchParams, in_phases: frozenset[str] = frozenset()) -> Graph:
+def decimate(
+    graph: Graph, arch: ArchParams, memory: Memory, in_phases: frozenset[str] = frozenset()
+) -> Graph:
     """``graph`` with the dropping of pixels a step of its own before such convolutions.
 
     ``in_phases``: the tensors that would be stored in phases if nothing was dropped.
@@ -33,7 +33,7 @@ def decimate(graph: Graph, arch: ArchParams, in_phases: frozenset[str] = frozens
     names = Names.of(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
-        if node.inputs[0] != graph.input and _pays(node, graph, arch, in_phases):
+        if node.inputs[0] != graph.input and _pays(node, graph, arch, memory, in_phases):
             assert isinstance(node.op, QConv2d)
             source, name = node.inputs[0], names.fresh(f"{node.name}.decimated")
             op = QMaxPool(kernel=(1, 1), stride=node.op.stride)
@@ -47,7 +47,9 @@ def decimate(graph: Graph, arch: ArchParams, in_phases: frozenset[str] = frozens
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 
 
-def _pays(node: Node, graph: Graph, arch: ArchParams, in_phases: frozenset[str]) -> bool:
+def _pays(
+    node: Node, graph: Graph, arch: ArchParams, memory: Memory, in_phases: frozenset[str]
+) -> bool:
     """Vectors of the array saved, in cycles, against the window engine's, those that others then
     need more, and a map's way through DDR where it may not stay in the feature memory."""
     op, source = node.op, node.inputs[0]
@@ -68,7 +70,7 @@ def _pays(node: Node, graph: Graph, arch: ArchParams, in_phases: frozenset[str])
     after = raster_vectors(joined.whole(), arch.pixels)
     groups = -(-channels // arch.lanes)
     rows = groups * rows_of(height, width, arch.pixels)
-    spilled = rows * arch.row_bytes / _DDR_BYTES_PER_CYCLE if 2 * rows > arch.feature_rows else 0
+    spilled = rows * arch.row_bytes / memory.rate if 2 * rows > arch.feature_rows else 0
     saved = (before - after) * _beats(node, graph, arch)
     return saved > groups * dropping + others + spilled
 

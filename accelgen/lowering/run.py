@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.errors import ModelError
 from accelgen.ir import Graph
 from accelgen.ir.spec import check_quantized
@@ -20,10 +21,11 @@ __all__ = ["PASSES", "Given", "Pass", "lower"]
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What passes go by besides the graph: the hardware, and which maps would be stored in phases
-    (None: that is not known yet)."""
+    """What passes go by besides the graph: the hardware, its DDR, and which maps would be stored in
+    phases (None: that is not known yet)."""
 
     arch: ArchParams
+    memory: Memory = field(default_factory=Memory)
     in_phases: frozenset[str] | None = None
 
 
@@ -37,7 +39,9 @@ class Pass:
 
 
 def _decimate(graph: Graph, given: Given) -> Graph:
-    return graph if given.in_phases is None else decimate(graph, given.arch, given.in_phases)
+    if given.in_phases is None:
+        return graph
+    return decimate(graph, given.arch, given.memory, given.in_phases)
 
 
 #: Selections first: what they stand for is then read by convolutions, which may drop pixels.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.ir import Graph
 from accelgen.lowering.folding import choose_folds
 from accelgen.lowering.prepare import Prepared, prepare
@@ -16,7 +16,6 @@ from accelgen.program.commands import Load, Store
 from accelgen.program.records import Program
 from accelgen.schedule.emit.assemble import assemble
 from accelgen.schedule.emit.emitter import Emitter
-from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.plan.memory import Apart, MemoryPlan, plan_memory
 from accelgen.schedule.plan.parking import plan_parking
 from accelgen.schedule.steps.fuse import fuse
@@ -27,8 +26,9 @@ __all__ = ["compile_graph", "schedule"]
 
 
 def schedule(
-    graph: Graph, arch: ArchParams, *, keep_all: bool = False, fc_on_ps: bool = False
-) -> Program:
+    graph: Graph, arch: ArchParams, memory: Memory | None = None, *, keep_all: bool = False,
+    fc_on_ps: bool = False,
+) -> Program:  # fmt: skip
     """Compile an int8 graph for ``arch``.
 
     Parameters
@@ -38,6 +38,8 @@ def schedule(
         ``graph.input`` (that is how a single step is cut out of a network).
     arch : ArchParams
         The hardware's knobs.
+    memory : Memory
+        The board's DDR, which the plan goes by; by default one that no board has.
     keep_all : bool
         Store every materialised tensor at a place of its own in DDR (``Program.kept``).
     fc_on_ps : bool
@@ -49,42 +51,45 @@ def schedule(
         The graph does not fit ``arch``; names the node and the knob.
     """
     return compile_graph(
-        graph, arch, keep_all=keep_all, fc_on_ps=fc_on_ps, foldable=frozenset({graph.input})
-    )
+        graph, arch, memory or Memory(), keep_all=keep_all, fc_on_ps=fc_on_ps,
+        foldable=frozenset({graph.input}),
+    )  # fmt: skip
 
 
 def compile_graph(
-    graph: Graph, arch: ArchParams, *, foldable: frozenset[str], keep_all: bool = False,
-    fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset(), ddr: Sequence[Ddr] = DDR,
+    graph: Graph, arch: ArchParams, memory: Memory, *, foldable: frozenset[str],
+    keep_all: bool = False, fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset(),
 ) -> Program:  # fmt: skip
     """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
-    are on the PS too. ``ddr``: what the cuts of the first step and the last assume of it."""
+    are on the PS too."""
 
     # lowering: what the engines have no form for becomes what they have.
-    lay = partial(_lowered, graph, arch, foldable=foldable, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
+    lay = partial(
+        _lowered, graph, arch, memory, foldable=foldable, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes
+    )
     prepared, storages = lay(in_phases=None)
     in_phases = choose_phases(fuse(prepared), prepared, storages, arch).in_phases
     prepared, storages = lay(in_phases=in_phases)
     # steps and plan: what runs together, where maps lie, and when.
-    works, storages, plan = _planned(prepared, storages, arch, ddr)
+    works, storages, plan = _planned(prepared, storages, arch, memory)
     # emit: commands, once more when it is known which weights wait for DDR.
-    emitter = _emitted(works, storages, plan, _exported(works, prepared, keep_all), arch)
+    emitter = _emitted(works, storages, plan, _exported(works, prepared, keep_all), arch, memory)
     return assemble(prepared, storages, works, plan, emitter, arch, keep_all)
 
 
 def _lowered(
-    graph: Graph, arch: ArchParams, *, foldable: frozenset[str], fc_on_ps: bool,
+    graph: Graph, arch: ArchParams, memory: Memory, *, foldable: frozenset[str], fc_on_ps: bool,
     ps_nodes: frozenset[str], in_phases: frozenset[str] | None,
 ) -> tuple[Prepared, Storages]:  # fmt: skip
     """The passes, the split between PL and PS, the folds of inputs, and lanes for every tensor."""
-    lowered = lower(graph, Given(arch=arch, in_phases=in_phases))
+    lowered = lower(graph, Given(arch=arch, memory=memory, in_phases=in_phases))
     prepared = prepare(lowered, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     return lay_out(replace(prepared, folds=folds), arch)
 
 
 def _planned(
-    prepared: Prepared, storages: Storages, arch: ArchParams, ddr: Sequence[Ddr]
+    prepared: Prepared, storages: Storages, arch: ArchParams, memory: Memory
 ) -> tuple[list[Work], Storages, MemoryPlan]:
     """Steps, storages and memory; GlobalAvgPools leave their steps where memory demands it."""
     apart: frozenset[str] = frozenset()
@@ -101,7 +106,7 @@ def _planned(
             if key not in done:
                 done[key] = make_work(chain, prepared, storages, arch)
             works.append(done[key])
-        plan = plan_memory(works, storages, frozenset(outside), arch, ddr)
+        plan = plan_memory(works, storages, frozenset(outside), arch, memory)
         if isinstance(plan, MemoryPlan):
             return works, storages, plan
         assert isinstance(plan, Apart)
@@ -110,7 +115,7 @@ def _planned(
 
 def _emitted(
     works: list[Work], storages: Storages, plan: MemoryPlan, exported: frozenset[str],
-    arch: ArchParams,
+    arch: ArchParams, memory: Memory,
 ) -> Emitter:  # fmt: skip
     """All commands; once more with parked weights, where there are any."""
     emitter = Emitter(works, storages, plan, exported, arch)
@@ -119,7 +124,7 @@ def _emitted(
     for pending in emitter.list.commands:
         if isinstance(command := pending.command, Load | Store):
             moved[pending.step] += command.groups * command.rows * arch.row_bytes
-    parking = plan_parking(works, plan, moved, arch)
+    parking = plan_parking(works, plan, moved, arch, memory)
     if parking.chunks:
         emitter = Emitter(works, storages, plan, exported, arch, parking)
         emitter.emit_all()

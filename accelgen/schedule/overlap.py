@@ -14,35 +14,34 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DDR", "Ddr", "TileCost", "overlapped_cycles"]
+from accelgen.arch import limits, overhead
+from accelgen.arch.isa import FETCH_BYTES, Opcode
+from accelgen.cost import Memory
+from accelgen.program.encode import command_bytes
 
-#: A LOAD's turn to its first byte, when it does not come right after another; its last to its
-#: count. A STORE's turn to its first byte, and right after another.
-_LATENCY_CYCLES, _LOAD_END_CYCLES, _STORE_CYCLES, _STORE_NEXT_CYCLES = 50, 8, 20, 10
-#: To an EXEC's first vector: of the first, and of one after another; from the last to its count
-#: (arch/overhead.py has their parts).
-_BEGIN_CYCLES, _NEXT_CYCLES, _END_CYCLES = 26, 5, 34
-#: WEIGHTS that are read ahead of the EXEC at work.
-_WEIGHTS_AHEAD = 3
-#: Commands of a tile; how much of them is read at once, when fewer EXECs than these wait.
-_COMMAND_BYTES, _FETCH_BYTES, _EXECS_AHEAD = 240, 1024, 2
-_FETCH_CYCLES = 50
-#: Of the first LOAD when later weights may be asked for (emit.py).
-_BEHIND_BYTES = 1024
+__all__ = ["BEHIND_BYTES", "Pace", "TileCost", "overlapped_cycles"]
+
+#: Commands of a tile: its WEIGHTS, EXEC, LOADs and STORE; how many are read at once.
+_COMMAND_BYTES = sum(map(command_bytes, (Opcode.WEIGHTS, Opcode.EXEC, Opcode.LOAD, Opcode.STORE)))
+_FETCH_BYTES = limits.FETCH_AHEAD * FETCH_BYTES
+#: Of a program's first LOAD, when later weights may be asked for: about what DDR moves in its
+#: latency. The emitter sees to it.
+BEHIND_BYTES = 1024
 #: What is less than this is rounding, in bytes and cycles.
 _NOTHING = 1e-6
 
 
-@dataclass(frozen=True)
-class Ddr:
-    """Bytes per cycle, of all transfers together; ``duplex``: of STOREs, and of all others."""
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Cycles of a step's EXECs beside their engines' work.
 
-    bytes_per_cycle: float
-    duplex: bool = False
+    ``begin``: an EXEC's turn to its first vector, of the first; ``next``: the same right behind
+    another; ``end``: its last vector to its count.
+    """
 
-
-#: A board's: beside a processor that reads weights, and all that a port takes.
-DDR = (Ddr(10), Ddr(16))
+    begin: int
+    next: int
+    end: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +79,19 @@ class _Steps:
     ``ended``: the time it was last busy.
     """
 
-    def __init__(self, steps: Sequence[Sequence[TileCost]], ddr: Sequence[Ddr]) -> None:
-        """Step after step with each of ``ddr``."""
+    def __init__(
+        self, steps: Sequence[Sequence[TileCost]], memories: Sequence[Memory], duplex: bool,
+        pace: Pace,
+    ) -> None:  # fmt: skip
+        """Step after step with each of ``memories``."""
         most = max(map(len, steps))
-        self.tiles = np.repeat([len(tiles) for tiles in steps], len(ddr))
+        self.duplex, self.pace = duplex, pace
+        #: A LOAD's, WEIGHTS' or command's turn to its first byte.
+        self.latency = overhead.LOAD_HEAD_CYCLES + memories[0].latency_cycles
+        self.port_rate = memories[0].port_rate
+        self.bytes_per_cycle = np.tile([m.bytes_per_cycle for m in memories], len(steps))
+        self.tiles = np.repeat([len(tiles) for tiles in steps], len(memories))
         count = len(self.tiles)
-        self.bytes_per_cycle = np.tile([d.bytes_per_cycle for d in ddr], len(steps))
-        self.duplex = np.tile([d.duplex for d in ddr], len(steps))
         nothing = [(0,) * len(_COSTS)]
         # A tile more, for units that are done.
         costs = [[*map(_figures, t), *nothing * (most + 1 - len(t))] for t in steps]
@@ -94,7 +99,7 @@ class _Steps:
         self.costs = dict(
             zip(_COSTS, np.array(costs, float).reshape(-1, len(_COSTS)).T.copy(), strict=True)
         )
-        self.first = np.repeat(np.arange(len(steps)) * (most + 1), len(ddr))
+        self.first = np.repeat(np.arange(len(steps)) * (most + 1), len(memories))
         self.now = np.zeros(count)
         self.at = np.zeros((6, count), int)
         self.busy = np.zeros((6, count), bool)
@@ -108,7 +113,7 @@ class _Steps:
 
     def keep(self, chosen: _Bools) -> None:
         """Forget the others."""
-        for name in ("tiles", "bytes_per_cycle", "duplex", "first", "now"):
+        for name in ("tiles", "bytes_per_cycle", "first", "now"):
             setattr(self, name, getattr(self, name)[chosen])
         for name in ("at", "busy", "delay", "left", "rate", "ended"):
             setattr(self, name, getattr(self, name)[:, chosen])
@@ -121,7 +126,7 @@ class _Steps:
         self._begin_load(idle[_LOAD])
         self._begin_weights(idle[_WEIGHTS])
         self._begin_engine(idle[_ENGINE])
-        self._take(_DRAIN, idle[_DRAIN] & (self.at[_DRAIN] < self.at[_ENGINE]), _END_CYCLES, 0)
+        self._take(_DRAIN, idle[_DRAIN] & (self.at[_DRAIN] < self.at[_ENGINE]), self.pace.end, 0)
         self._begin_store(idle[_STORE])
 
     def _begin_commands(self) -> None:
@@ -132,21 +137,22 @@ class _Steps:
         may = (
             ~self.busy[_COMMANDS]
             & (fetched < _COMMAND_BYTES * self.tiles)
-            & (waiting < _EXECS_AHEAD)
+            & (waiting < limits.EXECS_AHEAD)
             & (first | working)
         )
-        self._take(_COMMANDS, may, np.where(first, _FETCH_CYCLES, _LATENCY_CYCLES), _FETCH_BYTES)
+        delay = self.latency + np.where(first, overhead.PROGRAM_START_CYCLES, 0)
+        self._take(_COMMANDS, may, delay, _FETCH_BYTES)
 
     def _begin_load(self, idle: _Bools) -> None:
         size = self._cost("loads", _LOAD)
-        delay = np.where(size > 0, self._latency(_LOAD) + _LOAD_END_CYCLES, 0)
+        delay = np.where(size > 0, self._latency(_LOAD) + overhead.LOAD_TAIL_CYCLES, 0)
         self._take(_LOAD, idle & (self.at[_DRAIN] > self._cost("reuses", _LOAD)), delay, size)
 
     def _begin_weights(self, idle: _Bools) -> None:
         at, load = self.at[_WEIGHTS], self.at[_LOAD]
-        ahead = at <= self.at[_DRAIN] + _WEIGHTS_AHEAD
+        ahead = at <= self.at[_DRAIN] + limits.WEIGHTS_AHEAD
         # But for what comes before anything that is asked for now.
-        loading = self.busy[_LOAD] & (self.delay[_LOAD] == 0) & (self.left[_LOAD] <= _BEHIND_BYTES)
+        loading = self.busy[_LOAD] & (self.delay[_LOAD] == 0) & (self.left[_LOAD] <= BEHIND_BYTES)
         may = idle & ahead & ((at == 0) | (load > 0) | loading)
         self._take(_WEIGHTS, may, self._latency(_WEIGHTS), self._cost("weights", _WEIGHTS))
 
@@ -156,19 +162,21 @@ class _Steps:
         enough = here >= self._cost("first_weights", _ENGINE)
         came = (weights > at) | ((weights == at) & self.busy[_WEIGHTS] & enough)
         free = self.at[_STORE] > self._cost("restores", _ENGINE)
-        delay = np.where(at > 0, _NEXT_CYCLES, _BEGIN_CYCLES)
+        delay = np.where(at > 0, self.pace.next, self.pace.begin)
         may = idle & came & (self.at[_LOAD] > at) & free
         self._take(_ENGINE, may, delay, self._cost("engines", _ENGINE))
 
     def _begin_store(self, idle: _Bools) -> None:
         size = self._cost("stores", _STORE)
-        delay = np.where(self.ended[_STORE] == self.now, _STORE_NEXT_CYCLES, _STORE_CYCLES)
+        delay = np.where(
+            self.ended[_STORE] == self.now, overhead.STORE_NEXT_CYCLES, overhead.STORE_HEAD_CYCLES
+        )
         may = idle & (self.at[_STORE] < self.at[_DRAIN])
         self._take(_STORE, may, np.where(size > 0, delay, 0), size)
 
     def _latency(self, unit: int) -> _Ints:
         """To its first byte: none right after another."""
-        return np.where(self.ended[unit] == self.now, 0, _LATENCY_CYCLES)
+        return np.where(self.ended[unit] == self.now, 0, self.latency)
 
     def _cost(self, name: str, unit: int) -> _Floats:
         """Of the tile that a unit is at."""
@@ -205,10 +213,13 @@ class _Steps:
         # Commands and weights come through one port, commands first.
         moves[_WEIGHTS] &= ~moves[_COMMANDS]
         reading = moves[_COMMANDS].astype(int) + moves[_WEIGHTS] + moves[_LOAD]
-        writing = np.where(self.duplex, 1, reading + 1)
-        reading += moves[_STORE] & ~self.duplex
-        self.rate[:] = moves * (self.bytes_per_cycle / np.maximum(reading, 1))
-        self.rate[_STORE] = moves[_STORE] * (self.bytes_per_cycle / writing)
+        writing = moves[_STORE].astype(int)
+        if not self.duplex:
+            reading = writing = reading + writing
+        for moving, sharing in ((self.rate[:_STORE], reading), (self.rate[_STORE:], writing)):
+            share = self.bytes_per_cycle / np.maximum(sharing, 1)
+            moving[:] = np.minimum(share, self.port_rate)
+        self.rate *= moves
         self.rate[_ENGINE] = moves[_ENGINE]
 
     def _weigh(self) -> tuple[_Floats, _Floats]:
@@ -238,7 +249,7 @@ class _Steps:
         waited = ~self.busy[_ENGINE] & (self.at[_WEIGHTS] == self.at[_ENGINE])
         later = self._cost("weights", _WEIGHTS) - self._cost("first_weights", _WEIGHTS)
         weights = self._until(_WEIGHTS, waited & (later > 0), later)
-        return np.minimum(weights, self._until(_LOAD, self.at[_LOAD] == 0, _BEHIND_BYTES))
+        return np.minimum(weights, self._until(_LOAD, self.at[_LOAD] == 0, BEHIND_BYTES))
 
     def _until(self, unit: int, waited: _Bools, wanted: Any) -> _Floats:
         """Cycles until ``wanted`` bytes are left."""
@@ -275,11 +286,17 @@ def _less(value: _Floats, step: _Floats) -> _Floats:
     return np.where(rest > _NOTHING, rest, 0)
 
 
-def overlapped_cycles(steps: Sequence[Sequence[TileCost]], ddr: Sequence[Ddr]) -> _Floats:
+def overlapped_cycles(
+    steps: Sequence[Sequence[TileCost]], memories: Sequence[Memory], pace: Pace, *,
+    duplex: bool = False,
+) -> NDArray[np.float64]:  # fmt: skip
     """Cycles from the first LOAD's turn to the last STORE's count: of each step (its tiles), with
-    each of ``ddr``."""
-    cycles = np.zeros(len(steps) * len(ddr))
-    pending, run = np.arange(len(cycles)), _Steps(steps, ddr)
+    each of ``memories``, which differ in bytes per cycle only.
+
+    ``duplex``: reads and writes do not share the memory (``Memory.is_duplex_for``).
+    """
+    cycles = np.zeros(len(steps) * len(memories))
+    pending, run = np.arange(len(cycles)), _Steps(steps, memories, duplex, pace)
     while len(pending):
         run.begin()
         run.advance()
@@ -288,4 +305,4 @@ def overlapped_cycles(steps: Sequence[Sequence[TileCost]], ddr: Sequence[Ddr]) -
             cycles[pending[done]] = run.now[done]
             pending = pending[~done]
             run.keep(~done)
-    return cycles.reshape(len(steps), len(ddr))
+    return cycles.reshape(len(steps), len(memories))

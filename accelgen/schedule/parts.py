@@ -6,15 +6,15 @@ block, the accelerator goes on. Nothing stays in the feature memory across a cro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.ir.offload import nodes_on_ps
 from accelgen.program.records import Program
 from accelgen.schedule.build import compile_graph
-from accelgen.schedule.overlap import DDR, Ddr
 
 __all__ = ["schedule_parts"]
 
@@ -22,17 +22,17 @@ __all__ = ["schedule_parts"]
 def schedule_parts(
     graph: Graph,
     arch: ArchParams,
+    memory: Memory | None = None,
     *,
     keep_all: bool = False,
     fc_on_ps: bool = False,
     se_on_ps: bool = False,
-    ddr: Sequence[Ddr] = DDR,
 ) -> tuple[Program, ...]:
     """Compile an int8 graph to programs that run one after another; each one's ``ps_steps`` run
     on the PS after it, and what they make is among later programs' ``inputs``.
 
-    One program unless ``se_on_ps`` places squeeze-and-excite blocks on the PS. The cuts of the
-    first step and the last are the best in the mean over ``ddr``.
+    One program unless ``se_on_ps`` places squeeze-and-excite blocks on the PS. The plan goes by the
+    board's ``memory``, or one that no board has.
 
     Raises
     ------
@@ -42,7 +42,12 @@ def schedule_parts(
     ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps)
     return tuple(
         compile_graph(
-            part, arch, foldable=frozenset({graph.input}), keep_all=keep_all, ps_nodes=ps, ddr=ddr
+            part,
+            arch,
+            memory or Memory(),
+            foldable=frozenset({graph.input}),
+            keep_all=keep_all,
+            ps_nodes=ps,
         )
         for part in _cut(graph, ps)
     )

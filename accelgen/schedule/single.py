@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accelgen.cost import Memory
 from accelgen.program.records import Program
 from accelgen.schedule.build import compile_graph
 
@@ -33,4 +34,4 @@ def single_step(program: Program, step: int) -> Program:
     folded = frozenset(
         p.tensor for p in program.inputs if p.shape != whole.tensors[p.tensor].shape[1:]
     )
-    return compile_graph(cut, program.arch, foldable=folded)
+    return compile_graph(cut, program.arch, Memory(), foldable=folded)

@@ -29,9 +29,10 @@ def frames_per_second(network):
     for name in ORDER:
         hardware = accelgen.target(name)
         try:
-            if hardware.arch not in compiled:  # the Ultra96s and AUP-ZU3 share one
-                compiled[hardware.arch] = scheduled(loaded, int8, hardware)
-            fps[name] = accelgen.estimate(compiled[hardware.arch], hardware).fps
+            key = hardware.arch, hardware.memory  # the Ultra96s share both
+            if key not in compiled:
+                compiled[key] = scheduled(loaded, int8, hardware)
+            fps[name] = accelgen.estimate(compiled[key], hardware).fps
         except ScheduleError:
             fps[name] = 0.0
     return fps

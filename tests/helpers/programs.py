@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from accelgen.arch.isa import Opcode
+from accelgen.cost import Memory
 from accelgen.golden import interpret
 from accelgen.lowering.prepare import prepare
 from accelgen.lowering.run import Given, lower
@@ -32,8 +33,9 @@ def assert_matches_golden(program, x, *, shuffles=(None,)):
 def park_everything(monkeypatch, *, chunk_bytes=256):
     """Make the schedule park every stream that finds a free row, in small chunks."""
     choices = {"SHARE": 0, "LEAST_BYTES": 0, "CHUNK_BYTES": chunk_bytes, "LEAST_PART": 1 << 20}
-    for name, value in {**choices, "DDR_BYTES_PER_CYCLE": 1000}.items():
+    for name, value in choices.items():
         monkeypatch.setattr(parking, f"_{name}", value)
+    monkeypatch.setattr(Memory, "rate", 1000)
 
 
 def prepared_for(graph, arch=SMALL, **options):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from accelgen.arch.isa import Opcode
+from accelgen.cost import Memory
 from accelgen.golden import interpret
 from accelgen.lowering.decimate import decimate
 from accelgen.schedule import schedule
@@ -28,7 +29,7 @@ def test_computes_the_same(stride):
     graph = net.graph(y, beside)
     x = net.input()
 
-    changed = decimate(graph, LARGE)
+    changed = decimate(graph, LARGE, Memory())
 
     assert len(changed.nodes) == len(graph.nodes) + 1
     want, got = interpret(graph, x[None]), interpret(changed, x[None])
@@ -45,7 +46,7 @@ def test_leaves_others_alone(case):
     net, y, beside = shortcut(**case)
     graph = net.graph(y, beside)
 
-    assert decimate(graph, LARGE).nodes == graph.nodes
+    assert decimate(graph, LARGE, Memory()).nodes == graph.nodes
 
 
 def test_a_map_in_phases_is_left_alone_where_they_fill_the_lanes():
@@ -53,15 +54,15 @@ def test_a_map_in_phases_is_left_alone_where_they_fill_the_lanes():
     graph = net.graph(y, beside)
     source = graph.nodes[-1].inputs[0]
 
-    assert decimate(graph, LARGE, frozenset({source})).nodes == graph.nodes
-    assert decimate(graph, LARGE).nodes != graph.nodes
+    assert decimate(graph, LARGE, Memory(), frozenset({source})).nodes == graph.nodes
+    assert decimate(graph, LARGE, Memory()).nodes != graph.nodes
 
 
 def test_a_map_that_may_not_stay_is_left_alone():
     net, y, beside = shortcut()
     graph = net.graph(y, beside)
 
-    assert decimate(graph, replace(LARGE, feature_rows=90)).nodes == graph.nodes
+    assert decimate(graph, replace(LARGE, feature_rows=90), Memory()).nodes == graph.nodes
 
 
 @pytest.mark.parametrize(("outputs", "dropped"), [(64, False), (256, True)])

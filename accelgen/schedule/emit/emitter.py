@@ -14,15 +14,13 @@ from accelgen.program.commands import Load, Store
 from accelgen.schedule.emit.commands import CommandList, Rows
 from accelgen.schedule.emit.fields import make_exec, make_weights
 from accelgen.schedule.emit.neighbours import Places, kept_words
+from accelgen.schedule.overlap import BEHIND_BYTES
 from accelgen.schedule.plan.memory import Interval, MemoryPlan
 from accelgen.schedule.plan.parking import Chunk, Parking
 from accelgen.schedule.steps.weights import StepWeights
 from accelgen.schedule.steps.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
 __all__ = ["Emitter"]
-
-#: About what DDR moves in its latency.
-_BEHIND_BYTES = 1024
 
 
 class Emitter:
@@ -278,7 +276,7 @@ class Emitter:
             self._transfer(Load, step, storage, first, part, at, after_execs)
             return
         low, high = part.groups
-        behind = -(-_BEHIND_BYTES // (at.rows * self.arch.row_bytes))
+        behind = -(-BEHIND_BYTES // (at.rows * self.arch.row_bytes))
         ends = [high - behind, high] if high - behind > low else [high]
         for begin, end in pairwise([low, *ends]):
             rows = Rows(at.first + (begin - low) * at.stride, at.stride, end - begin, at.rows)

@@ -13,13 +13,14 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, overhead, timing
+from accelgen.cost import Memory
 from accelgen.ir.ops import Pair
-from accelgen.schedule.overlap import Ddr, TileCost, overlapped_cycles
+from accelgen.schedule.overlap import Pace, TileCost, overlapped_cycles
 from accelgen.schedule.plan.tiling import Tiling, distinct, place_buffers
-from accelgen.schedule.steps.work import OUT, SQUEEZED, Tile, Work
+from accelgen.schedule.steps.work import OTHER, OUT, SQUEEZED, Tile, Work
 
 __all__ = ["cut_unevenly"]
 
@@ -32,10 +33,11 @@ _LEAST_GAIN, _LEAST_STEP, _LEAST_CYCLES = 0.02, 0.0005, 5
 _ROUNDS, _MOST_TILES = 24, 16
 #: Other cuts that are climbed from besides the one at hand.
 _STARTS = 3
+#: Share of the memory that is left beside a processor that reads weights: a cut must be good with
+#: it, and with the whole.
+_BESIDE = 0.75
 #: Tiles ahead of which something is loaded; 0: as soon as there is a buffer.
 _AHEAD = (0, 1)
-#: An EXEC of the window engine costs more than one of the array, which may begin early.
-_WINDOW_SWITCH_CYCLES = 46
 
 #: Rows of a band, and output groups of each of its tiles.
 _Cut = tuple[tuple[int, tuple[int, ...]], ...]
@@ -52,18 +54,18 @@ _Found = tuple[_Rating, _Cut]
 
 
 def cut_unevenly(
-    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, ddr: Sequence[Ddr]
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, memory: Memory
 ) -> Tiling:
-    """``tiling`` or one that takes fewer cycles, in the mean over ``ddr``, and not more with the
-    first of them; its buffers lie in ``gaps``, as before."""
+    """``tiling`` or one that takes fewer cycles, in the mean over the whole ``memory`` and what a
+    processor leaves of it; its buffers lie in ``gaps``, as before."""
     staged = frozenset(tiling.buffers)
     if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
         return tiling
-    asked = f"{_content(work)} {tiling} {gaps} {arch} {tuple(ddr)}"
+    asked = f"{_content(work)} {tiling} {gaps} {arch} {memory}"
     if asked not in _found:
         if len(_found) >= _MOST_FOUND:
             _found.clear()
-        _found[asked] = _searched(work, tiling, gaps, arch, ddr)
+        _found[asked] = _searched(work, tiling, gaps, arch, memory)
     return _found[asked]
 
 
@@ -77,20 +79,18 @@ def _content(work: Work) -> str:
 
 
 def _searched(
-    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, ddr: Sequence[Ddr]
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, memory: Memory
 ) -> Tiling:
     """As :func:`cut_unevenly`, of a step that can be cut."""
     staged = frozenset(tiling.buffers)
-    search = _Search(work, staged, gaps, arch, ddr)
+    search = _Search(work, staged, gaps, arch, memory)
     old = search.cut_of(work, tiling.tiles)
     first, *others = search.rated([old, *search.even(), *search.ramped()])
     if first is None:
         return tiling
     starts = sorted(found for found in others if found is not None)[:_STARTS]
     best, cut = min(search.climbed([first, *starts]))
-    before = first[0]
-    now, then = search.cycles([(best, cut), first], ddr[0])
-    if now > then or best[0] > before[0] * (1 - _LEAST_GAIN):
+    if best[0] > first[0][0] * (1 - _LEAST_GAIN):
         return tiling
     return search.tiling(cut, best, tiling.cost)
 
@@ -100,13 +100,15 @@ class _Search:
 
     def __init__(
         self, work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams,
-        ddr: Sequence[Ddr],
+        memory: Memory,
     ) -> None:  # fmt: skip
         self.work = work = work.by_rows()
         self.staged = staged
         self.gaps = gaps
         self.arch = arch
-        self.ddr = ddr
+        less = replace(memory, bytes_per_cycle=_BESIDE * memory.bytes_per_cycle)
+        self.memories = less, memory
+        self.pace = _pace(work, arch)
         self.unit = work.band_rows
         self.group_unit = 1 if work.chain.array is None else work.window.repeat
         self.known: dict[_Cut, _Rating | None] = {}
@@ -185,8 +187,8 @@ class _Search:
         new = {cut: copies for cut in cuts if cut not in self.known for copies in self._copies(cut)}
         tried = [(c, copies, ahead) for c, copies in new.items() for ahead in _AHEAD]
         self.known |= dict.fromkeys(cuts) | self.known
-        for (cut, copies, ahead), cycles in zip(tried, self._cycles(tried, self.ddr), strict=True):
-            rating = sum(cycles) / len(self.ddr), copies, ahead
+        for (cut, copies, ahead), cycles in zip(tried, self._cycles(tried), strict=True):
+            rating = cycles, copies, ahead
             known = self.known[cut]
             self.known[cut] = rating if known is None else min(known, rating)
         return [None if (r := self.known[cut]) is None else (r, cut) for cut in cuts]
@@ -196,16 +198,13 @@ class _Search:
         tiles = self.tiles(cut)
         return next(((c,) for c in _COPIES if self._buffers(tiles, c) is not None), ())
 
-    def cycles(self, found: Sequence[_Found], ddr: Ddr) -> list[float]:
-        """Of the step, with cut and buffers of each of ``found``."""
-        chosen = [(cut, *rating[1:]) for rating, cut in found]
-        return [cycles for (cycles,) in self._cycles(chosen, [ddr])]
-
-    def _cycles(
-        self, chosen: Sequence[tuple[_Cut, int, int]], ddr: Sequence[Ddr]
-    ) -> list[list[float]]:
+    def _cycles(self, chosen: Sequence[tuple[_Cut, int, int]]) -> list[float]:
         costs = [self._costs(self.tiles(cut), *buffers) for cut, *buffers in chosen]
-        return overlapped_cycles(costs, ddr).tolist() if costs else []
+        duplex = self.memories[0].is_duplex_for(self.arch)
+        if not costs:
+            return []
+        cycles = overlapped_cycles(costs, self.memories, self.pace, duplex=duplex)
+        return [float(c) for c in cycles.mean(axis=1)]
 
     def tiling(self, cut: _Cut, rating: _Rating, cost: float) -> Tiling:
         """The cut with its buffers."""
@@ -233,7 +232,6 @@ class _Search:
         begins: dict[str, list[int]] = {role: [] for role in self.staged - {OUT}}
         costs = []
         keeps, without = self.work.may_keep_words(self.arch), self.work.weights.without_words()
-        switch = _WINDOW_SWITCH_CYCLES if self.work.chain.uses_window else 0
         for number, tile in enumerate(tiles):
             loads, reuses = 0, number - 1 - ahead if ahead else -1
             for role, first in begins.items():
@@ -254,7 +252,7 @@ class _Search:
                     stores=stores * self.arch.row_bytes,
                     weights=weights,
                     first_weights=weights // groups,
-                    engines=self.engines(tile.band.rows, tile.groups) + switch,
+                    engines=self.engines(tile.band.rows, tile.groups),
                     reuses=reuses,
                     restores=number - copies,
                 )
@@ -280,6 +278,24 @@ class _Search:
             for pair in _given(heights[i], heights[i + 1], self.unit):
                 two = zip(pair, (cut[i][1], cut[i + 1][1]), strict=True)
                 yield (*cut[:i], *two, *cut[i + 2 :])
+
+
+def _pace(work: Work, arch: ArchParams) -> Pace:
+    """An EXEC of the array may begin behind another's vectors; the window engine waits for the
+    end of the one before."""
+    window = work.chain.uses_window
+    end = overhead.step_end_cycles(
+        arch, window=window, add=OTHER in work.tensors, squeeze=SQUEEZED in work.tensors
+    )
+    ring = overhead.ring_cycles(arch, array=work.chain.array is not None) if window else 0
+    start = timing.array_read_latency(arch.pixels) + ring
+    return Pace(
+        begin=overhead.walk_cycles(arch.pixels, placed=False) + start,
+        next=end + overhead.STEP_NEXT_CYCLES + start
+        if window
+        else overhead.behind_cycles(arch.pixels, placed=True),
+        end=end,
+    )
 
 
 def _even(total: int, unit: int) -> list[tuple[int, ...]]:

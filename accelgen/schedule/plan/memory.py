@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.errors import ScheduleError
 from accelgen.lowering.storage import Storages
-from accelgen.schedule.overlap import DDR, Ddr
 from accelgen.schedule.plan.cuts import cut_unevenly
 from accelgen.schedule.plan.tiling import Tiling, choose_pair, choose_tiling, whole
 from accelgen.schedule.steps.work import OTHER, OUT, SOURCE, SQUEEZED, Work
@@ -59,8 +59,7 @@ class MemoryPlan:
 
 
 def plan_memory(
-    works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams,
-    ddr: Sequence[Ddr] = DDR,
+    works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams, memory: Memory
 ) -> MemoryPlan | Apart:  # fmt: skip
     """Keep everything in the feature memory; where that fails, spill what is idle the longest.
 
@@ -72,7 +71,7 @@ def plan_memory(
     ScheduleError
         A step does not fit, however it is tiled.
     """
-    planner = _Planner(works, storages, arch, ddr)
+    planner = _Planner(works, storages, arch, memory)
     intervals = planner.everything(in_ddr)
     while True:
         rows = planner.allocate(intervals)
@@ -96,10 +95,10 @@ class _Planner:
     """The search's fixed facts: who touches what when, sizes, and who may overwrite whom."""
 
     def __init__(
-        self, works: list[Work], storages: Storages, arch: ArchParams, ddr: Sequence[Ddr]
+        self, works: list[Work], storages: Storages, arch: ArchParams, memory: Memory
     ) -> None:
         self.works = works
-        self.ddr = ddr
+        self.memory = memory
         self.arch = arch
         self.places = storages.places
         # Even, so that everything begins with an even row, as maps in phases must.
@@ -231,7 +230,7 @@ class _Planner:
             tiling = tilings[step]
             if not (tiling.handed_on or tiling.taken_over):
                 gaps = self._gaps(rows, step, step)
-                result[step] = cut_unevenly(self.works[step], tiling, gaps, self.arch, self.ddr)
+                result[step] = cut_unevenly(self.works[step], tiling, gaps, self.arch, self.memory)
         return result
 
     def _staged(self, rows: dict[Interval, int], step: int) -> frozenset[str]:
@@ -244,7 +243,8 @@ class _Planner:
         staged = self._staged(rows, step)
         if not staged:
             return whole(self.works[step])
-        return choose_tiling(self.works[step], staged, self._gaps(rows, step, step), self.arch)
+        gaps = self._gaps(rows, step, step)
+        return choose_tiling(self.works[step], staged, gaps, self.arch, self.memory)
 
     def _tile_pair(self, rows: dict[Interval, int], step: int) -> tuple[Tiling, Tiling] | None:
         """Step and the next taking turns, if the tensor between them is theirs alone and staged."""
@@ -255,7 +255,7 @@ class _Planner:
             return None
         first, second = self.works[step : step + 2]
         gaps = self._gaps(rows, step, step + 1)
-        return choose_pair(first, second, staged, gaps, self.arch)
+        return choose_pair(first, second, staged, gaps, self.arch, self.memory)
 
     def _clash(self, rows: dict[Interval, int], step: int) -> bool:
         """What the next step brings in lies where ``step`` still works: they cannot take turns."""
@@ -325,7 +325,7 @@ class _Planner:
             return inf
         work = self.works[step]
         staged = frozenset(r for r, t in work.tensors.items() if self.places[t].storage not in rest)
-        tiling = choose_tiling(work, staged, [(0, free)], self.arch)
+        tiling = choose_tiling(work, staged, [(0, free)], self.arch, self.memory)
         return inf if tiling is None else tiling.cost
 
     def _without(self, intervals: list[Interval], victim: Interval, step: int) -> list[Interval]:

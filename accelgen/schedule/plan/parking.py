@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.schedule.plan.memory import MemoryPlan
 from accelgen.schedule.steps.work import Work
 
 __all__ = ["Chunk", "Parking", "plan_parking"]
 
-#: What the choice assumes: bytes DDR moves per cycle, cycles an EXEC costs beside its engines.
-_DDR_BYTES_PER_CYCLE = 12.0
+#: What the choice assumes: cycles an EXEC costs beside its engines.
 _EXEC_CYCLES = 150
 #: Bytes of a chunk: more make queues short of commands, fewer the memory short of holes.
 _CHUNK_BYTES = 16384
@@ -65,8 +65,9 @@ class Parking:
 
 
 def plan_parking(
-    works: list[Work], plan: MemoryPlan, moved: Sequence[int], arch: ArchParams
-) -> Parking:
+    works: list[Work], plan: MemoryPlan, moved: Sequence[int], arch: ArchParams,
+    memory: Memory,
+) -> Parking:  # fmt: skip
     """Park the weights of steps that DDR cannot feed in their time, as early as there is room.
 
     Streams are cut into chunks, loaded in the order of their use. A chunk is loaded in the first
@@ -74,7 +75,7 @@ def plan_parking(
     comes while its own step runs, through the rows of chunks that are used up; where that is most
     of a stream, it is not parked. ``moved`` are the bytes each step moves anyway.
     """
-    planner = _Planner(works, plan, moved, arch)
+    planner = _Planner(works, plan, moved, arch, memory)
     chunks: list[Chunk] = []
     for step in planner.short_of_time():
         chunks += planner.park(step)
@@ -83,9 +84,11 @@ def plan_parking(
 
 class _Planner:
     def __init__(
-        self, works: list[Work], plan: MemoryPlan, moved: Sequence[int], arch: ArchParams
-    ) -> None:
+        self, works: list[Work], plan: MemoryPlan, moved: Sequence[int], arch: ArchParams,
+        memory: Memory,
+    ) -> None:  # fmt: skip
         self.arch = arch
+        self.memory = memory
         # One EXEC, and nothing that passes through the memory.
         self.alone = [len(t.tiles) == 1 and not t.buffers for t in plan.tilings]
         parts = [
@@ -96,8 +99,7 @@ class _Planner:
             for step in parts
         ]
         self.can_move = [
-            _DDR_BYTES_PER_CYCLE * sum(w.cycles(t) + _EXEC_CYCLES for w, t in step)
-            for step in parts
+            memory.rate * sum(w.cycles(t) + _EXEC_CYCLES for w, t in step) for step in parts
         ]
         # Bytes that a step leaves for others; negative where even its own are late.
         self.spare = [c - m - w for c, m, w in zip(self.can_move, moved, self.weights, strict=True)]
@@ -118,7 +120,7 @@ class _Planner:
         """Chunks of the stream of ``step``; none when too few of them can come before it."""
         before = self.first, list(self.spare), self.ending.copy()
         # Its weights are no longer moved in its time; that is what the loader needs for them.
-        at_least = _DDR_BYTES_PER_CYCLE * self.weights[step] / self.arch.BUS_BYTES
+        at_least = self.memory.rate * self.weights[step] / self.arch.BUS_BYTES
         self.spare[step] += self.weights[step] + max(0, at_least - self.can_move[step])
         rows = -(-self.weights[step] // self.arch.row_bytes)
         size = max(1, _CHUNK_BYTES // self.arch.row_bytes)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.ir.ops import Pair
 from accelgen.schedule.steps.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Work
 
 __all__ = ["Tiling", "choose_pair", "choose_tiling", "distinct", "place_buffers", "whole"]
 
-#: What the choice assumes, only to compare: bytes DDR moves per cycle, cycles an EXEC costs.
-_DDR_BYTES_PER_CYCLE = 12
-_EXEC_CYCLES = 200
+#: What the choice assumes, only to compare: cycles an EXEC costs beside its engines.
+_EXEC_CYCLES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,28 +48,29 @@ def whole(work: Work) -> Tiling:
 
 
 def choose_tiling(
-    work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams
-) -> Tiling | None:
+    work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams,
+    memory: Memory,
+) -> Tiling | None:  # fmt: skip
     """The cheapest tiling whose buffers for the ``staged`` roles fit in ``gaps``; None if none.
 
     ``gaps`` are (first row, rows) of free feature memory.
     """
     best: Tiling | None = None
     for tiles in _tilings(work, arch.pixels):
-        tiling = _fit(work, tiles, staged, gaps, arch)
+        tiling = _fit(work, tiles, staged, gaps, arch, memory)
         if tiling is not None and (best is None or tiling.cost < best.cost):
             best = tiling
     if best is not None:
         return best
     free = sum(size for _, size in gaps)
     grids = _grids(work, staged, free, arch.pixels)
-    fitting = (_fit(work, tiles, staged, gaps, arch) for tiles in grids)
+    fitting = (_fit(work, tiles, staged, gaps, arch, memory) for tiles in grids)
     return next((tiling for tiling in fitting if tiling is not None), None)
 
 
 def _fit(
     work: Work, tiles: list[Tile], staged: frozenset[str], gaps: list[tuple[int, int]],
-    arch: ArchParams,
+    arch: ArchParams, memory: Memory,
 ) -> Tiling | None:  # fmt: skip
     """Buffers for ``tiles``, two per role if there is room; None if they do not fit."""
     most = {role: max(t.slices[role].size for t in tiles) for role in staged}
@@ -79,14 +80,14 @@ def _fit(
         buffers = place_buffers(wanted, gaps)
         if buffers is not None:
             overlapped = copies == 2 or len(tiles) == 1
-            cost = _cost([(work, tiles, staged)], overlapped, arch)
+            cost = _cost([(work, tiles, staged)], overlapped, arch, memory)
             return Tiling(tiles=tuple(tiles), buffers=buffers, heights=most, cost=cost)
     return None
 
 
 def choose_pair(
     first: Work, second: Work, staged: tuple[frozenset[str], frozenset[str]],
-    gaps: list[tuple[int, int]], arch: ArchParams,
+    gaps: list[tuple[int, int]], arch: ArchParams, memory: Memory,
 ) -> tuple[Tiling, Tiling] | None:  # fmt: skip
     """Tilings of two steps that hand bands of rows on from ``first`` to ``second``, in turns.
 
@@ -106,7 +107,7 @@ def choose_pair(
         tiles = [second.tile(band, (0, second.groups)) for band in bands]
         if any(t.band.source_rows != band for t, band in zip(tiles, bands, strict=True)):
             return None
-        pair = _fit_pair((first, second), bands, tiles, passing, gaps, arch)
+        pair = _fit_pair((first, second), bands, tiles, passing, gaps, arch, memory)
         if pair is not None and (best is None or pair[0].cost < best[0].cost):
             best = pair
     return best
@@ -115,6 +116,7 @@ def choose_pair(
 def _fit_pair(
     works: tuple[Work, Work], bands: list[Pair], tiles: list[Tile],
     passing: tuple[frozenset[str], frozenset[str]], gaps: list[tuple[int, int]], arch: ArchParams,
+    memory: Memory,
 ) -> tuple[Tiling, Tiling] | None:  # fmt: skip
     """Buffers for what passes through either step, two each if there is room, and the middle."""
     both = [works[0].tile(band, (0, works[0].groups)) for band in bands], tiles
@@ -126,7 +128,7 @@ def _fit_pair(
         if buffers is None:
             continue
         parts = [(works[i], both[i], passing[i]) for i in (0, 1)]
-        cost = _cost(parts, copies == 2 or len(bands) == 1, arch)
+        cost = _cost(parts, copies == 2 or len(bands) == 1, arch, memory)
         at = [{r: buffers[f"{i}{r}"] for r in passing[i]} for i in (0, 1)]
         return (
             Tiling(
@@ -213,8 +215,9 @@ def place_buffers(
 
 
 def _cost(
-    parts: Sequence[tuple[Work, list[Tile], frozenset[str]]], overlapped: bool, arch: ArchParams
-) -> float:
+    parts: Sequence[tuple[Work, list[Tile], frozenset[str]]], overlapped: bool, arch: ArchParams,
+    memory: Memory,
+) -> float:  # fmt: skip
     """Cycles, roughly, of steps that take turns: the busiest unit, plus what runs beside no other.
 
     ``parts`` are (step, its tiles, the roles that are transferred).
@@ -228,7 +231,7 @@ def _cost(
             weight_bytes += work.weights.stream_bytes(tile.groups[1] - tile.groups[0])
             engines += work.cycles(tile)
             switches += _EXEC_CYCLES
-    ddr = (rows * arch.row_bytes + weight_bytes) / _DDR_BYTES_PER_CYCLE
+    ddr = (rows * arch.row_bytes + weight_bytes) / memory.rate
     if not overlapped:
         return ddr + engines + switches
-    return max(ddr, engines) + switches + bare * arch.row_bytes / _DDR_BYTES_PER_CYCLE
+    return max(ddr, engines) + switches + bare * arch.row_bytes / memory.rate
