@@ -11,7 +11,7 @@ from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.values import Constant, View
-from accelgen.ir.activations import BY_ONNX
+from accelgen.ir.activations import BY_ONNX, is_never_negative
 from accelgen.ir.ops import Activation, Add, Mul, Softmax
 
 __all__ = [
@@ -19,15 +19,22 @@ __all__ = [
     "import_add",
     "import_clip",
     "import_div",
+    "import_gelu",
     "import_minmax",
     "import_mul",
+    "import_neg",
+    "import_pow",
     "import_prelu",
     "import_softmax",
+    "import_sqrt",
     "import_sub",
+    "import_swish",
 ]
 
 Floats = npt.NDArray[np.float32]
 _INF = float("inf")
+#: Of Pow: more are beyond int8 and float32 at once.
+_MOST_POWER = 16
 
 
 def import_activation(graph: GraphBuilder, node: OnnxNode) -> View:
@@ -39,7 +46,60 @@ def import_activation(graph: GraphBuilder, node: OnnxNode) -> View:
     for (name, _), value in zip(kind.attributes, values, strict=True):
         if not np.isfinite(value):
             raise ModelError(f"{node.label}: {name}={value} must be finite", node=node.name)
+        if not value and kind.name == "celu":
+            raise ModelError(f"{node.label}: {name}=0 divides by zero", node=node.name)
     return graph.emit(node, Activation(kind=kind.name, params=values), graph.view(node))
+
+
+def import_gelu(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Gelu, exact or by tanh."""
+    kinds = {"none": "gelu", "tanh": "gelu_tanh"}
+    approximate = str(node.get("approximate", "none"))
+    if approximate not in kinds:
+        raise node.unsupported("approximate", approximate, "ONNX has 'none' and 'tanh'")
+    return graph.emit(node, Activation(kind=kinds[approximate]), graph.view(node))
+
+
+def import_pow(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Pow with a number as exponent: whole and above zero, or any above zero of what is never
+    negative."""
+    x, exponent = graph.view(node), graph.value(node, 1)
+    if not isinstance(exponent, Constant):
+        raise node.rejected("has an exponent that is not constant", "only a number is built")
+    power = graph.number(node, 1)
+    if not 0 < power <= _MOST_POWER:
+        raise node.rejected(
+            f"has exponent {power:g}", f"exponents above 0 and up to {_MOST_POWER} are built"
+        )
+    if power % 1:
+        _check_never_negative(graph, node, x)
+    return graph.emit(node, Activation(kind="pow", params=(power,)), x)
+
+
+def import_sqrt(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Sqrt of what is never negative."""
+    x = graph.view(node)
+    _check_never_negative(graph, node, x)
+    return graph.emit(node, Activation(kind="sqrt"), x)
+
+
+def _check_never_negative(graph: GraphBuilder, node: OnnxNode, x: View) -> None:
+    made = next((n for n in reversed(graph.nodes) if n.output == x.tensor), None)
+    op = None if made is None else made.op
+    if not isinstance(op, Activation) or not is_never_negative(op.kind, op.params):
+        raise node.rejected("takes a root of what may be negative", "put a Relu right before it")
+
+
+def import_swish(graph: GraphBuilder, node: OnnxNode) -> View:
+    """x * sigmoid(alpha * x)."""
+    if (alpha := float(node.get("alpha", 1.0))) != 1:
+        raise node.unsupported("alpha", alpha, "only alpha=1 is built")
+    return graph.emit(node, Activation(kind="swish"), graph.view(node))
+
+
+def import_neg(graph: GraphBuilder, node: OnnxNode) -> View:
+    """Neg: times -1, which what makes the map takes on."""
+    return graph.emit_affine(node, graph.view(node), -1, 0)
 
 
 def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:

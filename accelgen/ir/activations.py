@@ -5,13 +5,14 @@ A new activation that a table can hold is a row here: everything else follows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ACTIVATIONS", "BY_ONNX", "KINDS", "ActivationKind", "activate"]
+__all__ = ["ACTIVATIONS", "BY_ONNX", "KINDS", "ActivationKind", "activate", "is_never_negative"]
 
 Floats = npt.NDArray[np.floating]
 
@@ -55,8 +56,31 @@ def _hard_sigmoid(x: Floats, alpha: float = 1 / 6, beta: float = 0.5) -> Floats:
     return np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1)
 
 
+def _elu(x: Floats, alpha: float) -> Floats:
+    return np.where(x < 0, x.dtype.type(alpha) * np.expm1(x), x)
+
+
+def _selu(x: Floats, alpha: float, gamma: float) -> Floats:
+    return x.dtype.type(gamma) * _elu(x, alpha)
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def _gelu(x: Floats) -> Floats:
+    gate: Floats = 1 + _erf(x / math.sqrt(2)).astype(x.dtype)
+    return x * gate / 2
+
+
+def _gelu_tanh(x: Floats) -> Floats:
+    inner = x.dtype.type(math.sqrt(2 / math.pi)) * (x + x.dtype.type(0.044715) * x**3)
+    gate: Floats = 1 + np.tanh(inner)
+    return x * gate / 2
+
+
 _ALPHA_BETA = (("alpha", 0.2), ("beta", 0.5))
-#: Clip has limits, not attributes, and Relu is one of it: frontend and writer spell both out.
+#: Clip has limits, not attributes, and Relu is one of it; Pow has an exponent, Gelu a word, Sqrt a
+#: condition: frontend and writer spell these out.
 ACTIVATIONS = (
     ActivationKind(name="clip", function=lambda x, low, high: np.clip(x, low, high)),
     ActivationKind(name="sigmoid", onnx="Sigmoid", function=_sigmoid, never_negative=True),
@@ -77,9 +101,33 @@ ACTIVATIONS = (
     ActivationKind(
         name="mish", onnx="Mish", function=lambda x: x * np.tanh(np.logaddexp(x, 0)), opset=18
     ),
+    ActivationKind(name="elu", onnx="Elu", attributes=(("alpha", 1.0),), function=_elu),
     ActivationKind(
-        name="elu", onnx="Elu", attributes=(("alpha", 1.0),),
-        function=lambda x, alpha: np.where(x < 0, x.dtype.type(alpha) * np.expm1(x), x),
+        name="celu", onnx="Celu", attributes=(("alpha", 1.0),), opset=12,
+        function=lambda x, alpha: np.where(
+            x < 0, x.dtype.type(alpha) * np.expm1(x / x.dtype.type(alpha)), x
+        ),
+    ),
+    ActivationKind(
+        # ONNX's numbers, of float32.
+        name="selu", onnx="Selu", function=_selu,
+        attributes=(("alpha", 1.67326319217681884765625), ("gamma", 1.05070102214813232421875)),
+    ),
+    ActivationKind(
+        name="thresholded_relu", onnx="ThresholdedRelu", attributes=(("alpha", 1.0),), opset=10,
+        function=lambda x, alpha: np.where(x > alpha, x, 0),
+    ),
+    ActivationKind(name="gelu", function=_gelu, opset=20),
+    ActivationKind(name="gelu_tanh", function=_gelu_tanh, opset=20),
+    ActivationKind(name="erf", onnx="Erf", function=_erf, opset=9),
+    ActivationKind(name="abs", onnx="Abs", function=np.abs, never_negative=True),
+    ActivationKind(name="exp", onnx="Exp", function=np.exp, never_negative=True),
+    ActivationKind(
+        name="pow", function=lambda x, exponent: x ** x.dtype.type(exponent), params=(2.0,)
+    ),
+    ActivationKind(
+        # Only of what is never negative: the table's other half is never read.
+        name="sqrt", function=lambda x: np.sqrt(np.maximum(x, 0)), never_negative=True
     ),
     ActivationKind(name="softsign", onnx="Softsign", function=lambda x: x / (1 + np.abs(x))),
     ActivationKind(name="identity", function=lambda x: x),
@@ -95,3 +143,11 @@ def activate(kind: str, params: tuple[float, ...], x: Floats) -> Floats:
     row = KINDS[kind]
     with np.errstate(over="ignore"):
         return row.function(x, *(params or row.params)).astype(x.dtype)
+
+
+def is_never_negative(kind: str, params: tuple[float, ...]) -> bool:
+    """No value of activation ``kind`` is below zero, whatever it is given."""
+    limited = kind == "clip" and params[0] >= 0
+    return (
+        limited or (kind == "pow" and (params or (2.0,))[0] % 2 == 0) or KINDS[kind].never_negative
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelgen.ir.activations import KINDS
+from accelgen.ir.activations import is_never_negative
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import Activation, AvgPool, Conv2d, MaxPool, Pads
 from accelgen.ir.shapes import windows_touch_map
@@ -65,5 +65,4 @@ def _is_never_negative(lookup: Lookup, tensor: str) -> bool:
         node = lookup.producer(node.inputs[0])
     if node is None or not isinstance(node.op, Activation):
         return False
-    kind, params = node.op.kind, node.op.params
-    return (kind == "clip" and params[0] >= 0) or KINDS[kind].never_negative
+    return is_never_negative(node.op.kind, node.op.params)

@@ -319,6 +319,15 @@ def _write_activation(writer: _Writer, name: str, op: ops.Activation, x: str, ou
         gate = writer.names.of_part(out, "/sigmoid")
         writer.node("Sigmoid", writer.names.of_part(name, "/sigmoid"), [x], gate)
         writer.node("Mul", name, [x, gate], out)
+    elif op.kind == "pow":
+        exponent = writer.constant(
+            name, "/exponent", np.array((op.params or KINDS["pow"].params)[0], np.float32)
+        )
+        writer.node("Pow", name, [x, exponent], out)
+    elif op.kind in ("gelu", "gelu_tanh"):
+        writer.node("Gelu", name, [x], out, approximate={"gelu": "none"}.get(op.kind, "tanh"))
+    elif op.kind == "sqrt":
+        writer.node("Sqrt", name, [x], out)
     elif op.kind == "identity":
         writer.node("Identity", name, [x], out)
     else:

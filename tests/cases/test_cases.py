@@ -21,12 +21,6 @@ ARCH = PRESETS["ultra96_double"]
 
 #: File: what the one sentence says. Each names its node.
 REFUSED = {
-    "act_celu": "'Celu_4' is Celu, which accelgen does not build; ",
-    "act_exp": "'Exp_4' is Exp, which accelgen does not build; ",
-    "act_neg": "'Neg_4' is Neg, which accelgen does not build; ",
-    "act_pow": "'Pow_5' is Pow, which accelgen does not build; ",
-    "act_selu": "'Selu_4' is Selu, which accelgen does not build; ",
-    "act_sqrt": "'Sqrt_5' is Sqrt, which accelgen does not build; ",
     "add_map_vector": "'Add_9' (Add) adds (1, 8, 16, 16) and (1, 8, 1, 1); only maps of the same",
     "avgpool_inception": "'AveragePool_y' (AveragePool) has count_include_pad=0, which",
     "avgpool_pads_exclude": "'AveragePool_5' (AveragePool) has count_include_pad=0, which",
@@ -40,7 +34,6 @@ REFUSED = {
     "flatten_bn1d": "scales each of 120 features of a flattened map; put it before the Flatten",
     "focus_slices_yolox": "'Slice_5' (Slice) has axis=2, which is not built; ",
     "gap512": "'GlobalAveragePool_y' does not fit the feature memory of 5,120 rows",
-    "gelu_opset20": "'Gelu_4' is Gelu, which accelgen does not build; use HardSwish",
     "in4k": "'c' reads a map of 4096 x 4096, over 4095; use a smaller input resolution",
     "instance_norm": "is InstanceNormalization, which accelgen does not build; use BatchNorm",
     "layernorm2d_decomposed": "'ReduceMean_6' (ReduceMean) has axes=(-1,), which is not built; ",

@@ -21,7 +21,8 @@ C4 = weights(4, seed=3, scale=1.0)
 CONSTANTS = {
     "w": weights(4, 4, 3, 3), "c4": C4, "pos": np.abs(C4) + 0.5, "m": weights(8, 5),
     "col": weights(4, 1, 1, scale=1.0), "one": np.float32(0.5), "two": np.float32(1.5),
-    "slope": np.float32(0.25), "i4": np.array([2, 0, 3, 1]), "split": np.array([1, 3]),
+    "slope": np.float32(0.25), "square": np.float32(2), "i4": np.array([2, 0, 3, 1]),
+    "split": np.array([1, 3]),
     "shape": np.array([1, 4, 48]), "zeros": np.array([0, 0, -1]), "a1": np.array([1]),
     "a23": np.array([2, 3]), "none": np.array([], np.int64),
     "pads": np.array([0, 0, 1, 0, 0, 0, 2, 1]),
@@ -42,7 +43,7 @@ INPUTS = {
     "Gather": ["x i4"], "Gemm": ["t m65", "t m65 c5", "t m65 one"], "MatMul": ["x m", "t m65"],
     "Max": ["x one", "x x", "x"], "Min": ["x one", "x x"],
     "Mul": ["x one", "x col", "x x", "col x"],
-    "PRelu": ["x slope", "x col"],
+    "PRelu": ["x slope", "x col"], "Pow": ["x square", "x two", "x x", "two x"],
     "Pad": ["x", "x pads", "x pads nought", "x pads one", "x pads2 _ a23", "x pads2 nought a23"],
     "QuantizeLinear": ["x sc", "x sc z8", "x sc zu", "x sc4"],
     "ReduceMean": ["x", "x a23", "x a1", "x none"], "Reshape": ["x shape", "x zeros"],
@@ -67,7 +68,7 @@ ROUNDINGS = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
 WORDS = (
     *PADDINGS, *ROUNDINGS, "nearest", "linear", "cubic", "constant", "reflect", "edge", "wrap",
     "asymmetric", "half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners",
-    "tf_crop_and_resize", "stretch", "not_larger", "up",
+    "tf_crop_and_resize", "stretch", "not_larger", "up", "none", "tanh",
 )  # fmt: skip
 VALUES = {
     "INT": (0, 1, 2, -1, 6), "FLOAT": (0.0, 0.25, 2.0, -1.0), "STRING": WORDS,

@@ -140,7 +140,8 @@ def activation(m: Model, x: str) -> str:
         alpha = c.one_of([None, 0.1, 0.2, 13 / 128])
         return m.add("LeakyRelu", [x], shape, alpha=alpha)
     if kind == 6:
-        return m.add(c.one_of(["Sigmoid", "Tanh", "Softplus", "Softsign"]), [x], shape)
+        names = ["Sigmoid", "Tanh", "Softplus", "Softsign", "Abs", "Exp", "Erf", "Selu", "Neg"]
+        return m.add(c.one_of(names), [x], shape)
     if kind == 7:
         alpha, beta = c.one_of([(None, None), (1 / 6, 0.5), (0.25, 0.4)])
         return m.add("HardSigmoid", [x], shape, alpha=alpha, beta=beta)
@@ -172,7 +173,27 @@ def activation(m: Model, x: str) -> str:
         return _dropout(m, x)
     if kind == 17:
         return m.add("Cast", [x], shape, to=1)
-    return m.add("Identity" if kind == 18 else "Relu", [x], shape)
+    if kind == 18:
+        return _seldom(m, x)
+    return m.add("Identity", [x], shape)
+
+
+def _seldom(m: Model, x: str) -> str:
+    """What few networks have."""
+    c, shape = m.choices, m.shapes[x]
+    kind = c.below(6)
+    if kind == 0 and m.opset >= 12:
+        return m.add("Celu", [x], shape, alpha=c.one_of([None, 0.5, 2.0]))
+    if kind == 1 and m.opset >= 10:
+        return m.add("ThresholdedRelu", [x], shape, alpha=c.one_of([None, 0.0, 0.5]))
+    if kind == 2 and m.opset >= 20:
+        return m.add("Gelu", [x], shape, approximate=c.one_of([None, "none", "tanh"]))
+    if kind == 3 and m.opset >= 24:
+        return m.add("Swish", [x], shape)
+    if kind == 4:
+        return m.add("Sqrt", [m.add(c.one_of(["Relu", "Abs"]), [x], shape)], shape)
+    power = m.constant(np.float32(c.one_of([1, 2, 3, 0.5])))
+    return m.add("Pow", [x, power], shape)
 
 
 def _dropout(m: Model, x: str) -> str:

@@ -96,7 +96,7 @@ def test_a_case_depends_on_seed_and_number_only():
 def test_every_operator_is_drawn_and_built():
     """Each operator that is read is part of a model that is equal, among some thousand cases."""
     missing = set(IMPORTERS)
-    for k in range(3000):
+    for k in range(4000):
         case = draw(7, k)
         if case.kind != "drawn":
             continue

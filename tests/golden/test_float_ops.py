@@ -34,7 +34,7 @@ def onnxruntime_says(op_type, inputs, constants=(), **attributes):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         weights,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -106,6 +106,8 @@ ACTIVATIONS = [
     ("mish", (), "Mish", {}),
     ("elu", (0.7,), "Elu", {"alpha": 0.7}),
     ("identity", (), "Identity", {}),
+    ("gelu", (), "Gelu", {}),
+    ("gelu_tanh", (), "Gelu", {"approximate": "tanh"}),
 ]
 ACTIVATIONS += rows_beside({kind for kind, *_ in ACTIVATIONS})
 

@@ -31,7 +31,7 @@ def onnxruntime_table(op_type, attributes, source, target):
         [helper.make_tensor_value_info("y", TensorProto.INT8, [256])],
         [*parts(source, "a"), *parts(target, "b")],
     )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
@@ -62,7 +62,21 @@ def test_within_one_of_onnxruntime(kind, params, op_type, attributes, source, ta
 
 
 def test_every_kind_is_covered():
-    assert {kind for kind, *_ in ACTIVATIONS} | {"swish"} == set(KINDS)
+    # Pow has an input more, Sqrt takes what is never negative.
+    assert {kind for kind, *_ in ACTIVATIONS} | {"swish", "pow", "sqrt"} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "function"),
+    [("pow", (2.0,), np.square), ("pow", (3.0,), lambda x: x**3), ("sqrt", (), np.sqrt)],
+)
+def test_powers_and_roots_are_rounded_once(kind, params, function):
+    source, target = Quantization(1 / 64, -128), Quantization(1 / 16, -128)
+
+    table = activation_table(kind, params, source, target)
+
+    exact = function((ALL.astype(float) + 128) / 64) * 16 - 128
+    np.testing.assert_array_equal(table, np.clip(np.rint(exact), -128, 127))
 
 
 def test_tables_of_unlimited_clips_and_huge_scales_hold_no_nan():
