@@ -47,12 +47,19 @@ class GraphBuilder:
         Version of the ai.onnx operators.
     tensor_names, node_names : iterable of str
         Names the model gives: each goes to what it names, and to nothing that is made here.
+    output_names : iterable of str
+        Of the model: what they stand for keeps numbers of its own.
     """
 
     def __init__(
-        self, opset: int, tensor_names: Iterable[str] = (), node_names: Iterable[str] = ()
+        self,
+        opset: int,
+        tensor_names: Iterable[str] = (),
+        node_names: Iterable[str] = (),
+        output_names: Iterable[str] = (),
     ) -> None:
         self.opset = opset
+        self.output_names = tuple(output_names)
         self.input = ""
         self.values: dict[str, Value] = {}
         self.side_outputs: dict[str, str] = {}
@@ -327,12 +334,20 @@ class GraphBuilder:
     def _noted(
         self, node: OnnxNode, view: View | SplitView, quantization: Quantization
     ) -> View | SplitView:
-        known = self.quantization.setdefault(view.tensor, quantization)
-        if known == quantization:
+        if not self._is_shown(view.tensor):
+            self.quantization.setdefault(view.tensor, quantization)
+        if self.quantization.get(view.tensor) == quantization:
             return view
         copy = self.emit(node, Activation(kind="identity"), view.tensor)
         self.quantization[copy.tensor] = quantization
         return replace(view, tensor=copy.tensor)
+
+    def _is_shown(self, tensor: str) -> bool:
+        """An output of the model shows ``tensor`` as it is before it is rounded by a reader."""
+        if tensor in self.quantization or tensor == self.input:
+            return False
+        views = (self.values.get(name) for name in self.output_names)
+        return any(isinstance(v, View) and v.tensor == tensor for v in views)
 
 
 def as_floats(node: OnnxNode, constant: Constant) -> npt.NDArray[np.float32]:

@@ -103,7 +103,9 @@ def new_builder(model: onnx.ModelProto, nodes: list[OnnxNode]) -> GraphBuilder:
     graph = model.graph
     tensors = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
     tensors |= {name for node in nodes for name in (*node.inputs, *node.outputs)}
-    return GraphBuilder(read_opset(model), tensors, [node.name for node in nodes])
+    return GraphBuilder(
+        read_opset(model), tensors, [node.name for node in nodes], [o.name for o in graph.output]
+    )
 
 
 def walk(

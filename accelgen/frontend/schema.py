@@ -13,6 +13,12 @@ __all__ = ["check_schema"]
 _NEGATIVE_AXES_SINCE = 11
 #: Opset from which on a BatchNormalization in inference has no outputs for training.
 _ONE_OUTPUT_SINCE = 14
+#: Integers that say yes or no; what another number says, nobody knows: runtimes differ.
+_FLAGS = frozenset((
+    "allowzero", "antialias", "ceil_mode", "count_include_pad", "exclude_outside", "keepdims",
+    "noop_with_empty_axes", "saturate", "select_last_index", "storage_order", "training_mode",
+    "transA", "transB",
+))  # fmt: skip
 #: Fields of an attribute that hold no value, and the one that holds a value of each type.
 _ABOUT = {"name", "type", "doc_string", "ref_attr_name"}
 _FIELDS = {
@@ -54,6 +60,11 @@ def check_schema(node: OnnxNode, opset: int) -> None:
                 node=node.name,
             )
         _check_type(node, attribute, str(given.type).rpartition(".")[2])
+        if attribute.name in _FLAGS and value not in (0, 1):
+            raise ModelError(
+                f"{node.label} has {attribute.name}={value}; it is 0 or 1: export the model again",
+                node=node.name, attribute=attribute.name,
+            )  # fmt: skip
     for name, known in schema.attributes.items():
         if known.required and name not in node.attributes:
             raise ModelError(f"{node.label} lacks its attribute {name}", node=node.name)
