@@ -132,15 +132,17 @@ def import_minmax(graph: GraphBuilder, node: OnnxNode) -> View:
 
 
 def import_prelu(graph: GraphBuilder, node: OnnxNode) -> View:
-    """PRelu with one slope for all channels: a LeakyRelu."""
-    slope = graph.floats(node, 1)
-    if slope.size == 0 or np.unique(slope).size != 1:
-        raise node.rejected(
-            f"has {slope.size} different slopes in '{node.inputs[1]}'",
-            "only one slope shared by all channels is built: train with PReLU(num_parameters=1)",
-        )
-    alpha = float(slope.reshape(-1)[0])
-    return graph.emit(node, Activation(kind="leaky_relu", params=(alpha,)), graph.view(node))
+    """PRelu: one slope is a LeakyRelu; one per channel, ``max(x, 0) + slope * min(x, 0)``."""
+    x, slope = graph.view(node), graph.floats(node, 1)
+    if slope.size and np.unique(slope).size == 1:
+        alpha = float(slope.reshape(-1)[0])
+        return graph.emit(node, Activation(kind="leaky_relu", params=(alpha,)), x)
+    scale = _per_channel(node, x, graph.constant(node, 1))
+    positive, negative = (
+        graph.emit(node, Activation(kind="clip", params=limits), x)
+        for limits in ((0.0, _INF), (-_INF, 0.0))
+    )
+    return graph.emit(node, Add(), positive, graph.emit_affine(node, negative, scale, 0))
 
 
 def import_softmax(graph: GraphBuilder, node: OnnxNode) -> View:

@@ -15,7 +15,7 @@ __all__ = [
     "import_global_average_pool",
     "import_global_max_pool",
     "import_max_pool",
-    "import_reduce_mean",
+    "import_reduce",
 ]
 
 
@@ -81,8 +81,8 @@ def import_global_max_pool(graph: GraphBuilder, node: OnnxNode) -> View:
     return graph.emit(node, MaxPool(kernel=(x.sizes[0], x.sizes[1])), x, dims=NCHW)
 
 
-def import_reduce_mean(graph: GraphBuilder, node: OnnxNode) -> View:
-    """ReduceMean over height and width (or one of them)."""
+def import_reduce(graph: GraphBuilder, node: OnnxNode) -> View:
+    """ReduceMean, ReduceMax, ReduceSum over height and width (or one of them)."""
     x = graph.view(node)
     rank = len(x.dims)
     axes = _axes(graph, node)
@@ -95,7 +95,7 @@ def import_reduce_mean(graph: GraphBuilder, node: OnnxNode) -> View:
         )
     gone = {axis for d in reduced for axis in x.dims[d]}
     if "c" in gone:
-        raise node.unsupported("axes", axes, "only means over height and width are built")
+        raise node.unsupported("axes", axes, "only height and width are reduced")
     if node.get("keepdims", 1):
         dims = tuple(() if d in reduced else dim for d, dim in enumerate(x.dims))
     else:
@@ -104,14 +104,18 @@ def import_reduce_mean(graph: GraphBuilder, node: OnnxNode) -> View:
     kernel = (height if "h" in gone else 1, width if "w" in gone else 1)
     if kernel == (1, 1):
         return View(x.tensor, x.sizes, dims)
-    if kernel == (height, width):
-        return graph.emit(node, GlobalAvgPool(), x, dims=dims)
-    return graph.emit(node, AvgPool(kernel=kernel), x, dims=dims)
+    if node.op_type == "ReduceMax":
+        return graph.emit(node, MaxPool(kernel=kernel), x, dims=dims)
+    pool = GlobalAvgPool() if kernel == (height, width) else AvgPool(kernel=kernel)
+    mean = graph.emit(node, pool, x, dims=dims)
+    if node.op_type == "ReduceMean":
+        return mean
+    return graph.emit_affine(node, mean, kernel[0] * kernel[1], 0)
 
 
 def _axes(graph: GraphBuilder, node: OnnxNode) -> tuple[int, ...] | None:
     """Axes to reduce; () for all, None for none."""
-    if graph.opset < 18:
+    if graph.opset < (13 if node.op_type == "ReduceSum" else 18):
         return tuple(node.get("axes", ()))
     axes = graph.numbers(node, 1) if node.has_input(1) else ()
     node.require("noop_with_empty_axes", (0, 1), 0, "it must be 0 or 1")

@@ -81,7 +81,9 @@ IMPORTERS: dict[str, Entry] = {
     "Pad": _entry(padding.import_pad, "mode pads value"),
     "Pow": _entry(elementwise.import_pow),
     "QuantizeLinear": _entry(quantized.import_quantize, "axis block_size output_dtype saturate"),
-    "ReduceMean": _entry(pooling.import_reduce_mean, "axes keepdims noop_with_empty_axes"),
+    "ReduceMax": _entry(pooling.import_reduce, "axes keepdims noop_with_empty_axes"),
+    "ReduceMean": _entry(pooling.import_reduce, "axes keepdims noop_with_empty_axes"),
+    "ReduceSum": _entry(pooling.import_reduce, "axes keepdims noop_with_empty_axes"),
     "Relu": _entry(elementwise.import_activation),
     "Reshape": _entry(shapes.import_reshape, "allowzero"),
     "Resize": _entry(

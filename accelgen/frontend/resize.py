@@ -1,4 +1,4 @@
-"""Resize and Upsample: nearest neighbour, by two."""
+"""Resize and Upsample: nearest neighbour, by two, four, eight or sixteen."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ __all__ = ["import_resize", "import_upsample"]
 
 Floats = npt.NDArray[np.float64]
 
+#: Factors: as often by two.
+_FACTORS = (2, 4, 8, 16)
 #: nearest_mode: which of the pixels around a real coordinate.
 _ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
@@ -27,14 +29,14 @@ _ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def import_upsample(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Upsample (opsets 7 and 9): nearest, scales (1, 1, 2, 2)."""
+    """Upsample (opsets 7 and 9): nearest, by a power of two."""
     x = graph.map(node)
     node.require("mode", ("nearest",), "nearest", 'use mode="nearest"')
     return _doubled(graph, node, x, tuple(graph.floats(node, 1).reshape(-1).tolist()))
 
 
 def import_resize(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Resize in a mode in which output pixel (i, j) is input pixel (i // 2, j // 2)."""
+    """Resize in a mode in which output pixel (i, j) is input pixel (i // n, j // n)."""
     x = graph.map(node)
     node.require("mode", ("nearest",), "nearest", 'use mode="nearest"')
     if node.get("antialias", 0):
@@ -44,7 +46,7 @@ def import_resize(graph: GraphBuilder, node: OnnxNode) -> View:
     scales = _scales(graph, node, x)
     view = _doubled(graph, node, x, scales)
     if graph.opset >= 11:
-        _check_mode(node, max(x.sizes[:2]))
+        _check_mode(node, max(x.sizes[:2]), round(scales[-1]))
     return view
 
 
@@ -69,25 +71,28 @@ def _scales(graph: GraphBuilder, node: OnnxNode, x: View) -> tuple[float, ...]:
 def _doubled(graph: GraphBuilder, node: OnnxNode, x: View, scales: tuple[float, ...]) -> View:
     if scales == (1, 1, 1, 1):
         return x
-    if scales != (1, 1, 2, 2):
+    if scales not in [(1, 1, n, n) for n in _FACTORS]:
         raise node.unsupported(
             "scales",
             scales,
-            "height and width are upsampled by 2: use it several times, or strides",
+            f"height and width are upsampled by {', '.join(map(str, _FACTORS))}: use these, or"
+            " strides",
         )
-    return graph.emit(node, Upsample(), x, dims=NCHW)
+    for _ in range(_FACTORS.index(round(scales[-1])) + 1):
+        x = graph.emit(node, Upsample(), x, dims=NCHW)
+    return x
 
 
-def _check_mode(node: OnnxNode, size: int) -> None:
-    """Raise UnsupportedOpError unless the modes make ``i // 2`` of every ``i``."""
+def _check_mode(node: OnnxNode, size: int, factor: int) -> None:
+    """Raise UnsupportedOpError unless the modes make ``i // factor`` of every ``i``."""
     mode = node.get("coordinate_transformation_mode", "half_pixel")
     nearest = node.get("nearest_mode", "round_prefer_floor")
-    i = np.arange(2 * size)
+    i = np.arange(factor * size)
     coordinates = {
-        "half_pixel": (i + 0.5) / 2 - 0.5,
-        "pytorch_half_pixel": (i + 0.5) / 2 - 0.5,
-        "half_pixel_symmetric": (i + 0.5) / 2 - 0.5,
-        "asymmetric": i / 2,
+        "half_pixel": (i + 0.5) / factor - 0.5,
+        "pytorch_half_pixel": (i + 0.5) / factor - 0.5,
+        "half_pixel_symmetric": (i + 0.5) / factor - 0.5,
+        "asymmetric": i / factor,
     }
     if mode not in coordinates:
         raise node.unsupported(
@@ -98,7 +103,7 @@ def _check_mode(node: OnnxNode, size: int) -> None:
             f"{node.label}: nearest_mode={nearest!r} is none of {list(_ROUNDINGS)}", node=node.name
         )
     seen = np.clip(_ROUNDINGS[nearest](coordinates[mode]), 0, size - 1)
-    if not np.array_equal(seen, i // 2):
+    if not np.array_equal(seen, i // factor):
         raise node.unsupported(
             "nearest_mode", nearest, f"with {mode} use round_prefer_floor, or asymmetric with floor"
         )

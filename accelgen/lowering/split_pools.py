@@ -1,4 +1,5 @@
-"""Max pools of more taps than the tap memory holds, as smaller ones one after the other.
+"""Max pools of more taps than the tap memory holds, or wider than a command can say, as smaller
+ones one after the other.
 
 The largest of 13x13 pixels is the largest of 7x7 of the largest of 7x7: SPP's pools of YOLOv3,
 YOLOv4 and YOLOX. Per axis, kernels k1 ... kn with the same dilation do what one of
@@ -13,11 +14,17 @@ from dataclasses import replace
 from itertools import count
 
 from accelgen.arch import ArchParams
+from accelgen.arch.isa import RASTER
 from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import Pads, Pair, QMaxPool
 from accelgen.ir.shapes import infer_shape
+from accelgen.lowering.windows import folds
 
 __all__ = ["split_pools"]
+
+_SIDE = RASTER.largest("kernel_h")
+#: Side of the blocks that a whole map is pooled by.
+_BLOCK = 4
 
 
 def split_pools(graph: Graph, arch: ArchParams) -> Graph:
@@ -28,7 +35,11 @@ def split_pools(graph: Graph, arch: ArchParams) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         op, source = node.op, node.inputs[0]
-        parts = list(_parts(op, arch.tap_words // 2)) if isinstance(op, QMaxPool) else [op]
+        _, height, width, _ = tensors[source].shape
+        parts = [op]
+        if isinstance(op, QMaxPool) and not _is_folded(op, (height, width)):
+            whole = op.kernel == (height, width) and not any(op.pads)
+            parts = list((_blocks if whole else _parts)(op, arch.tap_words // 2))
         for part in parts[:-1]:
             name = names.fresh(f"{node.name}.part")
             inner = replace(node, name=name, op=part, inputs=(source,), output=name)
@@ -40,13 +51,36 @@ def split_pools(graph: Graph, arch: ArchParams) -> Graph:
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 
 
+def _is_folded(op: QMaxPool, size: Pair) -> bool:
+    """A kernel over the whole map that another rectangle stands for."""
+    whole = op.kernel == size and not any(op.pads)
+    return whole and max(op.kernel) > _SIDE and folds(size[0] * size[1], _SIDE)
+
+
+def _blocks(op: QMaxPool, most: int) -> Iterator[QMaxPool]:
+    """Pools that do what ``op`` over a whole map does: blocks of it, until it is small. The last
+    blocks may hang over the map: nothing there is the largest."""
+    rows, columns = op.kernel
+    while rows * columns > most or max(rows, columns) > _SIDE:
+        block = min(_BLOCK, rows), min(_BLOCK, columns)
+        pads = 0, 0, -rows % block[0], -columns % block[1]
+        yield QMaxPool(kernel=block, stride=block, pads=pads)
+        rows, columns = -(-rows // block[0]), -(-columns // block[1])
+    yield replace(op, kernel=(rows, columns), stride=(1, 1), dilation=(1, 1))
+
+
 def _parts(op: QMaxPool, most: int) -> Iterator[QMaxPool]:
     """Pools that do what ``op`` does, in order; the last one has its stride."""
     rows, columns = op.kernel
-    if rows * columns <= most or min(op.pads) < 0:
+    if (rows * columns <= most and max(op.kernel) <= _SIDE) or min(op.pads) < 0:
         yield op
         return
-    number = next(n for n in count(2) if _share(rows - 1, n) * _share(columns - 1, n) <= most)
+    number = next(
+        n
+        for n in count(2)
+        if _share(rows - 1, n) * _share(columns - 1, n) <= most
+        and _share(max(op.kernel) - 1, n) <= _SIDE
+    )
     kernels = [
         (1 + (rows - 1 + i) // number, 1 + (columns - 1 + i) // number) for i in range(number)
     ]

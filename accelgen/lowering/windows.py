@@ -10,7 +10,7 @@ from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QAvgPool, QConv2d, QMaxPool, QScale, QStretch
 from accelgen.program.raster import Walk, raster_vectors
 
-__all__ = ["Window", "is_raw", "window_of"]
+__all__ = ["Window", "folds", "is_raw", "window_of"]
 
 #: Largest kernel, stride and dilation a raster can hold: their fields are equally wide.
 _LARGEST = RASTER.largest("kernel_h")
@@ -145,3 +145,9 @@ def _check(node: Node, attribute: str, value: Pair) -> None:
             f" {attribute}s up to {_LARGEST}",
             node=node.name,
         )
+
+
+def folds(pixels: int, most: int) -> bool:
+    """Whether a kernel over a whole map of ``pixels`` may be taken as another rectangle with sides
+    of at most ``most``."""
+    return any(pixels % rows == 0 and pixels // rows <= most for rows in range(1, most + 1))

@@ -24,6 +24,9 @@ from accelgen.schedule.steps.work import Work, make_work
 
 __all__ = ["compile_graph", "schedule"]
 
+#: Share of the memory that is left beside a processor that reads weights.
+_BESIDE = 0.75
+
 
 def schedule(
     graph: Graph, arch: ArchParams, memory: Memory | None = None, *, keep_all: bool = False,
@@ -71,7 +74,9 @@ def compile_graph(
     in_phases = choose_phases(fuse(prepared), prepared, storages, arch).in_phases
     prepared, storages = lay(in_phases=in_phases)
     # steps and plan: what runs together, where maps lie, and when.
-    works, storages, plan = _planned(prepared, storages, arch, memory)
+    beside = replace(memory, bytes_per_cycle=_BESIDE * memory.bytes_per_cycle)
+    memories = (beside, memory) if fc_on_ps or ps_nodes else (memory,)
+    works, storages, plan = _planned(prepared, storages, arch, memories)
     # emit: commands, once more when it is known which weights wait for DDR.
     emitter = _emitted(works, storages, plan, _exported(works, prepared, keep_all), arch, memory)
     return assemble(prepared, storages, works, plan, emitter, arch, keep_all)
@@ -89,7 +94,7 @@ def _lowered(
 
 
 def _planned(
-    prepared: Prepared, storages: Storages, arch: ArchParams, memory: Memory
+    prepared: Prepared, storages: Storages, arch: ArchParams, memories: tuple[Memory, ...]
 ) -> tuple[list[Work], Storages, MemoryPlan]:
     """Steps, storages and memory; GlobalAvgPools leave their steps where memory demands it."""
     apart: frozenset[str] = frozenset()
@@ -106,7 +111,7 @@ def _planned(
             if key not in done:
                 done[key] = make_work(chain, prepared, storages, arch)
             works.append(done[key])
-        plan = plan_memory(works, storages, frozenset(outside), arch, memory)
+        plan = plan_memory(works, storages, frozenset(outside), arch, memories)
         if isinstance(plan, MemoryPlan):
             return works, storages, plan
         assert isinstance(plan, Apart)

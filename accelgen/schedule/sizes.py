@@ -11,6 +11,7 @@ from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.offload import tail_nodes
 from accelgen.ir.ops import AvgPool, Conv2d, MaxPool
+from accelgen.lowering.windows import folds
 
 __all__ = ["MOST_OPERATIONS", "MOST_OUTPUTS", "MOST_READS", "Oversize", "check_sizes", "oversized"]
 
@@ -97,14 +98,10 @@ def _beyond_window(op: Conv2d | MaxPool | AvgPool, size: tuple[int, int]) -> tup
         ("dilation", getattr(op, "dilation", (1, 1)), "dilation_h"),
     ):
         most = RASTER.largest(fields)
-        folds = name != "kernel" or _folds(size[0] * size[1], most)
-        if max(value) > most and not (whole and folds):
+        fits = name != "kernel" or folds(size[0] * size[1], most)
+        split = name == "kernel" and isinstance(op, MaxPool)
+        if max(value) > most and not (whole and fits) and not split:
             return f"has {name} {value[0]} x {value[1]}, over {most}", _SMALLER[name]
     if max(op.pads) > (most := RASTER.largest("pad_top")):
         return f"has pads {op.pads}, over {most}", "use smaller pads"
     return None
-
-
-def _folds(pixels: int, most: int) -> bool:
-    """Whether a kernel over a whole map may be taken as another rectangle that fits."""
-    return any(pixels % rows == 0 and pixels // rows <= most for rows in range(1, most + 1))

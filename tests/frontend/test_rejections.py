@@ -301,14 +301,16 @@ REJECTED = {
         node("MaxPool", "x", kernel_shape=[2, 2], pads=[2, 2, 0, 0]), {}, "wholly in the padding"
     ),
     "mean over channels": (node("ReduceMean", "x", axes=[1]), {}, r"axes=\(1,\)"),
-    "mean over all": (node("ReduceMean", "x"), {}, r"only means over height and width"),
+    "mean over all": (node("ReduceMean", "x"), {}, r"only height and width are reduced"),
     "pad mode": (node("Pad", "x p", mode="reflect"), {"p": np.zeros(8, int)}, "mode='reflect'"),
     "pad value": (
         node("Pad", "x p v"), {"p": np.ones(8, int), "v": np.float32(1)}, "value=1.0"
     ),
     "negative pad": (node("Pad", "x p"), {"p": -np.ones(8, int)}, "must not be negative"),
     "channel pad": (node("Pad", "x p"), {"p": np.ones(8, int)}, "not batch or channels"),
-    "prelu": (node("PRelu", "x s"), {"s": weights(3, 1, 1)}, "3 different slopes in 's'; only one"),
+    "prelu": (
+        node("PRelu", "x s"), {"s": weights(4, 4)}, "only a single number or one per channel is"
+    ),
     "clip order": (
         node("Clip", "x a b"), {"a": np.float32(1), "b": np.float32(0)}, "not in order"
     ),

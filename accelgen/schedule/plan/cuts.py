@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from accelgen.arch import ArchParams, overhead, timing
 from accelgen.cost import Memory
@@ -33,9 +33,6 @@ _LEAST_GAIN, _LEAST_STEP, _LEAST_CYCLES = 0.02, 0.0005, 5
 _ROUNDS, _MOST_TILES = 24, 16
 #: Other cuts that are climbed from besides the one at hand.
 _STARTS = 3
-#: Share of the memory that is left beside a processor that reads weights: a cut must be good with
-#: it, and with the whole.
-_BESIDE = 0.75
 #: Tiles ahead of which something is loaded; 0: as soon as there is a buffer.
 _AHEAD = (0, 1)
 
@@ -54,18 +51,19 @@ _Found = tuple[_Rating, _Cut]
 
 
 def cut_unevenly(
-    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, memory: Memory
-) -> Tiling:
-    """``tiling`` or one that takes fewer cycles, in the mean over the whole ``memory`` and what a
-    processor leaves of it; its buffers lie in ``gaps``, as before."""
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams,
+    memories: tuple[Memory, ...],
+) -> Tiling:  # fmt: skip
+    """``tiling`` or one that takes fewer cycles, in the mean over ``memories``; its buffers lie in
+    ``gaps``, as before."""
     staged = frozenset(tiling.buffers)
     if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
         return tiling
-    asked = f"{_content(work)} {tiling} {gaps} {arch} {memory}"
+    asked = f"{_content(work)} {tiling} {gaps} {arch} {memories}"
     if asked not in _found:
         if len(_found) >= _MOST_FOUND:
             _found.clear()
-        _found[asked] = _searched(work, tiling, gaps, arch, memory)
+        _found[asked] = _searched(work, tiling, gaps, arch, memories)
     return _found[asked]
 
 
@@ -79,11 +77,12 @@ def _content(work: Work) -> str:
 
 
 def _searched(
-    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams, memory: Memory
-) -> Tiling:
+    work: Work, tiling: Tiling, gaps: list[tuple[int, int]], arch: ArchParams,
+    memories: tuple[Memory, ...],
+) -> Tiling:  # fmt: skip
     """As :func:`cut_unevenly`, of a step that can be cut."""
     staged = frozenset(tiling.buffers)
-    search = _Search(work, staged, gaps, arch, memory)
+    search = _Search(work, staged, gaps, arch, memories)
     old = search.cut_of(work, tiling.tiles)
     first, *others = search.rated([old, *search.even(), *search.ramped()])
     if first is None:
@@ -100,14 +99,13 @@ class _Search:
 
     def __init__(
         self, work: Work, staged: frozenset[str], gaps: list[tuple[int, int]], arch: ArchParams,
-        memory: Memory,
+        memories: tuple[Memory, ...],
     ) -> None:  # fmt: skip
         self.work = work = work.by_rows()
         self.staged = staged
         self.gaps = gaps
         self.arch = arch
-        less = replace(memory, bytes_per_cycle=_BESIDE * memory.bytes_per_cycle)
-        self.memories = less, memory
+        self.memories = memories
         self.pace = _pace(work, arch)
         self.unit = work.band_rows
         self.group_unit = 1 if work.chain.array is None else work.window.repeat

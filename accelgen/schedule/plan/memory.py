@@ -59,19 +59,21 @@ class MemoryPlan:
 
 
 def plan_memory(
-    works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams, memory: Memory
+    works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams,
+    memories: tuple[Memory, ...],
 ) -> MemoryPlan | Apart:  # fmt: skip
     """Keep everything in the feature memory; where that fails, spill what is idle the longest.
 
     ``in_ddr`` are storages that are in DDR anyway (graph inputs, outputs): one that only a single
-    step touches is not kept, it passes through in tiles.
+    step touches is not kept, it passes through in tiles. Cuts must be good in the mean over
+    ``memories``; the last is the whole one.
 
     Raises
     ------
     ScheduleError
         A step does not fit, however it is tiled.
     """
-    planner = _Planner(works, storages, arch, memory)
+    planner = _Planner(works, storages, arch, memories)
     intervals = planner.everything(in_ddr)
     while True:
         rows = planner.allocate(intervals)
@@ -95,10 +97,10 @@ class _Planner:
     """The search's fixed facts: who touches what when, sizes, and who may overwrite whom."""
 
     def __init__(
-        self, works: list[Work], storages: Storages, arch: ArchParams, memory: Memory
+        self, works: list[Work], storages: Storages, arch: ArchParams, memories: tuple[Memory, ...]
     ) -> None:
         self.works = works
-        self.memory = memory
+        self.memories, self.memory = memories, memories[-1]
         self.arch = arch
         self.places = storages.places
         # Even, so that everything begins with an even row, as maps in phases must.
@@ -230,7 +232,9 @@ class _Planner:
             tiling = tilings[step]
             if not (tiling.handed_on or tiling.taken_over):
                 gaps = self._gaps(rows, step, step)
-                result[step] = cut_unevenly(self.works[step], tiling, gaps, self.arch, self.memory)
+                result[step] = cut_unevenly(
+                    self.works[step], tiling, gaps, self.arch, self.memories
+                )
         return result
 
     def _staged(self, rows: dict[Interval, int], step: int) -> frozenset[str]:

@@ -28,7 +28,7 @@ def planned(graph, arch):
     apart = frozenset()
     while True:
         works = [make_work(c, prepared, storages, arch) for c in fuse(prepared, apart)]
-        plan = plan_memory(works, storages, outside, arch, Memory())
+        plan = plan_memory(works, storages, outside, arch, (Memory(),))
         if not isinstance(plan, Apart):
             return works, storages, plan
         apart |= {plan.node}
