@@ -25,6 +25,8 @@ __all__ = ["split_pools"]
 _SIDE = RASTER.largest("kernel_h")
 #: Side of the blocks that a whole map is pooled by.
 _BLOCK = 4
+#: Taps of the least kernel that reaches further both ways: no split is of smaller ones.
+_LEAST_TAPS = 4
 
 
 def split_pools(graph: Graph, arch: ArchParams) -> Graph:
@@ -37,7 +39,7 @@ def split_pools(graph: Graph, arch: ArchParams) -> Graph:
         op, source = node.op, node.inputs[0]
         _, height, width, _ = tensors[source].shape
         parts = [op]
-        if isinstance(op, QMaxPool) and not _is_folded(op, (height, width)):
+        if isinstance(op, QMaxPool) and _splits(op, (height, width), arch.tap_words // 2):
             whole = op.kernel == (height, width) and not any(op.pads)
             parts = list((_blocks if whole else _parts)(op, arch.tap_words // 2))
         for part in parts[:-1]:
@@ -51,10 +53,12 @@ def split_pools(graph: Graph, arch: ArchParams) -> Graph:
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 
 
-def _is_folded(op: QMaxPool, size: Pair) -> bool:
-    """A kernel over the whole map that another rectangle stands for."""
+def _splits(op: QMaxPool, size: Pair, most: int) -> bool:
+    """Not what no split makes small enough, and no kernel over the whole map that another rectangle
+    stands for."""
     whole = op.kernel == size and not any(op.pads)
-    return whole and max(op.kernel) > _SIDE and folds(size[0] * size[1], _SIDE)
+    folded = whole and max(op.kernel) > _SIDE and folds(size[0] * size[1], _SIDE)
+    return most >= _LEAST_TAPS and not folded
 
 
 def _blocks(op: QMaxPool, most: int) -> Iterator[QMaxPool]:
@@ -62,7 +66,8 @@ def _blocks(op: QMaxPool, most: int) -> Iterator[QMaxPool]:
     blocks may hang over the map: nothing there is the largest."""
     rows, columns = op.kernel
     while rows * columns > most or max(rows, columns) > _SIDE:
-        block = min(_BLOCK, rows), min(_BLOCK, columns)
+        high = min(_BLOCK, rows)
+        block = high, min(_BLOCK, columns, most // high)
         pads = 0, 0, -rows % block[0], -columns % block[1]
         yield QMaxPool(kernel=block, stride=block, pads=pads)
         rows, columns = -(-rows // block[0]), -(-columns // block[1])

@@ -45,9 +45,32 @@ def test_computes_the_same(size, pool):
     pools = [n for n in changed.nodes if isinstance(n.op, QMaxPool)]
     assert len(pools) > 1
     assert all(n.op.kernel[0] * n.op.kernel[1] <= 8 for n in pools)
-    assert [n.op.stride for n in pools[:-1]] == [(1, 1)] * (len(pools) - 1)
+    whole = pool["kernel"] == size
+    assert [n.op.stride for n in pools[:-1]] == [
+        n.op.kernel if whole else (1, 1) for n in pools[:-1]
+    ]
     want, got = interpret(graph, x[None])[y], interpret(changed, x[None])[y]
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (23, 17), (47, 1), (61, 67)])
+def test_whole_maps_are_pooled_by_blocks(size):
+    net, y, graph = pooled(size, kernel=size, stride=(1, 1), pads=(0, 0, 0, 0))
+    x = net.input()
+
+    changed = split_pools(graph, LARGE)
+
+    pools = [n.op for n in changed.nodes if isinstance(n.op, QMaxPool)]
+    assert 1 < len(pools) < 4
+    assert all(max(op.kernel) <= 15 for op in pools)
+    np.testing.assert_array_equal(interpret(changed, x[None])[y], interpret(graph, x[None])[y])
+    assert_matches_golden(schedule(graph, SMALL), x)
+
+
+def test_what_no_split_makes_small_enough_is_left():
+    *_, graph = pooled((9, 9), kernel=(3, 3), stride=(1, 1), pads=(0, 0, 0, 0))
+
+    assert split_pools(graph, replace(LARGE, tap_words=2)).nodes == graph.nodes
 
 
 @pytest.mark.parametrize("arch", [LARGE, SMALL])
