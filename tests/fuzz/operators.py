@@ -283,17 +283,20 @@ def spread(m: Model, x: str) -> str:
     n, i, h, w = m.shapes[x]
     way = m.choices.below(4)
     if way == 1:
-        return m.reduce_mean(x, keep=True)
+        return m.reduce(x, keep=True)
     if way == 2:
-        return m.squeeze(m.reduce_mean(x, keep=False), [2, 3], "Unsqueeze")
+        return m.squeeze(m.reduce(x, keep=False), [2, 3], "Unsqueeze")
     if way == 3 and max(h, w) < 8:
         return m.add("AveragePool", [x], (n, i, 1, 1), kernel_shape=[h, w])
     return m.add("GlobalAveragePool", [x], (n, i, 1, 1))
 
 
 def largest(m: Model, x: str) -> str:
-    """GlobalMaxPool."""
-    return m.add("GlobalMaxPool", [x], (*m.shapes[x][:2], 1, 1))
+    """GlobalMaxPool, as such or as a reduction; or the sum."""
+    op = m.choices.one_of(["GlobalMaxPool", "ReduceMax", "ReduceSum"])
+    if op == "GlobalMaxPool":
+        return m.add(op, [x], (*m.shapes[x][:2], 1, 1))
+    return m.reduce(x, True, op)
 
 
 def shuffle(m: Model, x: str) -> str | None:

@@ -105,15 +105,15 @@ class Model:
             return self.add(op, [x], shape, axes=axes)
         return self.add(op, [x, self.ints(*axes)], shape)
 
-    def reduce_mean(self, x: str, keep: bool) -> str:
-        """Mean over the map."""
+    def reduce(self, x: str, keep: bool, op: str = "ReduceMean") -> str:
+        """Mean over the map, or another reduction."""
         n, c, _, _ = self.shapes[x]
         shape = (n, c, 1, 1) if keep else (n, c)
         axes = [2, 3] if self.choices.below(2) == 0 or self.opset < 11 else [-1, -2]
         how = {} if keep and self.choices.chance(50) else {"keepdims": int(keep)}
-        if self.opset < 18:
-            return self.add("ReduceMean", [x], shape, axes=axes, **how)
-        return self.add("ReduceMean", [x, self.ints(*axes)], shape, **how)
+        if self.opset < (13 if op == "ReduceSum" else 18):
+            return self.add(op, [x], shape, axes=axes, **how)
+        return self.add(op, [x, self.ints(*axes)], shape, **how)
 
     def pad(self, x: str, pads: tuple[int, int, int, int], **how) -> str:
         """Pad of height and width (top, left, bottom, right)."""
