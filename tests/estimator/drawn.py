@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from functools import cache
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -19,7 +18,8 @@ from accelgen.arch.presets import PRESETS
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.runs import ddr_settings, repeat
 from accelgen.golden.arith import quantize_array
-from accelgen.simulation.verilated import Task, VerilatedSimulator
+from accelgen.simulation.verilated import Task
+from tests.estimator.timed import Timed, simulator
 from tests.helpers.random_onnx import OnnxNet, banded_nets, nets
 from tests.helpers.whole_path import Case
 
@@ -34,24 +34,11 @@ KINDS = {"nets": nets(most=24), "banded_nets": banded_nets(most=12)}
 BATCH = 32
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A drawn net's cycles; which of those drawn it is."""
+@dataclass(frozen=True, kw_only=True)
+class Frame(Timed):
+    """A drawn net's; which of those drawn it is."""
 
     number: int
-    cycles: int
-    estimated: float
-
-    @property
-    def error(self) -> float:
-        """Of the estimate, as a share of what was simulated."""
-        return self.estimated / self.cycles - 1
-
-
-@cache
-def simulator(preset: str) -> VerilatedSimulator:
-    """One per preset."""
-    return VerilatedSimulator(PRESETS[preset])
 
 
 def drawn(kind: str, count: int, number: int) -> list[OnnxNet]:
@@ -73,7 +60,8 @@ def measure(kind: str, preset: str, count: int, number: int) -> list[Frame]:
     for n, net in enumerate(drawn(kind, count, number)):
         run = Case(net).reproducer(PRESETS[preset])
         compiled = repeat(run)
-        program, memory = compiled.program, compiled.hardware.memory
+        program, hardware = compiled.program, compiled.hardware
+        memory = hardware.memory
         estimated = timeline(program, memory).cycles
         if estimated < LEAST_CYCLES:
             continue
@@ -88,10 +76,10 @@ def measure(kind: str, preset: str, count: int, number: int) -> list[Frame]:
         waiting.append((n, task, estimated))
     for first in range(0, len(waiting), BATCH):
         batch = waiting[first : first + BATCH]
-        results = simulator(preset).run_many([task for _, task, _ in batch])
+        results = simulator(hardware.arch, hardware.family).run_many([task for _, task, _ in batch])
         for (n, task, estimated), result in zip(batch, results, strict=True):
             assert not result.fault, f"{task.name}: {result.fault}"
-            frames.append(Frame(n, result.cycles, estimated))
+            frames.append(Frame(number=n, cycles=result.cycles, estimated=estimated))
     return frames
 
 

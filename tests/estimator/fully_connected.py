@@ -13,19 +13,18 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 import accelgen
-from accelgen.arch import ArchParams
 from accelgen.arch.presets import PRESETS
 from accelgen.flow.runs import ddr_settings
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.inputs.samples import random_samples
-from accelgen.simulation.verilated import Task, VerilatedSimulator
+from accelgen.simulation.verilated import Task
+from tests.estimator.timed import Timed, simulator
 from tests.helpers.nets import make_net, node
 
 __all__ = ["LAYERS", "MOST_ERROR", "Layer", "measure"]
@@ -35,21 +34,14 @@ LAYERS = ("25088x4096", "9216x4096", "4096x4096", "4096x1000")
 MOST_ERROR = 0.02
 
 
-@dataclass(frozen=True)
-class Layer:
+@dataclass(frozen=True, kw_only=True)
+class Layer(Timed):
     """A layer of ``inputs`` and ``outputs``: its cycles, and whether every bit is right."""
 
     inputs: int
     outputs: int
-    cycles: int
-    estimated: int
     match: bool
     wall_s: float
-
-    @property
-    def error(self) -> float:
-        """Of the estimate, as a share of what was simulated."""
-        return self.estimated / self.cycles - 1
 
 
 def gemm(inputs: int, outputs: int) -> bytes:
@@ -61,12 +53,6 @@ def gemm(inputs: int, outputs: int) -> bytes:
         [node("Gemm", "x w b", "y", "fc", transB=1)], {"w": weight, "b": bias}, shape=(1, inputs)
     )
     return net.SerializeToString()
-
-
-@cache
-def simulator(arch: ArchParams, family: str) -> VerilatedSimulator:
-    """One per configuration."""
-    return VerilatedSimulator(arch, family=family)
 
 
 def measure(shapes: Sequence[tuple[int, int]], preset: str) -> list[Layer]:
@@ -93,7 +79,12 @@ def measure(shapes: Sequence[tuple[int, int]], preset: str) -> list[Layer]:
         match = not run.fault and all(
             run.tensors[name].tobytes() == golden[name].tobytes() for name in graph.outputs
         )
-        layers.append(Layer(inputs, outputs, run.cycles, numbers.cycles, match, run.wall_s))
+        layers.append(
+            Layer(
+                inputs=inputs, outputs=outputs, cycles=run.cycles, estimated=numbers.cycles,
+                match=match, wall_s=run.wall_s,
+            )
+        )  # fmt: skip
     return layers
 
 
