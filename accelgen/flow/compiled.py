@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from accelgen.arch import ArchParams
 from accelgen.display.cells import Rows
 from accelgen.display.html import html_table
 from accelgen.errors import ConfigError
@@ -104,7 +103,7 @@ class Compiled:
         return self.parts[0]
 
 
-def judge(loaded: Loaded, arch: ArchParams, offload: Offload | None = None) -> None:
+def judge(loaded: Loaded, hardware: Target, offload: Offload | None = None) -> None:
     """Before calibration, which takes minutes where maps are large: what shapes alone decide.
 
     Networks of small maps pass unseen: calibrating them is quicker than scheduling them twice.
@@ -112,13 +111,13 @@ def judge(loaded: Loaded, arch: ArchParams, offload: Offload | None = None) -> N
     Raises
     ------
     ScheduleError
-        The schedule would refuse the network on ``arch``, whatever the data.
+        The schedule would refuse the network on ``hardware``, whatever the data.
     """
     largest = max(math.prod(t.shape) for t in loaded.imported.graph.tensors.values())
     if largest >= LARGE_MAP:
         offload = offload or Offload()
         int8 = dry_int8(loaded.imported)
-        schedule_parts(int8, arch, fc_on_ps=offload.fc, se_on_ps=offload.se)
+        _parts(int8, hardware, offload)
 
 
 def scheduled(

@@ -80,7 +80,7 @@ def compile(
     if cycles_only and not loaded.is_quantized and Calibration.of(calib).where is None:
         int8, warnings = dry(loaded)
     else:
-        judge(loaded, hardware.arch, offload)
+        judge(loaded, hardware, offload)
         int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
     log.info("%s: quantized", loaded.name)
     if fc_on == "auto":

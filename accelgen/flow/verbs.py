@@ -79,10 +79,11 @@ def check(
         The file cannot be read at all, or its input has no fixed shape.
     """
     offload = Offload.of(fc_on, se_on)
-    arch = as_target(hardware).arch
+    hardware = as_target(hardware)
     return check_model(
-        source_of(model), name=str(model), arch=arch, fc_on_ps=offload.fc, se_on_ps=offload.se
-    )
+        source_of(model), name=str(model), arch=hardware.arch, memory=hardware.memory,
+        fc_on_ps=offload.fc, se_on_ps=offload.se,
+    )  # fmt: skip
 
 
 def quantize(

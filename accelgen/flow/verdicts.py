@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import onnx
 
 from accelgen.arch import ArchParams
+from accelgen.cost import Memory
 from accelgen.display.cells import Rows
 from accelgen.display.html import html_table
 from accelgen.errors import AccelgenError
@@ -88,11 +89,13 @@ def check_model(
     source: Source,
     *,
     arch: ArchParams,
+    memory: Memory | None = None,
     name: str = "",
     fc_on_ps: bool = False,
     se_on_ps: bool = False,
 ) -> CheckReport:
-    """One report per ONNX node, in order, and what the compiler says of all for ``arch``.
+    """One report per ONNX node, in order, and what the compiler says of all for ``arch`` with the
+    board's ``memory``.
 
     Goes on after nodes that are not supported. ``name`` is the report's. ``fc_on_ps``,
     ``se_on_ps``: the network's last fully connected layers, and squeeze-and-excite blocks, are to
@@ -119,7 +122,7 @@ def check_model(
     refused: AccelgenError | None = None
     try:
         int8 = dry_int8(read_network(model))
-        schedule_parts(int8, arch, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+        schedule_parts(int8, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
     except AccelgenError as error:
         refused = error
     flagged = [r for r in reports.values() if r.verdict in ("not supported", "unknown")]

@@ -20,11 +20,11 @@ from tests.helpers.random_onnx import Room, nets
 ARCHES = {**PRESETS, "scant": SCANT}
 
 
-def compiler(path, arch):
+def compiler(path, hardware):
     """What the compiler says of a file, with random calibration."""
     try:
         loaded = load(path)
-        scheduled(loaded, quantized(loaded)[0], target(arch=arch))
+        scheduled(loaded, quantized(loaded)[0], hardware)
     except AccelgenError as error:
         return str(error)
     return ""
@@ -32,7 +32,7 @@ def compiler(path, arch):
 
 @pytest.mark.parametrize("name", ARCHES)
 def test_drawn_graphs(name):
-    arch = ARCHES[name]
+    hardware = target(arch=ARCHES[name])
     refused = []
 
     @seed(20261129)
@@ -46,8 +46,8 @@ def test_drawn_graphs(name):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "net.onnx"
             path.write_bytes(net.model())
-            report = check_model(path, arch=arch)
-            said = compiler(path, arch)
+            report = check_model(path, arch=hardware.arch, memory=hardware.memory)
+            said = compiler(path, hardware)
         assert (report.refusal == "") == (said == ""), f"{net}: {report.refusal!r}, {said!r}"
         flagged = any(r.verdict in ("not supported", "unknown") for r in report.nodes)
         assert flagged == (said != ""), f"{net}: {said!r}"

@@ -48,7 +48,7 @@ def test_the_sentence_is_the_compiler_s(tmp_path):
     file = tmp_path / "small.onnx"
     onnx.save(conv_and_depthwise(32), file)
     loaded, hardware = accelgen.load(file), accelgen.target()
-    judge(loaded, hardware.arch)  # small: nobody looks
+    judge(loaded, hardware)  # small: nobody looks
     int8, _ = network.quantized(loaded)
 
     with pytest.raises(ScheduleError, match=r"'p' has 169 taps.*raise tap_words to 512"):
