@@ -49,7 +49,7 @@ format: venv
 
 # The pages of docs/ that are generated from accelgen/arch.
 docs: venv
-	$(PY) -m accelgen.deploy.docs docs
+	$(PY) -m accelgen.flow.docs docs
 
 # The documentation as pages to click through, in build/site.
 site: docs

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "Ports",
     "Ps",
     "board_names",
+    "board_of",
     "load_board",
     "read_board",
 ]
@@ -94,7 +96,7 @@ class Ddr:
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """High-performance AXI ports from the PL to DDR; the design uses two."""
+    """High-performance AXI ports from the PL to DDR; each of arch.ports takes one."""
 
     width_bits: Bits
     source: str
@@ -141,6 +143,10 @@ class Board:
             port_bytes=min(self.ports.width_bits // 8, ArchParams.BUS_BYTES),
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, for a file: what :func:`board_of` reads."""
+        return {**asdict(self), "arch": self.arch.to_dict()}
+
     @property
     def direct_ports(self) -> bool:
         """The design's masters fit the memory ports as they are: AXI4 of 128 bits."""
@@ -180,15 +186,23 @@ def read_board(path: Path) -> Board:
     values = read_toml(path, "board file", BoardError)
     knobs = values.pop("arch", None)
     where = f"board file {path}"
-    known = typed(_BoardFile, values, where, BoardError)
-    if not isinstance(knobs, dict) or knobs.get("preset") not in PRESETS:
-        preset = knobs.get("preset") if isinstance(knobs, dict) else None
+    typed(_BoardFile, values, where, BoardError)
+    preset = knobs.pop("preset", None) if isinstance(knobs, dict) else None
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise BoardError(
             f"{where}: [arch] preset must be one of {', '.join(PRESETS)}, not {str(preset)[:60]!r}"
         )
-    preset = PRESETS[knobs.pop("preset")]
+    return board_of({**values, "arch": PRESETS[preset].to_dict() | knobs}, where)
+
+
+def board_of(values: Mapping[str, Any], where: str) -> Board:
+    """A board from ``Board.to_dict``. Raises BoardError: ``where``, and the key at fault."""
+    known = typed(_BoardFile, {k: v for k, v in values.items() if k != "arch"}, where, BoardError)
+    knobs = values.get("arch")
+    if not isinstance(knobs, dict):
+        raise BoardError(f"{where}: [arch] is missing")
     try:
-        arch = ArchParams.from_dict(preset.to_dict() | knobs)
+        arch = ArchParams.from_dict(knobs)
     except ConfigError as error:
         raise BoardError(f"{where}: {error}") from error
     return Board(

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 __all__ = [
@@ -99,7 +100,7 @@ class Format:
     doc: str
     fields: tuple[Field, ...]
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Bits."""
         return sum(f.width for f in self.fields)

@@ -81,7 +81,8 @@ def step_end_cycles(arch: ArchParams, *, window: bool, add: bool, squeeze: bool)
     """A step's last vector issued by its last engine to the step's count."""
     cycles = chain_cycles(arch.pumped) + STEP_END_CYCLES
     engine = timing.pe_array_latency(arch.lanes, arch.pumped)
-    cycles += timing.window_lanes_latency(arch.pumped) if window else engine
+    lanes = timing.window_lanes_latency(arch.pumped, arch.window_taps)
+    cycles += lanes if window else engine
     cycles += timing.add_latency(arch.pumped) - timing.PASS_LATENCY if add else 0
     return cycles + (timing.squeeze_interval(arch.lanes) if squeeze else 0)
 

@@ -57,6 +57,10 @@ class ArchParams:
     window_pixels : int
         Pixels the window engine takes per cycle: ``pixels`` or twice as many; 0 is ``pixels``.
         Where they are more, maps with a stride of two are not put in phases into its ring.
+    window_taps : int
+        Kernel taps the window engine takes of its pixels per cycle: 1 or 2. Two need twice its
+        multipliers and ring, ``tap_words`` of at least 4, and ``window_pixels`` not above
+        ``pixels``; a kernel of one column takes one tap per cycle all the same.
     pe_mode : str
         ``"single"``: a product per multiplier. ``"packed"``: two pixels share a weight in one
         DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``). ``"double"``: packed, and the
@@ -95,6 +99,7 @@ class ArchParams:
     chain_pixels: int = 2
     drain_pixels: int = 0
     window_pixels: int = 0
+    window_taps: int = 1
     pe_mode: str = "packed"
     acc_bits: int = 27
     feature_rows: int = 10240
@@ -135,6 +140,16 @@ class ArchParams:
             self.window_width <= pixels or self.ring_rows >= 4,
             f"window_pixels above pixels needs ring_rows of at least 4, not {self.ring_rows}",
         )
+        taps = self.window_taps
+        yield taps in (1, 2), f"window_taps must be 1 or 2, not {_shown(taps)}"
+        yield (
+            taps == 1 or self.window_width <= pixels,
+            f"window_taps 2 needs window_pixels of 0 or pixels ({pixels}), not {wide}",
+        )
+        yield (
+            taps == 1 or self.tap_words >= 4,
+            f"window_taps 2 needs tap_words of at least 4, not {self.tap_words}",
+        )
         yield (
             self.row_bytes >= self.BUS_BYTES,
             f"lanes * pixels must be at least {self.BUS_BYTES}, not {self.row_bytes}",
@@ -172,6 +187,18 @@ class ArchParams:
                 raise ConfigError(f"{name} cannot be {_shown(getattr(self, name))}")
 
     # Derived sizes.
+
+    def window_beats(self, kernel: tuple[int, int]) -> int:
+        """Cycles of the window engine for a ``kernel`` (height, width) at one vector.
+
+        Two taps at a time in the order of the walk; one where the kernel has one column.
+        """
+        taps = kernel[0] * kernel[1]
+        return taps if self.window_taps == 1 or kernel[1] == 1 else -(-taps // 2)
+
+    def stored_taps(self, kernel: tuple[int, int]) -> int:
+        """Taps that the tap memory holds of a ``kernel``: the last of a pair may be of zeros."""
+        return self.window_taps * self.window_beats(kernel)
 
     @property
     def window_width(self) -> int:
@@ -229,9 +256,9 @@ class ArchParams:
         return _SHARING[self.pe_mode]
 
     @property
-    def lane_pixels(self) -> int:
-        """Pixels that share a multiplier of a requantizer or of the adder."""
-        return 2 if self.pumped else 1
+    def packed(self) -> bool:
+        """Two pixels share a multiplier's operand."""
+        return self.pe_mode != "single"
 
     @property
     def macs_per_cycle(self) -> int:
@@ -242,8 +269,14 @@ class ArchParams:
 
     @property
     def crc(self) -> int:
-        """CRC-32 of the knobs as canonical JSON: the ``config`` register's value."""
-        return zlib.crc32(json.dumps(self.to_dict(), sort_keys=True).encode())
+        """CRC-32 of the knobs as canonical JSON: the ``config`` register's value.
+
+        A ``window_taps`` of 1 is left out: bitstreams and programs from before that knob agree.
+        """
+        knobs = self.to_dict()
+        if self.window_taps == 1:
+            del knobs["window_taps"]
+        return zlib.crc32(json.dumps(knobs, sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:
         """Knobs by name, for JSON and TOML."""

@@ -72,12 +72,14 @@ def window_read_latency(pixels: int) -> int:
 PASS_LATENCY = 2
 
 
-def window_lanes_latency(pumped: bool) -> int:
+def window_lanes_latency(pumped: bool, taps: int = 1) -> int:
     """WindowLanes: a vector's last beat to its accumulators: offsets, multiply (4), accumulate.
 
-    Double-pumped: offsets, to the fast clock and through the multiplier (3), to the adder.
+    Double-pumped: offsets, to the fast clock and through the multiplier (3), to the adder. Two
+    taps: the larger of both, and a second multiplier, which the fast clock has time for.
     """
-    return 5 if pumped else 6
+    own = 5 if pumped else 6
+    return own if taps == 1 else own + (1 if pumped else 2)
 
 
 def requantize_latency(pumped: bool) -> int:

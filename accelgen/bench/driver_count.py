@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from accelgen.bench import null_board
+from accelgen.deploy.manifest_file import read_manifest
 from accelgen.errors import ToolError
 from accelgen.scratch import scratch_directory
 
@@ -27,7 +28,8 @@ __all__ = ["DriverCount", "count_driver", "main"]
 #: Frames of the two runs whose difference is counted: what happens once is in both.
 FEW, MANY = 10, 110
 LIBRARY = "libaccelgen_ps.so"
-#: In the package's directory: so many frames of ones through run_many, or turns without frames.
+#: In the package's directory: so many frames of ones through run_many, or turns without frames,
+#: or hand-overs from a frame's first part to its second.
 _SCRIPT = """
 import json, runpy, sys
 import numpy as np
@@ -42,6 +44,12 @@ with Accelerator(NullBoard(manifest), ".") as accelerator:
     if sys.argv[1] == "frames":
         for outputs in accelerator.run_many(x for _ in range(int(sys.argv[2]))):
             pass
+    elif sys.argv[1] == "parts":
+        for _ in range(int(sys.argv[2])):
+            accelerator._running, accelerator._part = 0, 0
+            accelerator.turns.wait(1.0)
+            accelerator._go_on()
+        accelerator._running = None
     else:
         for _ in range(int(sys.argv[2])):
             accelerator.turns.turn(0, 256, 1.0)
@@ -54,17 +62,23 @@ class DriverCount:
 
     ``driver``: of ``run_many`` outside the library: Python, ctypes, numpy. ``library``: within it.
     ``turn``: of the library's part between two frames, from the look at the status to the start.
+    ``part``: of the driver between two parts of a frame, outside the library; 0 of one part.
     """
 
     driver: int
     library: int
     turn: int
+    part: int = 0
 
 
 def count_driver(where: Path) -> DriverCount:
     """Of the package at ``where``. Raises ToolError when valgrind is missing or fails."""
     frame, turn = _each(where, "frames"), _each(where, "turns")
-    return DriverCount(driver=frame["driver"], library=frame["library"], turn=turn["library"])
+    several = len(read_manifest(where)["parts"]) > 1
+    part = _each(where, "parts")["driver"] if several else 0
+    return DriverCount(
+        driver=frame["driver"], library=frame["library"], turn=turn["library"], part=part
+    )
 
 
 def _each(where: Path, what: str) -> dict[str, int]:
@@ -116,6 +130,7 @@ def main(
     typer.echo(f"driver   {found.driver:10,} instructions per frame outside the library")
     typer.echo(f"library  {found.library:10,} within it")
     typer.echo(f"turn     {found.turn:10,} between two frames")
+    typer.echo(f"part     {found.part:10,} between two parts of a frame, outside the library")
 
 
 if __name__ == "__main__":

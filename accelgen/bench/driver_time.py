@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,10 +23,10 @@ import numpy as np
 import typer
 
 from accelgen.bench.null_board import NullBoard
-from accelgen.boards import DEFAULT_BOARD, load_board
+from accelgen.boards import DEFAULT_BOARD
 from accelgen.deploy.manifest_file import read_manifest
 from accelgen.ends import guarded
-from accelgen.estimator.report import estimate
+from accelgen.flow.compiled import estimated
 from accelgen.flow.compiler import compile
 from accelgen.flow.hardware import target
 from accelgen.flow.packages import build, copy_to_run, open_package
@@ -42,18 +43,20 @@ class DriverTime:
 
     ``python_us``: Python, ctypes and register accesses; ``input_us``: the library's part of the
     input's way; ``output_us``: of the outputs', kernels of PS steps not counted, which are
-    ``kernels_us``. ``pl_us``: the PL's frame, estimated.
+    ``kernels_us``. ``between_us``: the library's part between parts of a frame, kernels and maps
+    turned into another order. ``pl_us``: the PL's frame, estimated.
     """
 
     python_us: float
     input_us: float
     output_us: float
     kernels_us: float
+    between_us: float
     pl_us: float
 
     @property
     def own_us(self) -> float:
-        """All but the kernels."""
+        """All but the kernels, and what lies between parts."""
         return self.python_us + self.input_us + self.output_us
 
     @property
@@ -86,11 +89,14 @@ def driver_time(where: Path, pl_us: float, rounds: int = ROUNDS) -> DriverTime:
 
         whole = _least(lambda: accelerator.run(x), rounds)
         way_in, finish = _least(put, rounds), _least(lambda: frame.finish(0), rounds)
+        parts = range(len(manifest["parts"]) - 1)
+        between = sum(_least(partial(frame.between, part, 0), rounds) for part in parts)
     # A frame without PS steps has only the outputs' way in `finish`; with them it is a small part.
     steps = bool(manifest["ps_steps"])
     return DriverTime(
-        python_us=max(whole - way_in - finish, 0.0), input_us=way_in,
-        output_us=0.0 if steps else finish, kernels_us=finish if steps else 0.0, pl_us=pl_us,
+        python_us=max(whole - way_in - finish - between, 0.0), input_us=way_in,
+        output_us=0.0 if steps else finish, kernels_us=finish if steps else 0.0,
+        between_us=between, pl_us=pl_us,
     )  # fmt: skip
 
 
@@ -121,7 +127,7 @@ def main(
             where = scratch / "package"
             compiled = compile(model, target(board), fc_on=fc_on)
             build(compiled, where, program_only=True)
-        numbers = estimate(compiled.parts, load_board(compiled.hardware.board.name))
+        numbers = estimated(compiled)
         found = driver_time(where, 1e6 * numbers.ps.pl_seconds)
     for name, value in asdict(found).items():
         typer.echo(f"{name.removesuffix('_us'):8} {value:10.1f} us")

@@ -1,4 +1,4 @@
-"""python -m accelgen.bench.networks_page NAME,...: rows of docs/networks.md."""
+"""python -m accelgen.bench.networks_page NAME[@R],...: rows of docs/networks.md."""
 
 from __future__ import annotations
 
@@ -32,19 +32,22 @@ between them modelled. Nothing was measured on a board.
 
 A row is made, or made anew, by
 
-    python -m accelgen.bench.networks_page NAME,... [--simulate]
+    python -m accelgen.bench.networks_page NAME[@R],... [--simulate]
 
 "Builds": `accelgen check` and the compiler accept it, or how the sentence begins
 with which they do not.
 "Match": every tensor of the simulated frame is the golden model's. Cells of what was not simulated,
-or not yet, are empty. "What binds" is the share of the PE array's peak, and the largest two causes
-of the rest ([performance](performance.md)).
+or not yet, are empty; without `--simulate` those of a row stay as they are. "What binds" is the
+share of the PE array's peak, and the largest two causes of the rest
+([performance](performance.md)).
 
 """
 _COLUMNS = (
     "network", "MMAC", "builds", "cycles, estimated", "FPS", "cycles, simulated", "FPS", "match",
     "what binds",
 )  # fmt: skip
+#: Columns that only a simulation fills.
+_SIMULATED = slice(5, 8)
 _SIZES = """
 ## MACs and parameters
 
@@ -54,8 +57,24 @@ published (`tests/zoo/test_literature.py`).
 """
 _NOTES = """
 Not as published: LR-ASPP and NanoDet enlarge maps by nearest neighbour, not bilinearly; LR-ASPP
-ends before its last enlarging by 8; detectors end before decoding; the first layers of YOLOX-Nano
-are the one 6x6 convolution that Focus and a 3x3 one come to.
+ends before its last enlarging by 8; detectors and MoveNet end before decoding; the first layers of
+YOLOX-Nano are the one 6x6 convolution that Focus and a 3x3 one come to. ShiftNet's shifts run as
+depthwise convolutions, and MMAC counts all of their taps: 190.0 of its 1,614.3. Where they would
+bind, channels with taps beside each other are parts with a kernel of their own
+([architecture](architecture.md#design-choices-that-differ-from-the-first-reference)). Its first
+stage is then bound by DDR: maps of 56x56 pixels do not stay in the memory, and parts, steps of
+their own, hand no bands on. A kernel per range of channel groups within one step would: that is not
+built.
+
+Two convolutions of U-Net see 1,024 channels in 3x3: 1,152 words of weights per 8 channels out, and
+the ring of the default configuration holds 1,024. Their words come from DDR again for each vector;
+they take 43 % of the frame. With `weight_words = 2048` in a file for `--config` they are read once:
+`accelgen estimate zoo:unet --config FILE` prints 44,836,205 cycles, 6.7 frames per second, 212 of
+216 BRAM36.
+
+Estimates have no calibration data: ranges are made up, of normally distributed values. Where they
+say of maps that are joined that one needs the other's scale, and data does not, or the other way
+round, a frame is some percent longer or shorter.
 """
 
 
@@ -63,8 +82,9 @@ def result_row(result: NetworkResult) -> tuple[str, ...]:
     """The cells of what was estimated or simulated."""
     simulated = result.simulated
     causes = [percent(result.efficiency), most_lost(result.losses, result.cycles)]
+    plain = result.name.partition("@")[0]
     return (
-        f"{result.name}@{result.resolution}", number(round(result.macs / 1e6, 1)), "yes",
+        f"{plain}@{result.resolution}", number(round(result.macs / 1e6, 1)), "yes",
         number(result.estimated_cycles), number(result.estimated_fps),
         number(result.cycles) if simulated else "", number(result.fps) if simulated else "",
         number(result.match) if simulated else "", "; ".join(c for c in causes if c),
@@ -74,17 +94,27 @@ def result_row(result: NetworkResult) -> tuple[str, ...]:
 def refused_row(name: str, error: AccelgenError) -> tuple[str, ...]:
     """The row of a network that does not build: how the sentence begins."""
     sentence = shorten(str(error).replace("|", "/"), 60, placeholder=" ...")
-    return (f"{name}@{zoo.default_resolution(name)}", "", sentence, *("",) * (len(_COLUMNS) - 3))
+    plain, _, resolution = name.partition("@")
+    at = resolution or zoo.default_resolution(plain)
+    return (f"{plain}@{at}", "", sentence, *("",) * (len(_COLUMNS) - 3))
 
 
 def merged(old: str, rows: Iterable[tuple[str, ...]]) -> str:
-    """The page with ``rows`` in the place of those of the same networks in ``old``."""
+    """The page with ``rows`` in the place of those of the same networks in ``old``; what ``old``
+    has of a simulation stays where a row was estimated only."""
     kept = {
         line.split("|")[1].strip(): line
         for line in old.partition(_SIZES)[0].splitlines()
         if re.match(r"\| \w+@\d+ \|", line)
     }
-    return page({**kept, **{row[0]: _line(row) for row in rows}})
+    return page({**kept, **{row[0]: _line(_simulated_before(row, kept)) for row in rows}})
+
+
+def _simulated_before(row: tuple[str, ...], kept: dict[str, str]) -> tuple[str, ...]:
+    if row[2] != "yes" or row[_SIMULATED.start] or row[0] not in kept:
+        return row
+    cells = [cell.strip() for cell in kept[row[0]].split("|")[1:-1]]
+    return (*row[: _SIMULATED.start], *cells[_SIMULATED], *row[_SIMULATED.stop :])
 
 
 def page(lines: dict[str, str]) -> str:
@@ -110,7 +140,7 @@ def _line(cells: Iterable[str]) -> str:
 
 @verb
 def main(
-    networks: Annotated[str, typer.Argument(metavar="NAME,...", help="Of the zoo, or 'all'.")],
+    networks: Annotated[str, typer.Argument(metavar="NAME[@R],...", help="Of the zoo, or 'all'.")],
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Simulate a whole frame of each too.")
     ] = False,
@@ -125,7 +155,7 @@ def main(
     hardware = target(board, preset=preset)
     names = zoo.names() if networks == "all" else tuple(networks.split(","))
     for name in names:
-        if name not in zoo.names():
+        if name.partition("@")[0] not in zoo.names():
             raise ConfigError(f"the zoo has no network {name!r}")
     faults = 0
     for name in names:

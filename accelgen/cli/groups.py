@@ -6,7 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from accelgen.boards import DEFAULT_BOARD
@@ -42,6 +42,16 @@ class Hardware(Configuration):
     clock_mhz: options.ClockMhz = None
     ddr_bytes_per_cycle: options.DdrBytes = None
     ddr_latency: options.DdrLatency = None
+
+    def over(self, built: Target) -> Target:
+        """``built``, with the memory that these options say; what they leave open is its own."""
+        given: dict[str, Any] = {
+            "bytes_per_cycle": self.ddr_bytes_per_cycle,
+            "latency_cycles": self.ddr_latency,
+            "stalls": getattr(self, "stalls", None),
+        }
+        memory = replace(built.memory, **{k: v for k, v in given.items() if v})
+        return replace(built, memory=memory)
 
     @property
     def given(self) -> bool:

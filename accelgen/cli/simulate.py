@@ -79,10 +79,7 @@ def simulate(
             raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
         compiled, verilog = packages.open_package(Path(model), edited=edited)
         sample = packages.sample_of(Path(model), compiled.input_layout)
-        built = compiled.hardware
-        compiled = compiled.on(
-            hardware.target(board=built.board.name, clock_mhz=built.clock_mhz, arch=built.arch)
-        )
+        compiled = compiled.on(hardware.over(compiled.hardware))
     else:
         target = hardware.target()
         with working(f"reading {model}"):

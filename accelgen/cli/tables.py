@@ -96,7 +96,8 @@ def check_table(model: str, reports: Sequence[Any], *, width: int = NARROW) -> T
 def check_verdict(report: Any, board: str) -> str:
     """``accelgen check``: the last line."""
     if report.builds:
-        return f"verdict: builds for {board}; what depends on calibration data was not tried"
+        parts = f" in {report.parts} programs with PS work between them" if report.parts > 1 else ""
+        return f"verdict: builds for {board}{parts}; what depends on calibration data was not tried"
     return f"verdict: does not build for {board}: {report.refusal}"
 
 
@@ -218,6 +219,16 @@ def ps_table(numbers: Estimate) -> Table:
         what += f"crossings {there:,.0f} + {back:,.0f} us"
         total = row["kernels_us"] + row["layout_us"] + there + back
         rows.append((f"SE {row['block']}", total / 1e3, what))
+    for row in ps.named_costs():
+        total = row["kernel_us"] + row["layout_us"] + row["crossing_us"]
+        what = f"kernel {row['kernel_us']:,.0f} us, layout {row['layout_us']:,.0f} us, "
+        what += f"crossings {row['crossing_us']:,.0f} us"
+        rows.append((f"PS: {row['what']} {row['node']}", total / 1e3, what))
+    rows += [
+        (f"PS: {k.op} {k.node}", 1e3 * k.seconds, f"kernel {1e6 * k.seconds:,.0f} us")
+        for k in ps.kernels
+        if k.op in ("ArgMax", "ArgMin")
+    ]
     rows += [
         (f"if {name} were {end}", 1e3 * seconds, "frame")
         for name, ends in ps.sensitivity.items()

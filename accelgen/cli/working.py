@@ -23,7 +23,9 @@ class _LastLine(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """As logging asks for."""
-        self._status.update(f"{escape(record.getMessage())} ...")
+        # Only an update that names the spinner is drawn at once: else a line that the next one
+        # follows within the 80 ms between two drawings is never seen.
+        self._status.update(f"{escape(record.getMessage())} ...", spinner="dots")
 
 
 @contextlib.contextmanager

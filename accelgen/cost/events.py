@@ -44,7 +44,8 @@ class Simulation:
     Parameters
     ----------
     rates : function
-        Bytes per cycle of each port, from the ports that want to move some, and from nothing else.
+        Bytes per cycle of each port, from the ports that want to move some, and from nothing else
+        that changes without :meth:`rates_changed`.
     """
 
     def __init__(self, rates: Callable[[Collection[str]], Mapping[str, float]]):
@@ -67,6 +68,11 @@ class Simulation:
             if not self._delayed and not self._moving:
                 return not self._waiting
             self._advance()
+
+    def rates_changed(self) -> None:
+        """Ask for the rates again: they go by something that is another now."""
+        self._rates = []
+        self._shares = {}
 
     def start(self, process: Process) -> None:
         """Let ``process`` run, now, until it waits."""

@@ -29,11 +29,6 @@ class Memory:
     stalls: Annotated[float, Field(ge=0, lt=1)] = 0.0
     port_bytes: Annotated[float, Field(ge=1, le=1024)] = ArchParams.BUS_BYTES
 
-    def is_duplex_for(self, arch: ArchParams) -> bool:
-        """Whether reads and writes do not share: rows of one beat leave the feature memory's row
-        port no room for both."""
-        return self.duplex and arch.row_beats > 1
-
     @property
     def rate(self) -> float:
         """Bytes per cycle that LOADs, or weights, and commands get at most, each by a port."""

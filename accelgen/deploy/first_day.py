@@ -71,13 +71,13 @@ def write_day_scripts(where: Path) -> None:
 
 
 def first_day_manifest(
-    day: FirstDay, program: Program, estimate: Mapping[str, Any]
+    day: FirstDay, parts: Sequence[Program], estimate: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The manifest's keys ``preprocess``, ``labels``, ``calibrated``, ``expected`` (tensors of
-    expected.npz in the order in which a frame makes them) and ``layers`` (steps: nodes, ordinal
-    numbers of EXECs, estimated cycles), and ``loopback`` (``schedule.loopback``; the program as
-    hexadecimal digits)."""
-    there = loopback(program.arch, program.image_bytes)
+    expected.npz in the order in which a frame makes them), ``layers`` (steps: the frame's part,
+    nodes, ordinal numbers of EXECs in that part, estimated cycles) and ``loopback``
+    (``schedule.loopback``; the program as hexadecimal digits)."""
+    there = loopback(parts[0].arch, parts[0].image_bytes)
     cycles = {layer["name"]: layer["cycles"] for layer in estimate["layers"]}
     return {
         "preprocess": day.preprocess and dict(day.preprocess),
@@ -91,7 +91,9 @@ def first_day_manifest(
             "bytes": there.size,
         },
         "layers": [
-            {"nodes": list(s.nodes), "execs": list(s.execs), "cycles": cycles.get(s.nodes[0])}
-            for s in program.steps
+            {"part": i, "nodes": list(s.nodes), "execs": list(s.execs),
+             "cycles": cycles.get(s.nodes[0])}
+            for i, part in enumerate(parts)
+            for s in part.steps
         ],
-    }
+    }  # fmt: skip

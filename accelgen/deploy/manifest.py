@@ -22,52 +22,74 @@ from accelgen.arch.registers import (
     offset_of,
 )
 from accelgen.ir import Quantization
-from accelgen.program.places import Places
+from accelgen.program.places import PartPlaces, Places
 from accelgen.program.records import Placement, Program
 
 __all__ = ["FORMAT", "interface_crc", "program_manifest", "register_manifest", "versions"]
 
 #: Number of the manifest's format; a reader refuses what it does not know.
-FORMAT = 2
+FORMAT = 3
 
 
-def program_manifest(
-    program: Program, places: Places, *, input_layout: str = "nchw"
-) -> dict[str, Any]:
-    """What the driver needs to run ``program`` at either of its ``places``.
+def program_manifest(places: Places, *, input_layout: str = "nchw") -> dict[str, Any]:
+    """What the driver needs to run a frame at either of its ``places``.
 
-    ``input_layout`` is the order in which the ONNX model takes its input. Offsets count from the
-    image's first byte; where there are two, they are those of place 0 and 1.
+    ``parts`` are the frame's programs in the order in which they run, each with the PS steps after
+    it and the maps the processor writes before it (``written``). ``input_layout`` is the order in
+    which the ONNX model takes its input. Offsets count from the image's first byte; where there
+    are two, they are those of place 0 and 1.
     """
-    graph = program.graph
+    programs = [part.program for part in places.parts]
+    first = programs[0]
+    left = [
+        _place(part.program, *both)
+        for part in places.parts
+        for both in zip(*part.outputs, strict=True)
+    ]
     return {
         "format": FORMAT,
-        "config": program.arch.to_dict(),
-        "config_crc": program.arch.crc,
-        "lanes": program.arch.lanes,
+        "config": first.arch.to_dict(),
+        "config_crc": first.arch.crc,
+        "lanes": first.arch.lanes,
         "program_offsets": [entry.offset for entry in places.programs],
         "program_bytes": places.programs[0].size,
         "program_crc": zlib.crc32(places.program_bin),
         "sections": [{"offset": s.offset, "bytes": len(s.data)} for s in places.sections],
         "image_bytes": places.image_bytes,
+        "parts": [_part(part, index) for index, part in enumerate(places.parts)],
         "input": {
-            **_place(program, *places.inputs),
+            **_place(first, *places.inputs),
             "layout": input_layout,
-            "map": list(graph.tensors[program.input.tensor].shape[1:]),
+            "map": list(first.graph.tensors[first.input.tensor].shape[1:]),
         },
-        "outputs": [_place(program, *both) for both in zip(*places.outputs, strict=True)],
-        "kept": [_place(program, place) for place in program.kept.values()],
+        "outputs": left,
+        "kept": [_place(part.program, place) for part in places.parts for place in part.kept],
         "model_outputs": [
             {"name": view.name, "shape": list(view.shape), "dtype": view.dtype}
-            for view in graph.model_outputs()
+            for view in places.views
         ],
-        "ps_steps": [
-            {"node": s.node, "op": _op_name(program, s.node), "inputs": list(s.inputs),
-             "output": s.output}
-            for s in program.ps_steps
-        ],
+        "ps_steps": [step for program in programs for step in _ps_steps(program)],
         **register_manifest(),
-    }  # fmt: skip
+    }
+
+
+def _part(part: PartPlaces, index: int) -> dict[str, Any]:
+    """Of a frame's first part the input is the driver's to write: ``written`` is empty."""
+    written = [both for both in zip(*part.inputs, strict=True) if both[0].tensor not in part.there]
+    return {
+        "program_offsets": [entry.offset for entry in part.programs],
+        "program_bytes": part.programs[0].size,
+        "written": [_place(part.program, *both) for both in written] if index else [],
+        "ps_steps": _ps_steps(part.program),
+    }
+
+
+def _ps_steps(program: Program) -> list[dict[str, Any]]:
+    return [
+        {"node": s.node, "op": _op_name(program, s.node), "inputs": list(s.inputs),
+         "output": s.output}
+        for s in program.ps_steps
+    ]  # fmt: skip
 
 
 def register_manifest() -> dict[str, Any]:

@@ -21,7 +21,6 @@ Inside = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Crc = Annotated[int, Field(ge=0, lt=1 << 32)]
 Clock = Annotated[float, Field(ge=1, le=2000)]
-Count = Annotated[int, Field(ge=0, le=1 << 40)]
 
 
 class Owned(Schema):
@@ -46,13 +45,16 @@ class _Input(Schema):
     layout: Literal["nchw", "nhwc"]
 
 
-class _Budget(Schema):
-    dsp: Count
-    bram36: Count
-    uram: Count
-    lut: Count
-    ff: Count
-    source: str
+class _Offload(Schema):
+    fc: bool | Annotated[int, Field(ge=0, le=1 << 16)]
+    se: bool
+
+
+class _Hardware(Schema):
+    board: dict[str, Any]
+    clock_mhz: Clock
+    memory: dict[str, Any]
+    ps_threads: Annotated[int, Field(ge=1, le=64)]
 
 
 class Manifest(Owned):
@@ -66,10 +68,12 @@ class Manifest(Owned):
     config: dict[str, Any]
     versions: dict[str, str]
     fc_on: Literal["pl", "ps"]
+    offload: _Offload
     input: _Input
     kept: list[Any]
     ps_steps: list[Any]
-    budget: _Budget
+    hardware: _Hardware
+    planned_for: _Hardware | None = None
 
 
 def read_owned(where: Path) -> dict[str, Any]:

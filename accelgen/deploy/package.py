@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from accelgen.deploy.output import GENERATOR
 from accelgen.deploy.templates import render
 from accelgen.deploy.vivado import write_scripts
 from accelgen.errors import ModelError
+from accelgen.ir.views import OutputView
 from accelgen.program.places import Places, two_places
 from accelgen.program.records import Program
 from accelgen.ps.frame_file import frame_file
@@ -58,22 +59,35 @@ class Package:
 
     ``estimate`` is the JSON object of ``accelgen estimate``; ``network`` the quantized network's
     file, copied; ``listing`` the schedule's text. ``verilog`` is None where the bitstream is there;
-    ``verilog_hash`` is then what is known of its text (``keep.verilog_hash``). ``fc_on``: where the
-    last fully connected layers run, "pl" or "ps".
+    ``verilog_hash`` is then what is known of its text (``keep.verilog_hash``). ``parts``: programs
+    of a frame, ``views`` the model's outputs, if not those of the only part. ``fc_on_ps``: the
+    network's fully connected layers at its end are on the PS, or so many of the last; ``se_on_ps``:
+    squeeze-and-excite blocks are. ``hardware``: what the package runs on, ``planned_for`` what its
+    plan was made for, if that is something else; beside the configuration, all that the compiler
+    asked of them.
     """
 
     model: str
     board: Board
     clock_mhz: float
-    program: Program
+    parts: tuple[Program, ...]
     verilog: str | None
     verilog_hash: str | None
     listing: str
     network: Path
     estimate: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+    planned_for: Mapping[str, Any] | None = None
     input_layout: str = "nchw"
     day: FirstDay = NOTHING_KNOWN
-    fc_on: str = "pl"
+    views: tuple[OutputView, ...] = ()
+    fc_on_ps: int = False
+    se_on_ps: bool = False
+
+    @property
+    def arch(self) -> ArchParams:
+        """The configuration, of all parts."""
+        return self.parts[0].arch
 
 
 def write_package(
@@ -89,15 +103,13 @@ def write_package(
         (where / "vivado").mkdir()
         (where / "rtl" / f"{TOP}.v").write_text(package.verilog)
         write_scripts(where / "vivado", values)
-    places = two_places(package.program)
+    places = two_places(package.parts, package.views)
     (where / "program.bin").write_bytes(places.program_bin)
-    (where / "frame.bin").write_bytes(
-        frame_file(package.program, places, input_layout=package.input_layout)
-    )
+    (where / "frame.bin").write_bytes(frame_file(places, input_layout=package.input_layout))
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
     write_code(where)
-    write_registers_header(where, package.program.arch)
+    write_registers_header(where, package.arch)
     (where / "README.md").write_text(render("package_readme.md.j2", values))
     write_first_day(package.day, package.model, where)
     manifest = _manifest(package, places, where, hardware_part)
@@ -105,13 +117,13 @@ def write_package(
     return manifest
 
 
-def hardware_of(program: Program, board: Board, clock_mhz: float) -> dict[str, Any]:
-    """Keys of the manifest that say which bitstream runs the program (``keep.HARDWARE``)."""
+def hardware_of(arch: ArchParams, board: Board, clock_mhz: float) -> dict[str, Any]:
+    """Keys of the manifest that say which bitstream runs a program (``keep.HARDWARE``)."""
     return {
         "board": board.name,
         "part": board.part,
         "clock_mhz": clock_mhz,
-        "config_crc": program.arch.crc,
+        "config_crc": arch.crc,
         "interface_crc": interface_crc(),
     }
 
@@ -173,7 +185,7 @@ def write_registers_header(where: Path, arch: ArchParams) -> None:
 
 
 def _values(package: Package) -> dict[str, Any]:
-    program = package.program
+    arch = package.arch
     return {
         "version": versions()["accelgen"],
         "ip_version": 1.0,
@@ -188,11 +200,12 @@ def _values(package: Package) -> dict[str, Any]:
         "preprocess_text": package.day.preprocess_text,
         "slower_mhz": round(SLOWER * package.clock_mhz),
         "ps": package.estimate["ps"],
-        "double_pumped": program.arch.pumped,
+        "double_pumped": arch.pumped,
         "cycles": package.estimate["cycles"],
         "fps": package.estimate["fps"],
         "resources": package.estimate["resources"],
-        "config_crc": program.arch.crc,
+        "config_crc": arch.crc,
+        "parts": len(package.parts),
     }
 
 
@@ -212,13 +225,15 @@ def _manifest(
     return {
         "generator": GENERATOR,
         "model": package.model,
-        **hardware_of(package.program, package.board, package.clock_mhz),
+        **hardware_of(package.arch, package.board, package.clock_mhz),
         "top": TOP,
         "verilog": package.verilog_hash,
         "versions": dict(versions()),
-        "fc_on": package.fc_on,
-        **program_manifest(package.program, places, input_layout=package.input_layout),
-        **first_day_manifest(package.day, package.program, package.estimate),
-        "budget": asdict(package.board.budget),
+        "fc_on": "ps" if package.fc_on_ps else "pl",
+        "offload": {"fc": package.fc_on_ps, "se": package.se_on_ps},
+        **program_manifest(places, input_layout=package.input_layout),
+        **first_day_manifest(package.day, package.parts, package.estimate),
+        "hardware": package.hardware,
+        **({"planned_for": package.planned_for} if package.planned_for else {}),
         "files": dict(sorted((files | dict(hardware_part)).items())),
     }

@@ -11,6 +11,7 @@ instead, from what users publish: a SmartConnect in front of AXI4-Lite alone is 
 
 from __future__ import annotations
 
+from accelgen.arch.ports import AXI_MASTERS
 from accelgen.boards import Board
 from accelgen.estimator.resources import Resources
 
@@ -22,15 +23,13 @@ _CONTROL = Resources(lut=500, ff=600)
 _RESETS = Resources(lut=20, ff=40)
 #: SmartConnect between a master and a memory port of another protocol or width.
 _CONVERTER = Resources(lut=3000, ff=3500)
-#: Masters of the accelerator.
-_MASTERS = 2
 
 
 def board_design_parts(board: Board) -> dict[str, Resources]:
     """Resources of each part of the block design around the accelerator."""
     parts = {"control interconnect": _CONTROL, "resets": _RESETS}
     if not board.direct_ports:
-        parts["memory converters"] = sum((_CONVERTER for _ in range(_MASTERS)), Resources())
+        parts["memory converters"] = sum((_CONVERTER for _ in AXI_MASTERS), Resources())
     return parts
 
 

@@ -9,10 +9,14 @@ from typing import Any
 
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QGlobalAvgPool
+from accelgen.ir.ps_ops import PS_NAMES
+from accelgen.ir.views import OutputView
+from accelgen.program.places import Turned, turned_maps, two_places
 from accelgen.program.records import Placement, Program
 from accelgen.ps.model import (
     PsModel,
     Work,
+    choose,
     from_feature_memory,
     hand_over,
     model_input,
@@ -22,10 +26,10 @@ from accelgen.ps.model import (
     to_feature_memory,
 )
 
-__all__ = ["Crossing", "PsEstimate", "PsKernel", "estimate_ps"]
+__all__ = ["Crossing", "MovedMaps", "PsEstimate", "PsKernel", "estimate_ps", "moved_maps"]
 
 #: Parameters without a published figure, shown with what they would change.
-UNCERTAIN = ("interrupt_us", "driver_us", "turn_us", "core_rate", "overlap")
+UNCERTAIN = ("interrupt_us", "driver_us", "turn_us", "part_us", "core_rate", "overlap")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class PsKernel:
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
     """A hand-over through DDR. ``to`` is "ps" (after program ``part``: interrupt, invalidate) or
-    "pl" (before it: clean, start)."""
+    "pl" (before it: clean, start; between parts the driver's own work, too)."""
 
     part: int
     to: str
@@ -66,6 +70,7 @@ class PsEstimate:
     crossings: tuple[Crossing, ...]
     input_kernels: tuple[PsKernel, ...]
     blocks: tuple[tuple[str, int], ...]  # squeeze-and-excite blocks on the PS: name, part
+    named: tuple[tuple[str, str, int], ...]  # what only the PS computes: node, what, part
     model: PsModel
     sensitivity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -159,6 +164,29 @@ class PsEstimate:
             })
         return rows
 
+    def named_costs(self) -> list[dict[str, Any]]:
+        """What only the PS computes, but softmax: microseconds of each kernel, of the changes of
+        order around it, and of the crossings there and back. What follows the same program shares
+        both; they are written to the first."""
+        rows, seen = [], set[int]()
+        for node, what, part in self.named:
+            kernels = (k for k in self.kernels if k.part == part)
+            shared = part in seen
+            seen.add(part)
+            ends = ((part, "ps"), (part + 1, "pl"))
+            own, layout = 0.0, 0.0
+            for k in kernels:
+                own += k.seconds if k.node == node and k.op != "layout" else 0
+                layout += k.seconds if k.op == "layout" and not shared else 0
+            crossings = sum(
+                c.seconds for c in self.crossings if (c.part, c.to) in ends and not shared
+            )
+            rows.append({
+                "node": node, "what": what, "kernel_us": 1e6 * own, "layout_us": 1e6 * layout,
+                "crossing_us": 1e6 * crossings,
+            })  # fmt: skip
+        return rows
+
     def to_dict(self) -> dict[str, Any]:
         """For the JSON of ``accelgen estimate``."""
         kernels, crossings = self.waits
@@ -178,6 +206,7 @@ class PsEstimate:
                 for k in (*self.input_kernels, *self.kernels)
             ],
             "se_blocks": self.block_costs(),
+            "only_on_ps": self.named_costs(),
             "sensitivity_ms": {
                 name: {end: 1e3 * seconds for end, seconds in ends.items()}
                 for name, ends in self.sensitivity.items()
@@ -186,37 +215,84 @@ class PsEstimate:
 
 
 def estimate_ps(
-    parts: Sequence[Program], pl_seconds: float, model: PsModel | None = None
-) -> PsEstimate:
+    parts: Sequence[Program], pl_seconds: float, model: PsModel | None = None,
+    maps: Sequence[MovedMaps] = (),
+) -> PsEstimate:  # fmt: skip
     """The processor's part of a frame that runs ``parts`` one after another.
 
     Parameters
     ----------
     pl_seconds : float
         What the PL takes for all of them.
+    maps : sequence of MovedMaps
+        :func:`moved_maps` of ``parts``, for whoever asks several times.
     """
-    model = model or PsModel()
+    model, turned = model or PsModel(), maps or moved_maps(parts)
 
     def period(other: PsModel) -> float:
-        return _estimate(parts, pl_seconds, other).period_seconds
+        return _estimate(parts, turned, pl_seconds, other).period_seconds
 
     return replace(
-        _estimate(parts, pl_seconds, model), sensitivity=sensitivity(model, period, UNCERTAIN)
+        _estimate(parts, turned, pl_seconds, model),
+        sensitivity=sensitivity(model, period, UNCERTAIN),
     )
 
 
-def _estimate(parts: Sequence[Program], pl_seconds: float, model: PsModel) -> PsEstimate:
-    kernels = [k for i, p in enumerate(parts) for k in _kernels(parts, i, p, model)]
-    crossings = [c for i, p in enumerate(parts) for c in _crossings(parts, i, p, model)]
+@dataclass(frozen=True, kw_only=True)
+class MovedMaps:
+    """Maps that the processor turns into another order after a part, each at one place."""
+
+    read: tuple[Placement, ...]
+    written: tuple[Placement, ...] = ()
+
+
+def moved_maps(parts: Sequence[Program]) -> tuple[MovedMaps, ...]:
+    """As the driver does it: of every part."""
+    if len(parts) == 1:  # all its maps lie where the program says: places would say the same
+        return (MovedMaps(read=tuple(_read(parts[0]))),)
+    found: tuple[Turned, ...] = turned_maps(two_places(parts, _views(parts)))
+    return tuple(
+        MovedMaps(read=tuple(b[0] for b in t.read), written=tuple(b[0] for b in t.written))
+        for t in found
+    )
+
+
+def _read(program: Program) -> Iterator[Placement]:
+    """What PS steps and the host read of a frame's only program, in this order."""
+    wanted = {i for step in program.ps_steps for i in step.inputs}
+    yield from (p for p in program.outputs if p.tensor in wanted)
+    host = {piece.tensor for view in program.graph.model_outputs() for piece in view.pieces}
+    yield from (p for p in program.outputs if p.tensor in host - wanted)
+
+
+def _views(parts: Sequence[Program]) -> tuple[OutputView, ...]:
+    """The model's outputs, as far as one part has all of one."""
+    if len(parts) == 1:
+        return parts[0].graph.model_outputs()
+    return tuple(v for part in parts for v in part.graph.views) or parts[-1].graph.model_outputs()
+
+
+def _estimate(
+    parts: Sequence[Program], turned: Sequence[MovedMaps], pl_seconds: float, model: PsModel
+) -> PsEstimate:
+    kernels = [k for i in range(len(parts)) for k in _kernels(parts, turned, i, model)]
+    crossings = [c for i in range(len(parts)) for c in _crossings(parts, turned, i, model)]
     blocks = [
         (step.node, i)
         for i, program in enumerate(parts)
         for step in program.ps_steps
         if isinstance(_node(program.graph, step.node).op, QGlobalAvgPool)
     ]
+    named = [
+        (step.node, PS_NAMES[kind], i)
+        for i, program in enumerate(parts)
+        for step in program.ps_steps
+        if (kind := type(_node(program.graph, step.node).op)) in PS_NAMES
+    ]
     return PsEstimate(
         pl_seconds=pl_seconds, kernels=tuple(kernels), crossings=tuple(crossings),
-        input_kernels=_input_kernels(parts[0], model), blocks=tuple(blocks), model=model,
+        input_kernels=_input_kernels(parts[0], model), blocks=tuple(blocks), named=tuple(named),
+        model=model,
     )  # fmt: skip
 
 
@@ -229,26 +305,8 @@ def _works(program: Program) -> Iterator[tuple[str, Work]]:
         yield step.node, node_work(_node(program.graph, step.node), program.graph)
 
 
-def _read_by_ps(program: Program) -> list[Placement]:
-    wanted = {i for step in program.ps_steps for i in step.inputs}
-    return [p for p in program.outputs if p.tensor in wanted]
-
-
-def _read_by_host(program: Program) -> list[Placement]:
-    """Outputs that no PS step has read already."""
-    wanted = {i for step in program.ps_steps for i in step.inputs}
-    outputs = program.graph.outputs
-    return [p for p in program.outputs if p.tensor in outputs and p.tensor not in wanted]
-
-
-def _written_by_ps(parts: Sequence[Program], index: int) -> list[Placement]:
-    """Inputs of program ``index`` that PS steps before it make, after the program before it."""
-    made = {s.output for s in parts[index - 1].ps_steps} if index else set()
-    return [p for p in parts[index].inputs if p.tensor in made]
-
-
 def _kernels(
-    parts: Sequence[Program], index: int, program: Program, model: PsModel
+    parts: Sequence[Program], turned: Sequence[MovedMaps], index: int, model: PsModel
 ) -> Iterator[PsKernel]:
     """What the PS just made is in its second-level cache if it fits. Constants never are: between
     two uses lie a frame's pictures, maps and whatever else runs, which go through the same cache.
@@ -257,25 +315,36 @@ def _kernels(
     def kernel(node: str, op: str, work: Work, in_cache: bool) -> PsKernel:
         return _kernel(node, op, index, work, model, in_cache=in_cache)
 
-    last = index + 1 == len(parts)
+    program, last = parts[index], index + 1 == len(parts)
     if last:
         place = parts[0].input
         yield kernel(place.tensor, "hand over", hand_over(place.size_bytes), True)
-    for place in _read_by_ps(program):
+    for place in turned[index].read:
         yield kernel(place.tensor, "layout", from_feature_memory(place.size_bytes), False)
     for name, work in _works(program):
         op = type(_node(program.graph, name).op).__name__.removeprefix("Q")
         yield kernel(name, op, work, True)
-    if not last:
-        for place in _written_by_ps(parts, index + 1):
-            yield kernel(place.tensor, "layout", to_feature_memory(place.size_bytes), True)
-        return
-    for place in _read_by_host(program):
-        yield kernel(place.tensor, "layout", from_feature_memory(place.size_bytes), False)
-    for name in program.graph.outputs:
-        kind = program.graph.tensors[name]
-        if kind.dtype == "int8":
-            yield kernel(name, "output", model_output(math.prod(kind.shape)), True)
+    for place in turned[index].written:
+        yield kernel(place.tensor, "layout", to_feature_memory(place.size_bytes), True)
+    if last:
+        yield from (kernel(name, op, work, True) for name, op, work in _output_works(parts))
+
+
+def _output_works(parts: Sequence[Program]) -> Iterator[tuple[str, str, Work]]:
+    """Real numbers, or indices of the largest, of what all parts leave."""
+    tensors = {name: kind for part in parts for name, kind in part.graph.tensors.items()}
+    views = _views(parts)
+    # Of one map's integers the largest is found without making real numbers of them.
+    whole = {v.name for v in views if v.choice and len(v.pieces) == 1}
+    real = [p.tensor for v in views if v.name not in whole for p in v.pieces]
+    for name in dict.fromkeys(real):
+        if tensors[name].dtype == "int8":
+            yield name, "output", model_output(math.prod(tensors[name].shape))
+    for view in views:
+        if view.choice is not None:
+            integers = view.name in whole and tensors[view.pieces[0].tensor].dtype == "int8"
+            work = choose(*view.choice_sizes(), integers=integers)
+            yield view.name, "ArgMin" if view.choice.least else "ArgMax", work
 
 
 def _input_kernels(program: Program, model: PsModel) -> tuple[PsKernel, ...]:
@@ -298,13 +367,11 @@ def _kernel(
 
 
 def _crossings(
-    parts: Sequence[Program], index: int, program: Program, model: PsModel
+    parts: Sequence[Program], turned: Sequence[MovedMaps], index: int, model: PsModel
 ) -> Iterator[Crossing]:
-    places = _written_by_ps(parts, index) if index else [program.input]
+    places = turned[index - 1].written if index else (parts[0].input,)
     size = sum(p.size_bytes for p in places)
-    yield Crossing(part=index, to="pl", bytes=size, seconds=model.to_pl_seconds(size))
-    last = index + 1 == len(parts)
-    host = [p for p in program.outputs if last and p.tensor in program.graph.outputs]
-    read = {p.tensor: p.size_bytes for p in (*_read_by_ps(program), *host)}
-    size = sum(read.values())
+    own = model.part_us * 1e-6 if index else 0.0
+    yield Crossing(part=index, to="pl", bytes=size, seconds=model.to_pl_seconds(size) + own)
+    size = sum(p.size_bytes for p in turned[index].read)
     yield Crossing(part=index, to="ps", bytes=size, seconds=model.to_ps_seconds(size))

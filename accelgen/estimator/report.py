@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from accelgen.boards import Board
@@ -12,7 +12,7 @@ from accelgen.cost import Memory
 from accelgen.display.html import html_table
 from accelgen.estimator.board_design import board_design
 from accelgen.estimator.efficiency import ArrayUse, array_use, total_losses
-from accelgen.estimator.ps import PsEstimate, estimate_ps
+from accelgen.estimator.ps import PsEstimate, estimate_ps, moved_maps
 from accelgen.estimator.resources import Resources, exceeded, total_resources
 from accelgen.estimator.rows import step_rows
 from accelgen.estimator.timeline import Span, Timeline, timeline
@@ -136,7 +136,7 @@ class Estimate:
 
 def estimate(
     program: Program | Sequence[Program], board: Board, *, clock_mhz: float | None = None,
-    memory: Memory | None = None, ps: PsModel | None = None,
+    memory: Memory | None = None, ps: PsModel | None = None, near: float = 0.0,
 ) -> Estimate:  # fmt: skip
     """Estimate one frame of ``program`` on ``board``.
 
@@ -150,23 +150,24 @@ def estimate(
         DDR in the clock's cycles; the board's by default.
     ps : PsModel
         The processor; the board's by default.
+    near : float
+        Bytes per cycle that the processor is thought to move beside the PL, to be sooner there.
     """
     parts = (program,) if isinstance(program, Program) else tuple(program)
     clock_mhz = clock_mhz or board.clock.mhz
     memory = memory or board.memory(clock_mhz)
-    ps = ps or ps_model(board)
+    ps, maps = ps or ps_model(board), moved_maps(parts)
 
     def look(competing: float) -> Beside[tuple[list[Timeline], PsEstimate]]:
-        left = replace(memory, bytes_per_cycle=memory.bytes_per_cycle - competing)
-        lines = [timeline(part, left) for part in parts]
-        beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps)
+        lines = [timeline(part, memory, competing) for part in parts]
+        beside = estimate_ps(parts, _seconds(lines, clock_mhz), ps, maps)
         period = beside.period_seconds * clock_mhz * 1e6
         # What the PS moves while the PL works is taken from the PL's bandwidth. They take turns:
         # where both want more than there is, neither gets less than half.
         wanted = min(beside.overlapped_bytes / period, memory.bytes_per_cycle / 2)
         return Beside((lines, beside), competing, period, wanted)
 
-    point = fixed_point(look, NEGLIGIBLE * memory.bytes_per_cycle)
+    point = fixed_point(look, NEGLIGIBLE * memory.bytes_per_cycle, near)
     lines, beside = point.frame
     around = board_design(board)
     used = total_resources(parts[0].arch) + around

@@ -77,9 +77,15 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     pumped = 2 if arch.pumped else 1
     adding = pumped * timing.add_interval(arch.pumped)
     row_bits, rotator = 8 * c * p, 6.0 * 8 * c * p
+    taps = arch.window_taps
+    # Of two taps: the larger, and a raster and a ring of its own for the second.
+    second = taps - 1
     parts = {
         "pe_array": Resources(lut=9.6 * macs, ff=22 * macs, dsp=macs / arch.pe_pixels),
-        "window_lanes": Resources(lut=12 * v * c, ff=30 * v * c, dsp=v * c / arch.pe_pixels),
+        "window_lanes": Resources(
+            lut=(12 + 20 * second) * v * c, ff=(30 + 30 * second) * v * c,
+            dsp=taps * v * c / arch.pe_pixels,
+        ),
         "acc_queues": Resources(
             lut=2.2 * (p + v) * c * arch.acc_bits, ff=(chain + drain) * arch.acc_bits
         ),
@@ -94,15 +100,15 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
             **_feature_memory(arch),
         ),
         "window_ring": Resources(
-            lut=rotator * v / p, ff=rotator * v / p,
-            bram36=v * _simple_dual_port(8 * c, arch.ring_rows * p // v),
+            lut=taps * rotator * v / p, ff=taps * rotator * v / p,
+            bram36=taps * v * _simple_dual_port(8 * c, arch.ring_rows * p // v),
         ),
         "weights": Resources(
             lut=400, ff=3 * 8 * c * c,
             bram36=_simple_dual_port(8 * c * c, arch.weight_words)
-            + _simple_dual_port(9 * c, arch.tap_words),
+            + _simple_dual_port(9 * c * taps, arch.tap_words // taps),
         ),
-        "rasters": Resources(lut=120 * (p + v), ff=90 * (p + v)),
+        "rasters": Resources(lut=120 * (p + taps * v), ff=90 * (p + taps * v)),
         "rows": Resources(lut=3 * row_bits, ff=6 * row_bits),
     }  # fmt: skip
     lut, ff = _SCALE[arch.pe_mode]

@@ -35,6 +35,8 @@ class StepTime:
         Cycles of the window engine when the front has finished the group.
     ring_rows : int
         Ring rows of one group.
+    out_rows : int
+        Rows of the feature memory that a group writes.
     bound : str
         What is slowest: ``array``, ``copy``, ``window`` or ``drain`` (W pixels per cycle after
         the accumulators).
@@ -57,6 +59,7 @@ class StepTime:
     fill: float = 0.0
     tail: float = 0.0
     ring_rows: int = 0
+    out_rows: int
     bound: str
     array: bool
     residual: bool
@@ -95,7 +98,7 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
     if with_window:
         ring = fields.ring_raster
         scale = fields.window_op == WindowOp.SCALE
-        work = ring.vectors * _taps(ring)
+        work = ring.vectors * arch.window_beats((ring.kernel_h, ring.kernel_w))
         drain = kept_beats(
             ring, arch.window_width, arch.array_width if scale else arch.chain_pixels
         )
@@ -117,6 +120,7 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         front=front,
         front_alone=front_alone,
         drain=0 if with_window else drain,
+        out_rows=-(-fields.out_pixels // arch.pixels),
         bound=bound,
         array=array,
         residual=fields.add,
@@ -166,17 +170,19 @@ def _kept_beats(
 def _chained(fields: Exec, arch: ArchParams) -> int:
     """Cycles of a group's pixels through adder and squeeze; 0 for those that do not go there.
 
-    What comes from the array's side comes in rows, which are cut again: a row is collected (all
-    but its first beat) while nothing of it is cut (rtl/output/row_assembler.py, row_cutter.py).
+    What comes from the array's side comes in rows, which are cut again: a row is collected, its
+    first beat in the cycle in which the last beat of the row before leaves, while nothing of it is
+    cut (rtl/output/row_assembler.py, row_cutter.py). Between two beats the adder may take as long.
     """
     straight = not fields.window or fields.window_op == WindowOp.SCALE
     if straight and not fields.chained:
         return 0
-    beats = -(-fields.out_pixels // arch.chain_pixels)
-    cycles = beats * (timing.add_interval(arch.pumped) if fields.add else 1)
+    interval = timing.add_interval(arch.pumped) if fields.add else 1
+    cycles = interval * -(-fields.out_pixels // arch.chain_pixels)
     if straight:
-        collected = -(-fields.out_pixels // arch.array_width)
-        cycles += collected - -(-fields.out_pixels // arch.pixels)
+        rows, rest = divmod(fields.out_pixels, arch.pixels)
+        for count, pixels in ((rows, arch.pixels), (1, rest)):
+            cycles += count * max(0, -(-pixels // arch.array_width) - interval)
     return int(cycles)
 
 

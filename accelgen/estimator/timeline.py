@@ -66,15 +66,15 @@ class Timeline:
     written_bytes: int
 
 
-def timeline(program: Program, memory: Memory) -> Timeline:
+def timeline(program: Program, memory: Memory, competing: float = 0.0) -> Timeline:
     """Walk ``program`` through fetch, weight loader, LOAD, STORE and the datapath.
 
     Every unit is a process; they wait for one another exactly where the hardware does, and share
-    the memory's bandwidth.
+    the memory's bandwidth, with others that want ``competing`` bytes per cycle, too.
 
     Raises ValueError when the program waits for what never comes.
     """
-    run = _Run(program, memory)
+    run = _Run(program, memory, competing)
     if not run.simulation.run(*run.processes()):
         raise ValueError("the program deadlocks: a command waits for what never completes")
     return Timeline(
@@ -93,15 +93,11 @@ class _Counts:
 
 
 class _Run:
-    def __init__(self, program: Program, memory: Memory):
+    def __init__(self, program: Program, memory: Memory, competing: float):
         self.arch: ArchParams = program.arch
         self.memory = memory
-        self.simulation = Simulation(
-            Bandwidth(
-                memory.bytes_per_cycle, memory.port_rate,
-                duplex=memory.duplex, row_bytes=self.arch.row_bytes,
-            )
-        )  # fmt: skip
+        self.bandwidth = Bandwidth.of(memory, self.arch.row_bytes, competing)
+        self.simulation = Simulation(self.bandwidth)
         self.commands = [c for c in program.commands if not isinstance(c, End)]
         self.queues: dict[str, list[UnitCommand]] = {u: [] for u in _UNITS.values()}
         self.total = {u: sum(_UNITS[c.opcode] == u for c in self.commands) for u in _UNITS.values()}
@@ -319,7 +315,10 @@ class _Run:
             whole -= ahead
             if whole > 0:
                 yield from self.after(index)
-        yield Delay(whole - first)
+        if time.window_vectors:
+            yield Delay(whole - first)
+        else:
+            yield from self.moving_rows(time, whole - first)
         if group.read_from < 0:
             group.read_from = self.now
         yield Delay(min(whole, first))
@@ -348,7 +347,20 @@ class _Run:
         yield Wait(lambda: group.front_start >= 0)
         yield Delay(group.front_start + span.ring + time.fill * time.front - self.now)
         group.window_start = self.now
-        yield Delay(whole)
+        yield from self.moving_rows(time, whole)
         yield Wait(lambda: group.front_done)
         yield Delay(group.front_end + span.ring + time.tail - self.now)
         group.done = True
+
+    def moving_rows(self, time: StepTime, cycles: float) -> Process:
+        """``cycles`` in which a group's rows are written, and as many read for an add: others have
+        what is left of the row port."""
+        if self.bandwidth.is_tight and cycles > 0:
+            taken = min(0.75, time.out_rows * (1 + time.residual) / cycles)
+            self.bandwidth.taken += taken
+            self.simulation.rates_changed()
+            yield Delay(cycles)
+            self.bandwidth.taken -= taken
+            self.simulation.rates_changed()
+        else:
+            yield Delay(cycles)

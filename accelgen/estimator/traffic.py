@@ -29,7 +29,9 @@ class Beside(Generic[Frame]):
     wanted: float
 
 
-def fixed_point(look: Callable[[float], Beside[Frame]], negligible: float) -> Beside[Frame]:
+def fixed_point(
+    look: Callable[[float], Beside[Frame]], negligible: float, near: float = 0.0
+) -> Beside[Frame]:
     """The frame whose traffic is what it was estimated with, to half a cycle of the frame.
 
     More traffic makes longer frames, and longer frames mean less traffic per cycle: so there is
@@ -42,12 +44,15 @@ def fixed_point(look: Callable[[float], Beside[Frame]], negligible: float) -> Be
         The frame beside a given traffic.
     negligible : float
         Bytes per cycle below which traffic is taken as none.
+    near : float
+        Where to look first: the closer, the fewer looks.
     """
-    low = look(0.0)
-    if low.wanted <= negligible:
-        return low
-    high = look(low.wanted)
-    best = high
+    first = look(near)
+    if first.wanted <= negligible and near <= negligible:
+        return first
+    # What one side of the point wants is the other side.
+    best = look(first.wanted)
+    low, high = (first, best) if near <= first.wanted else (best, first)
     for _ in range(_LOOKS):
         if abs(best.wanted - best.bytes_per_cycle) * _slope(low, high) <= _CLOSE:
             break

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from accelgen.cost import Memory
 from accelgen.display.cells import Rows
 from accelgen.display.html import html_table
 from accelgen.errors import ConfigError
 from accelgen.estimator import Estimate
 from accelgen.estimator import estimate as estimate_program
 from accelgen.estimator.report import ps_model
+from accelgen.estimator.timeline import timeline
 from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
 from accelgen.program.records import Program
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
-from accelgen.schedule import schedule_parts
+from accelgen.schedule import plan_parts
+from accelgen.schedule.build import Planned
+from accelgen.schedule.judged import Judge
 
-__all__ = ["Compiled", "Offload", "estimated", "judge", "keeping_all", "scheduled"]
+__all__ = ["Compiled", "Offload", "estimated", "judge", "judged", "keeping_all", "scheduled"]
 
 #: Numbers of a map from which on a network is judged before it is calibrated.
 LARGE_MAP = 1 << 22
@@ -27,10 +31,10 @@ LARGE_MAP = 1 << 22
 
 @dataclass(frozen=True, kw_only=True)
 class Offload:
-    """What besides softmax the PS computes: the fully connected layers at the network's end, and
-    squeeze-and-excite blocks (each costs a crossing there and back)."""
+    """What besides softmax the PS computes: the fully connected layers at the network's end (True),
+    or so many of the last, and squeeze-and-excite blocks (each costs a crossing there and back)."""
 
-    fc: bool = False
+    fc: int = False
     se: bool = False
 
     @classmethod
@@ -46,9 +50,11 @@ class Offload:
 class Compiled:
     """A network, quantized and scheduled for ``hardware``.
 
-    ``parts`` run one after another, PS work between them; usually there is one, ``program``.
+    ``parts`` run one after another, PS work between them; usually there is one, ``program``; they
+    are the commands of what is ``planned``: for ``hardware``, or for ``planned_for`` if given.
     ``reason`` says why the last fully connected layers are where they are, if accelgen chose;
-    ``numbers`` is the estimate by which it chose. ``warnings`` are sentences for the user.
+    ``numbers`` is the estimate by which it chose; ``judge`` chose among plans. ``warnings`` are
+    sentences for the user.
     """
 
     name: str
@@ -60,6 +66,9 @@ class Compiled:
     warnings: tuple[str, ...] = field(default=())
     reason: str = ""
     numbers: Estimate | None = None
+    planned: tuple[Planned, ...] = field(default=(), compare=False)
+    planned_for: Target | None = None
+    judge: Judge | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         steps = sum(len(part.steps) for part in self.parts)
@@ -90,15 +99,18 @@ class Compiled:
             raise ConfigError(
                 f"{self.name} is compiled for another configuration; compile it again"
             )
-        return replace(self, hardware=hardware, numbers=None)
+        first = self.planned_for or self.hardware
+        planned_for = None if first == hardware else first
+        return replace(self, hardware=hardware, numbers=None, planned_for=planned_for)
 
     @property
     def program(self) -> Program:
         """The only program. Raises ConfigError when the frame has several parts."""
         if len(self.parts) > 1:
             raise ConfigError(
-                f"{self.name} is scheduled in {len(self.parts)} parts, with PS work between them: "
-                "that can be estimated, and simulated as whole frames; leave --se-on at pl"
+                f"{self.name} is scheduled in {len(self.parts)} parts, with PS work between them "
+                f"('{self.parts[0].ps_steps[0].node}' is the first): its steps are not run alone; "
+                "simulate the whole frame"
             )
         return self.parts[0]
 
@@ -117,7 +129,8 @@ def judge(loaded: Loaded, hardware: Target, offload: Offload | None = None) -> N
     if largest >= LARGE_MAP:
         offload = offload or Offload()
         int8 = dry_int8(loaded.imported)
-        _parts(int8, hardware, offload)
+        for part in _planned(int8, hardware, offload):
+            part.program()
 
 
 def scheduled(
@@ -132,40 +145,72 @@ def scheduled(
     Raises ScheduleError when it does not fit the configuration.
     """
     offload = offload or Offload()
+    planned = _planned(int8.graph, hardware, offload)
     return Compiled(
         name=loaded.name,
         input_layout=loaded.imported.input_layout,
         model=int8,
         hardware=hardware,
-        parts=_parts(int8.graph, hardware, offload),
+        planned=planned,
+        parts=tuple(part.program() for part in planned),
         offload=offload,
         warnings=loaded.warnings,
     )
 
 
+class _Clock:
+    """Cycles of programs on the estimator's time line, beside so much other traffic; every program
+    is run once."""
+
+    def __init__(self, memory: Memory, competing: float) -> None:
+        self.memory = memory
+        self.competing = competing
+        self.known: dict[bytes, float] = {}
+
+    def __call__(self, program: Program) -> float:
+        if program.image not in self.known:
+            self.known[program.image] = timeline(program, self.memory, self.competing).cycles
+        return self.known[program.image]
+
+
+def judged(compiled: Compiled) -> Compiled:
+    """The same, or with another plan that takes fewer cycles on the estimator's time line, beside
+    the processor's traffic."""
+    hardware, numbers = compiled.hardware, estimated(compiled)
+    beside = numbers.competing_bytes_per_cycle
+    clock = _Clock(hardware.memory, beside)
+    if len(compiled.parts) == 1:
+        clock.known[compiled.program.image] = numbers.cycles
+    parts = tuple(p.program(clock) for p in compiled.planned)
+    if [p.image for p in parts] != [p.image for p in compiled.parts]:
+        # The same traffic in a shorter frame.
+        near = beside * numbers.cycles / sum(map(clock, parts))
+        numbers = _estimated(parts, hardware, near=near)
+    return replace(compiled, parts=parts, numbers=numbers, judge=clock)
+
+
 def keeping_all(compiled: Compiled) -> Compiled:
-    """The same, scheduled so that every tensor is stored: slower, for finding what is wrong."""
-    parts = _parts(compiled.model.graph, compiled.hardware, compiled.offload, keep_all=True)
+    """The same plan, so that every tensor is stored: slower, for finding what is wrong."""
+    planned = compiled.planned or _planned(
+        compiled.model.graph, compiled.hardware, compiled.offload
+    )
+    parts = tuple(p.program(compiled.judge, keep_all=True) for p in planned)
     return replace(compiled, parts=parts, numbers=None)
 
 
 def estimated(compiled: Compiled) -> Estimate:
     """Cycles, frames per second and resources, from the schedule alone."""
-    hardware = compiled.hardware
-    return compiled.numbers or estimate_program(
-        compiled.parts, hardware.board, clock_mhz=hardware.clock_mhz, memory=hardware.memory,
-        ps=ps_model(hardware.board, hardware.ps_threads),
+    return compiled.numbers or _estimated(compiled.parts, compiled.hardware)
+
+
+def _estimated(parts: tuple[Program, ...], hardware: Target, near: float = 0.0) -> Estimate:
+    return estimate_program(
+        parts, hardware.board, clock_mhz=hardware.clock_mhz, memory=hardware.memory,
+        ps=ps_model(hardware.board, hardware.ps_threads), near=near,
     )  # fmt: skip
 
 
-def _parts(
-    graph: Graph, hardware: Target, offload: Offload, *, keep_all: bool = False,
-) -> tuple[Program, ...]:  # fmt: skip
-    return schedule_parts(
-        graph,
-        hardware.arch,
-        hardware.memory,
-        keep_all=keep_all,
-        fc_on_ps=offload.fc,
-        se_on_ps=offload.se,
+def _planned(graph: Graph, hardware: Target, offload: Offload) -> tuple[Planned, ...]:
+    return plan_parts(
+        graph, hardware.arch, hardware.memory, fc_on_ps=offload.fc, se_on_ps=offload.se
     )

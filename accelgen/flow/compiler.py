@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from accelgen.errors import ConfigError
-from accelgen.flow.compiled import Compiled, Offload, judge, keeping_all, scheduled
+from accelgen.flow.compiled import Compiled, Offload, judge, judged, keeping_all, scheduled
 from accelgen.flow.hardware import Target, as_target
 from accelgen.flow.network import Given, dry, load, quantized
 from accelgen.flow.placement import place
@@ -87,6 +87,7 @@ def compile(
         compiled = place(loaded, int8, hardware, se=offload.se)
     else:
         compiled = scheduled(loaded, int8, hardware, offload=offload)
+    compiled = judged(compiled)
     log.info("%r", compiled)
     return (keeping_all(compiled) if keep_all else compiled).warned(warnings)
 

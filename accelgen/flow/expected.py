@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import numpy.typing as npt
 
 from accelgen.errors import ModelError
 from accelgen.golden.arith import quantize_array
-from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.ir import Graph
 from accelgen.program.records import Program
 from accelgen.ps.picture import Preprocess, read_picture
+from accelgen.simulation.check import golden_tensors
 from accelgen.simulation.compare import tensor_order
 from accelgen.untrusted import read_text
 
@@ -41,10 +43,10 @@ class Expected:
 
 
 def expected_frame(
-    program: Program, calibration: Calibration, *, layout: str, seed: int = 0
+    parts: Sequence[Program], graph: Graph, calibration: Calibration, *, layout: str, seed: int = 0
 ) -> Expected:
-    """The first calibration sample (a random one when there is none) through the golden model."""
-    graph = program.graph
+    """The first calibration sample (a random one when there is none) through the golden model of
+    every part of ``graph``'s frame."""
     kind = graph.tensors[graph.input]
     assert kind.quantization is not None
     preprocess = calibration.preprocess(kind.shape, layout)
@@ -55,25 +57,29 @@ def expected_frame(
         samples = random_samples(kind.shape, seed)
     real = samples[:1]
     x = quantize_array(real, kind.quantization)
-    values = interpret(graph, x)
-    order = tuple((name, step.nodes if step else ()) for name, step in tensor_order(program))
+    values: dict[str, npt.NDArray[Any]] = {graph.input: x}
+    order: list[tuple[str, tuple[str, ...]]] = []
+    for program in parts:
+        given = {p.tensor: values[p.tensor] for p in program.inputs or (program.input,)}
+        values |= golden_tensors(program, given)
+        order += ((name, step.nodes if step else ()) for name, step in tensor_order(program))
     arrays = {
         "input": x[0],
         "input_float": real.transpose(0, 3, 1, 2) if layout == "nchw" else real,
         **{f"tensor_{i}": values[name][0] for i, (name, _) in enumerate(order)},
         **{f"output_{i}": x for i, x in enumerate(model_outputs(graph, values).values())},
     }
-    return Expected(arrays=arrays, order=order, preprocess=preprocess, picture=picture)
+    return Expected(arrays=arrays, order=tuple(order), preprocess=preprocess, picture=picture)
 
 
-def read_labels(path: Path, program: Program) -> list[str]:
+def read_labels(path: Path, graph: Graph) -> list[str]:
     """Names of classes, one a line.
 
     Raises ModelError when it cannot be read, or are not as many as the network has outputs.
     """
     lines = read_text(path, "labels", ModelError).splitlines()
     labels = [line.strip() for line in lines if line.strip()]
-    sizes = {view.name: int(np.prod(view.shape)) for view in program.graph.model_outputs()}
+    sizes = {view.name: int(np.prod(view.shape)) for view in graph.model_outputs()}
     if len(sizes) != 1 or len(labels) not in sizes.values():
         outputs = ", ".join(f"{name!r} with {size:,} values" for name, size in sizes.items())
         raise ModelError(f"{path} has {len(labels)} labels; the network has output {outputs}")

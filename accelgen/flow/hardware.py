@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from accelgen.arch import PRESETS, ArchParams, single_clock
-from accelgen.boards import DEFAULT_BOARD, Board, load_board
+from accelgen.boards import DEFAULT_BOARD, Board, board_of, load_board
 from accelgen.cost import Memory
 from accelgen.errors import ConfigError
 from accelgen.untrusted import read_toml, schema_of, typed
 
-__all__ = ["Target", "as_target", "presets", "target"]
+__all__ = ["Target", "as_target", "presets", "target", "target_of"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -27,6 +29,15 @@ class Target:
     def __repr__(self) -> str:
         size = f"{self.arch.macs_per_cycle:,} MAC/cycle"
         return f"<Target {self.board.name}: {size}, {self.clock_mhz:g} MHz>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the configuration, for a file: what :func:`target_of` reads."""
+        return {
+            "board": self.board.to_dict(),
+            "clock_mhz": self.clock_mhz,
+            "memory": asdict(self.memory),
+            "ps_threads": self.ps_threads,
+        }
 
     @property
     def family(self) -> str:
@@ -89,6 +100,19 @@ def target(
     return Target(
         board=chosen, arch=arch, clock_mhz=clock, memory=memory, ps_threads=ps_threads
     )  # fmt: skip
+
+
+def target_of(values: Mapping[str, Any], arch: ArchParams, where: str) -> Target:
+    """The target with ``Target.to_dict`` of ``values``. Raises BoardError, ConfigError: ``where``,
+    and the key at fault."""
+    memory = typed(schema_of(Memory), values["memory"], f"{where}: memory", ConfigError)
+    return Target(
+        board=board_of(values["board"], f"{where}: board"),
+        arch=arch,
+        clock_mhz=values["clock_mhz"],
+        memory=Memory(**memory.model_dump()),
+        ps_threads=values["ps_threads"],
+    )
 
 
 def as_target(given: Target | str | None) -> Target:

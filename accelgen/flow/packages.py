@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.array_files import read_arrays
-from accelgen.boards import load_board
 from accelgen.deploy.first_day import FirstDay
 from accelgen.deploy.keep import SIMULATED, Existing, existing, file_hash, verilog_hash
 from accelgen.deploy.manifest_file import read_manifest
@@ -30,15 +29,15 @@ from accelgen.deploy.package import (
     write_registers_header,
 )
 from accelgen.deploy.results import Estimated, Results, read_results
-from accelgen.errors import ModelError, OutputError
+from accelgen.errors import ConfigError, ModelError, OutputError
 from accelgen.estimator import Estimate
 from accelgen.estimator.board_design import board_design
 from accelgen.estimator.resources import total_resources
-from accelgen.flow.compiled import Compiled, Offload, estimated, keeping_all
-from accelgen.flow.compiler import CompileOptions, as_compiled, compile
+from accelgen.flow.compiled import Compiled, Offload, estimated, judged, keeping_all, scheduled
+from accelgen.flow.compiler import CompileOptions, as_compiled
 from accelgen.flow.expected import expected_frame, read_labels
-from accelgen.flow.hardware import Target, target
-from accelgen.flow.network import RANDOM_CALIBRATION, Given
+from accelgen.flow.hardware import Target, target_of
+from accelgen.flow.network import MADE_UP, RANDOM_CALIBRATION, Given, load, quantized
 from accelgen.flow.simulated import Simulated
 from accelgen.inputs.samples import Calibration
 from accelgen.plain_text import printable
@@ -96,16 +95,23 @@ def build(
 
     Raises
     ------
+    ConfigError
+        The network is compiled for its cycles only.
     OutputError
         ``out`` holds what would be lost, or cannot be written.
     """
     of_file = None if isinstance(model, Compiled) else calib
     compiled = as_compiled(model, hardware, calib=of_file, seed=seed, **options)
+    if MADE_UP in compiled.warnings:
+        raise ConfigError(
+            f"{compiled.name} is compiled for its cycles only, its ranges are made up: compile it "
+            "without cycles_only"
+        )
     out = Path(out)
-    program, hardware, numbers = compiled.program, compiled.hardware, estimated(compiled)
+    hardware, numbers = compiled.hardware, estimated(compiled)
     old = existing(out)
     day = _first_day(compiled, Calibration.of(calib), Path(labels) if labels else None, seed)
-    wanted = hardware_of(program, hardware.board, hardware.clock_mhz) | {"files": {}}
+    wanted = hardware_of(hardware.arch, hardware.board, hardware.clock_mhz) | {"files": {}}
     hardware_part = old.hardware_part if program_only else {}
     if program_only:
         _refuse_other_hardware(old, wanted)
@@ -118,15 +124,19 @@ def build(
             model=compiled.name,
             board=hardware.board,
             clock_mhz=hardware.clock_mhz,
-            program=program,
+            parts=compiled.parts,
+            views=compiled.model.graph.model_outputs(),
             verilog=verilog,
             verilog_hash=verilog_hash(verilog) if verilog else old.manifest.get("verilog"),
-            listing=program_text(program),
+            listing=_listing(compiled),
             network=network,
             estimate=numbers.to_dict(compiled.name),
+            hardware=hardware.to_dict(),
+            planned_for=compiled.planned_for.to_dict() if compiled.planned_for else None,
             input_layout=compiled.input_layout,
             day=day,
-            fc_on="ps" if compiled.offload.fc else "pl",
+            fc_on_ps=compiled.offload.fc,
+            se_on_ps=compiled.offload.se,
         )
         old.carry_over(scratch, hardware_part)
         manifest = write_package(package, scratch, hardware_part)
@@ -140,16 +150,26 @@ def build(
 def _first_day(
     compiled: Compiled, calibration: Calibration, labels: Path | None, seed: int
 ) -> FirstDay:
-    program = compiled.program
-    expected = expected_frame(program, calibration, layout=compiled.input_layout, seed=seed)
+    graph = compiled.model.graph
+    expected = expected_frame(
+        compiled.parts, graph, calibration, layout=compiled.input_layout, seed=seed
+    )
     return FirstDay(
         arrays=expected.arrays,
         order=expected.order,
         picture=expected.picture,
         preprocess=expected.preprocess.to_dict() if expected.preprocess else None,
-        labels=read_labels(labels, program) if labels else None,
+        labels=read_labels(labels, graph) if labels else None,
         calibrated=RANDOM_CALIBRATION not in compiled.warnings,
     )
+
+
+def _listing(compiled: Compiled) -> str:
+    """The schedule's text, part after part."""
+    texts = [program_text(part) for part in compiled.parts]
+    if len(texts) == 1:
+        return texts[0]
+    return "\n".join(f"Part {i} of {len(texts)}\n\n{text}" for i, text in enumerate(texts))
 
 
 def _lost(
@@ -192,18 +212,20 @@ def open_package(where: str | Path, *, edited: bool = False) -> tuple[Compiled, 
     """
     where = Path(where)
     manifest, files = read_package(where, edited=edited)
-    arch, clock = ArchParams.from_dict(manifest["config"]), manifest["clock_mhz"]
-    hardware = target(manifest["board"], arch=arch, clock_mhz=clock)
+    hardware = _hardware(manifest, where)
+    planned_for = _hardware(manifest, where, "planned_for") if manifest.get("planned_for") else None
     for name in ("network.onnx", "program.bin", "frame.bin", "expected.npz"):
         if name not in files:
             raise ModelError(f"{where} is no whole package: its manifest does not name {name}")
-    fc_on = "ps" if Offload.of(manifest["fc_on"]).fc else "pl"
-    compiled = compile(files["network.onnx"], hardware, fc_on=fc_on)
-    compiled = replace(compiled, name=printable(manifest["model"]))
+    loaded = load(files["network.onnx"])
+    int8, _ = quantized(loaded)
+    offload = Offload(**manifest["offload"])
+    compiled = scheduled(loaded, int8, planned_for or hardware, offload=offload)
+    compiled = replace(judged(compiled), name=printable(manifest["model"]))
     if manifest["kept"]:
         compiled = keeping_all(compiled)
-    places = two_places(compiled.program)
-    frame = frame_file(compiled.program, places, input_layout=compiled.input_layout)
+    places = two_places(compiled.parts, compiled.model.graph.model_outputs())
+    frame = frame_file(places, input_layout=compiled.input_layout)
     for name, data in (("program.bin", places.program_bin), ("frame.bin", frame)):
         if data != files[name].read_bytes():
             version = printable(manifest["versions"].get("accelgen", "an unknown version"))
@@ -213,7 +235,12 @@ def open_package(where: str | Path, *, edited: bool = False) -> tuple[Compiled, 
             )
     if not edited:
         _check_code(where)
-    return compiled, _verilog(files.get(f"rtl/{TOP}.v"), hardware, edited)
+    return compiled.on(hardware), _verilog(files.get(f"rtl/{TOP}.v"), hardware, edited)
+
+
+def _hardware(manifest: Mapping[str, Any], where: Path, key: str = "hardware") -> Target:
+    arch = ArchParams.from_dict(manifest["config"])
+    return target_of(manifest[key], arch, f"manifest of {where}: {key}")
 
 
 def _verilog(path: Path | None, hardware: Target, edited: bool) -> str | None:
@@ -276,14 +303,15 @@ def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimate
     if not (where / "manifest.json").is_file():
         raise ModelError(f"{where} is not a package made by accelgen build")
     manifest = read_manifest(where)
-    board = load_board(manifest["board"])
-    used = total_resources(ArchParams.from_dict(manifest["config"])) + board_design(board)
+    hardware = _hardware(manifest, where)
+    board = hardware.board
+    used = total_resources(hardware.arch) + board_design(board)
     estimated = Estimated(
         model=manifest["model"],
         board=board.name,
-        clock_mhz=manifest["clock_mhz"],
+        clock_mhz=hardware.clock_mhz,
         resources=used.to_dict(),
-        budget=manifest["budget"],
+        budget=asdict(board.budget),
     )
     return read_results(reports or where), estimated
 

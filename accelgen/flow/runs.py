@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -15,7 +15,7 @@ from accelgen.arch import ArchParams
 from accelgen.cost import Memory
 from accelgen.errors import ConfigError, ModelError
 from accelgen.estimator.timeline import timeline
-from accelgen.flow.compiled import Compiled, estimated, keeping_all, scheduled
+from accelgen.flow.compiled import Compiled, estimated, judged, keeping_all, scheduled
 from accelgen.flow.compiler import CompileOptions, as_compiled
 from accelgen.flow.hardware import Target, target
 from accelgen.flow.network import Given, load, quantized
@@ -106,7 +106,9 @@ def simulate(
         program = compiled.program
         golden = golden_tensors(program, {program.input.tensor: x[0]})
         chosen = choose_steps(program, layers)
-        alone = [(program.steps[i].nodes[0], single_step(program, i)) for i in chosen]
+        alone = [
+            (program.steps[i].nodes[0], single_step(program, i, hardware.memory)) for i in chosen
+        ]
         reports = simulate_layers(alone, golden, simulator, settings=settings, progress=progress)
         guesses = [math.ceil(timeline(p, hardware.memory).cycles) for _, p in alone]
         pairs = zip(reports, guesses, strict=True)
@@ -139,19 +141,14 @@ def repeat(run: Reproducer) -> Compiled:
         int8, _ = quantized(loaded, seed=run.seed)
     else:
         int8 = quantize_graph(loaded.imported.graph, run.calib)
-    return scheduled(loaded, int8, hardware)
+    return judged(scheduled(loaded, int8, hardware))
 
 
 def ddr_settings(memory: Memory, seed: int = 0, competing: float = 0.0) -> DdrSettings:
     """The bench's memory model, as the estimator sees it; ``competing``: the PS's bytes per
     cycle."""
     return DdrSettings(
-        bytes_per_cycle=memory.bytes_per_cycle,
-        duplex=memory.duplex,
-        latency=memory.latency_cycles,
-        write_latency=memory.write_latency_cycles,
-        # The bench's channels are as wide as the design's: one that is narrower pauses as often.
-        stalls=1 - (1 - memory.stalls) * memory.port_bytes / ArchParams.BUS_BYTES,
+        **asdict(memory),
         competing_bytes_per_cycle=competing,
         seed=seed + 1,
     )

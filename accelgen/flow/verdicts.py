@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import onnx
@@ -17,23 +18,27 @@ from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
 from accelgen.frontend.load import best_layout, name_nodes, new_builder, output_view, walk
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.read_model import read_model
-from accelgen.frontend.values import NCHW, Constant, Unknown, View
-from accelgen.ir.elementwise import is_product_built
+from accelgen.frontend.values import NCHW, ChoiceView, Constant, Unknown, View
+from accelgen.ir.elementwise import is_map_product
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.offload import nodes_on_ps
+from accelgen.ir.onehot import moves_pixels
 from accelgen.ir.ops import (
     Activation,
     Add,
     AvgPool,
+    Border,
     Concat,
     Conv2d,
     GlobalAvgPool,
+    Insert,
     MaxPool,
     Mul,
     Select,
     Softmax,
     Upsample,
 )
+from accelgen.ir.ps_ops import PS_NAMES, QMul
 from accelgen.passes.run import apply_passes
 from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule import schedule_parts
@@ -62,12 +67,14 @@ class NodeReport:
 class CheckReport:
     """Where the nodes of a model run, and whether the compiler builds it.
 
-    ``refusal`` is the sentence with which it would refuse, or empty.
+    ``refusal`` is the sentence with which it would refuse, or empty. ``parts``: programs of a
+    frame, with PS work between them.
     """
 
     nodes: tuple[NodeReport, ...]
     refusal: str = ""
     name: str = ""
+    parts: int = 1
 
     def __repr__(self) -> str:
         verdict = "builds" if self.builds else "does not build"
@@ -91,7 +98,7 @@ def check_model(
     arch: ArchParams,
     memory: Memory | None = None,
     name: str = "",
-    fc_on_ps: bool = False,
+    fc_on_ps: int = False,
     se_on_ps: bool = False,
 ) -> CheckReport:
     """One report per ONNX node, in order, and what the compiler says of all for ``arch`` with the
@@ -119,30 +126,47 @@ def check_model(
         node.name: errors.reports.get(node.name) or placed.get(node.name) or _folded(builder, node)
         for node in nodes
     }
-    refused: AccelgenError | None = None
+    refused, parts = None, 1
     try:
         int8 = dry_int8(read_network(model))
-        schedule_parts(int8, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+        scheduled = schedule_parts(int8, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+        parts = len(scheduled)
     except AccelgenError as error:
         refused = error
     flagged = [r for r in reports.values() if r.verdict in ("not supported", "unknown")]
     if refused and not flagged:
-        _blame(reports, graph, refused)
+        _blame(reports, nodes, graph, refused)
     for report in flagged if not refused else ():
         # The compiler builds what the outputs depend on, and nothing else.
         reports[report.name] = replace(report, verdict="folded", reason=_UNUSED, rewrite="")
-    return CheckReport(tuple(reports.values()), str(refused or ""), name)
+    return CheckReport(_said_once(reports.values()), str(refused or ""), name, parts)
+
+
+def _said_once(reports: Iterable[NodeReport]) -> tuple[NodeReport, ...]:
+    """What is wrong with several nodes of a kind is said of the first."""
+    first: dict[tuple[str, str, str], str] = {}
+    made = []
+    for report in reports:
+        key = report.op, report.reason, report.rewrite
+        if report.verdict == "not supported" and first.setdefault(key, report.name) != report.name:
+            report = replace(report, reason=f"as '{first[key]}'", rewrite="")
+        made.append(report)
+    return tuple(made)
 
 
 _UNUSED = "no output depends on it"
 
 
-def _blame(reports: dict[str, NodeReport], graph: Graph, error: AccelgenError) -> None:
+def _blame(
+    reports: dict[str, NodeReport], nodes: Sequence[OnnxNode], graph: Graph, error: AccelgenError
+) -> None:
     """Mark the node that the compiler's error is about as not supported."""
     name = error.node
     known = {node.output: node.sources for node in graph.nodes}
     # A copy of the input stands before what reads it.
     known[graph.input] = next((n.sources for n in graph.nodes if graph.input in n.inputs), ())
+    # An output that is another view of what a node makes is of the node that says so.
+    known = {name: (node.name,) for node in nodes for name in node.outputs} | known
     known |= {name: (name,) for name in reports} | {node.name: node.sources for node in graph.nodes}
     # Nodes the compiler makes are called after one of the model, or after its output.
     while name not in known and (shorter := _SUFFIX.sub("", name)) != name:
@@ -173,6 +197,11 @@ class _Errors:
 
     def _stand_in(self, node: OnnxNode, name: str) -> Value:
         shape = self.shapes.get(name, ())
+        for given in (self.builder.values.get(i) for i in node.inputs):
+            # What keeps the shape mostly keeps the order of the axes as well.
+            if isinstance(given, View) and given.shape == shape:
+                made = self.builder.add_tensor(name, (1, *given.sizes))
+                return View(made, given.sizes, given.dims)
         if (
             len(shape) not in (2, 4)
             or shape[0] != 1
@@ -223,6 +252,11 @@ def _loose_graph(model: onnx.ModelProto, builder: GraphBuilder) -> Graph:
 def _folded(builder: GraphBuilder, node: OnnxNode) -> NodeReport:
     """A node no operation of the graph stands for."""
     value = builder.values.get(node.outputs[0]) if node.outputs else None
+    if isinstance(value, ChoiceView) and node.outputs[0] in builder.output_names:
+        which = "smallest" if value.choice.least else "largest"
+        return NodeReport(
+            node.name, node.op_type, "ps", f"index of the {which}, after the accelerator"
+        )
     if isinstance(value, Constant):
         reason = "computed at compile time"
     elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
@@ -239,15 +273,12 @@ def _place(
     ops = {node.name: node.op_type for node in nodes}
     reports: dict[str, NodeReport] = {}
     too_large = {o.node: (o.reason, o.way_out) for o in oversized(graph)}
-    after_softmax = {node.output for node in graph.nodes if isinstance(node.op, Softmax)}
     for node in graph.nodes:
         verdict, reason = _engine(graph, node)
-        problem = too_large.get(node.name) or _two_maps(graph, node)
+        problem = too_large.get(node.name)
         if node.name in on_ps:
             reason = reason if verdict == "ps" else f"in NEON code: {reason}"
             verdict, problem = "ps", None
-        if after_softmax & set(node.inputs):
-            problem = ("follows a Softmax", "end the model with Softmax, or cut it off there")
         for source in node.sources:
             if source not in ops:  # what an integer output needs: no node of the model
                 continue
@@ -278,12 +309,18 @@ def _engine(graph: Graph, node: Node) -> tuple[str, str]:
         if op.groups == channels == graph.tensors[node.output].shape[3] and channels > 1:
             return "engine: window", "depthwise convolution"
         kind = "group convolution" if op.groups > 1 else "convolution"
+        if moves_pixels(graph, node):
+            kind = "moves pixels: a convolution with a weight of one per output"
         if op.kernel == (height, width) and not any(op.pads):
             kind = "fully connected, as a convolution"
         return "engine: array", kind
     if isinstance(op, Activation):
         kind = "clamp of the requantizer" if op.kind == "clip" else f"{op.kind}, as a table"
         return "engine: chain", kind
+    if is_map_product(graph, node):
+        return "ps", PS_NAMES[QMul]
+    if type(op) in PS_NAMES:
+        return "ps", PS_NAMES[type(op)]
     for kinds, verdict, reason in (
         (MaxPool, "engine: window", "max pool"),
         (AvgPool, "engine: window", "average pool"),
@@ -292,19 +329,11 @@ def _engine(graph: Graph, node: Node) -> tuple[str, str]:
         (Mul, "engine: window", "scale: a value per channel"),
         (Concat, "folded", "addresses only"),
         (Select, "folded", "order of channels: in the weights of its neighbours"),
-        (Upsample, "engine: window", "upsampling by two, in three passes"),
-        (Softmax, "ps", "in float, after the accelerator"),
+        (Upsample, "engine: window", "upsampling, in passes per axis"),
+        (Border, "engine: window", "pixels repeated around the map, in a pass per side"),
+        (Insert, "engine: array", "zeros between the pixels, in a pass per axis"),
+        (Softmax, "ps", "softmax"),
     ):
         if isinstance(op, kinds):
             return verdict, reason
     raise AssertionError(op)
-
-
-def _two_maps(graph: Graph, node: Node) -> tuple[str, str] | None:
-    """What is wrong with a product, or None."""
-    if isinstance(node.op, Mul) and not is_product_built(graph, node):
-        return (
-            "multiplies two maps",
-            "use x * sigmoid(x) and its kin, a constant, or one value per channel",
-        )
-    return None

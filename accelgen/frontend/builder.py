@@ -13,11 +13,16 @@ from accelgen.errors import ModelError
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.values import (
     NCHW,
+    BlockView,
+    ChoiceView,
     Constant,
     Dims,
+    ExpandedView,
+    IndicesView,
     JoinedView,
     QuantizedView,
     SplitView,
+    StridedView,
     Unknown,
     View,
 )
@@ -31,7 +36,10 @@ __all__ = ["GraphBuilder", "UnknownInputError", "Value", "as_floats"]
 
 Array = npt.NDArray[Any]
 AnyView = View | SplitView | JoinedView
-Value = View | SplitView | JoinedView | QuantizedView | Constant | Unknown
+Value = (
+    View | SplitView | JoinedView | BlockView | StridedView | ChoiceView | ExpandedView
+    | IndicesView | QuantizedView | Constant | Unknown
+)  # fmt: skip
 
 
 class UnknownInputError(ModelError):
@@ -47,8 +55,8 @@ class GraphBuilder:
         Version of the ai.onnx operators.
     tensor_names, node_names : iterable of str
         Names the model gives: each goes to what it names, and to nothing that is made here.
-    output_names : iterable of str
-        Of the model: what they stand for keeps numbers of its own.
+    output_names, shown_names : iterable of str
+        The model's outputs, and what they are views of: what these stand for keeps its own numbers.
     """
 
     def __init__(
@@ -57,9 +65,11 @@ class GraphBuilder:
         tensor_names: Iterable[str] = (),
         node_names: Iterable[str] = (),
         output_names: Iterable[str] = (),
+        shown_names: Iterable[str] = (),
     ) -> None:
         self.opset = opset
         self.output_names = tuple(output_names)
+        self.shown_names = (*self.output_names, *shown_names)
         self.input = ""
         self.values: dict[str, Value] = {}
         self.side_outputs: dict[str, str] = {}
@@ -87,6 +97,8 @@ class GraphBuilder:
         if not name:
             raise ModelError(f"{node.label} lacks its input {index}", node=node.name)
         found = self.values.get(name)
+        if isinstance(found, StridedView):
+            found = self.values[name] = found.make()
         if isinstance(found, Unknown):
             raise UnknownInputError(
                 f"{node.label} reads '{name}' of {found.source}", node=node.name
@@ -131,10 +143,26 @@ class GraphBuilder:
                 "only a Transpose and a Reshape that joins them may follow (a channel shuffle), or"
                 " the end of the model: cut it off there",
             )
-        if isinstance(value, JoinedView):
+        if isinstance(value, JoinedView | ChoiceView):
+            what = "joined from maps that lie apart" if isinstance(value, JoinedView) else "indices"
             raise node.rejected(
-                f"reads '{name}' of shape {value.shape}, joined from maps that lie apart",
+                f"reads '{name}' of shape {value.shape}, {what}",
                 "only the end of the model may follow: cut it off there",
+            )
+        if isinstance(value, BlockView):
+            raise node.rejected(
+                f"reads '{name}' of shape {value.shape}, whose pixels a Reshape has split",
+                "only a Transpose and a Reshape that makes channels of them may follow (space to"
+                " depth)",
+            )
+        if isinstance(value, IndicesView):
+            raise node.rejected(
+                f"reads '{name}', indices of a MaxPool", "only a MaxUnpool may read them"
+            )
+        if isinstance(value, ExpandedView):
+            raise node.rejected(
+                f"reads '{name}', which an Expand makes larger",
+                "only Add, Sub, Mul, Max and Min may read it: they broadcast without it",
             )
         raise node.rejected(
             f"takes its input '{name}' from a constant", "only activations are computed on there"
@@ -243,7 +271,9 @@ class GraphBuilder:
                 f"makes a map of {shape[1]:,} x {shape[2]:,} with {shape[3]:,} channels",
                 f"no more than {LARGEST:,} of each is read",
             )
-        made = self.add_tensor(node.outputs[output] or f"{node.name}.out", shape)
+        # The model's name goes to the last piece, when all are there: see result_names.
+        made = self._names.fresh(node.outputs[output] or f"{node.name}.out")
+        self.tensors[made] = TensorType(shape, "float32")
         self.nodes.append(Node(name=name, op=op, inputs=names, output=made, sources=(node.name,)))
         if dims is None:
             dims = inputs[0].dims if isinstance(inputs[0], View) else NCHW
@@ -346,7 +376,8 @@ class GraphBuilder:
         """An output of the model shows ``tensor`` as it is before it is rounded by a reader."""
         if tensor in self.quantization or tensor == self.input:
             return False
-        views = (self.values.get(name) for name in self.output_names)
+        values = (self.values.get(name) for name in self.shown_names)
+        views = (v.view if isinstance(v, ChoiceView) else v for v in values)
         return any(isinstance(v, View) and v.tensor == tensor for v in views)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from accelgen.errors import ModelError
+from accelgen.frontend.blocks import strided
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import SplitView, View
+from accelgen.frontend.rearrange import cropped
+from accelgen.frontend.values import Dims, SplitView, StridedView, View
 from accelgen.ir.ops import Select
 
 __all__ = ["import_gather", "import_slice", "import_split", "reshaped"]
@@ -51,9 +55,11 @@ def import_split(graph: GraphBuilder, node: OnnxNode) -> list[View]:
     ]
 
 
-def import_slice(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Slice of channels; along other dimensions only what leaves them as they are."""
-    x = graph.view(node)
+def import_slice(graph: GraphBuilder, node: OnnxNode) -> View | StridedView:
+    """Slice of channels, of rows and columns; every n-th of these may become part of a
+    convolution (Focus)."""
+    given = graph.values.get(node.inputs[0])
+    x = given if isinstance(given, StridedView) else graph.view(node)
     if graph.opset < 10:
         starts, ends = (tuple(node.get(name, ())) for name in ("starts", "ends"))
         axes, steps = tuple(node.get("axes", range(len(starts)))), (1,) * len(starts)
@@ -66,36 +72,56 @@ def import_slice(graph: GraphBuilder, node: OnnxNode) -> View:
             f"{node.label}: starts={starts}, ends={ends}, axes={axes} and steps={steps} do not fit",
             node=node.name,
         )
+    kept: dict[str, range] = {}
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         at = _axis(node, x, axis)
         # The end of a slice that runs backwards to the very beginning is below -size.
         last = None if step < 0 and end < -x.shape[at] else end
-        chosen = tuple(range(*slice(start, last, step).indices(x.shape[at])))
+        chosen = range(*slice(start, last, step).indices(x.shape[at]))
         if not chosen:
             raise ModelError(
                 f"{node.label} leaves nothing of dimension {at} of {x.shape}", node=node.name
             )
-        if chosen != tuple(range(x.shape[at])):
+        if chosen == range(x.shape[at]):
+            continue
+        spatial = x.dims[at] in (("h",), ("w",))
+        found = strided(graph, node, x, x.dims[at][0], chosen) if spatial else None
+        if found is not None:
+            x = found
+        elif spatial and step > 0:
+            kept[x.dims[at][0]] = chosen
+        else:
+            x = x.make() if isinstance(x, StridedView) else x
             _only_channels(node, x, at)
-            x = graph.emit(node, Select(channels=chosen), x)
+            x = graph.emit(node, Select(channels=tuple(chosen)), x)
+    if kept:
+        x = cropped(graph, node, x.make() if isinstance(x, StridedView) else x, kept)
     return x
 
 
 def import_gather(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Gather of channels, by a constant list."""
+    """Gather of channels, by a constant list, or by a number: that one, without the axis.
+
+    A list in several dimensions, all but one of size 1, adds those of size 1.
+    """
     x = graph.view(node)
     axis = _axis(node, x, node.get("axis", 0))
     shape = graph.constant(node, 1).array.shape
-    if len(shape) != 1:
+    if sum(n > 1 for n in shape) > 1:
         raise node.rejected(f"has indices of shape {shape}", "they must be a list")
     size, indices = x.shape[axis], graph.numbers(node, 1)
     if not indices or not all(-size <= i < size for i in indices):
         raise ModelError(f"{node.label}: its indices are not all within {size}", node=node.name)
     _only_channels(node, x, axis)
-    return graph.emit(node, Select(channels=tuple(i % size for i in indices)), x)
+    channels = tuple(i % size for i in indices)
+    new: Dims = tuple(("c",) if n > 1 else () for n in shape)
+    dims = (*x.dims[:axis], *new, *x.dims[axis + 1 :])
+    if channels == tuple(range(size)) and size > 1:
+        return replace(x, dims=dims)
+    return graph.emit(node, Select(channels=channels), x, dims=dims)
 
 
-def _axis(node: OnnxNode, x: View, axis: int) -> int:
+def _axis(node: OnnxNode, x: View | StridedView, axis: int) -> int:
     rank = len(x.dims)
     if not -rank <= axis < rank:
         raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)

@@ -60,6 +60,13 @@ def _padded(node: OnnxNode, inputs: list[Array]) -> int:
     return prod(size + 2 * most for size in inputs[0].shape)
 
 
+def _convolved(node: OnnxNode, inputs: list[Array]) -> int:
+    # No pixel more than there are with all pads.
+    most = max((abs(int(n)) for n in node.get("pads", ())), default=0)
+    pixels = prod(size + 2 * most for size in inputs[0].shape[2:])
+    return int(inputs[0].shape[0] * inputs[1].shape[0] * pixels)
+
+
 _ELEMENTWISE = (
     "Abs Add And Ceil Clip Cos Div Equal Erf Exp Floor Greater GreaterOrEqual HardSigmoid LeakyRelu"
     " Less LessOrEqual Log Max Mean Min Mod Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign"
@@ -76,6 +83,8 @@ _SIZES: dict[str, Size] = {
     **dict.fromkeys(_SHRINKING.split(), _no_larger),
     "Concat": lambda node, inputs: sum(a.size for a in inputs),
     "Constant": _no_larger,
+    "Conv": _convolved,
+    "CumSum": _no_larger,
     "ConstantOfShape": lambda node, inputs: prod(int(n) for n in inputs[0].reshape(-1)),
     "Expand": lambda node, inputs: prod(
         np.broadcast_shapes(inputs[0].shape, tuple(int(n) for n in inputs[1].reshape(-1)))

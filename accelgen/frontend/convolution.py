@@ -9,19 +9,30 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
+from accelgen.frontend.bias import add_bias
 from accelgen.frontend.builder import GraphBuilder
+from accelgen.frontend.lines import along_channels
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.padding import read_pads
-from accelgen.frontend.values import NCHW, View
+from accelgen.frontend.values import NCHW, Constant, View
 from accelgen.ir.ops import Conv2d
 
-__all__ = ["import_batch_normalization", "import_conv", "import_gemm", "import_matmul"]
+__all__ = [
+    "import_batch_normalization",
+    "import_conv",
+    "import_gemm",
+    "import_matmul",
+    "read_groups",
+]
 
 Array = npt.NDArray[Any]
 
 
 def import_conv(graph: GraphBuilder, node: OnnxNode) -> View:
     """Conv: weight OIHW to OHWI; pads, stride, dilation, groups as they are."""
+    found = along_channels(graph, node)
+    if found is not None:
+        return found
     x = graph.map(node)
     weight = graph.constant(node, 1)
     if weight.array.ndim != 4:
@@ -29,21 +40,9 @@ def import_conv(graph: GraphBuilder, node: OnnxNode) -> View:
             f"has a weight '{weight.name}' of shape {weight.array.shape}",
             "only 2-D kernels are built",
         )
-    o, i, *kernel = weight.array.shape
-    if "kernel_shape" in node.attributes and node.attributes["kernel_shape"] != kernel:
-        raise ModelError(
-            f"{node.label}: kernel_shape={node.attributes['kernel_shape']}, but weight"
-            f" '{weight.name}' has shape {weight.array.shape}",
-            node=node.name,
-        )
-    groups = int(node.get("group", 1))
-    if groups < 1 or i * groups != x.sizes[2] or o % groups:
-        raise ModelError(
-            f"{node.label}: weight '{weight.name}' has shape {weight.array.shape} with"
-            f" group={groups}, so it needs {i * groups} input channels, and output channels"
-            f" that divide by group, but '{node.inputs[0]}' has {x.sizes[2]}",
-            node=node.name,
-        )
+    o, _, *kernel = weight.array.shape
+    node.check_kernel_shape(tuple(kernel), weight.name, weight.array.shape)
+    groups = read_groups(node, x, weight)
     size = (kernel[0], kernel[1])
     stride = node.pair("strides", (1, 1))
     dilation = node.pair("dilations", (1, 1))
@@ -55,29 +54,24 @@ def import_conv(graph: GraphBuilder, node: OnnxNode) -> View:
         groups=groups,
     )
     name = graph.add_weight(node, weight, lambda a: a.transpose(0, 2, 3, 1), out_axis=0)
-    return graph.emit(node, op, x, name, _bias(graph, node, o), dims=NCHW)
+    return graph.emit(node, op, x, name, add_bias(graph, node, o), dims=NCHW)
 
 
-def _bias(graph: GraphBuilder, node: OnnxNode, channels: int, factor: float = 1.0) -> str:
-    """Input 2 as a bias per channel, broadcast where ONNX would; zeros when it is missing."""
-    if not node.has_input(2):
-        return graph.add_made_constant(f"{node.name}.bias", np.zeros(channels, np.float32))
-    constant = graph.constant(node, 2)
-    array = graph.floats(node, 2)
-    if array.size not in (1, channels) or (array.ndim and array.shape[-1] != array.size):
+def read_groups(node: OnnxNode, x: View, weight: Constant) -> int:
+    """Attribute ``group`` of a convolution of ``x`` by ``weight`` (O, I, ...).
+
+    Raises ModelError unless x has ``I * group`` channels and group divides O.
+    """
+    groups = int(node.get("group", 1))
+    outputs, inputs = weight.array.shape[:2]
+    if groups < 1 or inputs * groups != x.sizes[2] or outputs % groups:
         raise ModelError(
-            f"{node.label}: bias '{constant.name}' has shape {array.shape}; {channels} output"
-            f" channels need ({channels},)",
+            f"{node.label}: weight '{weight.name}' has shape {weight.array.shape} with"
+            f" group={groups}, so it needs {inputs * groups} input channels, and output channels"
+            f" that divide by group, but '{node.inputs[0]}' has {x.sizes[2]}",
             node=node.name,
         )
-    name = graph.add_constant(
-        constant.name, np.broadcast_to(array.reshape(-1) * np.float32(factor), (channels,))
-    )
-    if constant.integers is not None and factor == 1.0 and array.size == channels:
-        graph.integer_biases[name] = constant.integers.values.reshape(-1).astype(np.int32)
-        scale = constant.integers.scale.reshape(-1).astype(np.float64)
-        graph.bias_scales[name] = np.broadcast_to(scale, (channels,))
-    return name
+    return groups
 
 
 def import_gemm(graph: GraphBuilder, node: OnnxNode) -> View:
@@ -116,6 +110,8 @@ def _fully_connected(
         raise node.rejected(
             f"has a weight '{matrix.name}' of shape {matrix.array.shape}", "it must be a matrix"
         )
+    if not x.shape:
+        raise node.rejected("multiplies a scalar", "a product over channels has dimensions")
     outputs, inputs = matrix.array.shape if transposed else matrix.array.shape[::-1]
     if inputs != x.shape[-1]:
         raise ModelError(
@@ -140,7 +136,7 @@ def _fully_connected(
         return spread.transpose(0, *(1 + order.index(axis) for axis in "hwc"))
 
     name = graph.add_weight(node, matrix, arrange, out_axis=0 if transposed else 1, factor=alpha)
-    bias = _bias(graph, node, outputs, beta)
+    bias = add_bias(graph, node, outputs, beta)
     dims = (*x.dims[:-1], ("c",))
     return graph.emit(node, Conv2d(kernel=(kernel["h"], kernel["w"])), x, name, bias, dims=dims)
 

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
+from accelgen.frontend.broadcast import matched, operands, repeat_channel
 from accelgen.frontend.builder import GraphBuilder, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import Constant, View
+from accelgen.frontend.stacks import branch_softmax, product_of_branches
+from accelgen.frontend.values import Constant, JoinedView, SplitView, View
 from accelgen.ir.activations import BY_ONNX, is_never_negative
 from accelgen.ir.ops import Activation, Add, Mul, Softmax
 
@@ -29,10 +31,13 @@ __all__ = [
     "import_sqrt",
     "import_sub",
     "import_swish",
+    "per_channel",
 ]
 
 Floats = npt.NDArray[np.float32]
 _INF = float("inf")
+#: Of Celu: alpha times the rounding of exp(x / alpha) in float32 is noise beside x.
+_MOST_ALPHA = 100
 #: Of Pow: more are beyond int8 and float32 at once.
 _MOST_POWER = 16
 
@@ -48,6 +53,10 @@ def import_activation(graph: GraphBuilder, node: OnnxNode) -> View:
             raise ModelError(f"{node.label}: {name}={value} must be finite", node=node.name)
         if not value and kind.name == "celu":
             raise ModelError(f"{node.label}: {name}=0 divides by zero", node=node.name)
+        if kind.name == "celu" and abs(value) > _MOST_ALPHA:
+            raise node.unsupported(
+                name, value, f"float32 has no digits left of it: use {_MOST_ALPHA} at most"
+            )
     return graph.emit(node, Activation(kind=kind.name, params=values), graph.view(node))
 
 
@@ -120,15 +129,39 @@ def import_clip(graph: GraphBuilder, node: OnnxNode) -> View:
 
 
 def import_minmax(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Min or Max with one number: a Clip."""
-    constants = [i for i in range(len(node.inputs)) if isinstance(graph.value(node, i), Constant)]
-    if len(node.inputs) != 2 or len(constants) != 1:
-        raise node.rejected("compares activations", "only Min and Max with a constant are built")
-    limit = graph.number(node, constants[0])
-    params = (limit, _INF) if node.op_type == "Max" else (-_INF, limit)
-    return graph.emit(
-        node, Activation(kind="clip", params=params), graph.view(node, 1 - constants[0])
-    )
+    """Min or Max: with one number a Clip, with one per channel ``max(x - c, 0) + c``; of two maps
+    ``max(a, b) = a + max(b - a, 0)``."""
+    largest = node.op_type == "Max"
+    result: View | None = None
+    for value in operands(graph, node):
+        if isinstance(value, Constant):
+            continue
+        result = value if result is None else _larger(graph, node, result, value, largest)
+    for index in range(len(node.inputs)):
+        if not isinstance(graph.value(node, index), Constant):
+            continue
+        if result is None:
+            result = graph.view(node, index)  # raises: there are only constants
+        constant = graph.constant(node, index)
+        limit, shift = 0.0, np.zeros(1, np.float32)
+        if constant.array.size == 1:
+            limit = graph.number(node, index)
+        else:
+            shift = per_channel(node, result, constant)
+        params = (limit, _INF) if largest else (-_INF, limit)
+        moved = graph.emit_affine(node, result, 1, -shift) if shift.any() else result
+        result = graph.emit(node, Activation(kind="clip", params=params), moved)
+        result = graph.emit_affine(node, result, 1, shift) if shift.any() else result
+    assert result is not None
+    return result
+
+
+def _larger(graph: GraphBuilder, node: OnnxNode, a: View, b: View, largest: bool) -> View:
+    """The larger of two maps, or the smaller: ``a - max(a - b, 0)``."""
+    a, b = matched(graph, node, a, b)
+    difference = graph.emit(node, Add(minus=True), *((b, a) if largest else (a, b)))
+    beyond = graph.emit(node, Activation(kind="clip", params=(0.0, _INF)), difference)
+    return graph.emit(node, Add(minus=not largest), a, beyond)
 
 
 def import_prelu(graph: GraphBuilder, node: OnnxNode) -> View:
@@ -137,7 +170,7 @@ def import_prelu(graph: GraphBuilder, node: OnnxNode) -> View:
     if slope.size and np.unique(slope).size == 1:
         alpha = float(slope.reshape(-1)[0])
         return graph.emit(node, Activation(kind="leaky_relu", params=(alpha,)), x)
-    scale = _per_channel(node, x, graph.constant(node, 1))
+    scale = per_channel(node, x, graph.constant(node, 1))
     positive, negative = (
         graph.emit(node, Activation(kind="clip", params=limits), x)
         for limits in ((0.0, _INF), (-_INF, 0.0))
@@ -145,11 +178,14 @@ def import_prelu(graph: GraphBuilder, node: OnnxNode) -> View:
     return graph.emit(node, Add(), positive, graph.emit_affine(node, negative, scale, 0))
 
 
-def import_softmax(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Softmax over channels."""
+def import_softmax(graph: GraphBuilder, node: OnnxNode) -> View | JoinedView:
+    """Softmax over channels; over two branches, sigmoids (SKNet)."""
+    axis = int(node.get("axis", -1 if graph.opset >= 13 else 1))
+    found = branch_softmax(graph, node, axis) if graph.opset >= 13 else None
+    if found is not None:
+        return found
     x = graph.view(node)
     rank = len(x.dims)
-    axis = int(node.get("axis", -1 if graph.opset >= 13 else 1))
     if not -rank <= axis < rank:
         raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     # Before opset 13 everything from the axis on is one long vector.
@@ -164,59 +200,54 @@ def import_softmax(graph: GraphBuilder, node: OnnxNode) -> View:
 
 
 def import_add(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Add and Sum: maps of one shape; constants become a bias per channel."""
-    inputs = [graph.value(node, i) for i in range(len(node.inputs))]
-    views = [graph.view(node, i) for i, v in enumerate(inputs) if not isinstance(v, Constant)]
+    """Add and Sum of maps, vectors and single channels; constants become a bias per channel."""
+    inputs = operands(graph, node)
+    views = [v for v in inputs if isinstance(v, View)]
     total = views[0]
     for view in views[1:]:
-        if view.shape != total.shape:
-            raise node.rejected(
-                f"adds {total.shape} and {view.shape}", "only maps of the same shape are added"
-            )
-        _check_order(node, total, view)
-        total = graph.emit(node, Add(), total, view)
+        total = graph.emit(node, Add(), *matched(graph, node, total, view))
     for constant in inputs:
         if isinstance(constant, Constant):
-            total = graph.emit_affine(node, total, 1, _per_channel(node, total, constant))
+            total = graph.emit_affine(node, total, 1, per_channel(node, total, constant))
     return total
 
 
 def import_sub(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Sub of two maps, or of or from a constant."""
-    left, right = graph.value(node, 0), graph.value(node, 1)
-    if isinstance(right, Constant):
-        x = graph.view(node, 0)
-        return graph.emit_affine(node, x, 1, -_per_channel(node, x, right))
-    if isinstance(left, Constant):
-        x = graph.view(node, 1)
-        return graph.emit_affine(node, x, -1, _per_channel(node, x, left))
-    a, b = graph.view(node, 0), graph.view(node, 1)
-    if a.shape != b.shape:
-        raise node.rejected(
-            f"subtracts {b.shape} from {a.shape}", "only maps of the same shape are subtracted"
-        )
-    _check_order(node, a, b)
-    return graph.emit(node, Add(minus=True), a, b)
+    """Sub of two maps, a map and a vector or a single channel, or of or from a constant."""
+    left, right = operands(graph, node)
+    if isinstance(left, View) and isinstance(right, View):
+        return graph.emit(node, Add(minus=True), *matched(graph, node, left, right))
+    if isinstance(left, View):
+        assert isinstance(right, Constant)
+        return graph.emit_affine(node, left, 1, -per_channel(node, left, right))
+    assert isinstance(right, View)
+    return graph.emit_affine(node, right, -1, per_channel(node, right, left))
 
 
-def import_mul(graph: GraphBuilder, node: OnnxNode) -> View:
+def import_mul(graph: GraphBuilder, node: OnnxNode) -> View | SplitView | JoinedView:
     """Mul by a constant, by one value per channel, or of two maps (which a pass must recognise)."""
-    left, right = graph.value(node, 0), graph.value(node, 1)
-    for constant, index in ((right, 0), (left, 1)):
-        if isinstance(constant, Constant):
-            x = graph.view(node, index)
-            return graph.emit_affine(node, x, _per_channel(node, x, constant), 0)
-    a, b = graph.view(node, 0), graph.view(node, 1)
+    found = product_of_branches(graph, node)
+    if found is not None:
+        return found
+    a, b = operands(graph, node)
+    for constant, x in ((b, a), (a, b)):
+        if isinstance(constant, Constant) and isinstance(x, View):
+            return graph.emit_affine(node, x, per_channel(node, x, constant), 0)
+    assert isinstance(a, View)
+    assert isinstance(b, View)
     if _is_vector_of(a, b) and not _is_vector_of(b, a):
         a, b = b, a
     if not _is_vector_of(b, a):
-        if a.shape != b.shape:
-            raise node.rejected(
-                f"multiplies {a.shape} by {b.shape}",
-                "only one value per channel (squeeze-and-excite) or per element is broadcast",
-            )
-        _check_order(node, a, b)
+        a, b = _factors(graph, node, a, b)
     return graph.emit(node, Mul(), a, b)
+
+
+def _factors(graph: GraphBuilder, node: OnnxNode, a: View, b: View) -> tuple[View, View]:
+    """Two maps, or a map and a vector, of what is not yet: one channel is repeated."""
+    for number, x in ((b, a), (a, b)):
+        if number.sizes == (1, 1, 1) and x.sizes != (1, 1, 1):
+            return x, repeat_channel(graph, node, number, x.sizes[2], x.dims)
+    return matched(graph, node, a, b)
 
 
 def import_div(graph: GraphBuilder, node: OnnxNode) -> View:
@@ -225,18 +256,10 @@ def import_div(graph: GraphBuilder, node: OnnxNode) -> View:
     if not isinstance(divisor, Constant):
         raise node.rejected("divides by an activation", "only constants may be divided by")
     x = graph.view(node)
-    values = _per_channel(node, x, divisor)
+    values = per_channel(node, x, divisor)
     if not values.all():
         raise ModelError(f"{node.label}: '{divisor.name}' holds zeros to divide by", node=node.name)
     return graph.emit_affine(node, x, 1 / values.astype(np.float64), 0)
-
-
-def _check_order(node: OnnxNode, a: View, b: View) -> None:
-    if a.sizes != b.sizes or a.dims != b.dims:
-        raise node.rejected(
-            f"combines '{a.tensor}' and '{b.tensor}', whose axes are in different order",
-            "remove the Transpose or Reshape before one of them",
-        )
 
 
 def _is_vector_of(vector: View, x: View) -> bool:
@@ -248,7 +271,7 @@ def _is_vector_of(vector: View, x: View) -> bool:
     return list(dims) == [d if d == ("c",) else () for d in x.dims]
 
 
-def _per_channel(node: OnnxNode, x: View, constant: Constant) -> Floats:
+def per_channel(node: OnnxNode, x: View, constant: Constant) -> Floats:
     """A constant that broadcasts over ``x``, as one number per channel (or a single one)."""
     array: npt.NDArray[Any] = as_floats(node, constant)
     if array.ndim > len(x.dims):

@@ -20,6 +20,7 @@ _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DO
 _BYTES: dict[int, str] = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
 #: Operators a preprocessing in NHWC may have before its Transpose.
 _IN_PLACE = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div")
+_TO_NCHW = [0, 3, 1, 2]
 _FUNCTIONS = ("Clip", "Dropout", "Max", "Min", "PRelu", "Relu", *BY_ONNX)
 
 
@@ -38,13 +39,15 @@ def input_layouts(model: onnx.ModelProto, nodes: list[OnnxNode]) -> list[InputLa
     Raises
     ------
     ModelError
-        Not exactly one input, a batch other than 1, a dynamic size, a rank other than 2 and 4.
+        Not exactly one input, a batch other than 1, a dynamic size, a rank other than 2, 3 and 4.
     """
     value = _input(model, nodes)
     shape = _shape(value)
     if len(shape) == 2:
         plain = InputLayout("nchw", (1, 1, shape[1]), ((), ("c",)))
         return [plain, *_flattened(model, value.name, shape[1], nodes)]
+    if len(shape) == 3:
+        return _lines(shape, value.name, nodes)
     found = [
         InputLayout("nchw", (shape[2], shape[3], shape[1]), NCHW),
         InputLayout("nhwc", (shape[1], shape[2], shape[3]), NHWC),
@@ -90,6 +93,16 @@ def _input(model: onnx.ModelProto, nodes: list[OnnxNode]) -> onnx.ValueInfoProto
     return value
 
 
+def _lines(shape: tuple[int, ...], name: str, nodes: list[OnnxNode]) -> list[InputLayout]:
+    """(1, channels, length), (1, length, channels), or one channel's (1, height, width)."""
+    _, a, b = shape
+    by_channel = InputLayout("nchw", (1, b, a), ((), ("c",), ("w",)))
+    found = [by_channel, InputLayout("nhwc", (1, a, b), ((), ("w",), ("c",)))]
+    if _is_transposed(name, nodes, [0, 2, 1]):
+        found = found[::-1]
+    return [*found, InputLayout("nchw", (a, b, 1), ((), ("h",), ("w",)))]
+
+
 def _flattened(
     model: onnx.ModelProto, name: str, features: int, nodes: list[OnnxNode]
 ) -> list[InputLayout]:
@@ -126,10 +139,10 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
             f"input '{value.name}' has no shape; export the model with a fixed input shape"
         )
     dims = value.type.tensor_type.shape.dim
-    if len(dims) not in (2, 4):
+    if len(dims) not in (2, 3, 4):
         raise ModelError(
-            f"input '{value.name}' has {len(dims)} dimensions; (1, channels, height, width) or"
-            " (1, features) are read"
+            f"input '{value.name}' has {len(dims)} dimensions; (1, channels, height, width),"
+            " (1, channels, length) or (1, features) are read"
         )
     shape = []
     for index, dim in enumerate(dims):
@@ -154,16 +167,16 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
 
 
 def _turns(node: OnnxNode) -> bool:
-    return node.op_type == "Reshape" or node.get("perm", ()) == [0, 3, 1, 2]
+    return node.op_type == "Reshape" or node.get("perm", ()) == _TO_NCHW
 
 
-def _is_transposed(name: str, nodes: list[OnnxNode]) -> bool:
-    """Whether the input reaches the network only through Transposes from NHWC to NCHW."""
+def _is_transposed(name: str, nodes: list[OnnxNode], perm: list[int] = _TO_NCHW) -> bool:
+    """Whether the input reaches the network only through Transposes by ``perm``."""
     waiting, found = {name}, False
     for node in nodes:
         if not waiting & set(node.inputs):
             continue
-        if node.op_type == "Transpose" and node.get("perm", ()) == [0, 3, 1, 2]:
+        if node.op_type == "Transpose" and node.get("perm", ()) == perm:
             found = True
         elif node.op_type in _IN_PLACE:
             waiting |= set(node.outputs)

@@ -9,16 +9,27 @@ from pathlib import Path
 import onnx
 
 from accelgen.errors import AccelgenError, ModelError
+from accelgen.frontend.attention import find_attention
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
 from accelgen.frontend.inputs import InputLayout, add_input, input_layouts
+from accelgen.frontend.norms import Grn, Norm, find_norms
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.qlinear import import_qlinear, is_qlinear
 from accelgen.frontend.quantized import import_on_integers
 from accelgen.frontend.read_model import read_model, read_opset
 from accelgen.frontend.registry import DOMAINS, find_importer
+from accelgen.frontend.result_names import name_results
 from accelgen.frontend.schema import check_schema
-from accelgen.frontend.values import JoinedView, QuantizedView, SplitView, View, pieces_of
+from accelgen.frontend.softmax_pieces import SoftmaxPieces, find_softmaxes
+from accelgen.frontend.values import (
+    ChoiceView,
+    JoinedView,
+    QuantizedView,
+    SplitView,
+    View,
+    pieces_of,
+)
 from accelgen.ir.graph import Graph
 from accelgen.ir.imported import Imported
 from accelgen.ir.names import Names
@@ -31,7 +42,7 @@ __all__ = ["best_layout", "load_onnx", "name_nodes", "new_builder", "output_view
 def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
     """Read an ONNX model, float or QDQ, as a float graph (NHWC, batch 1, weights OHWI).
 
-    Opsets 9 to 24. Shapes are inferred here; a symbolic batch is taken as 1.
+    Opsets 7 to 28. Shapes are inferred here; a symbolic batch is taken as 1.
 
     Raises
     ------
@@ -103,9 +114,26 @@ def new_builder(model: onnx.ModelProto, nodes: list[OnnxNode]) -> GraphBuilder:
     graph = model.graph
     tensors = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
     tensors |= {name for node in nodes for name in (*node.inputs, *node.outputs)}
+    outputs = [output.name for output in graph.output]
     return GraphBuilder(
-        read_opset(model), tensors, [node.name for node in nodes], [o.name for o in graph.output]
-    )
+        read_opset(model), tensors, [node.name for node in nodes], outputs,
+        _behind_views(nodes, outputs),
+    )  # fmt: skip
+
+
+#: What only changes how a tensor is seen.
+_VIEWS = (
+    "Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+
+
+def _behind_views(nodes: list[OnnxNode], outputs: list[str]) -> list[str]:
+    """What ``outputs`` are views of, whether a reader comes before the view or after it."""
+    found = set(outputs)
+    for node in reversed(nodes):
+        if node.op_type in _VIEWS and node.inputs and found & set(node.outputs[:1]):
+            found.add(node.inputs[0])
+    return sorted(found - set(outputs))
 
 
 def walk(
@@ -128,9 +156,15 @@ def walk(
     add_input(model, graph, nodes, layout)
     _check_single_makers(graph, nodes)
     graph.later = {name: n.label for n in nodes for name in n.outputs if name}
+    attention = find_attention(nodes, [t.name for t in model.graph.initializer])
+    norms: dict[str, Norm | Grn | SoftmaxPieces] = {
+        **find_norms(nodes, graph.output_names), **find_softmaxes(nodes, graph.output_names)
+    }  # fmt: skip
     for node in nodes:
         try:
-            results = _import(graph, node)
+            if attention is not None and node.name in attention.nodes:
+                attention.refuse(node)
+            results = _import(graph, node, norms.get(node.name))
         except AccelgenError as error:
             if on_error is None:
                 raise
@@ -139,6 +173,7 @@ def walk(
             graph.values[name] = value
         for name in node.outputs[len(results) :]:
             graph.side_outputs[name] = node.label
+    name_results(graph, nodes)
 
 
 def _check_single_makers(graph: GraphBuilder, nodes: list[OnnxNode]) -> None:
@@ -153,12 +188,17 @@ def _check_single_makers(graph: GraphBuilder, nodes: list[OnnxNode]) -> None:
             made.add(name)
 
 
-def _import(graph: GraphBuilder, node: OnnxNode) -> list[Value]:
+def _import(
+    graph: GraphBuilder, node: OnnxNode, norm: Norm | Grn | SoftmaxPieces | None = None
+) -> list[Value]:
     if not any(node.outputs):
         raise ModelError(f"{node.label} has no output", node=node.name)
     if node.domain in DOMAINS:
         check_schema(node, graph.opset)
-    if is_constant_node(graph, node):
+    constant = is_constant_node(graph, node)
+    if norm is not None and not constant:
+        return [norm.read(graph, node)]
+    if constant:
         return list(fold_node(graph, node))
     if is_qlinear(node):
         return import_qlinear(graph, node, _import)
@@ -177,7 +217,8 @@ def _finish(model: onnx.ModelProto, graph: GraphBuilder, name: str) -> Graph:
     renamed: dict[str, str] = {}
     for view in views:
         tensor = view.pieces[0].tensor
-        if len(view.pieces) == 1 and tensor not in kept and view.name not in graph.tensors:
+        own = len(view.pieces) == 1 and view.choice is None
+        if own and tensor not in kept and view.name not in graph.tensors:
             renamed.setdefault(tensor, view.name)
 
     def new(tensor: str) -> str:
@@ -225,6 +266,9 @@ def output_view(graph: GraphBuilder, name: str) -> OutputView:
     if value is None:
         raise ModelError(f"nothing in the model makes its output '{name}'")
     dtype = value.dtype if isinstance(value, QuantizedView) else "float32"
+    choice = None
+    if isinstance(value, ChoiceView):
+        dtype, choice, value = "int64", value.choice, value.view
     if isinstance(value, QuantizedView):
         value = _noted(graph, value)
     if not isinstance(value, View | SplitView | JoinedView):
@@ -233,7 +277,7 @@ def output_view(graph: GraphBuilder, name: str) -> OutputView:
     if any(piece.tensor == graph.input for piece in pieces):
         raise ModelError(f"output '{name}' does not depend on a computed activation")
     axis = value.axis if isinstance(value, JoinedView) else 0
-    return OutputView(name=name, pieces=pieces, axis=axis, dtype=dtype)
+    return OutputView(name=name, pieces=pieces, axis=axis, dtype=dtype, choice=choice)
 
 
 def _noted(graph: GraphBuilder, x: QuantizedView) -> View | SplitView | JoinedView:

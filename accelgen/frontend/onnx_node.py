@@ -49,6 +49,12 @@ class OnnxNode:
                     f"node '{name}' ({proto.op_type}) has attribute '{attribute.name}' twice",
                     node=name,
                 )
+            if attribute.type == onnx.AttributeProto.UNDEFINED:
+                raise ModelError(
+                    f"node '{name}' ({proto.op_type}): attribute '{attribute.name}' has no type;"
+                    " export the model again",
+                    node=name, attribute=attribute.name,
+                )  # fmt: skip
             try:
                 value = onnx.helper.get_attribute_value(attribute)
             except ValueError as error:
@@ -85,6 +91,17 @@ class OnnxNode:
         if max(value) > LARGEST:
             raise self.unsupported(attribute, value, f"no more than {LARGEST} is read")
         return value
+
+    def check_kernel_shape(
+        self, kernel: tuple[int, ...], weight: str, shape: tuple[int, ...]
+    ) -> None:
+        """Raise ModelError unless kernel_shape, where given, is that of the weight."""
+        given = self.attributes.get("kernel_shape", kernel)
+        if tuple(given) != tuple(kernel):
+            raise ModelError(
+                f"{self.label}: kernel_shape={given}, but weight '{weight}' has shape {shape}",
+                node=self.name,
+            )
 
     def require(
         self, attribute: str, accepted: tuple[Any, ...], default: Any, way_out: str

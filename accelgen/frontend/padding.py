@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
-from accelgen.frontend.values import View
-from accelgen.ir.ops import Pads, Pair
+from accelgen.frontend.rearrange import cropped
+from accelgen.frontend.values import NCHW, NHWC, View, fits
+from accelgen.ir.ops import Border, Conv2d, Pads, Pair, Select
 from accelgen.ir.shapes import window_sizes
 
 __all__ = ["ceil_pads", "import_pad", "read_pads"]
+
+#: Modes of Pad that repeat pixels.
+_REPEATING = ("reflect", "edge", "wrap")
+#: Beyond it a map of int8 could not tell its own numbers apart.
+_LARGEST_VALUE = 1e6
+#: Of a convolution that adds channels.
+_MOST_WEIGHTS = 1 << 24
 
 
 def read_pads(node: OnnxNode, x: View, kernel: Pair, stride: Pair, dilation: Pair) -> Pads:
@@ -60,10 +72,11 @@ def ceil_pads(pads: Pads, kernel: Pair, stride: Pair, dilation: Pair, size: Pair
 
 
 def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Pad with zeros around a map: a 1x1 convolution by 1 with pads, which the passes fold away."""
+    """Pad. Zeros around a map are a 1x1 convolution by 1 with pads, which the passes fold away;
+    other numbers are shifted there and back. Channels are added by a convolution."""
     mode = node.get("mode", "constant")
-    if mode != "constant":
-        raise node.unsupported("mode", mode, "only constant zero padding is built")
+    if mode not in ("constant", *_REPEATING):
+        raise node.unsupported("mode", mode, "use constant, reflect, edge or wrap")
     x = graph.view(node)
     value: float
     if graph.opset < 11:
@@ -78,19 +91,76 @@ def import_pad(graph: GraphBuilder, node: OnnxNode) -> View:
             f"{node.label}: {len(pads)} pads for {len(axes)} axes; two each are needed",
             node=node.name,
         )
-    if min(pads, default=0) < 0:
-        raise node.unsupported("pads", pads, "pads must not be negative: crop the input instead")
     if not any(pads):
         return x
-    if max(pads) > LARGEST:
+    if max(map(abs, pads)) > LARGEST:
         raise node.unsupported("pads", pads, f"no more than {LARGEST} is read")
-    if value != 0:
-        raise node.unsupported("value", value, "only padding with zeros is built")
     before = {axis % rank: pads[i] for i, axis in enumerate(axes)}
     after = {axis % rank: pads[len(axes) + i] for i, axis in enumerate(axes)}
-    if not x.is_nchw or any(before.get(d, 0) or after.get(d, 0) for d in (0, 1)):
+    layout = NCHW if x.is_nchw else NHWC
+    if not fits(x, layout) or before.get(0, 0) or after.get(0, 0):
         raise node.unsupported(
-            "pads", pads, "only height and width of an NCHW map are padded, not batch or channels"
+            "pads", pads, "height, width and channels of an NCHW map are padded, not the batch"
         )
-    spatial = (before.get(2, 0), before.get(3, 0), after.get(2, 0), after.get(3, 0))
-    return graph.emit_affine(node, x, 1, 0, pads=spatial)
+    h, w, c = (layout.index((axis,)) for axis in "hwc")
+    spatial = (before.get(h, 0), before.get(w, 0), after.get(h, 0), after.get(w, 0))
+    channels = before.get(c, 0), after.get(c, 0)
+    if mode in _REPEATING:
+        if min(pads) < 0 or any(channels):
+            raise node.unsupported(
+                "pads", pads, f"in mode '{mode}' only height and width grow: crop before"
+            )
+        return graph.emit(node, Border(pads=spatial, mode=mode), x, dims=layout)
+    if not abs(value) <= _LARGEST_VALUE:
+        raise node.unsupported("value", value, "pad with a number that the map could hold")
+    x = replace(x, dims=NCHW)
+    y = _constant_pads(graph, node, x, spatial, channels, value)
+    return replace(y, dims=layout)
+
+
+def _constant_pads(
+    graph: GraphBuilder, node: OnnxNode, x: View, spatial: Pads, channels: Pair, value: float
+) -> View:
+    height, width, inputs = x.sizes
+    if min(inputs + sum(channels), *(inputs + c for c in channels)) < 1 or min(
+        height + spatial[0] + spatial[2], width + spatial[1] + spatial[3],
+        *(height + p for p in spatial[::2]), *(width + p for p in spatial[1::2]),
+    ) < 1:  # fmt: skip
+        raise ModelError(f"{node.label}: its pads leave nothing of {x.shape}", node=node.name)
+    if min(spatial) < 0:
+        rows = range(max(0, -spatial[0]), height + min(0, spatial[2]))
+        columns = range(max(0, -spatial[1]), width + min(0, spatial[3]))
+        x = cropped(graph, node, x, {"h": rows, "w": columns})
+        spatial = (
+            max(0, spatial[0]), max(0, spatial[1]), max(0, spatial[2]), max(0, spatial[3])
+        )  # fmt: skip
+    if min(channels) < 0:
+        kept = range(max(0, -channels[0]), inputs + min(0, channels[1]))
+        x = graph.emit(node, Select(channels=tuple(kept)), x)
+        channels = max(0, channels[0]), max(0, channels[1])
+    if any(spatial) and value:
+        shifted = graph.emit_affine(node, x, 1, -value)
+        x = graph.emit_affine(node, graph.emit_affine(node, shifted, 1, 0, pads=spatial), 1, value)
+    elif any(spatial):
+        x = graph.emit_affine(node, x, 1, 0, pads=spatial)
+    return _with_channels(graph, node, x, channels, value) if any(channels) else x
+
+
+def _with_channels(graph: GraphBuilder, node: OnnxNode, x: View, added: Pair, value: float) -> View:
+    """Channels before and after those of ``x``, all of them ``value``."""
+    inputs = x.sizes[2]
+    outputs = inputs + sum(added)
+    if outputs > LARGEST or outputs * inputs > _MOST_WEIGHTS:
+        raise node.unsupported("pads", added, f"no more than {_MOST_WEIGHTS:,} weights are built")
+    weight, bias = np.zeros((outputs, 1, 1, inputs), np.float32), np.full(outputs, value)
+    own = slice(added[0], added[0] + inputs)
+    weight[own, 0, 0] = np.eye(inputs)
+    bias[own] = 0
+    return graph.emit(
+        node,
+        Conv2d(kernel=(1, 1)),
+        x,
+        graph.add_made_constant(f"{node.name}.weight", weight),
+        graph.add_made_constant(f"{node.name}.bias", bias.astype(np.float32)),
+        dims=NCHW,
+    )

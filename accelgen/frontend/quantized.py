@@ -18,6 +18,7 @@ from accelgen.frontend.values import (
     JoinedView,
     QuantizedView,
     SplitView,
+    StridedView,
     View,
 )
 from accelgen.ir.ops import Activation
@@ -198,6 +199,7 @@ def import_on_integers(
     finally:
         graph.values |= integers
     several = made if isinstance(made, list) else [made]
+    several = [v.make() if isinstance(v, StridedView) else v for v in several]
     wrapped = [
         v if isinstance(v, Constant) else QuantizedView(v, quantization, dtype) for v in several
     ]

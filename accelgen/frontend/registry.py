@@ -9,15 +9,22 @@ from accelgen.errors import UnsupportedOpError
 from accelgen.frontend import (
     channels,
     convolution,
+    deform,
     elementwise,
+    norms,
     padding,
     pooling,
     quantized,
+    rearrange,
     resize,
     shapes,
+    transposed,
+    unpool,
 )
 from accelgen.frontend.builder import GraphBuilder, Value
+from accelgen.frontend.lines import on_lines
 from accelgen.frontend.onnx_node import OnnxNode
+from accelgen.frontend.ways_out import way_out
 from accelgen.ir.activations import BY_ONNX
 
 __all__ = ["DOMAINS", "IMPORTERS", "find_importer"]
@@ -49,7 +56,9 @@ IMPORTERS: dict[str, Entry] = {
         for kind in BY_ONNX.values()
     },
     "Add": _entry(elementwise.import_add),
-    "AveragePool": _entry(pooling.import_average_pool, f"{_POOL} count_include_pad"),
+    "ArgMax": _entry(shapes.import_arg, "axis keepdims select_last_index"),
+    "ArgMin": _entry(shapes.import_arg, "axis keepdims select_last_index"),
+    "AveragePool": _entry(on_lines(pooling.import_average_pool), f"{_POOL} count_include_pad"),
     "BatchNormalization": _entry(
         # momentum only matters in training.
         convolution.import_batch_normalization, "epsilon momentum training_mode",
@@ -58,22 +67,38 @@ IMPORTERS: dict[str, Entry] = {
     "Clip": _entry(elementwise.import_clip, "min max"),
     "Concat": _entry(shapes.import_concat, "axis"),
     "Conv": _entry(
-        convolution.import_conv, "auto_pad dilations group kernel_shape pads strides"
+        on_lines(convolution.import_conv), "auto_pad dilations group kernel_shape pads strides"
     ),
+    "ConvTranspose": _entry(
+        transposed.import_conv_transpose,
+        "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
+    ),
+    "DeformConv": _entry(
+        deform.import_deform_conv, "dilations group kernel_shape offset_group pads strides"
+    ),
+    "DepthToSpace": _entry(rearrange.import_depth_to_space, "blocksize mode"),
     "DequantizeLinear": _entry(quantized.import_dequantize, "axis block_size output_dtype"),
     "Div": _entry(elementwise.import_div),
     # ratio and seed only matter in training.
     "Dropout": _entry(shapes.import_dropout, "ratio seed"),
+    "Expand": _entry(shapes.import_expand),
     "Flatten": _entry(shapes.import_flatten, "axis"),
     "Gather": _entry(channels.import_gather, "axis"),
     "Gelu": _entry(elementwise.import_gelu, "approximate"),
     "Gemm": _entry(convolution.import_gemm, "alpha beta transA transB"),
-    "GlobalAveragePool": _entry(pooling.import_global_average_pool),
-    "GlobalMaxPool": _entry(pooling.import_global_max_pool),
+    "GlobalAveragePool": _entry(on_lines(pooling.import_global_average_pool)),
+    "GlobalMaxPool": _entry(on_lines(pooling.import_global_max_pool)),
+    "GroupNormalization": _entry(
+        norms.import_group_normalization, "epsilon num_groups stash_type"
+    ),
     "Identity": _entry(shapes.import_identity),
+    "InstanceNormalization": _entry(norms.import_instance_normalization, "epsilon"),
+    "LRN": _entry(norms.import_lrn, "alpha beta bias size"),
+    "LayerNormalization": _entry(norms.import_layer_normalization, "axis epsilon stash_type"),
     "MatMul": _entry(convolution.import_matmul),
     "Max": _entry(elementwise.import_minmax),
-    "MaxPool": _entry(pooling.import_max_pool, f"{_POOL} storage_order"),
+    "MaxPool": _entry(unpool.import_pool_and_indices, f"{_POOL} storage_order"),
+    "MaxUnpool": _entry(unpool.import_max_unpool, "kernel_shape pads strides"),
     "Min": _entry(elementwise.import_minmax),
     "Mul": _entry(elementwise.import_mul),
     "Neg": _entry(elementwise.import_neg),
@@ -95,6 +120,7 @@ IMPORTERS: dict[str, Entry] = {
     "Shape": _entry(shapes.import_shape, "start end"),
     "Slice": _entry(channels.import_slice, "axes ends starts"),
     "Softmax": _entry(elementwise.import_softmax, "axis"),
+    "SpaceToDepth": _entry(rearrange.import_space_to_depth, "blocksize mode"),
     "Split": _entry(channels.import_split, "axis num_outputs split"),
     "Sqrt": _entry(elementwise.import_sqrt),
     "Squeeze": _entry(shapes.import_squeeze, "axes"),
@@ -105,22 +131,6 @@ IMPORTERS: dict[str, Entry] = {
     "Unsqueeze": _entry(shapes.import_unsqueeze, "axes"),
     "Upsample": _entry(resize.import_upsample, "mode"),
 }  # fmt: skip
-
-#: What to do about operators that are not built.
-_WAYS_OUT = {
-    "LRN": "remove it or replace it by BatchNormalization and retrain",
-    "InstanceNormalization": "use BatchNormalization, whose statistics are constants",
-    "LayerNormalization": "use BatchNormalization, whose statistics are constants",
-    "GroupNormalization": "use BatchNormalization, whose statistics are constants",
-    "ConvTranspose": "use Resize (nearest, by 2) and a Conv",
-    "ConstantOfShape": "its shape must be a constant",
-    "ConvInteger": "quantize statically (quantize_static, with calibration data)",
-    "MatMulInteger": "quantize statically (quantize_static, with calibration data)",
-    "DynamicQuantizeLinear": "quantize statically (quantize_static, with calibration data)",
-    "If": "export without control flow",
-    "Loop": "export without control flow",
-    "Scan": "export without control flow",
-}
 
 
 def find_importer(node: OnnxNode) -> Importer:
@@ -138,9 +148,9 @@ def find_importer(node: OnnxNode) -> Importer:
         )
     entry = IMPORTERS.get(node.op_type)
     if entry is None:
-        way_out = _WAYS_OUT.get(node.op_type, "replace it, or run it outside the accelerator")
         raise UnsupportedOpError(
-            f"node '{node.name}' is {node.op_type}, which accelgen does not build; {way_out}",
+            f"node '{node.name}' is {node.op_type}, which accelgen does not build;"
+            f" {way_out(node.op_type)}",
             node=node.name,
         )
     for attribute, value in node.attributes.items():

@@ -1,4 +1,4 @@
-"""Resize and Upsample: nearest neighbour, by two, four, eight or sixteen."""
+"""Resize and Upsample: nearest neighbour, by whole numbers; or linear."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
+from accelgen.frontend.bilinear import resize_linear
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.values import NCHW, View
@@ -17,8 +18,7 @@ __all__ = ["import_resize", "import_upsample"]
 
 Floats = npt.NDArray[np.float64]
 
-#: Factors: as often by two.
-_FACTORS = (2, 4, 8, 16)
+_MODES = ("nearest", "linear")
 #: nearest_mode: which of the pixels around a real coordinate.
 _ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
@@ -29,57 +29,100 @@ _ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def import_upsample(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Upsample (opsets 7 and 9): nearest, by a power of two."""
+    """Upsample (opsets 7 and 9): nearest, by whole numbers; or linear."""
     x = graph.map(node)
-    node.require("mode", ("nearest",), "nearest", 'use mode="nearest"')
-    return _doubled(graph, node, x, tuple(graph.floats(node, 1).reshape(-1).tolist()))
+    node.require("mode", _MODES, "nearest", 'use mode="nearest"')
+    scales = tuple(graph.floats(node, 1).reshape(-1).tolist())
+    if node.get("mode", "nearest") == "linear":
+        return resize_linear(graph, node, x, scales)
+    return _enlarged(graph, node, x, scales)
 
 
 def import_resize(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Resize in a mode in which output pixel (i, j) is input pixel (i // n, j // n)."""
+    """Resize, linear or in a mode in which output pixel (i, j) is input pixel (i // n, j // m)."""
     x = graph.map(node)
-    node.require("mode", ("nearest",), "nearest", 'use mode="nearest"')
+    node.require("mode", _MODES, "nearest", 'use mode="nearest" or "linear"')
     if node.get("antialias", 0):
         raise node.unsupported("antialias", 1, "use antialias=0")
-    if "axes" in node.attributes:
-        raise node.unsupported("axes", node.get("axes", ()), "give scales of all four dimensions")
     scales = _scales(graph, node, x)
-    view = _doubled(graph, node, x, scales)
+    if node.get("mode", "nearest") == "linear":
+        return resize_linear(graph, node, x, scales)
+    view = _enlarged(graph, node, x, scales)
     if graph.opset >= 11:
-        _check_mode(node, max(x.sizes[:2]), round(scales[-1]))
+        for size, scale in zip(x.sizes[:2], scales[2:], strict=True):
+            _check_mode(node, size, round(scale))
     return view
 
 
 def _scales(graph: GraphBuilder, node: OnnxNode, x: View) -> tuple[float, ...]:
-    """Factors, given as such or as sizes."""
+    """Factors of all four dimensions, given as such or as sizes; of ``axes`` alone, if they are
+    named."""
     if graph.opset < 11:
         return tuple(graph.floats(node, 1).reshape(-1).tolist())
+    axes = _axes(node, len(x.shape))
     if node.has_input(2) and graph.constant(node, 2).array.size:
         if node.has_input(3) and graph.constant(node, 3).array.size:
             raise ModelError(f"{node.label} has both scales and sizes", node=node.name)
-        return tuple(graph.floats(node, 2).reshape(-1).tolist())
+        return _of_all(node, graph.floats(node, 2).reshape(-1).tolist(), axes, len(x.shape))
     if not node.has_input(3):
         raise ModelError(f"{node.label} has neither scales nor sizes", node=node.name)
     sizes = graph.numbers(node, 3)
-    if len(sizes) != len(x.shape):
+    if axes is None and len(sizes) != len(x.shape):
         raise ModelError(
             f"{node.label}: sizes={sizes} of a tensor of shape {x.shape}", node=node.name
         )
-    return tuple(size / old for size, old in zip(sizes, x.shape, strict=True))
+    olds = x.shape if axes is None else [x.shape[a] for a in axes]
+    scales = [size / old for size, old in zip(sizes, olds, strict=False)]
+    policy = str(node.get("keep_aspect_ratio_policy", "stretch"))
+    if policy != "stretch" and scales:
+        factor = min(scales) if policy == "not_larger" else max(scales)
+        if factor % 1 or policy not in ("not_larger", "not_smaller"):
+            raise node.unsupported("keep_aspect_ratio_policy", policy, "give the sizes themselves")
+        scales = [factor] * len(scales)
+    return _of_all(node, scales, axes, len(x.shape))
 
 
-def _doubled(graph: GraphBuilder, node: OnnxNode, x: View, scales: tuple[float, ...]) -> View:
-    if scales == (1, 1, 1, 1):
-        return x
-    if scales not in [(1, 1, n, n) for n in _FACTORS]:
+def _axes(node: OnnxNode, rank: int) -> list[int] | None:
+    """The dimensions that ``axes`` names; None without it."""
+    if "axes" not in node.attributes:
+        return None
+    axes = [int(a) for a in node.get("axes", ())]
+    within = [a % rank for a in axes if -rank <= a < rank]
+    if len(set(within)) != len(axes):
+        raise ModelError(
+            f"{node.label}: axes={axes} are not different ones of rank {rank}", node=node.name
+        )
+    return within
+
+
+def _of_all(
+    node: OnnxNode, scales: list[float], axes: list[int] | None, rank: int
+) -> tuple[float, ...]:
+    """``scales`` of ``axes``, and 1 of the other dimensions."""
+    if axes is None:
+        return tuple(scales)
+    if len(scales) != len(axes):
+        raise ModelError(
+            f"{node.label} has {len(scales)} scales or sizes for {len(axes)} axes", node=node.name
+        )
+    given = dict(zip(axes, scales, strict=True))
+    return tuple(given.get(axis, 1.0) for axis in range(rank))
+
+
+def _enlarged(graph: GraphBuilder, node: OnnxNode, x: View, scales: tuple[float, ...]) -> View:
+    """As often by two as can be, which takes the fewest cycles, then by what is left."""
+    if len(scales) != 4 or scales[:2] != (1, 1) or any(s < 1 or s % 1 for s in scales[2:]):
         raise node.unsupported(
             "scales",
             scales,
-            f"height and width are upsampled by {', '.join(map(str, _FACTORS))}: use these, or"
-            " strides",
+            "height and width are upsampled by whole numbers: use these, or strides",
         )
-    for _ in range(_FACTORS.index(round(scales[-1])) + 1):
+    rows, columns = (int(scale) for scale in scales[2:])
+    while rows % 2 == columns % 2 == 0:
         x = graph.emit(node, Upsample(), x, dims=NCHW)
+        rows, columns = rows // 2, columns // 2
+    if (rows, columns) != (1, 1):
+        x = graph.emit(node, Upsample(factor=(rows, columns)), x, dims=NCHW)
     return x
 
 

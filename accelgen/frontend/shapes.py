@@ -9,16 +9,31 @@ import numpy as np
 import onnx
 
 from accelgen.errors import ModelError
+from accelgen.frontend.blocks import blocks_of, joined_phases, reshaped_blocks
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.channels import reshaped
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.values import Constant, JoinedView, SplitView, View
-from accelgen.ir.ops import Concat
+from accelgen.frontend.stacks import restacked
+from accelgen.frontend.values import (
+    BlockView,
+    ChoiceView,
+    Constant,
+    ExpandedView,
+    JoinedView,
+    QuantizedView,
+    SplitView,
+    View,
+)
+from accelgen.ir.ops import Activation, Concat
+from accelgen.ir.types import Quantization
+from accelgen.ir.views import Choice
 
 __all__ = [
+    "import_arg",
     "import_cast",
     "import_concat",
     "import_dropout",
+    "import_expand",
     "import_flatten",
     "import_identity",
     "import_reshape",
@@ -50,7 +65,7 @@ def import_dropout(graph: GraphBuilder, node: OnnxNode) -> AnyView:
 
 
 def import_cast(graph: GraphBuilder, node: OnnxNode) -> AnyView:
-    """Cast between float types: the graph is float32 throughout."""
+    """Cast between float types (the graph is float32 throughout), or of an integer input."""
     to = node.get("to", 0)
     node.require("saturate", (1,), 1, "it is for 8-bit floats: remove it")
     if to not in _FLOAT_TYPES:
@@ -58,10 +73,15 @@ def import_cast(graph: GraphBuilder, node: OnnxNode) -> AnyView:
             onnx.TensorProto.DataType.Name(to) if to in onnx.TensorProto.DataType.values() else to
         )
         raise node.unsupported("to", name, "activations are only cast between float types")
+    given = graph.value(node, 0)
+    if isinstance(given, QuantizedView) and given.quantization is None:
+        # The bytes themselves, in steps of one: as int8, uint8 begins at -128.
+        steps = Quantization(1.0, -128 if given.dtype == "uint8" else 0)
+        return graph.note_quantization(node, given.view, steps)
     return graph.any_view(node)
 
 
-def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
+def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View | SplitView | BlockView:
     """Flatten to two dimensions at ``axis``."""
     x = graph.layout(node)
     axis, rank = int(node.get("axis", 1)), len(x.dims)
@@ -71,10 +91,13 @@ def import_flatten(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     return _reshaped(graph, node, x, (prod(x.shape[:cut]), prod(x.shape[cut:])))
 
 
-def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
+def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View | SplitView | BlockView:
     """Reshape to a constant shape that merges whole axes, adds and removes ones, or splits channels
-    and joins them again."""
-    x = graph.layout(node)
+    and joins them again, or takes pixels apart into blocks that become channels."""
+    given = graph.value(node, 0)
+    if isinstance(given, JoinedView):
+        given = restacked(graph, node, given) or given
+    x = given if isinstance(given, BlockView | SplitView) else graph.layout(node)
     wanted = list(graph.numbers(node, 1))
     if not node.get("allowzero", 0):
         if any(size == 0 and i >= len(x.shape) for i, size in enumerate(wanted)):
@@ -90,13 +113,17 @@ def import_reshape(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
 
 
 def _reshaped(
-    graph: GraphBuilder, node: OnnxNode, x: View | SplitView, shape: tuple[int, ...]
-) -> View | SplitView:
+    graph: GraphBuilder, node: OnnxNode, x: View | SplitView | BlockView, shape: tuple[int, ...]
+) -> View | SplitView | BlockView:
     if prod(shape) != prod(x.shape) or min(shape, default=1) < 1:
         raise ModelError(
             f"{node.label} reshapes {x.shape} to {shape}, which has another size", node=node.name
         )
-    seen = reshaped(graph, node, x, shape)
+    if isinstance(x, BlockView):
+        return reshaped_blocks(graph, node, x, shape)
+    seen: View | SplitView | BlockView | None = reshaped(graph, node, x, shape)
+    if seen is None and isinstance(x, View):
+        seen = blocks_of(x, shape)
     if seen is None:
         raise node.rejected(
             f"reshapes {x.shape} to {shape}, which splits an axis",
@@ -144,9 +171,10 @@ def import_unsqueeze(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
     return replace(x, dims=tuple(() if i in new else next(old) for i in range(rank)))
 
 
-def import_transpose(graph: GraphBuilder, node: OnnxNode) -> AnyView:
+def import_transpose(graph: GraphBuilder, node: OnnxNode) -> AnyView | BlockView:
     """Transpose: only how later operators see the axes changes."""
-    x = graph.any_view(node)
+    given = graph.value(node, 0)
+    x = given if isinstance(given, BlockView) else graph.any_view(node)
     rank = len(x.shape)
     perm = tuple(node.get("perm", range(rank)[::-1]))
     if sorted(perm) != list(range(rank)):
@@ -159,6 +187,19 @@ def import_transpose(graph: GraphBuilder, node: OnnxNode) -> AnyView:
     return replace(x, dims=tuple(x.dims[i] for i in perm))
 
 
+def import_expand(graph: GraphBuilder, node: OnnxNode) -> View | ExpandedView:
+    """Expand of an activation: what reads it broadcasts by itself, so nothing is made larger."""
+    x, wanted = graph.view(node), graph.numbers(node, 1)
+    try:
+        shape = np.broadcast_shapes(x.shape, wanted)
+    except ValueError as error:
+        raise ModelError(
+            f"{node.label}: {x.shape} does not broadcast to {wanted}", node=node.name
+        ) from error
+    x = replace(x, dims=((),) * (len(shape) - len(x.dims)) + x.dims)
+    return x if shape == x.shape else ExpandedView(x, shape)
+
+
 def import_shape(graph: GraphBuilder, node: OnnxNode) -> Constant:
     """Shape of an activation: all shapes are known."""
     shape = np.array(graph.any_view(node).shape, np.int64)
@@ -166,8 +207,31 @@ def import_shape(graph: GraphBuilder, node: OnnxNode) -> Constant:
     return Constant(node.outputs[0], shape[start:end])
 
 
+def import_arg(graph: GraphBuilder, node: OnnxNode) -> ChoiceView:
+    """ArgMax or ArgMin at the end of the model: the host does it."""
+    given = graph.value(node, 0)
+    if isinstance(given, QuantizedView) and given.quantization is not None:
+        # The larger of two integers of one scale is the larger number.
+        x = graph.note_quantization(node, given.view, given.quantization)
+    else:
+        x = graph.any_view(node)
+    if isinstance(x, View) and x.tensor == graph.input:
+        x = graph.emit(node, Activation(kind="identity"), x)  # as the accelerator sees it
+    axis, rank = int(node.get("axis", 0)), len(x.shape)
+    if not -rank <= axis < rank:
+        raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
+    choice = Choice(
+        axis=axis % rank, keepdims=bool(node.get("keepdims", 1)),
+        last=bool(node.get("select_last_index", 0)), least=node.op_type == "ArgMin",
+    )  # fmt: skip
+    return ChoiceView(x, choice)
+
+
 def import_concat(graph: GraphBuilder, node: OnnxNode) -> View | JoinedView:
     """Concat along channels; along anything else only at the end of the model, by the host."""
+    found = joined_phases(graph, node)
+    if found is not None:
+        return found
     views = [graph.any_view(node, i) for i in range(len(node.inputs))]
     rank = len(views[0].shape)
     axis = node.get("axis", None)

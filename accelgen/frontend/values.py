@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -10,18 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.ir.types import Quantization
-from accelgen.ir.views import Piece
+from accelgen.ir.views import Choice, Piece
 
 __all__ = [
     "NCHW",
     "NHWC",
+    "BlockView",
+    "ChoiceView",
     "Constant",
+    "ExpandedView",
+    "IndicesView",
     "Integers",
     "JoinedView",
     "QuantizedView",
     "SplitView",
+    "StridedView",
     "Unknown",
     "View",
+    "fits",
     "pieces_of",
 ]
 
@@ -61,9 +68,14 @@ class View:
     @property
     def is_nchw(self) -> bool:
         """Whether it is a plain map in ONNX's order."""
-        return len(self.dims) == 4 and all(
-            set(dim) <= set(plain) for dim, plain in zip(self.dims, NCHW, strict=True)
-        )
+        return fits(self, NCHW)
+
+
+def fits(view: View, layout: Dims) -> bool:
+    """Whether ``view`` is a plain map in the order of ``layout``; axes of size 1 are anywhere."""
+    return len(view.dims) == 4 and all(
+        set(dim) <= set(plain) for dim, plain in zip(view.dims, layout, strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,88 @@ class JoinedView:
         sizes = list(self.parts[0].shape)
         sizes[self.axis] = sum(part.shape[self.axis] for part in self.parts)
         return tuple(sizes)
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """A View whose rows and columns a Reshape has taken apart: row ``h1 * block[0] + h0``, column
+    ``w1 * block[1] + w0``. Only what moves no data may read it (space to depth)."""
+
+    tensor: str
+    sizes: tuple[int, int, int]
+    block: tuple[int, int]
+    dims: Dims
+
+    def size_of(self, axis: str) -> int:
+        """Size of "c", or of a part of the rows or columns."""
+        if axis == "c":
+            return self.sizes[2]
+        at = "hw".index(axis[0])
+        return self.block[at] if axis[1] == "0" else self.sizes[at] // self.block[at]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as ONNX sees it."""
+        return tuple(prod(self.size_of(axis) for axis in dim) for dim in self.dims)
+
+
+@dataclass(frozen=True)
+class StridedView:
+    """Of each block of ``view``'s pixels the one at ``phase`` (row, column), all channels.
+
+    Nothing is made of it unless somebody reads it: ``make`` does.
+    """
+
+    view: View
+    block: tuple[int, int]
+    phase: tuple[int, int]
+    make: Callable[[], View]
+
+    @property
+    def dims(self) -> Dims:
+        """As ``view``'s."""
+        return self.view.dims
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as ONNX sees it."""
+        kept = {
+            axis: len(range(self.phase[at], self.view.sizes[at], self.block[at]))
+            for at, axis in enumerate("hw")
+        } | {"c": self.view.sizes[2]}
+        return tuple(prod(kept[axis] for axis in dim) for dim in self.dims)
+
+
+@dataclass(frozen=True)
+class ExpandedView:
+    """A View that an Expand repeats to ``shape``. Nothing is repeated: only operators that
+    broadcast by themselves may read it."""
+
+    view: View
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class IndicesView:
+    """Where a MaxPool of ``kernel`` by ``kernel`` found its pixels in ``view``. Nothing is made of
+    it: only a MaxUnpool may read it."""
+
+    view: View
+    kernel: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ChoiceView:
+    """What ArgMax or ArgMin makes of ``view``. The host does it, so only an output of the model can
+    be one."""
+
+    view: View | SplitView | JoinedView
+    choice: Choice
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as ONNX sees it."""
+        return self.choice.shape_of(self.view.shape)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accelgen.golden.deform import deform
+from accelgen.golden.norms import local_norm, normalize, response
+from accelgen.golden.ps_ops import bilinear, channel_max, inner_pool, unpool
 from accelgen.golden.softmax import softmax
-from accelgen.golden.windows import convolve, largest, total, upsample
+from accelgen.golden.windows import border, convolve, insert, largest, total, upsample
 from accelgen.ir import ops
 from accelgen.ir.activations import activate
+from accelgen.ir.ps_ops import ChannelMax, Deform, LocalNorm, Normalize, Response, Unpool
 
 __all__ = ["FLOAT_OPS"]
 
@@ -58,7 +62,15 @@ def _select(op: ops.Select, x: Floats) -> Floats:
 
 
 def _upsample(op: ops.Upsample, x: Floats) -> Floats:
-    return upsample(x)
+    return upsample(x, op.factor)
+
+
+def _insert(op: ops.Insert, x: Floats) -> Floats:
+    return insert(x, op.factor, 0)
+
+
+def _border(op: ops.Border, x: Floats) -> Floats:
+    return border(x, op.pads, op.mode)
 
 
 def _activation(op: ops.Activation, x: Floats) -> Floats:
@@ -80,6 +92,16 @@ FLOAT_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     ops.Concat: _concat,
     ops.Select: _select,
     ops.Upsample: _upsample,
+    ops.Insert: _insert,
+    ops.Border: _border,
     ops.Activation: _activation,
     ops.Softmax: _softmax,
+    ops.Bilinear: bilinear,
+    ops.InnerAvgPool: inner_pool,
+    Normalize: normalize,
+    Response: response,
+    LocalNorm: local_norm,
+    ChannelMax: channel_max,
+    Unpool: unpool,
+    Deform: deform,
 }

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.golden.arith import requantize
-from accelgen.golden.windows import convolve, largest, stretch, total, upsample
+from accelgen.golden.ps_ops import PS_INT8_OPS
+from accelgen.golden.windows import border, convolve, insert, largest, stretch, total, upsample
 from accelgen.ir import ops
 
 __all__ = ["INT8_OPS", "accumulate"]
@@ -28,6 +29,8 @@ def accumulate(op: ops.QConv2d, x: Int8s, weight: Int8s) -> npt.NDArray[np.int64
     Computed in floats that cannot round: no partial sum exceeds ``128 * sum(|w|)`` of an output
     channel.
     """
+    if op.insert != (1, 1):
+        x = insert(x, op.insert, op.input_zero)
     bound = 128 * int(np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
     assert bound <= _EXACT_FLOAT64
     exact = np.float32 if bound <= _EXACT_FLOAT32 else np.float64
@@ -92,11 +95,19 @@ def _select(op: ops.QSelect, x: Int8s) -> Int8s:
 
 
 def _upsample(op: ops.QUpsample, x: Int8s) -> Int8s:
-    return upsample(x)
+    return upsample(x, op.factor)
 
 
 def _stretch(op: ops.QStretch, x: Int8s) -> Int8s:
     return stretch(x, op.axis)
+
+
+def _insert(op: ops.QInsert, x: Int8s) -> Int8s:
+    return insert(x, op.factor, op.value)
+
+
+def _border(op: ops.QBorder, x: Int8s) -> Int8s:
+    return border(x, op.pads, op.mode)
 
 
 #: Operation type: function of (op, *inputs). Activations are int8.
@@ -112,4 +123,7 @@ INT8_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     ops.QSelect: _select,
     ops.QUpsample: _upsample,
     ops.QStretch: _stretch,
+    ops.QInsert: _insert,
+    **PS_INT8_OPS,
+    ops.QBorder: _border,
 }

@@ -13,7 +13,7 @@ from accelgen.errors import ModelError
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.float_ops import FLOAT_OPS
 from accelgen.golden.int8_ops import INT8_OPS
-from accelgen.ir import Graph, Node
+from accelgen.ir import Graph, Node, Quantization
 from accelgen.ir.ops import Softmax
 
 __all__ = ["enter", "interpret", "run_node", "walk"]
@@ -49,13 +49,20 @@ def interpret(
     return values
 
 
-def walk(graph: Graph, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """As :func:`interpret`, tensor by tensor; forgets what no later node reads."""
+def walk(
+    graph: Graph, x: Tensor, rounded: Mapping[str, Quantization] | None = None
+) -> Iterator[tuple[str, Tensor]]:
+    """As :func:`interpret`, tensor by tensor; forgets what no later node reads.
+
+    ``rounded``, for a float graph: tensors that a QDQ file rounds and clips. They are shown, and
+    read, as DequantizeLinear gives them.
+    """
+    rounded = rounded or {}
     pending = Counter(name for node in graph.nodes for name in node.inputs)
-    values = {graph.input: enter(graph, x)}
+    values = {graph.input: _through_qdq(enter(graph, x), rounded.get(graph.input))}
     yield graph.input, values[graph.input]
     for node in graph.nodes:
-        value = run_node(graph, node, values)
+        value = _through_qdq(run_node(graph, node, values), rounded.get(node.output))
         for name in node.inputs:
             pending[name] -= 1
             if not pending[name]:
@@ -63,6 +70,15 @@ def walk(graph: Graph, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         if pending[node.output]:
             values[node.output] = value
         yield node.output, value
+
+
+def _through_qdq(value: Tensor, scale: Quantization | None) -> Tensor:
+    """``value`` after QuantizeLinear and DequantizeLinear, where there is a scale; NaN stays."""
+    if scale is None:
+        return value
+    known = ~np.isnan(value)
+    real = dequantize_array(quantize_array(np.where(known, value, 0), scale), scale)
+    return np.where(known, real, value)
 
 
 def enter(graph: Graph, x: Tensor) -> Tensor:

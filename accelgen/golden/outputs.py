@@ -30,12 +30,13 @@ def model_outputs(
     Returns
     -------
     dict of str to array
-        float32; int8 or uint8 where the model itself ends in QuantizeLinear.
+        float32; int8 or uint8 where the model itself ends in QuantizeLinear; int64 indices where it
+        ends in ArgMax or ArgMin.
     """
     result = {}
     for view in graph.model_outputs():
         tensors = {piece.tensor: values[piece.tensor] for piece in view.pieces}
-        if view.dtype == "float32":
+        if view.dtype in ("float32", "int64"):
             tensors = {name: _real(graph, name, x) for name, x in tensors.items()}
         seen = apply_view(view, tensors)
         if view.dtype == "uint8":

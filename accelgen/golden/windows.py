@@ -16,7 +16,7 @@ from accelgen.errors import ModelError
 from accelgen.ir.ops import Pads, Pair
 from accelgen.ir.shapes import window_sizes
 
-__all__ = ["convolve", "largest", "stretch", "taps", "total", "upsample"]
+__all__ = ["border", "convolve", "insert", "largest", "stretch", "taps", "total", "upsample"]
 
 Tensor = npt.NDArray[Any]
 
@@ -137,9 +137,26 @@ def total(x: Tensor, kernel: Pair, stride: Pair, pads: Pads, pad_value: float) -
     return result
 
 
-def upsample(x: Tensor) -> Tensor:
-    """Every pixel as a square of four."""
-    return x.repeat(2, axis=1).repeat(2, axis=2)
+def insert(x: Tensor, factor: Pair, value: float) -> Tensor:
+    """``value`` in the rows and columns after each of ``x``'s: ir.ops.Insert."""
+    n, h, w, c = x.shape
+    y = np.full((n, h * factor[0], w * factor[1], c), value, x.dtype)
+    y[:, :: factor[0], :: factor[1]] = x
+    return y
+
+
+def border(x: Tensor, pads: Pads, mode: str) -> Tensor:
+    """``x`` with rows and columns around it that repeat its own: ir.ops.Border."""
+    kinds: dict[str, Any] = {"edge": "edge", "reflect": "reflect", "wrap": "wrap"}
+    padded: Tensor = np.pad(
+        x, ((0, 0), (pads[0], pads[2]), (pads[1], pads[3]), (0, 0)), mode=kinds[mode]
+    )
+    return padded
+
+
+def upsample(x: Tensor, factor: Pair) -> Tensor:
+    """Every pixel ``factor`` times, down and across."""
+    return x.repeat(factor[0], axis=1).repeat(factor[1], axis=2)
 
 
 def stretch(x: Tensor, axis: int) -> Tensor:

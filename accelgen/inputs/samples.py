@@ -146,10 +146,13 @@ def _to_nhwc(x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Pat
             f"samples in {file} are {x.dtype}: raw pixels; give float32 scaled as the network was "
             "trained, for example (x / 255 - mean) / std"
         )
+    _, h, w, c = shape
+    line = (c, w) if layout == "nchw" else (w, c)
+    if x.ndim == 3 and x.shape[1:] in ((h, w) if c == 1 else line, line if h == 1 else ()):
+        x = x.reshape(-1, *((c, h, w) if layout == "nchw" else (h, w, c)))  # a rank-3 input
     if x.ndim == 3:
         x = x[np.newaxis]
     if x.ndim == 2 and x.shape[1] == shape[1] * shape[2] * shape[3]:  # a flat input
-        _, h, w, c = shape
         x = x.reshape(-1, *((c, h, w) if layout == "nchw" else (h, w, c)))
     if x.ndim != 4 or not np.issubdtype(x.dtype, np.floating):
         raise QuantizationError(

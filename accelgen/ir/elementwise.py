@@ -5,7 +5,7 @@ from __future__ import annotations
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import Activation, Conv2d, Mul
 
-__all__ = ["is_product_built", "is_uniform"]
+__all__ = ["is_map_product", "is_product_built", "is_uniform"]
 
 
 def is_uniform(graph: Graph, node: Node) -> bool:
@@ -20,6 +20,11 @@ def is_uniform(graph: Graph, node: Node) -> bool:
         and not any(op.pads)
         and bool((weight == weight.flat[0]).all() and (bias == bias.flat[0]).all())
     )
+
+
+def is_map_product(graph: Graph, node: Node) -> bool:
+    """Whether a node multiplies two maps that are no functions of one tensor."""
+    return isinstance(node.op, Mul) and not is_product_built(graph, node)
 
 
 def is_product_built(graph: Graph, node: Node) -> bool:

@@ -37,6 +37,7 @@ class Graph:
 
     ``tensors`` holds the types of activations and of constants; ``constants`` the arrays.
     ``outputs`` are tensors, each once; ``views`` the model's outputs, in its order, made of them.
+    ``reserved`` are names that what is added here may not have: other parts of a frame have them.
     """
 
     nodes: tuple[Node, ...]
@@ -46,6 +47,7 @@ class Graph:
     outputs: tuple[str, ...]
     name: str = "model"
     views: tuple[OutputView, ...] = ()
+    reserved: frozenset[str] = frozenset()
 
     def model_outputs(self) -> tuple[OutputView, ...]:
         """The model's outputs; of a graph made without a model: maps in NCHW, vectors (1, c)."""

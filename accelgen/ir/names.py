@@ -6,7 +6,15 @@ from collections.abc import Iterable
 
 from accelgen.ir.graph import Graph
 
-__all__ = ["Names"]
+__all__ = ["Names", "graph_names"]
+
+
+def graph_names(graph: Graph) -> set[str]:
+    """Names of all tensors, nodes, constants and outputs of ``graph``."""
+    taken = {graph.input, *graph.outputs, *(view.name for view in graph.views)}
+    for node in graph.nodes:
+        taken |= {node.name, node.output, *node.inputs}
+    return taken | set(graph.tensors)
 
 
 class Names:
@@ -25,14 +33,11 @@ class Names:
 
     @classmethod
     def of(cls, graph: Graph, *, constants: bool = True) -> Names:
-        """Names beside all tensors, nodes and outputs of ``graph``.
+        """Names beside all tensors, nodes and outputs of ``graph``, and what it has reserved.
 
         ``constants``: beside its constants, too; not where new ones take their place.
         """
-        taken = {graph.input, *graph.outputs, *(view.name for view in graph.views)}
-        for node in graph.nodes:
-            taken |= {node.name, node.output, *node.inputs}
-        taken |= set(graph.tensors)
+        taken = graph_names(graph) | graph.reserved
         return cls(taken if constants else taken - set(graph.constants))
 
     def fresh(self, wanted: str) -> str:

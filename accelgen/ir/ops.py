@@ -5,87 +5,51 @@ formulas of the int8 ones are the contract that golden model, compiler and RTL s
 ``clamp(v) = min(max(v, low), high)`` and ``>>`` an arithmetic shift, all in exact integers.
 Input 0 is always the activation. NHWC, batch 1.
 
-What other packages must know of an operation to treat it right are its traits: they stand beside
-it, so that a new operation is told once.
+What other packages must know of an operation to treat it right are its traits (``ir.traits``): they
+stand beside it, so that a new operation is told once. What only the PS computes: ``ir.ps_ops``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
+from accelgen.ir.ps_ops import (
+    Bilinear,
+    InnerAvgPool,
+    PsOp,
+    QBilinear,
+    QInnerAvgPool,
+    QMul,
+)
+from accelgen.ir.traits import (
+    Bordering,
+    Convolution,
+    Elementwise,
+    Enlarging,
+    Joining,
+    OneChannel,
+    OnePixel,
+    Operation,
+    Pads,
+    Pair,
+    Pooling,
+    Resampling,
+    SameShape,
+    Scaling,
+    Selection,
+)
+
 __all__ = [
-    "Activation", "Add", "AvgPool", "Concat", "Conv2d", "Convolution", "Doubling", "Elementwise",
-    "GlobalAvgPool", "Joining", "MaxPool", "Mul", "OnePixel", "Op", "Operation", "Pooling", "QAdd",
-    "QAvgPool", "QConcat", "QConv2d", "QGlobalAvgPool", "QMaxPool", "QScale", "QSelect", "QStretch",
-    "QTable", "QUpsample", "SameShape", "Scaling", "Select", "Selection", "Softmax", "Upsample",
+    "Activation", "Add", "AvgPool", "Bilinear", "Border", "Bordering", "Concat", "Conv2d",
+    "Convolution", "Elementwise", "Enlarging", "GlobalAvgPool", "InnerAvgPool", "Insert",
+    "Joining", "MaxPool", "Mul", "OneChannel", "OnePixel", "Op", "Operation", "Pads", "Pair",
+    "Pooling", "QAdd",
+    "QAvgPool", "QBilinear", "QBorder", "QConcat", "QConv2d", "QGlobalAvgPool", "QInnerAvgPool",
+    "QInsert", "QMaxPool", "QMul", "QScale", "QSelect", "QStretch", "QTable", "QUpsample",
+    "Resampling", "SameShape", "Scaling", "Select", "Selection", "Softmax", "Upsample",
 ]  # fmt: skip
-
-Pair = tuple[int, int]
-Pads = tuple[int, int, int, int]  # top, left, bottom, right
-
-
-# Traits.
-
-
-class Operation:
-    """Traits of every operation.
-
-    ``arity``: inputs, constants among them; 0: any number. ``int8``: one of the int8 graph.
-    ``lane_wise``: output channel c is made of the input channels c alone. ``keeps_scale``: the
-    numbers stay, only their places change. ``in_window``: a stage of the window engine.
-    """
-
-    arity: ClassVar[int] = 1
-    int8: ClassVar[bool] = False
-    lane_wise: ClassVar[bool] = False
-    keeps_scale: ClassVar[bool] = False
-    in_window: ClassVar[bool] = False
-
-
-class SameShape(Operation):
-    """The output has the shape of input 0."""
-
-
-class OnePixel(Operation):
-    """A map becomes a vector: (1, 1, 1, c)."""
-
-
-class Convolution(Operation):
-    """A window over the map, and weights (input 1): their outputs are its channels."""
-
-
-class Pooling(Operation):
-    """A window over the map, channel by channel."""
-
-
-class Selection(Operation):
-    """Some channels, in some order."""
-
-
-class Doubling(Operation):
-    """Twice as high and wide."""
-
-
-class Joining(Operation):
-    """Channels of all inputs, one after the other."""
-
-    arity = 0
-
-
-class Elementwise(Operation):
-    """Two maps of one shape, pixel by pixel."""
-
-    arity = 2
-
-
-class Scaling(Operation):
-    """A map by a vector, or by another map."""
-
-    arity = 2
-
 
 # Float.
 
@@ -138,7 +102,7 @@ class Add(Elementwise):
 
 @dataclass(frozen=True, kw_only=True)
 class Mul(Scaling):
-    """inputs (x, s): s is (1, 1, 1, c), broadcast over pixels (squeeze-and-excite)."""
+    """inputs (x, s): s is (1, 1, 1, c), broadcast over pixels (squeeze-and-excite), or a map."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +122,34 @@ class Select(Selection):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upsample(Doubling):
-    """inputs (x,): twice as high and wide, ``y[i, j] = x[i // 2, j // 2]``."""
+class Upsample(Enlarging):
+    """inputs (x,): every pixel fh times fw times, (fh, fw) = ``factor``:
+    ``y[i, j] = x[i // fh, j // fw]``."""
 
     keeps_scale = True
+
+    factor: Pair = (2, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insert(Enlarging):
+    """inputs (x,): ``y[fh * i, fw * j] = x[i, j]`` with (fh, fw) = ``factor``, 0 elsewhere. What
+    a transposed convolution slides its kernel over."""
+
+    keeps_scale = True
+
+    factor: Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Border(Bordering):
+    """inputs (x,): ``pads`` rows and columns around it that repeat its pixels, as numpy.pad does
+    in ``mode``: "edge" the outermost, "reflect" what lies within it, "wrap" the other end's."""
+
+    keeps_scale = True
+
+    pads: Pads
+    mode: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +172,8 @@ class Activation(SameShape):
 class Softmax(SameShape):
     """inputs (x,): over channels. Runs on the PS, in float, from a float or an int8 tensor."""
 
+    on_ps = True
+
 
 # Int8.
 
@@ -195,6 +185,9 @@ class QConv2d(Convolution):
     ``y[o] = clamp((((sum(x * w[o]) + bias[o]) * multiplier[o] + (1 << (shift[o] - 1)))
     >> shift[o]) + output_zero)``; pixels outside the map are ``input_zero``; bias already holds
     ``-input_zero * sum(w[o])``. Weights in [-127, 127], multiplier in [0, 2**17), shift in [1, 47].
+
+    ``insert`` (fh, fw): x is taken as ``QInsert(factor=insert, value=input_zero)`` of it. The
+    compiler's, with a kernel of 1 x 1 without stride and pads, along one axis.
     """
 
     int8 = True
@@ -205,6 +198,7 @@ class QConv2d(Convolution):
     dilation: Pair = (1, 1)
     pads: Pads = (0, 0, 0, 0)
     groups: int = 1
+    insert: Pair = (1, 1)
     input_zero: int
     output_zero: int
     low: int = -128
@@ -309,10 +303,12 @@ class QSelect(Selection):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QUpsample(Doubling):
+class QUpsample(Enlarging):
     """inputs (x,). As Upsample; same scale out."""
 
     int8 = lane_wise = keeps_scale = True
+
+    factor: Pair = (2, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,9 +325,32 @@ class QStretch(Operation):
     axis: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class QInsert(Enlarging):
+    """inputs (x,). ``y[fh * i, fw * j] = x[i, j]`` with (fh, fw) = ``factor``, ``value``
+    elsewhere; same scale out. The zero point as ``value`` inserts zeros."""
+
+    int8 = lane_wise = keeps_scale = True
+
+    factor: Pair
+    value: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QBorder(Bordering):
+    """inputs (x,). As Border; same scale out."""
+
+    int8 = lane_wise = keeps_scale = True
+
+    pads: Pads
+    mode: str
+
+
 Op = (
-    Conv2d | MaxPool | AvgPool | GlobalAvgPool | Add | Mul | Concat | Select | Upsample
+    Conv2d | MaxPool | AvgPool | GlobalAvgPool | Add | Mul | Concat | Select | Upsample | Insert
+    | Border
     | Activation | Softmax
     | QConv2d | QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale | QConcat
-    | QSelect | QUpsample | QStretch
+    | QSelect | QUpsample | QStretch | QInsert | QBorder
+    | PsOp
 )  # fmt: skip

@@ -8,6 +8,7 @@ from accelgen.errors import ModelError
 from accelgen.ir import ops
 from accelgen.ir.graph import Node
 from accelgen.ir.ops import Pads, Pair
+from accelgen.ir.ps_ops import Deform, QDeform, QUnpool, Unpool
 from accelgen.ir.types import TensorType
 
 __all__ = ["infer_shape", "window_sizes", "windows_touch_map"]
@@ -34,8 +35,16 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
         return x
     if isinstance(op, ops.OnePixel):
         return (1, 1, 1, x[3])
+    if isinstance(op, Unpool | QUnpool):
+        return _unpooled(node, op.kernel, shapes)
+    if isinstance(op, Deform | QDeform):
+        return _sampled(node, op, shapes)
+    if isinstance(op, ops.OneChannel):
+        return (*x[:3], 1)
     if isinstance(op, ops.Convolution):
         _check_weights(node, op, shapes)
+        if isinstance(op, ops.QConv2d):
+            x = _inserted(x, op.insert)
         return (1, *_windows(node, op.kernel, op.stride, op.dilation, op.pads, x), shapes[1][0])
     if isinstance(op, ops.Pooling):
         dilation = getattr(op, "dilation", (1, 1))
@@ -46,11 +55,17 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
                 f"node '{node.name}': it selects channels that {x} has not", node=node.name
             )
         return (*x[:3], len(op.channels))
-    if isinstance(op, ops.Doubling):
-        return (1, 2 * x[1], 2 * x[2], x[3])
+    if isinstance(op, ops.Upsample | ops.QUpsample | ops.Insert | ops.QInsert):
+        return _inserted(x, op.factor)
+    if isinstance(op, ops.Border | ops.QBorder):
+        return _bordered(node, op, x)
     if isinstance(op, ops.QStretch):
         height = (x[1] - 1) * (2 if op.axis == 1 else 1)
         return (1, height, x[2] * (2 if op.axis == 2 else 1), x[3])
+    if isinstance(op, ops.Bilinear):
+        return (1, *op.size, x[3])
+    if isinstance(op, ops.QBilinear):
+        return (1, len(op.rows), len(op.columns), x[3])
     if isinstance(op, ops.Joining):
         if any(s[:3] != x[:3] for s in shapes):
             raise ModelError(
@@ -62,6 +77,50 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
     if isinstance(op, ops.Scaling) and shapes[1] not in (x, (1, 1, 1, x[3])):
         raise ModelError(f"node '{node.name}': {x} is multiplied by {shapes[1]}", node=node.name)
     return x
+
+
+def _bordered(node: Node, op: ops.Border | ops.QBorder, x: Shape) -> Shape:
+    for axis in (0, 1):
+        most = x[1 + axis] - (op.mode == "reflect")
+        if op.mode != "edge" and max(op.pads[axis], op.pads[axis + 2]) > most:
+            raise ModelError(
+                f"node '{node.name}': pads {op.pads} in mode '{op.mode}' are larger than their"
+                f" {x[1]} x {x[2]} map",
+                node=node.name,
+            )
+    return (1, x[1] + op.pads[0] + op.pads[2], x[2] + op.pads[1] + op.pads[3], x[3])
+
+
+def _unpooled(node: Node, kernel: Pair, shapes: list[Shape]) -> Shape:
+    x, like = shapes
+    if x != (1, like[1] // kernel[0], like[2] // kernel[1], like[3]):
+        raise ModelError(
+            f"node '{node.name}': {x} is not what a pool of {kernel} makes of {like}",
+            node=node.name,
+        )
+    return like
+
+
+def _sampled(node: Node, op: Deform | QDeform, shapes: list[Shape]) -> Shape:
+    x, taps = shapes[0], op.kernel[0] * op.kernel[1]
+    if op.groups < 1 or x[3] % op.groups:
+        raise ModelError(
+            f"node '{node.name}': {x[3]} channels do not divide into {op.groups} offset groups",
+            node=node.name,
+        )
+    size = _windows(node, op.kernel, op.stride, op.dilation, op.pads, x)
+    wanted = [(1, *size, each * op.groups * taps) for each in (2, 1)]
+    if shapes[1:] not in (wanted[:1], wanted):
+        raise ModelError(
+            f"node '{node.name}': offsets {wanted[0]}, and a mask {wanted[1]} or none, are needed,"
+            f" not {shapes[1:]}",
+            node=node.name,
+        )
+    return (1, *size, x[3] * taps)
+
+
+def _inserted(x: Shape, factor: Pair) -> Shape:
+    return (x[0], x[1] * factor[0], x[2] * factor[1], x[3])
 
 
 def _check_weights(node: Node, op: ops.Conv2d | ops.QConv2d, shapes: list[Shape]) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelgen.errors import ModelError, UnsupportedOpError
+from accelgen.errors import ModelError
 from accelgen.ir.activations import KINDS
-from accelgen.ir.elementwise import is_product_built
 from accelgen.ir.graph import Graph, Node
-from accelgen.ir.ops import Activation, Mul, QConv2d, QTable, Softmax
+from accelgen.ir.ops import Activation, QConv2d, QTable, Softmax
 from accelgen.ir.shapes import infer_shape
 
-__all__ = ["check_float", "check_fused", "check_quantized"]
+__all__ = ["check_float", "check_quantized"]
 
 
 def check_float(graph: Graph) -> None:
@@ -81,28 +80,6 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
         raise ModelError(
             f"node '{node.name}' makes float32 {shape}, but is typed as {tensor}", node=node.name
         )
-
-
-def check_fused(graph: Graph) -> None:
-    """Check a float graph as it leaves the passes: :func:`check_float`, and every Mul is one
-    that is built.
-
-    Raises
-    ------
-    ModelError
-        As :func:`check_float`.
-    UnsupportedOpError
-        A Mul of two maps that no pass recognised.
-    """
-    check_float(graph)
-    for node in graph.nodes:
-        if isinstance(node.op, Mul) and not is_product_built(graph, node):
-            raise UnsupportedOpError(
-                f"node '{node.name}' (Mul) multiplies two maps, '{node.inputs[0]}' and"
-                f" '{node.inputs[1]}'; accelgen builds x * sigmoid(x) and its kin, and products"
-                " with a constant or with one value per channel (squeeze-and-excite)",
-                node=node.name,
-            )
 
 
 def check_quantized(graph: Graph) -> None:

@@ -38,7 +38,7 @@ class Prepared:
 
 
 def prepare(
-    graph: Graph, *, fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset()
+    graph: Graph, *, fc_on_ps: int = False, ps_nodes: frozenset[str] = frozenset()
 ) -> Prepared:
     """Split ``graph`` (lowered; several inputs are allowed: tensors no node makes).
 

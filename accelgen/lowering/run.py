@@ -10,11 +10,17 @@ from accelgen.cost import Memory
 from accelgen.errors import ModelError
 from accelgen.ir import Graph
 from accelgen.ir.spec import check_quantized
+from accelgen.lowering.border import lower_borders
 from accelgen.lowering.concats import copy_members, share_prefixes
 from accelgen.lowering.decimate import decimate
+from accelgen.lowering.fold_crops import fold_crops
+from accelgen.lowering.insert import lower_inserts
 from accelgen.lowering.reorder import resolve_selects
+from accelgen.lowering.share_taps import share_taps
 from accelgen.lowering.split_pools import split_pools
-from accelgen.lowering.upsample import lower_upsamples
+from accelgen.lowering.stream_words import stream_words
+from accelgen.lowering.through_concats import through_concats
+from accelgen.lowering.upsample import lower_upsamples, spread_upsamples
 
 __all__ = ["PASSES", "Given", "Pass", "lower"]
 
@@ -44,11 +50,19 @@ def _decimate(graph: Graph, given: Given) -> Graph:
     return decimate(graph, given.arch, given.memory, given.in_phases)
 
 
-#: Selections first: what they stand for is then read by convolutions, which may drop pixels.
+#: Selections before decimation: what they stand for is then read by convolutions, which may drop
+#: pixels.
 PASSES = (
+    Pass("through concats", lambda graph, _: through_concats(graph)),
+    Pass("share taps", lambda graph, given: share_taps(graph, given.arch, given.memory)),
     Pass("resolve selects", lambda graph, _: resolve_selects(graph)),
+    Pass("fold crops", lambda graph, _: fold_crops(graph)),
+    Pass("lower borders", lambda graph, _: lower_borders(graph)),
+    Pass("spread upsamples", lambda graph, _: spread_upsamples(graph)),
     Pass("split pools", lambda graph, given: split_pools(graph, given.arch)),
     Pass("decimate", _decimate),
+    Pass("stream words", lambda graph, given: stream_words(graph, given.arch)),
+    Pass("lower inserts", lambda graph, given: lower_inserts(graph, given.arch.lanes)),
     Pass("lower upsamples", lambda graph, _: lower_upsamples(graph)),
     Pass("share prefixes", lambda graph, _: share_prefixes(graph)),
     Pass("copy members", lambda graph, _: copy_members(graph)),

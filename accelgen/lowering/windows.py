@@ -32,10 +32,11 @@ class Window:
     pad_value: int = 0
     phases: bool = False
     run: int = 0  # of overlapping blocks (Walk); only whole maps are walked then
+    spread: bool = False  # (Walk) Output row y, however wide, is then made of map row y
 
     def rows_needed(self, first: int, last: int) -> Pair:
         """Map rows [a, b) that output rows [first, last) look at; never empty."""
-        if self.run:
+        if self.run and not self.spread:
             return 0, self.height
         low = first * self.stride[0] - self.pad_top
         high = (last - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0]
@@ -45,11 +46,12 @@ class Window:
 
     def walk(self, rows: Pair, out_rows: Pair, first_pixel: int = 0) -> Walk:
         """The window over map rows ``rows`` alone, making output rows ``out_rows``."""
+        blocks = self.width // self.run if self.spread else 1
         return Walk(
             height=rows[1] - rows[0],
             width=self.width,
-            out_h=out_rows[1] - out_rows[0],
-            out_w=self.out_w,
+            out_h=(out_rows[1] - out_rows[0]) * blocks,
+            out_w=self.out_w // blocks,
             kernel=self.kernel,
             stride=self.stride,
             dilation=self.dilation,
@@ -59,6 +61,7 @@ class Window:
             first_pixel=first_pixel,
             phases=self.phases,
             run=self.run,
+            spread=self.spread,
         )
 
     def whole(self) -> Walk:
@@ -77,7 +80,8 @@ class Window:
 def is_raw(window: Window) -> bool:
     """The window sees one pixel per output, the same: it can go over them in any order."""
     same = (window.height, window.width) == (window.out_h, window.out_w)
-    return same and window.kernel == window.stride == (1, 1)
+    moved = window.pad_top or window.pad_left
+    return same and not moved and window.kernel == window.stride == (1, 1)
 
 
 def window_of(node: Node, graph: Graph) -> Window:
@@ -96,6 +100,8 @@ def window_of(node: Node, graph: Graph) -> Window:
     if isinstance(node.op, QStretch):
         return _stretched(node.op, height, width)
     assert isinstance(node.op, QConv2d | QMaxPool | QAvgPool)
+    if isinstance(node.op, QConv2d) and node.op.insert != (1, 1):
+        return _spread(node.op, height, width)
     kernel = node.op.kernel
     dilation = (1, 1) if isinstance(node.op, QAvgPool) else node.op.dilation
     if kernel == (height, width) and node.op.pads == (0, 0, 0, 0) and max(kernel) > _LARGEST:
@@ -124,6 +130,16 @@ def _stretched(op: QStretch, height: int, width: int) -> Window:
     run = 1 if op.axis == 2 else width
     return Window(
         height=height, width=width, out_h=(height - 1) * width // run, out_w=2 * run, run=run
+    )  # fmt: skip
+
+
+def _spread(op: QConv2d, height: int, width: int) -> Window:
+    """Columns: a block of a pixel and what is inserted after it. Rows: of a row and the rows after
+    it, which are one row of the walk."""
+    across = op.insert[1] > 1
+    return Window(
+        height=height, width=width, out_h=height, out_w=width * max(op.insert),
+        run=1 if across else width, spread=True, pad_value=op.input_zero,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ class Walk:
 
     ``run`` > 0: output rows of two runs that overlap by one, ``(y, x)`` is map pixel
     ``y * run + x`` of all counted row by row; ``height``, kernel, stride and pads mean nothing.
+    With ``spread`` of each row only the first ``run`` are pixels, and the rest is ``pad_value``.
     """
 
     height: int
@@ -47,6 +48,7 @@ class Walk:
         return 2 if self.phases else 1
 
     run: int = 0
+    spread: bool = False
 
     @property
     def taps(self) -> int:
@@ -121,14 +123,15 @@ def _overlapping(walk: Walk, pixels: int) -> Raster:
 
     Of rows and columns only the lane's place in its block counts: y stays 0. A vector's first tap
     frees what is below it, and the next block begins below the last vector of this one: so there
-    is a tap before, outside the map (-128 to the maximum), ``run`` pixels further down.
+    is a tap before, outside the map (-128 to the maximum), ``run`` pixels further down. Rows that
+    are spread are read from the feature memory, where nothing is freed.
     """
     pitch = _pitch(walk, pixels)
-    back = walk.run if pitch > pixels else 0
+    back = walk.run if pitch > pixels and not walk.spread else 0
     taps = 2 if back else 1
     return Raster(
         height=1,
-        width=walk.span,
+        width=walk.run if walk.spread else walk.span,
         kernel_h=taps,
         kernel_w=1,
         dilation_h=1,
@@ -137,7 +140,7 @@ def _overlapping(walk: Walk, pixels: int) -> Raster:
         stride_w=1,
         pad_top=taps - 1,
         pad_left=0,
-        pad_value=-128,
+        pad_value=walk.pad_value if walk.spread else -128,
         pitch=pitch,
         step_x=pixels % pitch,
         step_y=0,

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.ir import Quantization
-from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale
+from accelgen.ir.ops import QAdd, QBilinear, QConv2d, QGlobalAvgPool, QInnerAvgPool, QMul, QScale
+from accelgen.ir.shapes import window_sizes
+from accelgen.ir.views import Choice
 
 __all__ = [
     "Answer",
@@ -25,12 +27,16 @@ __all__ = [
     "add",
     "argmax",
     "average",
+    "bilinear",
+    "choose",
     "dense",
     "frame_finish",
     "frame_input",
     "from_feature_memory",
     "image_table",
+    "inner_average",
     "job_file",
+    "multiply",
     "quantize",
     "quantize_image",
     "quantize_planes",
@@ -212,6 +218,15 @@ def argmax(x: Array) -> Call:
     return Call(kernel=10 if x.dtype == np.int8 else 11, integers=(x.size,), buffers=(x,))
 
 
+def choose(x: Array, choice: Choice) -> Call:
+    """``agps_choose_int8`` or ``agps_choose``: indices (int64) along an axis of x."""
+    at = choice.axis
+    sizes = (int(np.prod(x.shape[:at])), x.shape[at], int(np.prod(x.shape[at + 1 :])))
+    output = Output(choice.shape_of(x.shape), np.int64)
+    kernel, how = 23 if x.dtype == np.int8 else 24, (int(choice.least), int(choice.last))
+    return Call(kernel=kernel, integers=(*sizes, *how), buffers=(x, output))
+
+
 def from_feature_memory(x: Int8s, layout: Layout) -> Call:
     """``agps_from_feature_memory``: all bytes of a map to (pixels, channels)."""
     output = Output((layout.pixels, layout.channels))
@@ -272,6 +287,30 @@ def frame_finish(
     outputs = (Output(shape, np.float32) for shape in shapes)
     buffers: tuple[Array | Output | None, ...] = (np.frombuffer(file, np.uint8), image, *outputs)
     return Call(kernel=19, integers=(0, place, threads), buffers=buffers)
+
+
+def bilinear(op: QBilinear, x: Int8s) -> Call:
+    """``agps_bilinear``: (h, w, c)."""
+    rows, columns = (np.asarray(at, np.int32) for at in (op.rows, op.columns))
+    output = Output((len(rows), len(columns), x.shape[2]))
+    integers = (*x.shape, len(rows), len(columns))
+    return Call(kernel=20, integers=integers, buffers=(x, rows, columns, output))
+
+
+def multiply(op: QMul, a: Int8s, b: Int8s) -> Call:
+    """``agps_multiply``."""
+    q = (op.a_zero, op.b_zero, op.multiplier, op.shift, op.output_zero)
+    return Call(kernel=21, integers=(a.size, *q), buffers=(a, b, Output(a.shape)))
+
+
+def inner_average(op: QInnerAvgPool, x: Int8s) -> Call:
+    """``agps_inner_average``: (h, w, c)."""
+    size = window_sizes(op.kernel, op.stride, (1, 1), op.pads, (x.shape[0], x.shape[1]))
+    window = (*op.kernel, *op.stride, *op.pads[:2], *op.counted)
+    arrays = (np.asarray(a, np.int32) for a in (window, op.multipliers, op.shifts))
+    integers = (*x.shape, *size, op.input_zero, op.output_zero)
+    output = Output((*size, x.shape[2]))
+    return Call(kernel=22, integers=integers, buffers=(x, *arrays, output))
 
 
 def _average(op: QGlobalAvgPool) -> tuple[int, ...]:

@@ -6,19 +6,20 @@ says what a wrong one would change.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from accelgen.ir import Graph, Node
-from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale, QTable, Softmax
-from accelgen.ps.loops import read_costs
+from accelgen.ps.operators import OPERATORS
+from accelgen.ps.work import Work, elements
 
 __all__ = [
     "DRIVER_INSTRUCTIONS",
+    "PART_INSTRUCTIONS",
     "TURN_INSTRUCTIONS",
     "PsModel",
     "Work",
+    "choose",
     "from_feature_memory",
     "hand_over",
     "model_input",
@@ -29,9 +30,12 @@ __all__ = [
     "to_feature_memory",
 ]  # fmt: skip
 
-#: Of the driver per frame of run_many, and of its part between two frames, the library's alone:
+#: Of the driver per frame of run_many; of its part between two frames, the library's alone; and of
+#: what it does beside the library from a frame's part to the next:
 #: counted on x86-64 (``python -m accelgen.bench.driver_count``), two cycles each here at 1.2 GHz.
-DRIVER_INSTRUCTIONS, TURN_INSTRUCTIONS = 80_000, 60
+DRIVER_INSTRUCTIONS, TURN_INSTRUCTIONS, PART_INSTRUCTIONS = 80_000, 60, 37_500
+#: Of ArgMax that are looked at together.
+_COLUMNS = 16
 _US_PER_INSTRUCTION = 2 / 1200
 #: Between two frames one register is read and four are written.
 TURN_ACCESSES, _ACCESS_US = 5, 0.2
@@ -77,6 +81,11 @@ class PsModel:
         "from the status to the next start: instructions as driver_us, and 5 accesses of registers "
         "through the PS's port and a SmartConnect, 0.2 us each assumed",
     )
+    part_us: float = _parameter(
+        round(PART_INSTRUCTIONS * _US_PER_INSTRUCTION + TURN_ACCESSES * _ACCESS_US, 1),
+        "from one part of a frame to the next, the driver in Python beside kernels and caches: as "
+        "driver_us and turn_us",
+    )
     cache_us_per_byte: float = _parameter(
         11 / 80e3, "assumed: cleaning (or invalidating) 80 kB of cache takes 11 us"
     )
@@ -100,104 +109,47 @@ class PsModel:
         return 1e-6 * (self.interrupt_us + read_bytes * self.cache_us_per_byte)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """Of one kernel call: core cycles, bytes of maps and of constants it moves, and whether a pool
-    shares it."""
-
-    cycles: float = 0.0
-    map_bytes: int = 0
-    constant_bytes: int = 0
-    parallel: bool = False
-
-    def __add__(self, other: Work) -> Work:
-        return Work(
-            cycles=self.cycles + other.cycles,
-            map_bytes=self.map_bytes + other.map_bytes,
-            constant_bytes=self.constant_bytes + other.constant_bytes,
-            parallel=self.parallel and other.parallel,
-        )
-
-
 def node_work(node: Node, graph: Graph) -> Work:
     """The kernels of one node, on maps that are already NHWC.
 
     Raises KeyError for an operation the library does not have.
     """
-    return _WORK[type(node.op)](node, graph)
+    return OPERATORS[type(node.op)].work(node, graph)
 
 
 def model_input(count: int) -> Work:
     """``count`` floats, channel after channel, to int8 pixels."""
-    return _elements("quantize", count, moved=5) + _elements("interleave", count, moved=0)
+    return elements("quantize", count, moved=5) + elements("interleave", count, moved=0)
 
 
 def hand_over(size: int) -> Work:
     """A map of ``size`` bytes into the image."""
-    return _elements("from_feature_memory", size, moved=2)
+    return elements("from_feature_memory", size, moved=2)
 
 
 def model_output(count: int) -> Work:
     """``count`` int8 elements to floats."""
-    return _elements("dequantize", count, moved=5)
+    return elements("dequantize", count, moved=5)
+
+
+def choose(outer: int, count: int, inner: int, *, integers: bool) -> Work:
+    """The largest along the middle of [outer][count][inner], int8 or float; where there are 16
+    columns of int8, of so many at once."""
+    if not integers:
+        return elements("choose", outer * count * inner, 4)
+    if inner < _COLUMNS:
+        return elements("choose_int8", outer * count * inner, 1)
+    return elements("choose_columns", outer * count * -(-inner // _COLUMNS) * _COLUMNS, 1)
 
 
 def from_feature_memory(count: int) -> Work:
     """``count`` bytes from the accelerator's order to NHWC."""
-    return _elements("from_feature_memory", count, moved=2)
+    return elements("from_feature_memory", count, moved=2)
 
 
 def to_feature_memory(count: int) -> Work:
     """``count`` bytes of NHWC to the accelerator's order."""
-    return _elements("to_feature_memory", count, moved=2)
-
-
-def _elements(kernel: str, count: int, moved: float, constants: int = 0) -> Work:
-    """``count`` elements through a loop, ``moved`` bytes each."""
-    cycles = count * read_costs()[kernel].cycles_per_unit
-    return Work(cycles=cycles, map_bytes=math.ceil(count * moved), constant_bytes=constants)
-
-
-def _dense(node: Node, graph: Graph) -> Work:
-    """In panels of 8 outputs and blocks of 32 inputs, full or not."""
-    outputs = graph.tensors[node.output].shape[3]
-    inputs = math.prod(graph.tensors[node.inputs[0]].shape)
-    packed = -(-outputs // 8) * 8 * -(-inputs // 32) * 32
-    product = Work(
-        cycles=packed * read_costs()["fc"].cycles_per_unit,
-        map_bytes=inputs + outputs,
-        constant_bytes=packed + 12 * outputs,
-        parallel=True,
-    )
-    return replace(product + _elements("requantize", outputs, 0), parallel=True)
-
-
-def _average(node: Node, graph: Graph) -> Work:
-    return replace(_map("average", node.inputs[0], graph, 1), parallel=True)
-
-
-def _scale(node: Node, graph: Graph) -> Work:
-    return replace(_map("scale", node.output, graph, 2), parallel=True)
-
-
-def _softmax(node: Node, graph: Graph) -> Work:
-    kernels = ("dequantize", "largest", "exponential", "divide")
-    start = Work()
-    return sum((_map(k, node.output, graph, 4) for k in kernels), start)
-
-
-def _map(kernel: str, tensor: str, graph: Graph, moved: float) -> Work:
-    return _elements(kernel, math.prod(graph.tensors[tensor].shape), moved)
-
-
-_WORK: dict[type, Callable[[Node, Graph], Work]] = {
-    QConv2d: _dense,
-    QGlobalAvgPool: _average,
-    QScale: _scale,
-    QAdd: lambda node, graph: _map("add", node.output, graph, 3),
-    QTable: lambda node, graph: _map("table", node.output, graph, 2),
-    Softmax: _softmax,
-}
+    return elements("to_feature_memory", count, moved=2)
 
 
 def parameters(model: PsModel) -> list[tuple[str, float, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,11 @@ import numpy.typing as npt
 from accelgen.arch import ArchParams
 from accelgen.errors import ToolError
 from accelgen.ir import Graph, Node
-from accelgen.ir.offload import is_dense
-from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QScale, QTable, Softmax
 from accelgen.program.layout import pack_tensor
 from accelgen.program.records import Placement, Program
 from accelgen.ps import kernels
-from accelgen.ps.kernels import Call, Layout, Requant
+from accelgen.ps.kernels import Call, Layout
+from accelgen.ps.operators import operator_of
 from accelgen.ps.runner import Runner
 
 __all__ = ["node_calls", "run_steps"]
@@ -80,62 +79,6 @@ def node_calls(graph: Graph, node: Node, values: Mapping[str, Tensor]) -> list[C
 
     Raises ToolError when there is no kernel for it.
     """
-    make = _CALLS.get(type(node.op))
-    if make is None or (isinstance(node.op, QConv2d) and not is_dense(node, graph)):
-        raise ToolError(
-            f"node '{node.name}' ({type(node.op).__name__}): the processor's library has no kernel "
-            "for it; leave it on the PL"
-        )
+    operator = operator_of(node, graph)
     inputs = [graph.constants[n] if n in graph.constants else values[n] for n in node.inputs]
-    return make(graph, node, inputs)
-
-
-def _flat(x: Tensor) -> Tensor:
-    """(pixels, channels)."""
-    return x.reshape(-1, x.shape[-1])
-
-
-def _dense(graph: Graph, node: Node, inputs: list[Tensor]) -> list[Call]:
-    x, weight, bias, multiplier, shift = inputs
-    assert isinstance(node.op, QConv2d)
-    q = Requant.of(node.op, bias, multiplier, shift)
-    return [kernels.dense(x.reshape(1, -1), weight.reshape(len(weight), -1), q)]
-
-
-def _average(graph: Graph, node: Node, inputs: list[Tensor]) -> list[Call]:
-    assert isinstance(node.op, QGlobalAvgPool)
-    return [kernels.average(node.op, _flat(inputs[0]))]
-
-
-def _table(graph: Graph, node: Node, inputs: list[Tensor]) -> list[Call]:
-    return [kernels.table(inputs[0], inputs[1])]
-
-
-def _add(graph: Graph, node: Node, inputs: list[Tensor]) -> list[Call]:
-    assert isinstance(node.op, QAdd)
-    return [kernels.add(node.op, *inputs)]
-
-
-def _scale(graph: Graph, node: Node, inputs: list[Tensor]) -> list[Call]:
-    assert isinstance(node.op, QScale)
-    return [kernels.scale(node.op, _flat(inputs[0]), inputs[1])]
-
-
-def _softmax(graph: Graph, node: Node, inputs: list[Tensor]) -> list[Call]:
-    """Pixel after pixel, each over its channels."""
-    rows = _flat(inputs[0])
-    if rows.dtype != np.int8:
-        return [kernels.softmax(row) for row in rows]
-    quantization = graph.tensors[node.inputs[0]].quantization
-    assert quantization is not None
-    return [kernels.softmax_int8(row, quantization) for row in rows]
-
-
-_CALLS: dict[type, Callable[[Graph, Node, list[Tensor]], list[Call]]] = {
-    QConv2d: _dense,
-    QGlobalAvgPool: _average,
-    QTable: _table,
-    QAdd: _add,
-    QScale: _scale,
-    Softmax: _softmax,
-}
+    return operator.calls(node, graph, inputs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from accelgen.ir import Graph, Node, Quantization, ops
+from accelgen.ir.onehot import moves_pixels
+from accelgen.ir.ps_ops import Deform, Unpool
 from accelgen.quant.fusion import fusable_clip
 from accelgen.quant.scales import LARGEST_FACTOR, Range, quantization_of
 
@@ -17,14 +19,20 @@ _TOLERATED_GROWTH = 2.0
 def assign_scales(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quantization]:
     """Scale and zero point of each tensor in ``ranges``.
 
-    Outputs of MaxPool, Select and Upsample have their input's scale. A Concat's input has the
-    Concat's when nobody but Concats reads it, or when that at most doubles its range; otherwise
-    it keeps its own, and a rescaling table will stand between them. The output of an Add is not
-    so much finer than its inputs that no factor reaches from one to the other.
+    Outputs of MaxPool, Select and their kin, Bilinear, Unpool, Deform without a mask, and of what
+    only moves pixels (ir.onehot) have their input's scale. A Concat's input has the Concat's when
+    nobody but Concats reads it, or when that at most doubles its range; otherwise it keeps its own,
+    and a rescaling table will stand between them. The output of an Add is not so much finer than
+    its inputs that no factor reaches from one to the other.
     """
     groups = _Groups(ranges)
     for node in graph.nodes:
-        if isinstance(node.op, ops.MaxPool | ops.Select | ops.Upsample):
+        keeps = node.op.keeps_scale and not isinstance(node.op, ops.Concat)
+        between = isinstance(node.op, Deform) and len(node.inputs) == 2
+        same = keeps or between or isinstance(node.op, ops.Bilinear | Unpool)
+        # A clip behind what moves pixels is one with it, and has the range.
+        moved = moves_pixels(graph, node) and fusable_clip(graph, node) is None
+        if same or moved:
             groups.join(node.inputs[0], node.output)
     for node in graph.nodes:
         if isinstance(node.op, ops.Concat):

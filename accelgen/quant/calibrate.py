@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from accelgen.errors import QuantizationError
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.interpret import walk
-from accelgen.ir import Graph
+from accelgen.ir import Graph, Quantization
 from accelgen.ir.activations import activate
-from accelgen.ir.ops import Activation, Softmax
-from accelgen.quant.fusion import fusable_clip
+from accelgen.ir.ops import Activation
+from accelgen.quant.fusion import fusable_clip, is_last_softmax
 from accelgen.quant.histogram import Histogram
 from accelgen.quant.scales import Range, quantization_of
 
@@ -37,6 +37,7 @@ def calibrate(
     method: str = "mse",
     *,
     percentile: float = 99.99,
+    rounded: Mapping[str, Quantization] | None = None,
 ) -> dict[str, Range]:
     """Run the float graph over ``samples`` and choose a range for each tensor that needs a scale.
 
@@ -50,11 +51,13 @@ def calibrate(
         ``"mse"``: the range whose int8 numbers have the least squared error; before a table
         activation, the error after it counts. ``"minmax"``: all values seen. ``"percentile"``:
         all but ``100 - percentile`` percent of them, half at each end.
+    rounded : mapping of tensor to Quantization, optional
+        Scales that a QDQ file has: what comes after is seen as the file rounds and clips it.
 
     Returns
     -------
     dict of tensor to Range
-        Without outputs of a Conv2d or Add that a fused clip swallows, and of Softmax.
+        Without outputs of a Conv2d or Add that a fused clip swallows, and of a Softmax at the end.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def calibrate(
     if not 50 < percentile <= 100:
         raise QuantizationError(f"percentile must be above 50 and at most 100, not {percentile}")
     samples = check_samples(graph, samples)
-    histograms = _observe(graph, samples)
+    histograms = _observe(graph, samples, rounded)
     if method == "minmax":
         return {name: Range(h.low, h.high) for name, h in histograms.items()}
     if method == "percentile":
@@ -104,14 +107,16 @@ def check_samples(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[np.flo
     return samples.astype(np.float32, copy=False)
 
 
-def _observe(graph: Graph, samples: npt.NDArray[np.float32]) -> dict[str, Histogram]:
+def _observe(
+    graph: Graph, samples: npt.NDArray[np.float32], rounded: Mapping[str, Quantization] | None
+) -> dict[str, Histogram]:
     """Values of each tensor that gets a scale, over all samples."""
-    skip = {n.output for n in graph.nodes if fusable_clip(graph, n) or isinstance(n.op, Softmax)}
+    skip = {n.output for n in graph.nodes if fusable_clip(graph, n) or is_last_softmax(graph, n)}
     histograms = {name: Histogram() for name in graph.activations() if name not in skip}
     values = sum(int(np.prod(graph.tensors[name].shape)) for name in graph.activations())
     batch = max(_VALUES_PER_RUN // values, 1)
     for start in range(0, len(samples), batch):
-        for name, value in _quiet(walk(graph, samples[start : start + batch])):
+        for name, value in _quiet(walk(graph, samples[start : start + batch], rounded)):
             if not np.isfinite(value).all():
                 raise QuantizationError(
                     f"tensor {name!r} becomes NaN or infinite on calibration samples {start} to "

@@ -147,6 +147,8 @@ def _feed(
     x = x[None] if layout == "nhwc" else np.ascontiguousarray(x.transpose(2, 0, 1)[None])
     if len(place.shape) == 2:
         x = x.reshape(1, -1)
+    elif len(place.shape) == 3:  # a line, or a picture of one channel: an axis of size 1 is gone
+        x = x.reshape(1, *place.shape[1:])
     return {place.name: x.astype(_KINDS.get(place.type, np.float32))}
 
 
@@ -165,7 +167,7 @@ def observe(
     """
     proto = _load(model)
     known = _integer_tensors(proto, graph)
-    wanted = sorted(set(known.values()))
+    wanted, orders = sorted(set(known.values())), _orders(proto, layout)
     extended = onnx.ModelProto()
     extended.CopyFrom(proto)
     del extended.graph.output[:]
@@ -178,19 +180,36 @@ def observe(
         arrays = dict(zip(wanted, made, strict=True))
         values = {graph.input: quantize_array(x[None], quantization)}
         for ours, theirs in known.items():
-            if (array := _as_ours(arrays[theirs], graph.tensors[ours])) is not None:
+            order = orders.get(theirs, "nchw")
+            if (array := _as_ours(arrays[theirs], graph.tensors[ours], order)) is not None:
                 values[ours] = array
         yield values
 
 
-def _as_ours(array: Tensor, kind: TensorType) -> Tensor | None:
+def _orders(proto: onnx.ModelProto, layout: str) -> dict[str, str]:
+    """The axes of the maps that Transposes turn: "nchw", or in another order."""
+    constants = {t.name for t in proto.graph.initializer}
+    orders = {v.name: layout for v in proto.graph.input if v.name not in constants}
+    for node in proto.graph.node:
+        order = next((orders[name] for name in node.input if name in orders), "")
+        if node.op_type == "Transpose" and order:
+            perm = helper.get_node_attr_value(node, "perm") if node.attribute else (3, 2, 1, 0)
+            order = "".join(order[axis] for axis in perm) if len(perm) == len(order) else ""
+        # What splits and joins axes: nothing is known then.
+        if order and node.op_type not in ("Flatten", "Reshape", "Squeeze", "Unsqueeze"):
+            orders.update(dict.fromkeys(node.output, order))
+    return orders
+
+
+def _as_ours(array: Tensor, kind: TensorType, order: str) -> Tensor | None:
     """NCHW or flat, int8 or uint8, to NHWC int8; None when the model sees it in another order."""
     if array.dtype == np.uint8:
         array = (array.astype(np.int16) - 128).astype(np.int8)
     _, h, w, c = kind.shape
-    if array.ndim == 4 and array.shape == (1, c, h, w):
+    if array.ndim == 4 and array.shape == (1, c, h, w) and order == "nchw":
         return array.transpose(0, 2, 3, 1)
-    if array.size == c and sum(size > 1 for size in array.shape) <= 1:
+    flat = sum(size > 1 for size in array.shape) <= 1
+    if flat and array.size == h * w * c == c:
         return array.reshape(kind.shape)
     return None
 

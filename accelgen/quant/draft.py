@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.errors import MissingScaleError, UnsupportedOpError
+from accelgen.errors import MissingScaleError
 from accelgen.ir import Graph, Names, Node, Quantization, TensorType, ops
 from accelgen.ir.imported import Imported
 from accelgen.quant.elementwise import Curve
@@ -65,17 +65,14 @@ class Draft:
         self.roots: dict[str, dict[str, Curve]] = {}
 
     def scale(self, tensor: str) -> Quantization:
-        """Scale of a tensor of the float graph; of ``missing`` where it has none."""
+        """Scale of a tensor of the float graph; where it has none that which its only reader's
+        output leaves it (a mean of which a sum is made), or of ``missing``."""
+        if tensor not in self.scales and (derived := self._derived(tensor)) is not None:
+            self.scales[tensor] = self.filled[tensor] = derived
         if tensor not in self.scales and tensor in self.missing:
             self.scales[tensor] = self.filled[tensor] = self.missing[tensor]
         if tensor not in self.scales:
             maker = self.graph.producer(tensor)
-            if maker is not None and isinstance(maker.op, ops.Softmax):
-                raise UnsupportedOpError(
-                    f"node {maker.name!r} is a Softmax that other nodes read; accelgen builds "
-                    "Softmax only as the last operation",
-                    node=maker.name,
-                )
             place = f"the output of node {maker.name!r}" if maker else "the model's input"
             raise MissingScaleError(
                 f"tensor {tensor!r}, {place}, has no scale; quantize every tensor, or give "
@@ -83,6 +80,26 @@ class Draft:
                 node=maker.name if maker else "",
             )
         return self.scales[tensor]
+
+    def _derived(self, tensor: str) -> Quantization | None:
+        """The scale with which a multiple of ``tensor`` has the numbers of ``tensor`` itself."""
+        readers = self.graph.readers(tensor)
+        if (
+            len(readers) != 1
+            or tensor in self.graph.outputs
+            or readers[0].output not in self.scales
+        ):
+            return None
+        reader = readers[0]
+        channels = self.graph.tensors[tensor].shape[3]
+        plain = ops.Conv2d(kernel=(1, 1), groups=channels)
+        if reader.op != plain or len(reader.inputs) != 3:
+            return None
+        factors, shifts = (np.ravel(self.graph.constants[name]) for name in reader.inputs[1:])
+        if shifts.any() or np.ptp(factors) or factors[0] <= 0:
+            return None
+        whole = self.scales[reader.output]
+        return Quantization(float(np.float32(whole.scale / factors[0])), whole.zero_point)
 
     def type_of(self, tensor: str, like: str, quantization: Quantization | None = None) -> None:
         """Declare int8 ``tensor`` with the shape of the float graph's ``like``."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accelgen.ir import Graph, Node, Quantization, ops
+from accelgen.ir.ps_ops import Deform
 
-__all__ = ["complete", "fusable_clip", "fused_clips"]
-
-#: Their numbers are numbers of their inputs.
+__all__ = ["complete", "fusable_clip", "fused_clips", "is_last_softmax"]
 
 
 def fusable_clip(graph: Graph, node: Node) -> Node | None:
@@ -34,12 +33,18 @@ def fused_clips(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, N
     return fused
 
 
+def is_last_softmax(graph: Graph, node: Node) -> bool:
+    """Whether ``node`` is a Softmax that no other node reads: it stays float."""
+    return isinstance(node.op, ops.Softmax) and not graph.readers(node.output)
+
+
 def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quantization]:
     """Give tensors without a scale that of a neighbour, where that changes no result.
 
     Quantizing is monotonic and elementwise: it may be done before a MaxPool, a clip, a Concat, a
-    Select or an Upsample instead of after it, and what is joined from one scale, or is a maximum
-    or a part of it, has it already.
+    Select or an Upsample instead of after it, and what is joined from one scale, or is a maximum,
+    a part or a copy of it, has it already. What Deform gathers no file has a scale for: it lies
+    between numbers of its map.
     """
     known = dict(scales)
     for node in reversed(graph.nodes):
@@ -48,8 +53,10 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
                 if name not in known and len(set(_readers(graph, name))) == 1:
                     known[name] = known[node.output]
     for node in graph.nodes:
+        if isinstance(node.op, Deform) and node.inputs[0] in known:
+            known.setdefault(node.output, known[node.inputs[0]])
         above = {known.get(name) for name in node.inputs}
-        if node.op.keeps_scale and len(above) == 1:
+        if (node.op.keeps_scale or _copies(node)) and len(above) == 1:
             scale = above.pop()
             if scale is not None:
                 known.setdefault(node.output, scale)
@@ -57,9 +64,12 @@ def complete(graph: Graph, scales: Mapping[str, Quantization]) -> dict[str, Quan
 
 
 def _commutes(node: Node) -> bool:
-    if isinstance(node.op, ops.Activation):
-        return node.op.kind in ("clip", "identity")
-    return node.op.keeps_scale
+    clips = isinstance(node.op, ops.Activation) and node.op.kind == "clip"
+    return clips or _copies(node) or node.op.keeps_scale
+
+
+def _copies(node: Node) -> bool:
+    return isinstance(node.op, ops.Activation) and node.op.kind == "identity"
 
 
 def _readers(graph: Graph, tensor: str) -> list[str]:

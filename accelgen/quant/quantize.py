@@ -94,7 +94,7 @@ def quantize_imported(
     """The int8 graph of a QDQ model: its own scales, weights and biases.
 
     ``imported.graph`` as the passes leave it. ``samples`` serve the report, and tensors that need
-    a scale and have none in the file: those are calibrated.
+    a scale and have none in the file: those are calibrated on what the file's own scales leave.
 
     Raises
     ------
@@ -112,8 +112,8 @@ def quantize_imported(
     except MissingScaleError:
         if samples is None:
             raise
-        missing = assign_scales(graph, calibrate(graph, samples, method))
-        made = rewrite(graph, imported.quantization, given, missing=missing)
+        ranges = calibrate(graph, samples, method, rounded=imported.quantization)
+        made = rewrite(graph, imported.quantization, given, missing=assign_scales(graph, ranges))
     return QuantizedModel(
         float_graph=graph,
         graph=made.graph,

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from accelgen.errors import AccelgenError, UnsupportedOpError
+import numpy as np
+
+from accelgen.errors import AccelgenError
+from accelgen.golden.ps_ops import STEP, positions
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.ir.elementwise import is_uniform
+from accelgen.ir.ps_ops import QUnpool
 from accelgen.quant.compose_tables import compose_tables, drop_unread
 from accelgen.quant.draft import Draft, Given, sources_of
 from accelgen.quant.elementwise import Curve, function_of
 from accelgen.quant.fusion import complete, fused_clips
+from accelgen.quant.ps_ops import PS_RULES, int8_softmax
 from accelgen.quant.scales import add_factors, sum_factors
 from accelgen.quant.tables import clip_limits, rescale_table
 from accelgen.quant.weights import (
@@ -222,7 +227,7 @@ def _conv2d(draft: Draft, node: Node, clip: Node | None) -> None:
     folded, multiplier, shift = fold(integers, x, y, f"node {node.name!r}")
     op = ops.QConv2d(
         kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation,
-        pads=node.op.pads, groups=node.op.groups, input_zero=x.zero_point,
+        pads=node.op.pads, groups=node.op.groups, insert=(1, 1), input_zero=x.zero_point,
         output_zero=y.zero_point, **_limits(node, clip, y),
     )  # fmt: skip
     inputs = (
@@ -266,7 +271,29 @@ def _select(draft: Draft, node: Node, clip: Node | None) -> None:
 
 
 def _upsample(draft: Draft, node: Node, clip: Node | None) -> None:
-    _keeping_scale(draft, node, ops.QUpsample(), "upsampled")
+    assert isinstance(node.op, ops.Upsample)
+    _keeping_scale(draft, node, ops.QUpsample(factor=node.op.factor), "upsampled")
+
+
+def _insert(draft: Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Insert)
+    zero = draft.scale(node.inputs[0]).zero_point
+    _keeping_scale(draft, node, ops.QInsert(factor=node.op.factor, value=zero), "inserted")
+
+
+def _bilinear(draft: Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Bilinear)
+    _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
+    rows, columns = (
+        tuple(np.rint(at * STEP).astype(int).tolist()) for at in positions(node.op, (height, width))
+    )
+    _keeping_scale(draft, node, ops.QBilinear(rows=rows, columns=columns), "resized")
+
+
+def _border(draft: Draft, node: Node, clip: Node | None) -> None:
+    assert isinstance(node.op, ops.Border)
+    op = ops.QBorder(pads=node.op.pads, mode=node.op.mode)
+    _keeping_scale(draft, node, op, "bordered")
 
 
 def _keeping_scale(draft: Draft, node: Node, op: ops.Op, suffix: str) -> None:
@@ -300,6 +327,14 @@ def _avg_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     draft.add(node, ops.QAvgPool(kernel=kernel, stride=stride, pads=pads, **fields), node.inputs)
 
 
+def _on_ps(draft: Draft, node: Node, clip: Node | None) -> None:
+    op = PS_RULES[type(node.op)](draft, node)
+    if op.keeps_scale or isinstance(op, QUnpool):
+        _keeping_scale(draft, node, op, "kept")
+    else:
+        draft.add(node, op, node.inputs)
+
+
 def _global_avg_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
     fields = _average(draft, node, height * width)
@@ -327,26 +362,20 @@ def _concat(draft: Draft, node: Node, clip: Node | None) -> None:
 
 def _mul(draft: Draft, node: Node, clip: Node | None) -> None:
     (x, s), y = (draft.scale(name) for name in node.inputs), draft.scale(node.output)
-    shape = draft.graph.tensors[node.inputs[0]].shape
-    if draft.graph.tensors[node.inputs[1]].shape != (1, 1, 1, shape[3]):
-        raise UnsupportedOpError(
-            f"node {node.name!r} (Mul) multiplies two maps; accelgen builds x * f(x), and products "
-            "with one value per channel (squeeze-and-excite)",
-            node=node.name,
-        )
     multiplier, shift = sum_factors(x.scale * s.scale / y.scale, f"node {node.name!r}")
-    op = ops.QScale(
-        x_zero=x.zero_point, s_zero=s.zero_point, multiplier=int(multiplier), shift=int(shift),
-        output_zero=y.zero_point,
-    )  # fmt: skip
+    factor = {"multiplier": int(multiplier), "shift": int(shift), "output_zero": y.zero_point}
+    op: ops.Op = ops.QMul(a_zero=x.zero_point, b_zero=s.zero_point, **factor)
+    shapes = [draft.graph.tensors[name].shape for name in node.inputs]
+    if shapes[1] == (1, 1, 1, shapes[0][3]):
+        op = ops.QScale(x_zero=x.zero_point, s_zero=s.zero_point, **factor)
     draft.add(node, op, node.inputs)
 
 
 def _softmax(draft: Draft, node: Node, clip: Node | None) -> None:
     draft.scale(node.inputs[0])
     if draft.graph.readers(node.output):
-        draft.scales = {k: v for k, v in draft.scales.items() if k != node.output}
-        draft.scale(node.output)  # raises
+        draft.add(node, int8_softmax(draft, node), node.inputs)
+        return
     draft.tensors[node.output] = draft.graph.tensors[node.output]
     draft.nodes.append(replace(node, sources=sources_of(node)))
 
@@ -360,6 +389,10 @@ _RULES: dict[type, Rule] = {
     ops.Concat: _concat,
     ops.Select: _select,
     ops.Upsample: _upsample,
+    ops.Insert: _insert,
+    ops.Bilinear: _bilinear,
+    ops.Border: _border,
     ops.Mul: _mul,
     ops.Softmax: _softmax,
+    **dict.fromkeys(PS_RULES, _on_ps),
 }

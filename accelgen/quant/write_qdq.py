@@ -17,13 +17,19 @@ from onnx import TensorProto, helper, numpy_helper
 from accelgen.errors import OutputError
 from accelgen.ir import Graph, Names, Node, Quantization, ops
 from accelgen.ir.activations import KINDS
+from accelgen.ir.ps_ops import Deform
 from accelgen.ir.views import OutputView, Piece, plain_view
+from accelgen.quant.ps_ops import PS_WRITERS
 from accelgen.quant.quantize import QuantizedModel
 
 __all__ = ["to_qdq", "write_qdq"]
 
 _OPSET = 17
 _IR_VERSION = 8
+#: Opset whose Pad has the mode "wrap".
+_WRAP_SINCE = 19
+#: And the first with DeformConv.
+_DEFORM_SINCE = 19
 
 #: A tensor (h, w, c) in the order of ONNX.
 _NCHW = (2, 0, 1)
@@ -51,16 +57,20 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
     Activations int8 per tensor, weights int8 per output channel, biases int32. Node names and the
     names of input and outputs are kept. Reading the file back gives the same int8 graph.
     """
-    writer = _Writer(model)
     graph = model.float_graph
+    used = [n.op.kind for n in graph.nodes if isinstance(n.op, ops.Activation)]
+    opset = max([_OPSET, *(KINDS[kind].opset for kind in used)])
+    if any(isinstance(n.op, ops.Border) and n.op.mode == "wrap" for n in graph.nodes):
+        opset = max(opset, _WRAP_SINCE)
+    if any(isinstance(n.op, Deform) for n in graph.nodes):
+        opset = max(opset, _DEFORM_SINCE)
+    writer = _Writer(model, opset)
     writer.enter()
     for node in graph.nodes:
         _write_node(writer, node)
         writer.leave(node.output)
     for view in graph.model_outputs():
         writer.show(view)
-    used = [n.op.kind for n in graph.nodes if isinstance(n.op, ops.Activation)]
-    opset = max([_OPSET, *(KINDS[kind].opset for kind in used)])
     proto = helper.make_model(
         helper.make_graph(
             writer.nodes,
@@ -90,8 +100,9 @@ def _output(view: OutputView) -> onnx.ValueInfoProto:
 class _Writer:
     """Nodes and initializers as they accumulate."""
 
-    def __init__(self, model: QuantizedModel) -> None:
+    def __init__(self, model: QuantizedModel, opset: int) -> None:
         self.model = model
+        self.opset = opset
         self.graph = model.float_graph
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -136,6 +147,14 @@ class _Writer:
         if len(parts) > 1:
             joined = self.names.of_part(view.name, "/joined")
             self.node("Concat", joined, parts, joined, axis=view.axis)
+        if view.choice is not None:
+            self.node(
+                "ArgMin" if view.choice.least else "ArgMax",
+                self.names.of_part(view.name, "/output"), [joined], view.name,
+                axis=view.choice.axis, keepdims=int(view.choice.keepdims),
+                select_last_index=int(view.choice.last),
+            )  # fmt: skip
+            return
         if view.dtype == "float32":
             self.node("Identity", self.names.of_part(view.name, "/output"), [joined], view.name)
             return
@@ -214,19 +233,59 @@ def _write_node(writer: _Writer, node: Node) -> None:
         writer.node("Gather", node.name, [*inputs, channels], out, axis=1)
         return
     if isinstance(op, ops.Upsample):
-        scales = writer.constant(node.name, "/scales", np.array([1, 1, 2, 2], np.float32))
+        scales = writer.constant(node.name, "/scales", np.array([1, 1, *op.factor], np.float32))
         writer.node(
             "Resize", node.name, [*inputs, "", scales], out, mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor",
         )  # fmt: skip
         return
+    if isinstance(op, ops.Border):
+        pads = np.array([0, 0, *op.pads[:2], 0, 0, *op.pads[2:]], np.int64)
+        given = [*inputs, writer.constant(node.name, "/pads", pads)]
+        writer.node("Pad", node.name, given, out, mode=op.mode)
+        return
+    if isinstance(op, ops.Insert):
+        _write_insert(writer, node, op, inputs[0], out)
+        return
+    if type(op) in PS_WRITERS:
+        PS_WRITERS[type(op)](writer, node, inputs[0], out)
+        return
     if isinstance(op, ops.Activation):
         _write_activation(writer, node.name, op, inputs[0], out)
+        return
+    if isinstance(op, ops.MaxPool) and min(op.pads) < 0:
+        _write_slice(writer, node, op, inputs[0], out)
         return
     kind, fields = _plain(op)
     if isinstance(op, ops.MaxPool):
         fields |= _ceil_mode(op, writer.graph.tensors[node.inputs[0]].shape)
     writer.node(kind, node.name, inputs, out, **fields)
+
+
+def _write_insert(writer: _Writer, node: Node, op: ops.Insert, x: str, out: str) -> None:
+    """A transposed convolution by one: its stride inserts zeros, its output padding the last."""
+    channels = writer.graph.tensors[node.output].shape[3]
+    one = writer.constant(node.name, "/one", np.ones((channels, 1, 1, 1), np.float32))
+    writer.node(
+        "ConvTranspose", node.name, [x, one], out, kernel_shape=(1, 1), group=channels,
+        strides=op.factor, output_padding=[factor - 1 for factor in op.factor],
+    )  # fmt: skip
+
+
+def _write_slice(writer: _Writer, node: Node, op: ops.MaxPool, x: str, out: str) -> None:
+    """A window of one pixel that cuts the map."""
+    size = writer.graph.tensors[node.inputs[0]].shape[1:3]
+    numbers = {
+        "starts": [-pad for pad in op.pads[:2]],
+        "ends": [n + pad for n, pad in zip(size, op.pads[2:], strict=True)],
+        "axes": [2, 3],
+        "steps": op.stride,
+    }
+    given = [
+        writer.constant(node.name, f"/{name}", np.array(value, np.int64))
+        for name, value in numbers.items()
+    ]
+    writer.node("Slice", node.name, [x, *given], out)
 
 
 def _ceil_mode(op: ops.MaxPool, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -69,14 +69,18 @@ class Core(wiring.Component):
         m = Module()
 
         arch = self.arch
+        rows = {"lanes": arch.lanes, "row": arch.pixels}
+        bursts = {"burst_beats": arch.burst_beats, "outstanding": arch.outstanding}
         control, engines, maps = map(DomainRenamer, self.DOMAINS)
-        m.submodules.sequencer = sequencer = control(Sequencer(arch))
-        m.submodules.program_dma = program_dma = control(DmaRead(arch, queued=False))
+        m.submodules.sequencer = sequencer = control(Sequencer())
+        m.submodules.program_dma = program_dma = control(DmaRead(**bursts, queued=False))
         m.submodules.program_arbiter = program_arbiter = control(ReadArbiter())
-        m.submodules.weight_loader = weight_loader = control(WeightLoader(arch))
+        m.submodules.weight_loader = weight_loader = control(WeightLoader(**rows, **bursts))
         m.submodules.datapath = datapath = engines(Datapath(arch))
         m.submodules.transfers = transfers = maps(TransferPath(arch))
-        m.submodules.feature_memory = memory = maps(FeatureMemory(arch))
+        m.submodules.feature_memory = memory = maps(
+            FeatureMemory(**rows, depth=arch.feature_rows, ultra=arch.feature_ram == "ultra")
+        )
 
         # DDR, feature memory -> commands and weights
         connect(m, program_dma.axi, flipped(self.m_axi_w))

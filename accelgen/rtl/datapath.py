@@ -1,5 +1,7 @@
 """Datapath: from the feature memory through both engines and back."""
 
+from typing import NamedTuple
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -9,14 +11,33 @@ from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.array.array_path import ArrayPath
 from accelgen.rtl.control.step_control import StepPort
+from accelgen.rtl.dsp.double_pump import DOUBLE_PUMPED, SINGLE_CLOCK, Clocking
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.memory.row_reader import ROW_BITS, RowReader
 from accelgen.rtl.output.output_path import OutputPath
+from accelgen.rtl.requantize.acc_queue import AccQueue, PumpedAccQueue
 from accelgen.rtl.streams.register import StreamRegister
 from accelgen.rtl.streams.switch import StreamShare
+from accelgen.rtl.window.window_lanes import PumpedWindowLanes, WindowLanes
 from accelgen.rtl.window.window_path import WindowPath
 
-__all__ = ["Datapath", "weight_streams"]
+__all__ = ["Blocks", "Datapath", "blocks_of", "weight_streams"]
+
+
+class Blocks(NamedTuple):
+    """What both engines are put together from: how lanes are clocked, and the blocks that are
+    different hardware then."""
+
+    clocking: Clocking = SINGLE_CLOCK
+    queue: type[AccQueue] = AccQueue
+    lanes: type[WindowLanes] = WindowLanes
+
+
+def blocks_of(arch: ArchParams) -> Blocks:
+    """Of a configuration. Nothing else asks whether it is double-pumped."""
+    if arch.pumped:
+        return Blocks(DOUBLE_PUMPED, PumpedAccQueue, PumpedWindowLanes)
+    return Blocks()
 
 
 def weight_streams(arch: ArchParams) -> dict[str, stream.Signature]:
@@ -27,7 +48,7 @@ def weight_streams(arch: ArchParams) -> dict[str, stream.Signature]:
         "params1": stream.Signature(layouts.channel_param()),
         "params2": stream.Signature(layouts.channel_param()),
         "taps": stream.Signature(layouts.tap(arch.lanes)),
-        "weights": stream.Signature(layouts.weight_word(arch)),
+        "weights": stream.Signature(layouts.weight_word(arch.lanes)),
     }
 
 
@@ -62,8 +83,10 @@ class Datapath(wiring.Component):
             "steps": In(StepPort()),
             "run": Out(RunPort(arch.lanes, arch.pixels)),
             "residual_read": Out(stream.Signature(ROW_BITS)),
-            "residual_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
-            "write": Out(stream.Signature(layouts.row_choice(arch))),
+            "residual_data": In(
+                stream.Signature(layouts.pixels(arch.lanes, arch.pixels), always_ready=True)
+            ),
+            "write": Out(stream.Signature(layouts.row_choice(arch.lanes, arch.pixels))),
             **{name: In(signature) for name, signature in weight_streams(arch).items()},
             **dict.fromkeys(self.EVENTS, Out(1)),
         })
@@ -72,12 +95,13 @@ class Datapath(wiring.Component):
         m = Module()
 
         arch, steps, step = self.arch, self.steps, self.steps.step
-        row = layouts.row(arch)
-        m.submodules.array = array = ArrayPath(arch)
-        m.submodules.window = window = WindowPath(arch)
-        m.submodules.output = output = OutputPath(arch)
+        row = layouts.pixels(arch.lanes, arch.pixels)
+        clocking, queue, lanes = blocks_of(arch)
+        m.submodules.array = array = ArrayPath(arch, clocking=clocking, queue=queue)
+        m.submodules.window = window = WindowPath(arch, clocking=clocking, queue=queue, lanes=lanes)
+        m.submodules.output = output = OutputPath(arch, clocking=clocking)
         m.submodules.residual = residual = RowReader(
-            arch, slow=arch.pixels >= 4 * arch.chain_pixels
+            lanes=arch.lanes, row=arch.pixels, slow=arch.pixels >= 4 * arch.chain_pixels
         )
         m.submodules.made = made = StreamShare(row, 3)  # array -> window or output
         m.submodules.rows = rows = StreamShare(row, 2)  # residual -> output (add) or window (scale)

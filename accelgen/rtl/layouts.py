@@ -11,7 +11,7 @@ from accelgen.arch.registers import CAUSES
 __all__ = [
     "TAG_BITS", "accumulator_beat", "accumulators", "array_operands", "beat", "channel_param",
     "dma_request", "fault", "fields", "front", "image_address", "pixel", "pixels",
-    "raster_beat", "row", "row_choice", "row_write", "table_write", "tap", "weight_word",
+    "raster_beat", "row_choice", "row_write", "table_write", "tap", "weight_word",
     "window_operands",
 ]  # fmt: skip
 
@@ -45,21 +45,17 @@ def pixels(lanes: int, count: int) -> data.ArrayLayout:
     return data.ArrayLayout(pixel(lanes), count)
 
 
-def row(arch: ArchParams) -> data.ArrayLayout:
-    """P pixels: a row of the feature memory."""
-    return pixels(arch.lanes, arch.pixels)
+def row_write(lanes: int, row: int) -> data.StructLayout:
+    """A row of ``row`` pixels and the feature row it goes to; ``phases``: its upper half to the
+    other of the pair."""
+    return data.StructLayout({"row": 16, "data": pixels(lanes, row), "phases": 1})
 
 
-def row_write(arch: ArchParams) -> data.StructLayout:
-    """A row and the feature row it goes to; ``phases``: its upper half to the other of the pair."""
-    return data.StructLayout({"row": 16, "data": row(arch), "phases": 1})
-
-
-def row_choice(arch: ArchParams) -> data.StructLayout:
+def row_choice(lanes: int, row: int) -> data.StructLayout:
     """A row_write before it is chosen where the row comes from: ``straight`` or ``data``."""
     return data.StructLayout({
-        "write": row_write(arch),
-        "straight": row(arch),
+        "write": row_write(lanes, row),
+        "straight": pixels(lanes, row),
         "from_straight": 1,
     })
 
@@ -86,9 +82,9 @@ def fault() -> data.StructLayout:
     return data.StructLayout({"valid": 1, "cause": range(max(numbers) + 1), "offset": 32})
 
 
-def weight_word(arch: ArchParams) -> data.ArrayLayout:
+def weight_word(lanes: int) -> data.ArrayLayout:
     """Weights of one tap: ``[output lane][input lane]``, bytes, input lane fastest."""
-    return data.ArrayLayout(data.ArrayLayout(signed(8), arch.lanes), arch.lanes)
+    return data.ArrayLayout(data.ArrayLayout(signed(8), lanes), lanes)
 
 
 def tap(lanes: int) -> data.ArrayLayout:
@@ -128,54 +124,56 @@ def raster_beat(pixels: int, row: int) -> data.StructLayout:
     })
 
 
-def array_operands(arch: ArchParams) -> data.StructLayout:
-    """What the PE array takes per cycle. An activation is what is in ``activations`` or, where that
-    is 0, in its pixel's ``pads``."""
+def array_operands(lanes: int, width: int) -> data.StructLayout:
+    """What the PE array takes per cycle: ``width`` pixels. An activation is what is in
+    ``activations`` or, where that is 0, in its pixel's ``pads``."""
     return data.StructLayout({
-        "activations": row(arch),
-        "pads": data.ArrayLayout(signed(8), arch.pixels),
-        "weights": weight_word(arch),
+        "activations": pixels(lanes, width),
+        "pads": data.ArrayLayout(signed(8), width),
+        "weights": weight_word(lanes),
         "first": 1,
         "last": 1,
-        "keep": arch.pixels,
+        "keep": width,
         "tag": TAG_BITS,
     })
 
 
-def window_operands(lanes: int, width: int) -> data.StructLayout:
+def window_operands(lanes: int, width: int, *, taps: int = 1) -> data.StructLayout:
     """What the window engine takes per cycle. An activation is what is in ``activations`` plus its
-    pixel's offset, 9 bits: SCALE's x - x_zero reaches 255."""
-    return data.StructLayout({
+    pixel's offset, 9 bits: SCALE's x - x_zero reaches 255. With two ``taps``, ``second`` has the
+    same of the second."""
+    tapped = {
         "activations": pixels(lanes, width),
         "offsets": data.ArrayLayout(signed(9), width),
         "weights": tap(lanes),
-        "first": 1,
-        "last": 1,
-        "keep": width,
-    })
+    }
+    members = {**tapped, "first": 1, "last": 1, "keep": width}
+    if taps > 1:
+        members["second"] = data.StructLayout(tapped)
+    return data.StructLayout(members)
 
 
-def accumulators(lanes: int, width: int, acc_bits: int, *, pumped: bool) -> data.StructLayout:
+def accumulators(lanes: int, width: int, acc_bits: int, *, turns: int = 1) -> data.StructLayout:
     """A finished vector: ``width`` x C accumulators, which lanes are pixels of the output, and its
     step's tag.
 
-    ``pumped``, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others in
-    2t + 2 (double_pump.turns), where t is the fabric cycle of the vector.
+    With two ``turns``, ``acc`` is in the fast domain: half of them in fast cycle 2t + 1, the others
+    in 2t + 2 (dsp/double_pump.py, ``pixels``), where t is the fabric cycle of the vector.
     """
-    members = _accumulators(lanes, width, acc_bits, pumped)
+    members = _accumulators(lanes, width, acc_bits, turns)
     return data.StructLayout({**members, "tag": TAG_BITS})
 
 
-def accumulator_beat(lanes: int, width: int, acc_bits: int, *, pumped: bool) -> data.StructLayout:
+def accumulator_beat(lanes: int, width: int, acc_bits: int, *, turns: int = 1) -> data.StructLayout:
     """``width`` pixels of a finished vector, on their way to the requantizer.
 
-    ``pumped``, ``acc`` is in the fast domain: half of them in fast cycle 2t + 3, the others in
-    2t + 4 (double_pump.turns), where t is the fabric cycle in which the beat is taken.
+    With two ``turns``, ``acc`` is in the fast domain: half of them in fast cycle 2t + 3, the others
+    in 2t + 4 (``pixels``), where t is the fabric cycle in which the beat is taken.
     """
-    members = _accumulators(lanes, width, acc_bits, pumped)
+    members = _accumulators(lanes, width, acc_bits, turns)
     return data.StructLayout({**members, "kept": range(width + 1)})  # how many lanes are kept
 
 
-def _accumulators(lanes: int, width: int, acc_bits: int, pumped: bool) -> dict[str, object]:
+def _accumulators(lanes: int, width: int, acc_bits: int, turns: int) -> dict[str, object]:
     acc = data.ArrayLayout(signed(acc_bits), lanes)
-    return {"acc": data.ArrayLayout(acc, width // (2 if pumped else 1)), "keep": width}
+    return {"acc": data.ArrayLayout(acc, width // turns), "keep": width}

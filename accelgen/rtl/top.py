@@ -55,12 +55,11 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.registers = registers = Registers(self.arch)
+        m.submodules.registers = registers = Registers(self.arch.crc)
         m.submodules.abort_control = abort = AbortControl()
         m.submodules.core = core = Core(self.arch)
         self._add_domain(m, "sync", self.rst)
-        if self.arch.pumped:
-            fast_domain(m, self.clk2x)
+        fast_domain(m, self.clk2x)
         for name, reset in zip(Core.DOMAINS, abort.resets, strict=True):
             self._add_domain(m, name, reset)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from accelgen.arch import ArchParams
 from accelgen.cost import Memory
+from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
 from accelgen.lowering.folding import choose_folds
 from accelgen.lowering.prepare import Prepared, prepare
@@ -16,13 +17,14 @@ from accelgen.program.commands import Load, Store
 from accelgen.program.records import Program
 from accelgen.schedule.emit.assemble import assemble
 from accelgen.schedule.emit.emitter import Emitter
+from accelgen.schedule.judged import Judge, judged_plan
 from accelgen.schedule.plan.memory import Apart, MemoryPlan, plan_memory
 from accelgen.schedule.plan.parking import plan_parking
 from accelgen.schedule.steps.fuse import fuse
 from accelgen.schedule.steps.phases import choose_phases
 from accelgen.schedule.steps.work import Work, make_work
 
-__all__ = ["compile_graph", "schedule"]
+__all__ = ["Planned", "plan_graph", "schedule"]
 
 #: Share of the memory that is left beside a processor that reads weights.
 _BESIDE = 0.75
@@ -30,7 +32,7 @@ _BESIDE = 0.75
 
 def schedule(
     graph: Graph, arch: ArchParams, memory: Memory | None = None, *, keep_all: bool = False,
-    fc_on_ps: bool = False,
+    fc_on_ps: int = False,
 ) -> Program:  # fmt: skip
     """Compile an int8 graph for ``arch``.
 
@@ -53,37 +55,79 @@ def schedule(
     ScheduleError
         The graph does not fit ``arch``; names the node and the knob.
     """
-    return compile_graph(
-        graph, arch, memory or Memory(), keep_all=keep_all, fc_on_ps=fc_on_ps,
-        foldable=frozenset({graph.input}),
-    )  # fmt: skip
+    planned = plan_graph(
+        graph, arch, memory or Memory(), fc_on_ps=fc_on_ps, foldable=frozenset({graph.input})
+    )
+    return planned.program(keep_all=keep_all)
 
 
-def compile_graph(
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A graph up to its commands: what runs together, where maps lie, and when."""
+
+    prepared: Prepared
+    storages: Storages
+    works: list[Work]
+    arch: ArchParams
+    memory: Memory
+    plan: MemoryPlan
+
+    def program(self, judge: Judge | None = None, *, keep_all: bool = False) -> Program:
+        """Its commands; ``judge`` chooses among plans that the look-ahead takes for equal.
+
+        Raises ScheduleError when commands cannot say it.
+        """
+        plan = self.plan
+        if judge is not None:
+            plan, program = judged_plan(plan, self._plain, self._emitted, judge)
+        elif not keep_all:
+            program = self._plain
+        return self._emitted(plan, keep_all=True) if keep_all else program
+
+    @cached_property
+    def _plain(self) -> Program:
+        """The look-ahead's."""
+        return self._emitted(self.plan)
+
+    def _emitted(
+        self, plan: MemoryPlan, steps: int | None = None, *, keep_all: bool = False
+    ) -> Program:
+        """``plan``'s program; of its first ``steps`` only, if they are given, without parked
+        weights."""
+        works, storages = self.works, self.storages
+        exported = _exported(works, self.prepared, keep_all)
+        emitter = Emitter(works, storages, plan, exported, self.arch)
+        emitter.emit_all(steps)
+        if steps is None:
+            emitter = _parked(emitter, self.memory)
+        return assemble(self.prepared, storages, works, plan, emitter, self.arch, keep_all)
+
+
+def plan_graph(
     graph: Graph, arch: ArchParams, memory: Memory, *, foldable: frozenset[str],
-    keep_all: bool = False, fc_on_ps: bool = False, ps_nodes: frozenset[str] = frozenset(),
-) -> Program:  # fmt: skip
-    """As :func:`schedule`; of the inputs only those in ``foldable`` may be folded, and ``ps_nodes``
-    are on the PS too."""
+    fc_on_ps: int = False, ps_nodes: frozenset[str] = frozenset(),
+) -> Planned:  # fmt: skip
+    """As :func:`schedule`, up to the commands; of the inputs only those in ``foldable`` may be
+    folded, and ``ps_nodes`` are on the PS too."""
 
     # lowering: what the engines have no form for becomes what they have.
     lay = partial(
         _lowered, graph, arch, memory, foldable=foldable, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes
     )
     prepared, storages = lay(in_phases=None)
-    in_phases = choose_phases(fuse(prepared), prepared, storages, arch).in_phases
+    in_phases = choose_phases(fuse(prepared, arch=arch), prepared, storages, arch).in_phases
     prepared, storages = lay(in_phases=in_phases)
     # steps and plan: what runs together, where maps lie, and when.
     beside = replace(memory, bytes_per_cycle=_BESIDE * memory.bytes_per_cycle)
     memories = (beside, memory) if fc_on_ps or ps_nodes else (memory,)
     works, storages, plan = _planned(prepared, storages, arch, memories)
-    # emit: commands, once more when it is known which weights wait for DDR.
-    emitter = _emitted(works, storages, plan, _exported(works, prepared, keep_all), arch, memory)
-    return assemble(prepared, storages, works, plan, emitter, arch, keep_all)
+    return Planned(
+        prepared=prepared, storages=storages, works=works, arch=arch, memory=memory, plan=plan
+    )  # fmt: skip
 
 
 def _lowered(
-    graph: Graph, arch: ArchParams, memory: Memory, *, foldable: frozenset[str], fc_on_ps: bool,
+    graph: Graph, arch: ArchParams, memory: Memory, *, foldable: frozenset[str], fc_on_ps: int,
     ps_nodes: frozenset[str], in_phases: frozenset[str] | None,
 ) -> tuple[Prepared, Storages]:  # fmt: skip
     """The passes, the split between PL and PS, the folds of inputs, and lanes for every tensor."""
@@ -103,7 +147,14 @@ def _planned(
     done: dict[tuple[object, ...], Work] = {}
     while True:
         works = []
-        chains = fuse(prepared, apart)
+        chains = fuse(prepared, apart, arch)
+        if not chains:
+            first = prepared.ps_nodes[0].name if prepared.ps_nodes else ""
+            raise ScheduleError(
+                f"node '{first}' is on the PS and nothing on the PL comes before it; leave it on"
+                " the PL",
+                node=first,
+            )
         storages = choose_phases(chains, prepared, plain, arch)
         for chain in chains:
             ends = (t in storages.in_phases for t in (chain.source, chain.output))
@@ -118,20 +169,16 @@ def _planned(
         apart |= {plan.node}
 
 
-def _emitted(
-    works: list[Work], storages: Storages, plan: MemoryPlan, exported: frozenset[str],
-    arch: ArchParams, memory: Memory,
-) -> Emitter:  # fmt: skip
-    """All commands; once more with parked weights, where there are any."""
-    emitter = Emitter(works, storages, plan, exported, arch)
-    emitter.emit_all()
+def _parked(emitter: Emitter, memory: Memory) -> Emitter:
+    """All commands once more with parked weights, where there are any."""
+    works, plan, arch = emitter.works, emitter.plan, emitter.arch
     moved = [0] * len(works)
     for pending in emitter.list.commands:
         if isinstance(command := pending.command, Load | Store):
             moved[pending.step] += command.groups * command.rows * arch.row_bytes
     parking = plan_parking(works, plan, moved, arch, memory)
     if parking.chunks:
-        emitter = Emitter(works, storages, plan, exported, arch, parking)
+        emitter = Emitter(works, emitter.storages, plan, emitter.exported, arch, parking)
         emitter.emit_all()
     return emitter
 

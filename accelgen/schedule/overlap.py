@@ -1,8 +1,10 @@
 """How long a step's tiles take when loading, computing and storing run side by side.
 
 The estimator's time line in small: one step alone, before there are commands. It tells tilings of a
-step apart, nothing more. A search asks for thousands of tilings: many are followed side by side,
-each from event to event in its own time.
+step apart, nothing more. A search asks for thousands of tilings: many are followed side by side in
+numpy's columns, each from event to event in its own time, where the engine of cost/events.py
+follows one in Python's generators. Rates are that engine's (cost/bandwidth.py), cycles those of
+arch/overhead.py; tests/schedule/test_overlap.py holds both forms together.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from accelgen.arch import limits, overhead
 from accelgen.arch.isa import FETCH_BYTES, Opcode
 from accelgen.cost import Memory
+from accelgen.cost.bandwidth import Bandwidth
 from accelgen.program.encode import command_bytes
 
 __all__ = ["BEHIND_BYTES", "Pace", "TileCost", "overlapped_cycles"]
@@ -69,6 +72,8 @@ _Floats: TypeAlias = NDArray[np.float64]
 
 #: Units of a step: each serves the tiles one after another.
 _COMMANDS, _LOAD, _WEIGHTS, _ENGINE, _DRAIN, _STORE = range(6)
+#: Bandwidth's ports of those that move bytes: commands and weights come through one.
+_PORTS = {"weights": (_COMMANDS, _WEIGHTS), "load": (_LOAD,), "store": (_STORE,)}
 
 
 class _Steps:
@@ -80,16 +85,17 @@ class _Steps:
     """
 
     def __init__(
-        self, steps: Sequence[Sequence[TileCost]], memories: Sequence[Memory], duplex: bool,
-        pace: Pace,
+        self, steps: Sequence[Sequence[TileCost]], memories: Sequence[Memory], pace: Pace,
+        row_bytes: float,
     ) -> None:  # fmt: skip
         """Step after step with each of ``memories``."""
         most = max(map(len, steps))
-        self.duplex, self.pace = duplex, pace
+        self.pace = pace
         #: A LOAD's, WEIGHTS' or command's turn to its first byte.
         self.latency = overhead.LOAD_HEAD_CYCLES + memories[0].latency_cycles
-        self.port_rate = memories[0].port_rate
-        self.bytes_per_cycle = np.tile([m.bytes_per_cycle for m in memories], len(steps))
+        #: Of each port, by the first row of a step's memory and who moves: see _rates.
+        self.rates = np.concatenate([_rates(Bandwidth.of(m, row_bytes)) for m in memories]).T.copy()
+        self.memory = np.tile(np.arange(len(memories)) << len(_PORTS), len(steps))
         self.tiles = np.repeat([len(tiles) for tiles in steps], len(memories))
         count = len(self.tiles)
         nothing = [(0,) * len(_COSTS)]
@@ -113,7 +119,7 @@ class _Steps:
 
     def keep(self, chosen: _Bools) -> None:
         """Forget the others."""
-        for name in ("tiles", "bytes_per_cycle", "first", "now"):
+        for name in ("tiles", "memory", "first", "now"):
             setattr(self, name, getattr(self, name)[chosen])
         for name in ("at", "busy", "delay", "left", "rate", "ended"):
             setattr(self, name, getattr(self, name)[:, chosen])
@@ -212,13 +218,11 @@ class _Steps:
         moves = self.busy & (self.delay == 0) & (self.left > 0)
         # Commands and weights come through one port, commands first.
         moves[_WEIGHTS] &= ~moves[_COMMANDS]
-        reading = moves[_COMMANDS].astype(int) + moves[_WEIGHTS] + moves[_LOAD]
-        writing = moves[_STORE].astype(int)
-        if not self.duplex:
-            reading = writing = reading + writing
-        for moving, sharing in ((self.rate[:_STORE], reading), (self.rate[_STORE:], writing)):
-            share = self.bytes_per_cycle / np.maximum(sharing, 1)
-            moving[:] = np.minimum(share, self.port_rate)
+        movers = self.memory.copy()
+        for bit, units in enumerate(_PORTS.values()):
+            movers += moves[units, :].any(axis=0) << bit
+        for port, units in enumerate(_PORTS.values()):
+            self.rate[units, :] = self.rates[port].take(movers)
         self.rate *= moves
         self.rate[_ENGINE] = moves[_ENGINE]
 
@@ -267,6 +271,16 @@ class _Steps:
 _COSTS = tuple(f.name for f in fields(TileCost))
 
 
+def _rates(bandwidth: Bandwidth) -> _Floats:
+    """Bytes per cycle of each port (a column) when those in the row number's bits move."""
+    names = list(_PORTS)
+    rows = []
+    for movers in range(1 << len(names)):
+        rates = bandwidth([n for bit, n in enumerate(names) if movers >> bit & 1])
+        rows.append([rates.get(n, 0.0) for n in names])
+    return np.array(rows)
+
+
 def _figures(tile: TileCost) -> tuple[int, ...]:
     return (
         tile.loads, tile.stores, tile.weights, tile.first_weights, tile.engines, tile.reuses,
@@ -288,15 +302,15 @@ def _less(value: _Floats, step: _Floats) -> _Floats:
 
 def overlapped_cycles(
     steps: Sequence[Sequence[TileCost]], memories: Sequence[Memory], pace: Pace, *,
-    duplex: bool = False,
+    row_bytes: float = float("inf"),
 ) -> NDArray[np.float64]:  # fmt: skip
     """Cycles from the first LOAD's turn to the last STORE's count: of each step (its tiles), with
     each of ``memories``, which differ in bytes per cycle only.
 
-    ``duplex``: reads and writes do not share the memory (``Memory.is_duplex_for``).
+    ``row_bytes``: of a row of the feature memory, whose one port loads and stores share.
     """
     cycles = np.zeros(len(steps) * len(memories))
-    pending, run = np.arange(len(cycles)), _Steps(steps, memories, duplex, pace)
+    pending, run = np.arange(len(cycles)), _Steps(steps, memories, pace, row_bytes)
     while len(pending):
         run.begin()
         run.advance()

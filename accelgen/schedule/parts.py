@@ -1,22 +1,28 @@
 """A frame in parts: programs with PS work between them, each crossing through DDR.
 
-This is how a first design looks: the accelerator stops, the processor computes a squeeze-and-excite
-block, the accelerator goes on. Nothing stays in the feature memory across a crossing.
+The accelerator stops, the processor computes what only it can, or a squeeze-and-excite block (a
+first design looks so), the accelerator goes on. Nothing stays in the feature memory across a
+crossing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from accelgen.arch import ArchParams
 from accelgen.cost import Memory
 from accelgen.errors import ScheduleError
-from accelgen.ir import Graph
-from accelgen.ir.offload import nodes_on_ps
+from accelgen.ir import Graph, Names, Node, TensorType
+from accelgen.ir.names import graph_names
+from accelgen.ir.offload import nodes_on_ps, only_on_ps
+from accelgen.ir.ops import QTable
 from accelgen.program.records import Program
-from accelgen.schedule.build import compile_graph
+from accelgen.schedule.build import Planned, plan_graph
 
-__all__ = ["schedule_parts"]
+__all__ = ["plan_parts", "schedule_parts"]
 
 
 def schedule_parts(
@@ -25,32 +31,65 @@ def schedule_parts(
     memory: Memory | None = None,
     *,
     keep_all: bool = False,
-    fc_on_ps: bool = False,
+    fc_on_ps: int = False,
     se_on_ps: bool = False,
 ) -> tuple[Program, ...]:
     """Compile an int8 graph to programs that run one after another; each one's ``ps_steps`` run
     on the PS after it, and what they make is among later programs' ``inputs``.
 
-    One program unless ``se_on_ps`` places squeeze-and-excite blocks on the PS. The plan goes by the
+    One program unless something in the middle is on the PS: :func:`~.offload.only_on_ps`, or, with
+    ``se_on_ps``, squeeze-and-excite blocks. The plan goes by the
     board's ``memory``, or one that no board has.
 
     Raises
     ------
     ScheduleError
-        The graph does not fit ``arch``, or begins with what the PS computes.
+        The graph does not fit ``arch``, or begins with what the PS is told to compute. (What only
+        the PS computes reads a copy of the input, which a first program makes.)
     """
+    parts = plan_parts(graph, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+    return tuple(part.program(keep_all=keep_all) for part in parts)
+
+
+def plan_parts(
+    graph: Graph, arch: ArchParams, memory: Memory | None = None, *, fc_on_ps: int = False,
+    se_on_ps: bool = False,
+) -> tuple[Planned, ...]:  # fmt: skip
+    """As :func:`schedule_parts`, up to the commands."""
+    graph = _copied_input(graph)
     ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps)
-    return tuple(
-        compile_graph(
-            part,
-            arch,
-            memory or Memory(),
-            foldable=frozenset({graph.input}),
-            keep_all=keep_all,
-            ps_nodes=ps,
+    taken = graph_names(graph)
+    planned: list[Planned] = []
+    for part in _cut(graph, ps):
+        # One place for what all parts leave in memory: names of one are names of all.
+        part = replace(part, reserved=frozenset(taken - graph_names(part)))
+        made = plan_graph(
+            part, arch, memory or Memory(), foldable=frozenset({graph.input}), ps_nodes=ps
         )
-        for part in _cut(graph, ps)
-    )
+        taken |= graph_names(made.prepared.graph)
+        planned.append(made)
+    return tuple(planned)
+
+
+def _copied_input(graph: Graph) -> Graph:
+    """``graph`` with a copy of its input, made on the PL, for what only the PS computes: a frame
+    begins with a program."""
+    only = only_on_ps(graph)
+    if not any(n.name in only and graph.input in n.inputs for n in graph.nodes):
+        return graph
+    names = Names.of(graph)
+    copy = names.of_part(graph.input, ".copy")
+    table = names.of_part(copy, "/table")
+    nodes = [Node(name=copy, op=QTable(), inputs=(graph.input, table), output=copy)]
+    for node in graph.nodes:
+        moved = tuple(copy if i == graph.input else i for i in node.inputs)
+        nodes.append(replace(node, inputs=moved) if node.name in only else node)
+    types = {copy: graph.tensors[graph.input], table: TensorType((256,), "int8")}
+    identity = {table: np.arange(-128, 128).astype(np.int8)}
+    return replace(
+        graph, nodes=tuple(nodes), tensors={**graph.tensors, **types},
+        constants={**graph.constants, **identity},
+    )  # fmt: skip
 
 
 def _cut(graph: Graph, ps: frozenset[str]) -> Iterator[Graph]:
@@ -86,11 +125,13 @@ def _subgraph(graph: Graph, names: set[str], several: bool, part: int) -> Graph:
     inputs = [i for n in nodes for i in n.inputs if i not in made and i not in graph.constants]
     outputs = [t for t in graph.outputs if t in made]
     outputs += [n.output for n in nodes if n.output in later and n.output not in outputs]
+    # What the host makes of several parts' tensors is no part's.
+    views = (v for v in graph.views if {p.tensor for p in v.pieces} <= set(outputs))
     first = graph.input if graph.input in inputs else inputs[0]
     return graph.with_nodes(
         nodes,
         input=first,
         outputs=tuple(outputs),
         name=f"{graph.name}.part{part}",
-        views=(),
+        views=tuple(views),
     )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from accelgen.cost import Memory
 from accelgen.program.records import Program
-from accelgen.schedule.build import compile_graph
+from accelgen.schedule.build import plan_graph
 
 __all__ = ["single_step"]
 
 
-def single_step(program: Program, step: int) -> Program:
+def single_step(program: Program, step: int, memory: Memory | None = None) -> Program:
     """A program that runs step ``step`` of ``program`` alone.
 
     Its ``inputs`` are the tensors the step reads, to be filled by the host (from the golden model);
     its ``outputs`` what the step makes: the map if it is written, the squeezed vector. Tiles may
-    differ from the network's, since the whole feature memory is free.
+    differ from the network's, since the whole feature memory is free; they go by ``memory``, as
+    :func:`~accelgen.schedule.build.schedule`'s do.
 
     Raises
     ------
@@ -34,4 +35,4 @@ def single_step(program: Program, step: int) -> Program:
     folded = frozenset(
         p.tensor for p in program.inputs if p.shape != whole.tensors[p.tensor].shape[1:]
     )
-    return compile_graph(cut, program.arch, Memory(), foldable=folded)
+    return plan_graph(cut, program.arch, memory or Memory(), foldable=folded).program()

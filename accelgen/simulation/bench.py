@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accelgen.arch import ArchParams
 from accelgen.arch.ports import TRAFFIC
 from accelgen.arch.registers import TOP
+from accelgen.cost import Memory
 from accelgen.errors import ConfigError, ToolError
 from accelgen.rtl.design import vendor_cells
 from accelgen.simulation.launch import run_cocotb
@@ -24,25 +26,23 @@ FRACTION = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class DdrSettings:
-    """The DDR model and the run's disturbances. All may differ from job to job.
+class DdrSettings(Memory):
+    """The DDR model: the memory that plan and estimate go by, and a run's disturbances. All may
+    differ from job to job.
 
     Parameters
     ----------
     bytes_per_cycle : float
         Bandwidth for all ports and the competing stream together, average over refreshes. Default:
         92.5 % (measured on the Ultra96) of LPDDR4-1066 x32's 4.264 GB/s, at 300 MHz.
-    duplex : bool
-        Reads and writes have that bandwidth each, as the channels of an AXI port do.
-    latency, write_latency : int
-        Fabric cycles from a read's address to its first beat; from the last beat written to the
-        response.
+    latency_cycles : int
+        At least 3.
+    port_bytes : float
+        The bench's channels are as wide as the design's: one that is narrower pauses as often.
     refresh_interval, refresh_cycles : int
         Every so many cycles the memory does nothing for so many. 3.9 us and 100 ns at 300 MHz.
     competing_bytes_per_cycle : float
         Traffic of the processing system, which takes its turn like a port.
-    stalls : float
-        Chance per cycle that an AXI channel pauses although it could go on. 0 to below 1.
     seed : int
         Of the stalls.
     error_low, error_high : int
@@ -54,13 +54,9 @@ class DdrSettings:
     """
 
     bytes_per_cycle: float = 0.925 * 4264 / 300
-    duplex: bool = False
-    latency: int = 60
-    write_latency: int = 20
     refresh_interval: int = 1170
     refresh_cycles: int = 30
     competing_bytes_per_cycle: float = 0.0
-    stalls: float = 0.0
     seed: int = 1
     error_low: int = 0
     error_high: int = 0
@@ -74,8 +70,8 @@ class DdrSettings:
             raise ConfigError(
                 f"competing bytes per cycle must be 0 to 64, not {self.competing_bytes_per_cycle}"
             )
-        if not 3 <= self.latency < 1 << 20:
-            raise ConfigError(f"DDR latency must be at least 3 cycles, not {self.latency}")
+        if not 3 <= self.latency_cycles < 1 << 20:
+            raise ConfigError(f"DDR latency must be at least 3 cycles, not {self.latency_cycles}")
         if not 0 <= self.stalls < 1:
             raise ConfigError(f"stalls must be a probability from 0 to below 1, not {self.stalls}")
         if self.refresh_interval and not 0 <= self.refresh_cycles < self.refresh_interval:
@@ -89,12 +85,12 @@ class DdrSettings:
         return {
             "rate": round(self.bytes_per_cycle / working * FRACTION),
             "duplex": int(self.duplex),
-            "latency": self.latency,
-            "write_latency": self.write_latency,
+            "latency": self.latency_cycles,
+            "write_latency": self.write_latency_cycles,
             "refresh_every": self.refresh_interval,
             "refresh_cycles": self.refresh_cycles if self.refresh_interval else 0,
             "competing_rate": round(self.competing_bytes_per_cycle * FRACTION),
-            "stall": round(self.stalls * FRACTION),
+            "stall": round((1 - self.port_rate / ArchParams.BUS_BYTES) * FRACTION),
             "seed": self.seed & 0xFFFFFFFF,
             "error_low": self.error_low,
             "error_high": self.error_high,

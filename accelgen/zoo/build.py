@@ -9,6 +9,7 @@ import onnx
 
 from accelgen.errors import ModelError
 from accelgen.zoo.classic import alexnet, googlenet, vgg16
+from accelgen.zoo.deformable import deformable
 from accelgen.zoo.densenet import densenet121
 from accelgen.zoo.efficientnet import (
     efficientnet_b0,
@@ -21,13 +22,17 @@ from accelgen.zoo.mixnet import mixnet_s
 from accelgen.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from accelgen.zoo.mobilenet_v3 import lraspp, mobilenet_v3_large, mobilenet_v3_small
 from accelgen.zoo.mobilenet_v4 import mobilenet_v4_conv_small
+from accelgen.zoo.movenet import movenet
 from accelgen.zoo.nanodet import nanodet
 from accelgen.zoo.pyramid import fpn_mobilenet_v2
 from accelgen.zoo.reparameterized import mobileone_s0, repvgg_a0
 from accelgen.zoo.resnet import resnet18, resnet50, se_resnet50
 from accelgen.zoo.searched import mcunet, ofa
+from accelgen.zoo.segnet import segnet
+from accelgen.zoo.shiftnet import shiftnet
 from accelgen.zoo.shufflenet import shufflenet_v1, shufflenet_v2
 from accelgen.zoo.squeezenet import squeezenet1_1
+from accelgen.zoo.unet import unet
 from accelgen.zoo.yolo import tiny_yolov3
 from accelgen.zoo.yolo_csp import yolov5n, yolov8n, yolox_nano
 
@@ -50,6 +55,7 @@ class _Entry:
 
 _NETWORKS = {
     "alexnet": _Entry(alexnet, smallest=63),
+    "deformable": _Entry(deformable),
     "densenet121": _Entry(densenet121),
     "efficientnet_b0": _Entry(efficientnet_b0),
     "efficientnet_b4": _Entry(efficientnet_b4, 256),
@@ -67,16 +73,20 @@ _NETWORKS = {
     "mobilenet_v3_small": _Entry(mobilenet_v3_small),
     "mobilenet_v4_conv_small": _Entry(mobilenet_v4_conv_small),
     "mobileone_s0": _Entry(mobileone_s0),
+    "movenet": _Entry(movenet, 192, 32, 17),
     "nanodet": _Entry(nanodet, 320, 32, 80),
     "ofa": _Entry(ofa, 152),
     "repvgg_a0": _Entry(repvgg_a0),
     "resnet18": _Entry(resnet18),
     "resnet50": _Entry(resnet50),
     "se_resnet50": _Entry(se_resnet50),
+    "segnet": _Entry(segnet, 224, 32, 20),
+    "shiftnet": _Entry(shiftnet),
     "shufflenet_v1": _Entry(shufflenet_v1),
     "shufflenet_v2": _Entry(shufflenet_v2),
     "squeezenet1_1": _Entry(squeezenet1_1),
     "tiny_yolov3": _Entry(tiny_yolov3, 416, 32, 80),
+    "unet": _Entry(unet, 224, 16, 2),
     "vgg16": _Entry(vgg16),
     "yolov5n": _Entry(yolov5n, 640, 32, 80),
     "yolov8n": _Entry(yolov8n, 640, 32, 80),
@@ -97,8 +107,8 @@ def default_resolution(name: str) -> int:
 def build(
     name: str, resolution: int | None = None, *, width: float = 1.0, classes: int | None = None
 ) -> onnx.ModelProto:
-    """The network as ONNX (opset 17), input (1, 3, resolution, resolution); out come logits, of a
-    detector its maps before decoding.
+    """The network as ONNX (opset 17, or 19 with DeformConv), input (1, 3, resolution, resolution);
+    out come logits, of a detector its maps before decoding.
 
     Structure as in the reference implementations; weights seeded, the same at any resolution
     (where a fully connected layer reads a map, as AlexNet's and VGG's, but for that layer's);

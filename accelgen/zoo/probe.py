@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "convolve", "out_side", "pool", "rounded", "shuffled", "spread"]
+__all__ = [
+    "Array", "convolve", "deformed", "enlarged", "linear", "moved", "out_side", "pool", "rounded",
+    "shuffled", "spread", "unpooled",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -53,6 +56,36 @@ def _convolve(x: Array, weight: Array, stride: int, pad: int, dilation: int) -> 
     return total.reshape(len(weight), len(x), out, out).transpose(1, 0, 2, 3)
 
 
+def deformed(x: Array, weight: Array, offset: Array, mask: Array, stride: int) -> Array:
+    """``x`` by ``weight`` (o, c, 3, 3), padded by 1: tap t reads where channels 2 t (rows) and 2 t
+    + 1 (columns) of ``offset`` say, times channel t of ``mask``. The map repeats, as in
+    :func:`convolve`."""
+    n, _, height, width = x.shape
+    total = np.zeros((n, len(weight), *offset.shape[2:]))
+    i, j = np.ix_(*(stride * np.arange(size) for size in offset.shape[2:]))
+    image = np.arange(n)[:, None, None]
+    for tap in range(9):
+        rows = i + tap // 3 - 1 + offset[:, 2 * tap]
+        columns = j + tap % 3 - 1 + offset[:, 2 * tap + 1]
+        row, column = (np.floor(at).astype(np.int64) for at in (rows, columns))
+        found = np.zeros((*rows.shape, x.shape[1]))
+        for down, right in np.ndindex(2, 2):
+            share = abs(1 - down - (rows - row)) * abs(1 - right - (columns - column))
+            pixels = x[image, :, (row + down) % height, (column + right) % width]
+            found += share[..., None] * pixels
+        found *= mask[:, tap, ..., None]
+        total += np.einsum("nhwc,oc->nohw", found, weight[:, :, tap // 3, tap % 3].astype(float))
+    return total
+
+
+def enlarged(x: Array, weight: Array) -> Array:
+    """``x`` (n, c, h, w) by ``weight`` (c, o, k, k), transposed convolution of stride k:
+    (n, o, k * h, k * w)."""
+    each = np.einsum("nchw,coab->nohawb", x, weight.astype(np.float64))
+    n, channels, h, k, w, _ = each.shape
+    return each.reshape(n, channels, h * k, w * k)
+
+
 def pool(
     x: Array, kernel: int, stride: int, pads: tuple[int, int], fill: float,
     reduce: Callable[..., Array], *, ceil: bool = False,
@@ -72,6 +105,31 @@ def shuffled(x: Array, groups: int) -> Array:
     images, channels, *sides = x.shape
     split = x.reshape(images, groups, channels // groups, *sides)
     return split.swapaxes(1, 2).reshape(x.shape)
+
+
+def moved(x: Array, offset: tuple[int, int]) -> Array:
+    """Pixel (y, x) + ``offset`` of the map repeated, as :func:`convolve` pads."""
+    return np.roll(x, (-offset[0], -offset[1]), (2, 3))
+
+
+def linear(x: Array) -> Array:
+    """The map at twice the size, bilinear, half pixels."""
+    for axis in (2, 3):
+        size = x.shape[axis]
+        before = x.take([max(i - 1, 0) for i in range(size)], axis)
+        after = x.take([min(i + 1, size - 1) for i in range(size)], axis)
+        both = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
+        x = both.reshape([n * (1 + (a == axis)) for a, n in enumerate(x.shape)])
+    return x
+
+
+def unpooled(x: Array, like: Array) -> Array:
+    """Each pixel where the largest of its 2 x 2 in ``like`` (the first of several) is, else 0."""
+    n, channels, height, width = x.shape
+    windows = like.reshape(n, channels, height, 2, width, 2).swapaxes(3, 4)
+    chosen = windows.reshape(*x.shape, 4).argmax(-1)[..., None] == np.arange(4)
+    each = (x[..., None] * chosen).reshape(n, channels, height, width, 2, 2)
+    return each.swapaxes(3, 4).reshape(like.shape)
 
 
 def spread(x: Array, side: int) -> Array:

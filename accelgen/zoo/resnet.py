@@ -9,7 +9,7 @@ import onnx
 from accelgen.zoo.blocks import Layer, classify, squeeze_excite
 from accelgen.zoo.net_builder import NetBuilder, Tensor
 
-__all__ = ["resnet18", "resnet50", "se_resnet50"]
+__all__ = ["basic_block", "downsample", "resnet18", "resnet50", "se_resnet50", "stem"]
 
 #: Blocks of each stage of ResNet-50.
 _BLOCKS_50 = (3, 4, 6, 3)
@@ -18,11 +18,11 @@ _BLOCKS_50 = (3, 4, 6, 3)
 def resnet18(resolution: int, width: float, classes: int) -> onnx.ModelProto:
     """ResNet-18: eight basic blocks."""
     net = NetBuilder("resnet18", resolution, width=width)
-    x = _stem(net)
+    x = stem(net)
     for stage, channels in enumerate((64, 128, 256, 512), start=1):
         wide = net.wide(channels)
-        x = _basic_block(net, f"layer{stage}.0", x, wide, stride=1 if stage == 1 else 2)
-        x = _basic_block(net, f"layer{stage}.1", x, wide, stride=1)
+        x = basic_block(net, f"layer{stage}.0", x, wide, stride=1 if stage == 1 else 2)
+        x = basic_block(net, f"layer{stage}.1", x, wide, stride=1)
     return net.model(classify(net, "fc", x, classes))
 
 
@@ -37,7 +37,7 @@ def se_resnet50(resolution: int, width: float, classes: int) -> onnx.ModelProto:
 
 
 def _resnet50(net: NetBuilder, classes: int, *, excited: bool) -> onnx.ModelProto:
-    x = _stem(net)
+    x = stem(net)
     for stage, (channels, blocks) in enumerate(
         zip((64, 128, 256, 512), _BLOCKS_50, strict=True), start=1
     ):
@@ -54,17 +54,19 @@ def _resnet50(net: NetBuilder, classes: int, *, excited: bool) -> onnx.ModelProt
     return net.model(classify(net, "fc", x, classes))
 
 
-def _stem(net: NetBuilder) -> Tensor:
+def stem(net: NetBuilder) -> Tensor:
+    """What all of them begin with: a quarter of the rows and columns."""
     x = net.batch_norm("bn1", net.conv("conv1", net.input, net.wide(64), 7, stride=2))
     return net.max_pool("maxpool", net.relu("relu", x), 3, 2, pad=1)
 
 
-def _basic_block(net: NetBuilder, name: str, x: Tensor, channels: int, *, stride: int) -> Tensor:
+def basic_block(net: NetBuilder, name: str, x: Tensor, channels: int, *, stride: int) -> Tensor:
+    """Two 3x3 convolutions, the first with the stride, and what comes in, added."""
     y = net.batch_norm(f"{name}.bn1", net.conv(f"{name}.conv1", x, channels, 3, stride=stride))
     y = net.relu(f"{name}.relu1", y)
     y = net.batch_norm(f"{name}.bn2", net.conv(f"{name}.conv2", y, channels, 3))
     if stride != 1 or channels != x.channels:
-        x = _downsample(net, name, x, channels, stride)
+        x = downsample(net, name, x, channels, stride)
     return net.relu(f"{name}.relu2", net.add(f"{name}.add", y, x))
 
 
@@ -83,10 +85,11 @@ def _bottleneck(
     if excite:
         y = excite(net, f"{name}.se", y)
     if stride != 1 or 4 * channels != x.channels:
-        x = _downsample(net, name, x, 4 * channels, stride)
+        x = downsample(net, name, x, 4 * channels, stride)
     return net.relu(f"{name}.relu3", net.add(f"{name}.add", y, x))
 
 
-def _downsample(net: NetBuilder, name: str, x: Tensor, channels: int, stride: int) -> Tensor:
+def downsample(net: NetBuilder, name: str, x: Tensor, channels: int, stride: int) -> Tensor:
+    """The way past a block, where its shape is another."""
     x = net.conv(f"{name}.downsample.0", x, channels, stride=stride)
     return net.batch_norm(f"{name}.downsample.1", x)

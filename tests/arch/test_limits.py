@@ -11,13 +11,11 @@ from accelgen.golden.arith import MAX_MULTIPLIER, MAX_SHIFT
 from accelgen.rtl import layouts
 from accelgen.rtl.control.dispatch import Dispatch
 from accelgen.rtl.control.fetch import Fetch
-from accelgen.rtl.control.weight_loader import WeightLoader
-from accelgen.rtl.transfer.load_unit import LoadUnit
-from accelgen.rtl.transfer.store_unit import StoreUnit
 from accelgen.schedule import schedule
 from accelgen.schedule.steps.weights import _params as packed_params
 from accelgen.simulation.functional import _Machine
 from accelgen.simulation.functional import _params as unpacked_params
+from tests.helpers.blocks import load_unit, store_unit, weight_loader
 from tests.helpers.int8_nets import Int8Net
 from tests.helpers.testbench import run_testbenches
 
@@ -72,14 +70,14 @@ def beats_of(opcode, count):
 @pytest.mark.parametrize("opcode", list(isa.FORMATS))
 def test_a_units_queue_holds_so_many_commands(opcode, share, monkeypatch):
     depth = halved(monkeypatch, "UNIT_QUEUE", share)
-    dut = Dispatch(ARCH)
+    dut = Dispatch()
 
     assert accepted(dut, dut.i, beats_of(opcode, depth + 2)) == depth * command_beats(opcode)
 
 
 def test_the_dispatch_tells_when_enough_execs_wait(share, monkeypatch):
     most = halved(monkeypatch, "EXECS_AHEAD", share)
-    dut = Dispatch(ARCH)
+    dut = Dispatch()
     seen = []
 
     async def watch(ctx):
@@ -96,7 +94,7 @@ def test_the_dispatch_tells_when_enough_execs_wait(share, monkeypatch):
 
 def test_the_fetch_asks_for_so_many_bursts(share, monkeypatch):
     most = halved(monkeypatch, "FETCH_AHEAD", share)
-    dut = Fetch(ARCH)
+    dut = Fetch()
     asked = 0
 
     async def run(ctx):
@@ -117,7 +115,7 @@ def test_the_fetch_asks_for_so_many_bursts(share, monkeypatch):
 
 def test_the_loader_accepts_so_many_weights(share, monkeypatch):
     most = halved(monkeypatch, "WEIGHTS_AHEAD", share)
-    dut = WeightLoader(ARCH)
+    dut = weight_loader(ARCH)
     words = commands(Opcode.WEIGHTS, most + 9, groups=9, weight_words=1, beats=9, parked=1)
 
     # Besides those in the queue one is at its output, and one is cut into sections.
@@ -125,7 +123,7 @@ def test_the_loader_accepts_so_many_weights(share, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("unit", "opcode", "besides"), [(LoadUnit, Opcode.LOAD, 2), (StoreUnit, Opcode.STORE, 1)]
+    ("unit", "opcode", "besides"), [(load_unit, Opcode.LOAD, 2), (store_unit, Opcode.STORE, 1)]
 )
 def test_transfers_are_accepted_so_far_ahead(unit, opcode, besides, share, monkeypatch):
     """While nothing comes, and nothing that was written is answered. Besides those in the queue a

@@ -26,6 +26,18 @@ def test_rows_are_replaced_and_others_kept():
     assert "| vgg16 | 15.47 | 138.357544 | torchvision" in second
 
 
+def test_what_was_simulated_stays_where_a_row_is_estimated_anew():
+    simulated = ("vgg16@224", "1.0", "yes", "5", "9.0", "6", "8.0", "yes", "50.0 %")
+    first = networks_page.merged("", [simulated, row("alexnet", "2")])
+
+    again = networks_page.merged(first, [row("vgg16", "7"), row("alexnet", "3")])
+    refused = networks_page.merged(first, [("vgg16@224", "", "node 'a' needs b", *[""] * 6)])
+
+    assert "| vgg16@224 | 1.0 | yes | 7 | 9.0 | 6 | 8.0 | yes | 50.0 %; ddr 9% |" in again
+    assert "| alexnet@224 | 1.0 | yes | 3 | 9.0 |  |  |  | 50.0 %; ddr 9% |" in again
+    assert "| vgg16@224 |  | node 'a' needs b |  |  |  |  |  |  |" in refused
+
+
 def test_a_refusal_is_a_row(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise ScheduleError("node 'a' needs b | c")
@@ -36,9 +48,10 @@ def test_a_refusal_is_a_row(tmp_path, monkeypatch):
     app.command()(networks_page.main)
     out = tmp_path / "networks.md"
 
-    result = CliRunner().invoke(app, ["vgg16", "-o", str(out)], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["vgg16,vgg16@64", "-o", str(out)], catch_exceptions=False)
 
     assert result.exit_code == 0
+    assert "| vgg16@64 |  | node 'a' needs b / c |  |  |  |  |  |  |" in out.read_text()
     assert "| vgg16@224 |  | node 'a' needs b / c |  |  |  |  |  |  |" in out.read_text()
 
 

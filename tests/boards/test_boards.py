@@ -12,6 +12,7 @@ from accelgen.estimator.board_design import board_design
 from accelgen.estimator.resources import exceeded, total_resources
 from accelgen.flow.hardware import target
 from accelgen.flow.runs import ddr_settings
+from accelgen.simulation.bench import FRACTION
 
 GOOD = (asset("boards") / "ultra96v2" / "board.toml").read_text()
 
@@ -76,6 +77,7 @@ def test_a_file_is_a_board_too(tmp_path):
         (("dsp = 360", "dsp = 360\ndsps = 1"), "[budget] dsps is not known; known: dsp"),
         (("[clock]", "[clocks]"), "clock is missing"),
         (('preset = "ultra96_double"', 'preset = "big"'), "[arch] preset must be one of ultra96"),
+        (('preset = "ultra96_double"', 'preset = ["big"]'), "[arch] preset must be one of ultra96"),
         (("[arch]", "[arch]\nlanes = 3"), "lanes must be a power of two"),
         (("[arch]", "[arch]\nlane = 4"), "unknown knob 'lane'"),
         (("name = ", "name == "), "is not TOML"),
@@ -127,8 +129,8 @@ def test_a_narrow_port_is_what_the_accelerator_gets():
     assert load_board("pynq-z2").memory(100).port_bytes == 8
     assert load_board("zcu104").memory(300).port_bytes == 16
     # The bench's channels are 16 bytes wide: half as many beats are the same bytes.
-    assert ddr_settings(target("pynq-z2").memory).stalls == 0.5
-    assert ddr_settings(target("zcu104", stalls=0.25).memory).stalls == 0.25
+    assert ddr_settings(target("pynq-z2").memory).inputs()["stall"] == 0.5 * FRACTION
+    assert ddr_settings(target("zcu104", stalls=0.25).memory).inputs()["stall"] == 0.25 * FRACTION
 
 
 def test_more_threads_than_cores_are_refused():

@@ -19,10 +19,15 @@ from tests.helpers.second_opinion import assert_outputs_agree, ort_outputs
 ARCH = PRESETS["ultra96_double"]
 
 
-def conv1024():
+def conv1024(width=7):
     """3x3 with 1,024 inputs (Tiny-YOLOv2)."""
     nodes = node("Conv", "x w", "y", "conv", pads=[1] * 4)
-    return make_net(nodes, {"w": weights(16, 1024, 3, 3)}, shape=(1, 1024, 7, 7), opset=13)
+    return make_net(nodes, {"w": weights(16, 1024, 3, 3)}, shape=(1, 1024, 3, width), opset=13)
+
+
+def long_rows():
+    """The same on rows of more than a vector (U-Net)."""
+    return conv1024(ARCH.pixels + 12)
 
 
 def vgg_fc6():
@@ -77,7 +82,7 @@ def saved(tmp_path):
 
 
 def test_weights_of_1024_inputs_do_not_fit_as_check_says(saved):
-    said, compiler = answers(saved(conv1024()))
+    said, compiler = answers(saved(conv1024(300)))
 
     assert said == compiler
     assert said == (
@@ -86,7 +91,7 @@ def test_weights_of_1024_inputs_do_not_fit_as_check_says(saved):
     )
 
 
-@pytest.mark.parametrize("make", [vgg_fc6, keras_mnist])
+@pytest.mark.parametrize("make", [conv1024, long_rows, vgg_fc6, keras_mnist])
 def test_built(saved, make):
     assert answers(saved(make())) == ("", "")
 

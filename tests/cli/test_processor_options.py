@@ -174,13 +174,17 @@ def test_an_unknown_processor_is_refused():
         processor("m7")
 
 
-def test_what_the_driver_cannot_run_is_not_built(tmp_path):
+def test_blocks_on_the_ps_are_built_in_parts(tmp_path):
     hardware = accelgen.target(preset="small")
     network = accelgen.compile(EFFSE, hardware, fc_on="pl", se_on="ps")
 
-    with pytest.raises(ConfigError, match="leave --se-on at pl"):
-        packages.build(network, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    packages.build(network, tmp_path / "out", program_only=True)
+    again, _ = packages.open_package(tmp_path / "out")
+
+    assert len(again.parts) == len(network.parts) > 2
+    assert again.offload == network.offload
+    with pytest.raises(ConfigError, match="simulate the whole frame"):
+        assert again.program  # asked for when a step alone is cut from it
 
 
 def test_a_package_takes_no_such_options(tmp_path):

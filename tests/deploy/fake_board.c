@@ -1,8 +1,9 @@
 /*
  * fake_board PACKAGE FRAMES: the C driver against registers that answer, and know what a frame is.
  *
- * FRAMES: uint64 frames, bytes of the input's map, of all output maps together, floats of the input,
- * bytes of all outputs; then per frame the input (floats), its map, the output maps, the outputs.
+ * FRAMES: uint64 frames, parts of each, floats of the input, bytes of all outputs; per part how many
+ * maps it reads and how many it leaves, and of each the offset at both places and its bytes; then per
+ * frame the input (floats), all maps of all parts, the outputs, up to a multiple of 8 bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +23,28 @@ enum { LOOKS = 2, NEVER = 1 << 30, REGISTERS = ACCELGEN_WINDOW_BYTES / 4 };
     } while (0)
 
 typedef struct {
+    uint64_t offset[2], bytes;
+} map;
+
+typedef struct {
+    size_t reads, leaves;
+    map maps[16]; /* first those it reads */
+    agps_span program[2];
+    size_t first; /* byte of its maps among a frame's */
+} part;
+
+typedef struct {
     uint32_t values[REGISTERS];
     uint8_t *dram, *cached; /* what the accelerator sees, and what the processor does */
     size_t bytes;
     const agps_facts *facts;
     const accelgen *driver;
-    agps_span map[2][8];
-    size_t maps;
-    const uint8_t *input, *output; /* maps of the frame that is to come */
+    part part[4];
+    size_t parts;
+    const uint8_t *maps; /* of the frame that is to come */
     uint32_t fault;
-    int looks, wrong_inputs, waits, closed;
+    size_t odd; /* the part that has the fault, or never ends */
+    int never, looks, wrong_inputs, waits, closed;
 } fake;
 
 static uint32_t *at(fake *f, uint32_t offset)
@@ -39,24 +52,38 @@ static uint32_t *at(fake *f, uint32_t offset)
     return &f->values[offset / 4];
 }
 
-static void end_frame(fake *f)
+/* Which program the registers say. */
+static const part *running(fake *f, int *place)
 {
-    if (f->fault != 0) {
+    for (size_t i = 0; i < f->parts; i++)
+        for (*place = 0; *place < 2; ++*place)
+            if (f->part[i].program[*place].offset == *at(f, ACCELGEN_REG_PROGRAM_OFFSET))
+                return &f->part[i];
+    CHECK(!"no such program");
+    return NULL;
+}
+
+static void end_program(fake *f)
+{
+    int place;
+    const part *p = running(f, &place);
+    if (f->fault != 0 && p == &f->part[f->odd]) {
         *at(f, ACCELGEN_REG_STATUS) = ACCELGEN_STATUS_ERROR;
         *at(f, ACCELGEN_REG_CAUSE) = f->fault | 2u << ACCELGEN_CAUSE_MASTER_BIT;
         *at(f, ACCELGEN_REG_ERROR_ADDRESS) = 0xC000;
         f->fault = 0;
         return;
     }
-    const int place = *at(f, ACCELGEN_REG_PROGRAM_OFFSET) == f->facts->program[1].offset;
-    const agps_span *input = &f->facts->input[place];
-    CHECK(*at(f, ACCELGEN_REG_PROGRAM_OFFSET) == f->facts->program[place].offset);
-    CHECK(*at(f, ACCELGEN_REG_PROGRAM_BYTES) == f->facts->program[place].bytes);
+    CHECK(*at(f, ACCELGEN_REG_PROGRAM_BYTES) == p->program[place].bytes);
     CHECK(*at(f, ACCELGEN_REG_IMAGE_BYTES) == f->facts->image_bytes);
-    f->wrong_inputs += memcmp(f->dram + input->offset, f->input, input->bytes) != 0;
-    const uint8_t *from = f->output;
-    for (size_t i = 0; i < f->maps; from += f->map[place][i++].bytes)
-        memcpy(f->dram + f->map[place][i].offset, from, f->map[place][i].bytes);
+    const uint8_t *from = f->maps + p->first;
+    for (size_t i = 0; i < p->reads + p->leaves; from += p->maps[i++].bytes) {
+        uint8_t *here = f->dram + p->maps[i].offset[place];
+        if (i < p->reads)
+            f->wrong_inputs += memcmp(here, from, p->maps[i].bytes) != 0;
+        else
+            memcpy(here, from, p->maps[i].bytes);
+    }
     *at(f, ACCELGEN_REG_STATUS) = ACCELGEN_STATUS_DONE;
 }
 
@@ -64,7 +91,7 @@ static uint32_t get(void *self, uint32_t offset)
 {
     fake *f = self;
     if (offset == ACCELGEN_REG_STATUS && *at(f, offset) & ACCELGEN_STATUS_BUSY && --f->looks == 0)
-        end_frame(f);
+        end_program(f);
     return *at(f, offset);
 }
 
@@ -81,7 +108,8 @@ static void set(void *self, uint32_t offset, uint32_t value)
         *status = ACCELGEN_STATUS_ABORTED;
     else if (value & ACCELGEN_CONTROL_START) {
         *status = ACCELGEN_STATUS_BUSY;
-        f->looks = f->looks == NEVER ? NEVER : LOOKS;
+        int place;
+        f->looks = f->never && running(f, &place) == &f->part[f->odd] ? NEVER : LOOKS;
     }
 }
 
@@ -111,9 +139,9 @@ static void close_board(void *self)
 }
 
 typedef struct {
-    uint64_t count, map, outputs, floats, results;
+    uint64_t count, parts, floats, results;
     const uint8_t *data;
-    size_t stride;
+    size_t maps, stride;
 } frames;
 
 static const float *floats_of(const frames *all, uint64_t i)
@@ -124,17 +152,15 @@ static const float *floats_of(const frames *all, uint64_t i)
 /* The hardware expects frame `i` next. */
 static void expect(fake *f, const frames *all, uint64_t i)
 {
-    f->input = all->data + i * all->stride + all->floats * sizeof(float);
-    f->output = f->input + all->map;
+    f->maps = all->data + i * all->stride + all->floats * sizeof(float);
 }
 
 static int is_right(const accelgen *a, const frames *all, uint64_t i)
 {
-    const uint8_t *want = all->data + i * all->stride + all->floats * sizeof(float) + all->map +
-                          all->outputs;
+    const uint8_t *want = all->data + i * all->stride + all->floats * sizeof(float) + all->maps;
     for (size_t k = 0; k < accelgen_facts(a)->outputs; k++) {
         const agps_output *y = accelgen_output(a, k);
-        const size_t bytes = y->count * (y->type == AGPS_FLOAT32 ? 4 : 1);
+        const size_t bytes = agps_output_bytes(y);
         if (memcmp(want, y->values, bytes) != 0)
             return 0;
         want += bytes;
@@ -193,17 +219,34 @@ static void faults(accelgen *a, fake *f, const frames *all)
         CHECK(!(*at(f, ACCELGEN_REG_STATUS) & ACCELGEN_STATUS_BUSY));
         check_recovered(a, f, all);
     }
-    f->looks = NEVER;
+    CHECK(accelgen_put(a, x, planes, 1) == ACCELGEN_OK);
+    f->never = 1;
     CHECK(accelgen_start(a, 1) == ACCELGEN_OK);
     CHECK(accelgen_start(a, 0) == ACCELGEN_EBUSY);
     CHECK(accelgen_wait(a, 5) == ACCELGEN_ETIME);
     CHECK(accelgen_turn(a, 0, 5) == ACCELGEN_ETIME);
-    f->looks = LOOKS;
+    f->never = 0;
     check_recovered(a, f, all);
     CHECK(accelgen_wait(a, 5) == ACCELGEN_EARGUMENT);
     CHECK(accelgen_put(a, x, planes, 2) == ACCELGEN_EARGUMENT);
     CHECK(accelgen_start(a, -1) == ACCELGEN_EARGUMENT);
     CHECK(accelgen_collect(a, 2) == ACCELGEN_EARGUMENT);
+}
+
+/* Two frames wait to be collected: nothing of the first is lost. */
+static void both_places(accelgen *a, fake *f, const frames *all)
+{
+    for (int place = 0; place < 2; place++)
+        CHECK(accelgen_put(a, floats_of(all, (uint64_t)place), accelgen_facts(a)->planes, place) == 0);
+    expect(f, all, 0);
+    CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
+    CHECK(accelgen_turn(a, 1, 1000) == ACCELGEN_OK);
+    expect(f, all, 1);
+    CHECK(accelgen_wait(a, 1000) == ACCELGEN_OK);
+    for (int i = 0; i < 4; i++) {
+        CHECK(accelgen_collect(a, i & 1) == ACCELGEN_OK);
+        CHECK(is_right(a, all, (uint64_t)(i & 1)));
+    }
 }
 
 static void wrong_hardware(const accelgen_board *board, fake *f, const char *where)
@@ -223,7 +266,7 @@ static void wrong_hardware(const accelgen_board *board, fake *f, const char *whe
     *at(f, ACCELGEN_REG_ID) ^= 1;
 }
 
-static void find_maps(fake *f, const char *where)
+static void find_programs(fake *f, const char *where)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/frame.bin", where);
@@ -234,20 +277,38 @@ static void find_maps(fake *f, const char *where)
     fclose(file);
     agps_frame *frame;
     CHECK(agps_frame_create(data, bytes, 1, &frame) == AGPS_OK);
-    for (int place = 0; place < 2; place++)
-        for (f->maps = 0; agps_frame_map(frame, f->maps, place, &f->map[place][f->maps]);)
-            f->maps++;
+    CHECK(agps_frame_facts(frame)->parts == f->parts);
+    for (size_t i = 0; i < f->parts; i++)
+        for (int place = 0; place < 2; place++)
+            CHECK(agps_frame_program(frame, i, place, &f->part[i].program[place]));
     agps_frame_destroy(frame);
+}
+
+static void read_parts(fake *f, frames *all, FILE *file)
+{
+    f->parts = all->parts;
+    for (size_t i = 0; i < f->parts; i++) {
+        uint64_t counts[2];
+        part *p = &f->part[i];
+        CHECK(fread(counts, sizeof *counts, 2, file) == 2);
+        p->first = all->maps;
+        p->reads = counts[0];
+        p->leaves = counts[1];
+        CHECK(fread(p->maps, sizeof(map), p->reads + p->leaves, file) == p->reads + p->leaves);
+        for (size_t k = 0; k < p->reads + p->leaves; k++)
+            all->maps += p->maps[k].bytes;
+    }
 }
 
 int main(int argc, char **argv)
 {
     static fake f;
-    frames all;
+    frames all = {0};
     CHECK(argc == 3);
     FILE *file = fopen(argv[2], "rb");
-    CHECK(file != NULL && fread(&all, sizeof(uint64_t), 5, file) == 5);
-    all.stride = all.floats * sizeof(float) + all.map + all.outputs + all.results;
+    CHECK(file != NULL && fread(&all, sizeof(uint64_t), 4, file) == 4);
+    read_parts(&f, &all, file);
+    all.stride = all.floats * sizeof(float) + all.maps + all.results;
     all.stride = (all.stride + 7) / 8 * 8;
     uint8_t *data = malloc(all.count * all.stride);
     CHECK(data != NULL && fread(data, all.stride, all.count, file) == all.count);
@@ -259,7 +320,7 @@ int main(int argc, char **argv)
     CHECK(f.dram != NULL && f.cached != NULL);
     *at(&f, ACCELGEN_REG_ID) = ACCELGEN_ID;
     *at(&f, ACCELGEN_REG_CONFIG) = ACCELGEN_CONFIG_CRC;
-    find_maps(&f, argv[1]);
+    find_programs(&f, argv[1]);
     accelgen_board board = {
         .self = &f, .read = get, .write = set, .flush = flush, .invalidate = invalidate,
         .close = close_board, .memory = f.cached, .address = 0x800010000, .bytes = f.bytes};
@@ -270,7 +331,10 @@ int main(int argc, char **argv)
         CHECK(accelgen_open(&a, &board, argv[1]) == ACCELGEN_OK);
         f.facts = accelgen_facts(a);
         run_all(a, &f, &all);
-        faults(a, &f, &all);
+        both_places(a, &f, &all);
+        for (f.odd = 0; f.odd < f.parts; f.odd++)
+            faults(a, &f, &all);
+        f.odd = 0;
         CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
         accelgen_close(a);
         CHECK(f.closed == irq + 1 && !(*at(&f, ACCELGEN_REG_STATUS) & ACCELGEN_STATUS_BUSY));

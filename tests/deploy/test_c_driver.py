@@ -16,6 +16,7 @@ from accelgen.golden.outputs import model_outputs
 from accelgen.program import pack_tensor
 from accelgen.program.places import two_places
 from accelgen.ps.runner import CROSS, missing_tools
+from tests.helpers.parts_net import package_in_parts
 
 MODELS = Path(__file__).parents[1] / "models"
 FAKE = Path(__file__).with_name("fake_board.c")
@@ -39,24 +40,30 @@ def package(tmp_path_factory):
 
 def frames_file(compiled, x):
     """What ``fake_board.c`` reads."""
-    program, graph = compiled.program, compiled.model.graph
-    places, parts, head = two_places(program), [], []
+    graph, rows = compiled.model.graph, []
+    places = two_places(compiled.parts, graph.model_outputs())
+    table = []
+    for part in places.parts:
+        table += [len(part.inputs[0]), len(part.outputs[0])]
+        both = ((*part.inputs[k], *part.outputs[k]) for k in (0, 1))
+        for first, second in zip(*both, strict=True):
+            table += [first.offset, second.offset, first.size_bytes]
     for planes in x:
         real = planes.transpose(1, 2, 0)
         values = interpret(
             graph, quantize_array(real[None], graph.tensors[graph.input].quantization)
         )
-        spot = places.inputs[0]
-        packed = pack_tensor(values[graph.input].reshape(spot.shape), spot, program.arch)
         maps = b"".join(
-            pack_tensor(values[p.tensor][0], p, program.arch) for p in places.outputs[0]
+            pack_tensor(values[p.tensor].reshape(p.shape), p, part.program.arch)
+            for part in places.parts
+            for p in (*part.inputs[0], *part.outputs[0])
         )
         results = b"".join(np.ascontiguousarray(y).tobytes()
                            for y in model_outputs(graph, values).values())  # fmt: skip
-        part = planes.tobytes() + packed + maps + results
-        parts.append(part + bytes(-len(part) % 8))
-        head = [len(x), len(packed), len(maps), planes.size, len(results)]
-    return struct.pack("<5Q", *head) + b"".join(parts)
+        row = planes.tobytes() + maps + results
+        rows.append(row + bytes(-len(row) % 8))
+        head = [len(x), len(places.parts), planes.size, len(results)]
+    return struct.pack(f"<{len(head + table)}Q", *head, *table) + b"".join(rows)
 
 
 def make(package, out, *targets, kind="twin"):
@@ -66,11 +73,21 @@ def make(package, out, *targets, kind="twin"):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_frames_faults_and_recovery(package, tmp_path, kind):
+@pytest.fixture(scope="module")
+def in_parts(tmp_path_factory):
+    """A network with the PS in the middle twice: as ``package``."""
+    compiled, where, x = package_in_parts(tmp_path_factory.mktemp("c") / "parts")
+    return where, compiled, x
+
+
+@pytest.mark.parametrize(
+    ("which", "kind"),
+    [*(("package", kind) for kind in KINDS), ("in_parts", "sanitized"), ("in_parts", "qemu")],
+)
+def test_frames_faults_and_recovery(request, which, tmp_path, kind):
     if lack := missing_tools(kind):
         pytest.skip(f"{lack} (NEON code runs under qemu: issue 4)")
-    where, compiled, x = package
+    where, compiled, x = request.getfixturevalue(which)
     copy = tmp_path / "package"
     shutil.copytree(where, copy)
     shutil.copy(FAKE, copy / "c")

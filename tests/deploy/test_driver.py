@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from accelgen.deploy.driver import library as driver_library
 from accelgen.deploy.driver.maps import unpack_map
 from accelgen.golden import interpret
 from accelgen.golden.arith import quantize_array
+from accelgen.ir.views import Choice
 from accelgen.program import pack_tensor
-from tests.helpers.fake_board import expected
+from accelgen.program.places import two_places
+from tests.deploy.test_package import written
+from tests.helpers.fake_board import FakeBoard, expected
 
 
 def test_a_frame_from_pixels_to_logits(accelerator, digits, pictures):
@@ -29,6 +33,25 @@ def test_a_frame_from_pixels_to_logits(accelerator, digits, pictures):
         assert got[name].shape == (1, q.shape[3])
         assert got[name].tobytes() == real.tobytes()
         assert accelerator.collect(0)[name].tobytes() == real.tobytes()
+
+
+def test_a_network_that_ends_in_argmax_gives_int64(tmp_path, digits, pictures):
+    program = digits[1]
+    (logits,) = program.graph.model_outputs()
+    index = replace(logits, name="top", dtype="int64", choice=Choice(axis=1, keepdims=False))
+    program = replace(program, graph=replace(program.graph, views=(index, logits)))
+    where = written(tmp_path, program)
+
+    with Accelerator(FakeBoard(program, two_places(program)), where) as made:
+        made.load()
+        answers = list(made.run_many(pictures))
+
+    assert made.manifest["model_outputs"][0] == {"name": "top", "shape": [1], "dtype": "int64"}
+    for x, got in zip(pictures, answers, strict=True):
+        name, q, _ = expected(digits, x)
+        assert got["top"].dtype == np.int64
+        assert got["top"].tolist() == [q.reshape(-1).argmax()]
+        assert got["top"] == got[name].argmax()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
@@ -265,7 +288,7 @@ def test_wrong_hardware_is_named(accelerator, board):
     [
         ("program.bin", b"\1" * 64, r"program\.bin is damaged"),
         ("frame.bin", b"\1" * 64, r"frame\.bin is damaged"),
-        ("manifest.json", b'{"format": 1}', "manifest format 1, this driver reads 2"),
+        ("manifest.json", b'{"format": 1}', "manifest format 1, this driver reads 3"),
         ("manifest.json", b"{}", "not a package made by accelgen build"),
         ("manifest.json", b"{", "not a package made by accelgen build"),
     ],
@@ -341,4 +364,4 @@ def test_driver_needs_nothing_of_accelgen(package):
     here = Path(driver.__file__).parent
     for file in here.glob("*.py"):
         assert (package[2] / "driver" / file.name).read_text() == file.read_text()
-    assert json.loads((package[2] / "manifest.json").read_text())["format"] == 2
+    assert json.loads((package[2] / "manifest.json").read_text())["format"] == 3

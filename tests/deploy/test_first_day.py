@@ -187,11 +187,21 @@ def test_classes_have_names_and_the_largest_come_first(package, monkeypatch):
     np.testing.assert_array_equal(network.x[0], np.load(where / "expected.npz")["input"])
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_an_argmax_gives_the_class_itself(package, shape):
+    one = Network({**manifest_of(package[0]), "labels": None}, {"y": np.full(shape, 417)})
+
+    assert example.top_classes(one, one.outputs) == [("417", 417.0)]
+
+
 def test_what_is_no_classifier_or_takes_no_picture_is_said(package):
     manifest = manifest_of(package[0])
     maps = Network(manifest, {"a": np.zeros((1, 2, 3, 3)), "b": np.zeros((1, 2, 6, 6))})
     with pytest.raises(ValueError, match=r"does not classify: its outputs are a \(1, 2, 3, 3\), b"):
         example.top_classes(maps, maps.outputs)
+    places = Network(manifest, {"y": np.zeros((1, 17), np.int64)})
+    with pytest.raises(ValueError, match=r"does not classify: its outputs are y \(1, 17\)"):
+        example.top_classes(places, places.outputs)
     blind = Network({**manifest, "preprocess": None}, {})
     with pytest.raises(ValueError, match="built without --mean and --std"):
         example.load_input(blind, "a.png")

@@ -11,9 +11,9 @@ import jinja2
 import pytest
 
 from accelgen.arch.registers import REGISTERS
-from accelgen.boards import load_board
 from accelgen.deploy.package import TOP, Package, write_package
 from accelgen.deploy.templates import render
+from accelgen.flow.hardware import target
 
 ESTIMATE = {
     "cycles": 1000, "fps": 1.5, "layers": [],
@@ -28,9 +28,10 @@ def written(where, program, board="ultra96v2", **changes):
     network.write_bytes(b"network")
     directory = where / "package"
     directory.mkdir()
+    hardware = target(board) if isinstance(board, str) else replace(target(), board=board)
     package = Package(
-        model="digits", board=load_board(board) if isinstance(board, str) else board,
-        clock_mhz=300.0, program=program, verilog="module accelgen_top; endmodule\n",
+        model="digits", board=hardware.board, hardware=hardware.to_dict(),
+        clock_mhz=300.0, parts=(program,), verilog="module accelgen_top; endmodule\n",
         verilog_hash="0" * 64, listing="listing\n", network=network, estimate=ESTIMATE,
     )  # fmt: skip
     write_package(replace(package, **changes), directory)

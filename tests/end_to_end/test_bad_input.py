@@ -23,7 +23,7 @@ CASES = {
     "truncated file": (DIGITS.read_bytes()[:5000], "bad.onnx"),
     "empty file": (b"", "bad.onnx"),
     "not a model": (b"\x89PNG\r\n\x1a\n not a model", "bad.onnx"),
-    "opset too old": (convolution_net(opset=8), "opset"),
+    "opset too old": (convolution_net(opset=6), "opset"),
     "opset too new": (convolution_net(opset=99), "opset"),
     "unknown operator": (convolution_net(op="Frobnicate"), "first"),
     "dynamic shape": (convolution_net(shape=(1, 3, "height", 8)), "x"),

@@ -8,6 +8,7 @@ import pytest
 import accelgen
 from accelgen.flow import driven, packages
 from tests.helpers.cli import run
+from tests.helpers.parts_net import package_in_parts
 
 MODELS = Path(__file__).parents[1] / "models"
 
@@ -51,6 +52,17 @@ def test_squeezenet_on_two_pictures(tmp_path):
 
     assert result.faults == ()
     assert result.frames == 2
+
+
+@pytest.mark.slow
+def test_three_frames_with_the_ps_in_the_middle_twice(tmp_path):
+    compiled, where, _ = package_in_parts(tmp_path / "parts")
+    assert [len(part.ps_steps) for part in compiled.parts] == [2, 1, 1]
+
+    result = driven.drive(where, 3)
+
+    assert result.faults == ()
+    assert result.frames == 3
 
 
 SCRIPTS = {

@@ -18,7 +18,7 @@ from accelgen.golden.int8_ops import INT8_OPS
 from accelgen.ir.ops import QMaxPool
 from accelgen.simulation.reproducer import load_reproducer, save_reproducer
 from accelgen.simulation.verilated import VerilatedSimulator
-from tests.helpers.arches import DOUBLE, TIGHT
+from tests.helpers.arches import DOUBLE, DOUBLE_PAIRS, PAIRS, TIGHT
 from tests.helpers.cli import run
 from tests.helpers.random_onnx import OnnxNet, Room, banded_nets, nets
 from tests.helpers.whole_path import Case, cases, find_fault, run_by_commands
@@ -32,6 +32,8 @@ CONFIGURATIONS = {
     "double": (DOUBLE, nets(Room(lanes=8, pixels=8, rows=256))),
     "double, bands": (DOUBLE, banded_nets()),
     "tight": (TIGHT, nets(Room(lanes=8, pixels=4, rows=512))),
+    "pairs": (PAIRS, nets()),
+    "double, pairs": (DOUBLE_PAIRS, nets(Room(lanes=8, pixels=8, rows=256))),
 }
 
 drawn = settings(

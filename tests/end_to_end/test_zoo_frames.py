@@ -20,7 +20,8 @@ from accelgen.simulation.compare import find_divergences
 from accelgen.simulation.verilated import Task, VerilatedSimulator
 
 #: Each with something of its own: grouped convolutions with a shuffle, kernels side by side,
-#: ghosts, four branches, gates, dilation and a vector, splits that are joined, maps up and down.
+#: ghosts, four branches, gates, dilation and a vector, splits that are joined, maps up and down,
+#: shifts whose channels have taps of their own.
 FEW = {
     "shufflenet_v1": 32,
     "mixnet_s": 32,
@@ -30,8 +31,11 @@ FEW = {
     "lraspp": 32,
     "yolov8n": 32,
     "nanodet": 32,
+    "shiftnet": 32,
 }
-ALL = {name: 64 if name == "alexnet" else 32 for name in zoo.names()}
+#: The processor works between their steps: more than one program.
+IN_PARTS = {"deformable", "movenet", "segnet"}
+ALL = {name: 64 if name == "alexnet" else 32 for name in zoo.names() if name not in IN_PARTS}
 WIDTH, CLASSES = 0.125, 8
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from accelgen.cache import cache_directory
 from tests.deploy.conftest import MODELS
-from tests.helpers.command import Command
+from tests.helpers.command import Command, with_shelves
 
 DIGITS = MODELS / "trained_digits_tiny.onnx"
 RESULTS = [
@@ -60,10 +60,12 @@ def test_stderr_on_a_full_disk_changes_nothing(tmp_path):
     assert "frames per second" in done.stdout
 
 
-#: Mounts a disk of a size at a place, runs the command, lists what is there then.
+#: Mounts a disk of a size at a place, with what is in ``.before`` beside it, if it is there; runs
+#: the command, lists what is there then.
 _ON_A_SMALL_DISK = """
 mount -t tmpfs -o size=$1 none "$2" || exit 99
 where=$2 listing=$3
+[ ! -e "$2.before" ] || cp -r "$2.before/." "$2" || exit 99
 shift 3
 "$@"
 status=$?
@@ -127,15 +129,16 @@ def test_exported_network_on_a_full_disk(size, small_disk, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "size",
+    ("size", "made"),
     [
-        "64k",  # the text of the Verilog does not fit
-        "8m",  # Verilator's run time does not
-        "64m",  # what Verilator makes of the design does not
+        ("64k", []),  # the text of the Verilog does not fit
+        ("8m", ["verilog"]),  # Verilator's run time does not
+        ("1m", ["verilog", "runtime"]),  # what Verilator makes of the design does not
     ],
 )
-def test_cache_on_a_full_disk(size, small_disk, tmp_path):
+def test_cache_on_a_full_disk(size, made, small_disk, tmp_path):
     disk = tmp_path / "cache"
+    with_shelves(tmp_path / "cache.before", *made)
     arguments = ("simulate", DIGITS, "--preset", "small")
     listing = tmp_path / "listing.txt"
     with Command(tmp_path, *arguments, before=small_disk(size, disk, listing)) as command:

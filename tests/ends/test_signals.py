@@ -10,7 +10,7 @@ import pytest
 from accelgen import ends
 from accelgen.cache import cache_directory
 from tests.deploy.conftest import MODELS
-from tests.helpers.command import Command
+from tests.helpers.command import Command, with_shelves
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 DIGITS = MODELS / "trained_digits_tiny.onnx"
@@ -105,7 +105,8 @@ def test_while_yosys_writes_verilog_over_a_package(number, tmp_path):
 @pytest.mark.parametrize("program", ["verilator_bin", "cc1plus"])
 def test_while_the_simulator_is_built(program, number, group, tmp_path):
     arguments = ("simulate", DIGITS, "--preset", "small", "--frame")
-    with Command(tmp_path, *arguments) as command:
+    made = ["verilog", "runtime"] if program == "verilator_bin" else ["verilog"]
+    with Command(tmp_path, *arguments, cache=with_shelves(tmp_path / "cache", *made)) as command:
         command.until(lambda: program in command.programs())
         assert_ends_well(command, number, group=group)
 

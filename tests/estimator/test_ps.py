@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import onnx
 import pytest
 
 import accelgen
@@ -9,9 +10,15 @@ from accelgen.arch import PRESETS
 from accelgen.boards import load_board
 from accelgen.estimator import estimate
 from accelgen.estimator.ps import estimate_ps
+from accelgen.ir.views import Choice
+from accelgen.program.places import turned_maps, two_places
+from accelgen.ps.loops import read_costs
 from accelgen.ps.model import PsModel
 from accelgen.schedule import schedule_parts
+from tests.deploy.test_parts import begins_on_the_ps, input_in_two_orders
 from tests.helpers.int8_nets import Int8Net
+from tests.helpers.parts_net import parts_model
+from tests.schedule.test_ps_between import a_gate, a_pyramid, normalized
 
 SMALL = PRESETS["small"]
 BOARD = load_board("ultra96v2")
@@ -90,6 +97,28 @@ def test_outputs_become_floats():
     assert all(k.seconds > 0 for k in ps.kernels)
 
 
+def test_the_largest_is_found_of_integers_or_of_what_is_real_anyway():
+    net = Int8Net((16, 16, 8), seed=1)
+    y = net.conv(net.x, 24)
+    plain = net.graph(y)
+    (view,) = plain.model_outputs()
+    index = replace(view, name="top", dtype="int64", choice=Choice(axis=1))
+
+    def ops(*views):
+        ps = estimate_ps(schedule_parts(replace(plain, views=views), SMALL), 1e-3)
+        return {k.op: k.seconds for k in ps.kernels}
+
+    alone, beside = ops(index), ops(index, view)
+
+    assert list(alone) == ["hand over", "layout", "ArgMax"]
+    assert list(beside) == ["hand over", "layout", "output", "ArgMax"]
+    # Channels lie side by side: one after the other. Pixels do not: sixteen columns at once.
+    rows = replace(index, choice=Choice(axis=2))
+    for op, kernel in ((alone, "choose_int8"), (ops(rows), "choose_columns")):
+        cycles = 16 * 16 * 24 * read_costs()[kernel].cycles_per_unit + MODEL.call_cycles
+        assert op["ArgMax"] == pytest.approx(cycles / (MODEL.core_mhz * 1e6))
+
+
 def test_crossings_bind_when_they_take_longest():
     model = replace(MODEL, interrupt_us=5000)
 
@@ -108,7 +137,8 @@ def test_work_between_programs_holds_the_pl_up():
     assert kernels == pytest.approx(sum(k.seconds for k in between))
     # Two blocks, there and back, and the turn between frames.
     moved = sum(c.bytes for c in ps.crossings[1:5])
-    assert crossings == pytest.approx(TURN + (2 * 15 + moved * MODEL.cache_us_per_byte) * 1e-6)
+    own = 2 * (15 + MODEL.part_us)
+    assert crossings == pytest.approx(TURN + (own + moved * MODEL.cache_us_per_byte) * 1e-6)
     assert ps.period_seconds == pytest.approx(1e-3 + kernels + crossings)
 
 
@@ -187,3 +217,38 @@ def test_a_processor_that_wants_all_of_the_memory_leaves_half():
 
     assert numbers.competing_bytes_per_cycle == 0.5
     assert numbers.cycles > 0
+
+
+@pytest.mark.parametrize(
+    "make", [a_pyramid, a_gate, normalized, begins_on_the_ps, input_in_two_orders]
+)
+def test_what_is_priced_between_parts_is_what_the_driver_does(make):
+    """Maps turned and cleaned, part by part, as frame.bin has them."""
+    _, graph, _ = make()
+    parts = schedule_parts(graph, SMALL)
+    places = two_places(parts, graph.model_outputs())
+
+    ps = estimate_ps(parts, 1e-3)
+
+    for i, turned in enumerate(turned_maps(places)):
+        priced = [k.node for k in ps.kernels if k.part == i and k.op == "layout"]
+        assert priced == [b[0].tensor for b in (*turned.read, *turned.written)]
+        moved = {(c.part, c.to): c.bytes for c in ps.crossings}
+        assert moved[i, "ps"] == sum(b[0].size_bytes for b in turned.read)
+        if i + 1 < len(parts):
+            assert moved[i + 1, "pl"] == sum(b[0].size_bytes for b in turned.written)
+    outputs = {k.node for k in ps.kernels if k.op == "output"}
+    assert outputs == {p.tensor for v in graph.model_outputs() for p in v.pieces}
+
+
+def test_an_output_that_an_earlier_part_makes_is_priced(tmp_path):
+    file = tmp_path / "parts.onnx"
+    onnx.save(parts_model(), file)
+    compiled = accelgen.compile(file, accelgen.target(preset="small"))
+
+    ps = accelgen.estimate(compiled).ps
+
+    names = {p.tensor for v in compiled.model.graph.model_outputs() for p in v.pieces}
+    read = {k.node for k in ps.kernels if k.op == "layout"}
+    assert "z" in names
+    assert names - {s.output for part in compiled.parts for s in part.ps_steps} <= read

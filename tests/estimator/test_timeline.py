@@ -60,7 +60,7 @@ def test_commands_that_many_wait_before_are_not_fetched(monkeypatch):
     for _ in range(30):
         x = net.conv(x, 16)
     program = schedule(net.graph(), ArchParams(acc_bits=32))
-    run = timeline_module._Run(program, Memory())
+    run = timeline_module._Run(program, Memory(), 0.0)
     fetched = []
     take = run.take
 

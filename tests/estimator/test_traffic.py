@@ -53,6 +53,19 @@ def test_it_ends_where_no_traffic_meets_its_frame():
     assert found.bytes_per_cycle == pytest.approx(2, abs=0.1)
 
 
+@pytest.mark.parametrize("near", [0.5, 1.5, 2.5])
+def test_a_guess_nearby_saves_looks_and_finds_the_same(near):
+    moved, cycles = 2e5, lambda traffic: 6e5 / (MEMORY - traffic)
+    looked, guessed = [], []
+    found = fixed_point(look_at(cycles, moved, looked), 0.002 * MEMORY)
+    again = fixed_point(look_at(cycles, moved, guessed), 0.002 * MEMORY, near)
+
+    assert again.cycles == pytest.approx(found.cycles, abs=1)
+    close = []
+    fixed_point(look_at(cycles, moved, close), 0.002 * MEMORY, found.bytes_per_cycle)
+    assert len(close) == 2 < len(looked)
+
+
 def test_little_traffic_is_none():
     looked = []
     found = fixed_point(look_at(lambda _: 1e6, 1e4, looked), 0.02)
@@ -77,6 +90,5 @@ def test_an_estimate_is_the_estimate_of_its_own_traffic(classes):
     traffic = min(numbers.ps.overlapped_bytes / period, memory.bytes_per_cycle / 2)
     assert traffic > 0.05
     assert numbers.competing_bytes_per_cycle == pytest.approx(traffic, rel=1e-3)
-    left = replace(memory, bytes_per_cycle=memory.bytes_per_cycle - traffic)
-    again = sum(timeline(part, left).cycles for part in parts)
+    again = sum(timeline(part, memory, traffic).cycles for part in parts)
     assert again == pytest.approx(numbers.cycles, abs=1.5)  # the estimate's are whole

@@ -3,7 +3,6 @@
 from amaranth import Mux, Signal
 from amaranth.lib import data
 
-from accelgen.arch import ArchParams
 from accelgen.arch.registers import PAGE_BYTES
 from accelgen.rtl.transfer.bursts import Bursts, burst
 from tests.formal.check import Check
@@ -22,12 +21,12 @@ def beats_of(valid, length):
     return Mux(valid, length + 1, 0)
 
 
-def help_bursts(check: Check, m, path: str, arch: ArchParams, image_bytes):
+def help_bursts(check: Check, m, path: str, burst_beats: int, image_bytes):
     """Invariants of the Bursts at ``path``: its burst, and the one it is about to make.
 
     Returns its output: valid, ready, payload.
     """
-    most = arch.burst_beats - 1
+    most = burst_beats - 1
     low = most.bit_length()
     unit, into = check.look(f"{path}unit", 29 - low), check.look(f"{path}into", low)
     length, inside = check.look(f"{path}length", low), check.look(f"{path}inside")
@@ -46,7 +45,7 @@ class Cut(Check):
     """Bursts of a run follow one another, end where it ends, and stay within a page each."""
 
     def __init__(self, room: int):
-        super().__init__(Bursts(ArchParams(), room=room))
+        super().__init__(Bursts(16, room=room))
 
     def describe(self, m, d):
         image = self.constant(m, 32, "image_bytes")
@@ -75,7 +74,7 @@ class Cut(Check):
         end = (following + beats) << 4
         self.claim(m, "inside", ~fresh | (o.inside == (end <= image[12:] << 12)))
 
-        help_bursts(self, m, "", d.arch, d.image_bytes)
+        help_bursts(self, m, "", d.burst_beats, d.image_bytes)
         active, sized = ~d.request.ready, self.look("sized")
         at, rest = (following + beats)[:29], (left - beats)[:25]
         left24, length, last = self.look("left", 24), self.look("length", 4), self.look("last")

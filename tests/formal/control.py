@@ -58,7 +58,7 @@ class Fetched(Check):
     """
 
     def __init__(self, ahead: int):
-        super().__init__(Fetch(ArchParams()))
+        super().__init__(Fetch())
         self.block.ahead = ahead
         self.cuts.append("queue.memory0")
 

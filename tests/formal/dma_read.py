@@ -2,7 +2,6 @@
 
 from amaranth import Signal
 
-from accelgen.arch import ArchParams
 from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.formal.bursts import beats_of, help_bursts, in_page
 from tests.formal.check import Check
@@ -35,13 +34,14 @@ class Reads(Check):
     beats of bursts, and each of those it has not begun has at least one.
     """
 
-    def __init__(self, *, queued: bool, **knobs):
-        super().__init__(DmaRead(ArchParams(**knobs), queued=queued))
+    def __init__(self, *, queued: bool, burst_beats: int = 16, outstanding: int = 8):
+        block = DmaRead(burst_beats=burst_beats, outstanding=outstanding, queued=queued)
+        super().__init__(block)
         if queued:
             self.cuts.append("queue.memory")
 
     def describe(self, m, d):
-        axi, most = d.axi, d.arch.outstanding + 1
+        axi, most = d.axi, d.outstanding + 1
         settings(self, m, d)
         self.feed(m, d.request, "request")
         m.d.comb += d.o.ready.eq(self.free(1, "o_ready") if d.queued else 1)
@@ -80,14 +80,14 @@ class Reads(Check):
     def _bursts(self, m, d, fresh, bursts, popped):
         """Each burst that is cut is asked for once; what is in flight is known."""
         axi = d.axi
-        valid, ready, o = help_bursts(self, m, "bursts.", d.arch, d.image_bytes)
+        valid, ready, o = help_bursts(self, m, "bursts.", d.burst_beats, d.image_bytes)
         taken = self.past(m, valid & ready, "taken")
         address = self.past(m, (d.base + o.offset)[:40], "address")
         same = (axi.araddr == address) & (axi.arlen == self.past(m, o.length, "length"))
         self.claim(m, "each burst once", (fresh == taken) & (~fresh | same))
 
         flying = self.look("flying.o__valid")
-        level, _ = help_queue(self, m, "flying.", d.arch.outstanding, flying)
+        level, _ = help_queue(self, m, "flying.", d.outstanding, flying)
         self.claim(m, "answers the oldest", ~popped | flying)
         self.help(m, level + flying == bursts + axi.arvalid + popped)
         self.help(m, ~self.look("flying.fills") | fresh)
@@ -112,7 +112,7 @@ class Reads(Check):
         self.claim(m, "beats", (valid == good) & (~valid | (payload == beat)))
         if not d.queued:
             return
-        room = d.arch.burst_beats * d.arch.outstanding
+        room = d.burst_beats * d.outstanding
         level, lost = self.look("queue.level", range(room + 1)), Signal(range(room + 1))
         m.d.sync += lost.eq(lost + (came & ~good))
         on_their_way = offered + beats_of(axi.arvalid, axi.arlen[:4]) + owed + came

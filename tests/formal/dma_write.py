@@ -2,7 +2,6 @@
 
 from amaranth import Array, Cat, Mux, Signal
 
-from accelgen.arch import ArchParams
 from accelgen.rtl.transfer.dma_write import DmaWrite
 from tests.formal.bursts import help_bursts, in_page
 from tests.formal.check import Check
@@ -22,11 +21,11 @@ class Writes(Check):
     """
 
     def __init__(self):
-        super().__init__(DmaWrite(ArchParams()))
+        super().__init__(DmaWrite(burst_beats=16, outstanding=8))
 
     def describe(self, m, d):
         axi = d.axi
-        self.most = most = d.arch.outstanding + 1
+        self.most = most = d.outstanding + 1
         settings(self, m, d)
         self.feed(m, d.request, "request")
         given = self.feed(m, d.i, "i")
@@ -121,9 +120,9 @@ class Writes(Check):
 
     def _queues(self, m, d, fresh, lack, unanswered, addresses, bursts):
         """Invariants: what is in the queues is what the check counts."""
-        axi, depth = d.axi, d.arch.outstanding
+        axi, depth = d.axi, d.outstanding
         marked, ended, length, last, before, ahead, beats = self.value
-        o_valid, o_ready, o = help_bursts(self, m, "bursts.", d.arch, d.image_bytes)
+        o_valid, o_ready, o = help_bursts(self, m, "bursts.", d.burst_beats, d.image_bytes)
         taken = self.past(m, o_valid & o_ready, "taken")
         address = self.past(m, (d.base + o.offset)[:40], "address")
         same = (axi.awaddr == address) & (axi.awlen == self.past(m, o.length, "length"))

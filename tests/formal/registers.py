@@ -22,7 +22,7 @@ class Host(Check):
     """
 
     def __init__(self):
-        super().__init__(Registers(ArchParams()))
+        super().__init__(Registers(ArchParams().crc))
         self.cuts.append("log.memory")
 
     def describe(self, m, d):

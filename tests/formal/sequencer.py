@@ -21,7 +21,7 @@ class Runs(Check):
     """
 
     def __init__(self):
-        super().__init__(Sequencer(ArchParams()))
+        super().__init__(Sequencer())
         self.cuts.append("fetch.queue.memory0")
         for code, fmt in isa.FORMATS.items():
             beats = isa.command_beats(code)

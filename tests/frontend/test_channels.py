@@ -30,6 +30,8 @@ SELECTED = {
         node("Slice", "x b e"), {"b": np.array([0, 2]), "e": np.array([1, 9])}, 13
     ),
     "slice 9": (node("Slice", "x", axes=[1, 2], starts=[2, 0], ends=[6, 99]), {}, 9),
+    "gather one": (node("Gather", "x i", axis=1), {"i": np.array(-2)}, 13),
+    "gather a table": (node("Gather", "x i", axis=1), {"i": np.array([[[3], [1]]])}, 13),
     "gather": (node("Gather", "x i", axis=1), {"i": np.array([4, -1, 4, 0])}, 13),
 }  # fmt: skip
 

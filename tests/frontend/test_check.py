@@ -62,30 +62,45 @@ def test_verdicts_of_a_classifier():
     }
 
 
+def test_an_argmax_at_the_end_is_the_processors():
+    nodes = [node("Conv", "x w", "t", "conv"), node("ArgMax", "t", "y", "top", axis=1)]
+    more = node("Cast", "y", "z", "cast", to=1)
+    constants = {"w": weights(4, 3, 3, 3)}
+
+    found = report(make_net(nodes, constants), "top")
+    assert (found.verdict, found.reason) == ("ps", "index of the largest, after the accelerator")
+    assert check_model(make_net(nodes, constants), arch=ARCH).builds
+
+    refused = check_model(make_net([*nodes, more], constants, outputs="z"), arch=ARCH)
+    assert not refused.builds
+    assert "'cast' (Cast) reads 'y'" in refused.refusal
+    assert report(make_net([*nodes, more], constants, outputs="z"), "cast").verdict == (
+        "not supported"
+    )
+
+
 def test_normalization_says_where_it_went():
     assert report(nets.depthwise_separable(), "dw_bn").reason == "into 'dw'"
 
 
 def test_goes_on_behind_what_is_not_supported():
     nodes = [
-        node("LRN", "x", "a", "lrn", size=3), node("Conv", "a w", "b", "conv"),
+        node("LpNormalization", "x", "a", "lp"), node("Conv", "a w", "b", "conv"),
         node("Frobnicate", "b", "c", "new"), node("Relu", "c", "d", "lost"),
-        node("AveragePool", "b", "e", "pool", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("AveragePool", "b", "e", "pool", kernel_shape=[3, 3], pads=[3, 1, 1, 1]),
         node("Relu", "e", "y", "last"),
     ]  # fmt: skip
     model = make_net(nodes, {"w": weights(4, 3, 3, 3)})
 
     assert verdicts(model) == {
-        "lrn": "not supported",
+        "lp": "not supported",
         "conv": "engine: array",
         "new": "not supported",
         "lost": "unknown",
         "pool": "not supported",
         "last": "engine: chain",
     }
-    assert report(model, "pool").rewrite == (
-        "with pads=(1, 1, 1, 1) set count_include_pad=1, or use pads=0"
-    )
+    assert report(model, "pool").rewrite == "a window lies wholly in the padding"
     assert report(model, "new").reason == "is Frobnicate, which accelgen does not build"
 
 
@@ -93,8 +108,8 @@ def test_product_of_two_maps():
     pool = node("MaxPool", "x", "a", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     model = make_net([pool, node("Mul", "a x", name="product")])
 
-    assert report(model, "product").verdict == "not supported"
-    assert report(model, "product").reason == "multiplies two maps"
+    assert report(model, "product").verdict == "ps"
+    assert report(model, "product").reason == "product of two maps"
 
 
 BIG = (1, 3, 40, 40)
@@ -140,9 +155,10 @@ def test_fully_connected_on_a_map_of(size, verdict):
 
 
 def test_behind_a_softmax():
-    model = make_net([node("Softmax", "x", "s", axis=1), node("Relu", "s", name="late")])
+    model = make_net([node("Softmax", "x", "s", "soft", axis=1), node("Relu", "s", name="late")])
 
-    assert report(model, "late").reason == "follows a Softmax"
+    assert report(model, "soft").verdict == "ps"
+    assert report(model, "late").verdict == "ps"
 
 
 def test_constants_are_computed():
@@ -207,3 +223,24 @@ def test_a_copy_of_the_input_that_does_not_fit_is_said_of_its_reader():
 
     assert "x.part" in found.refusal
     assert [r.name for r in found.nodes if r.verdict == "not supported"] == ["split"]
+
+
+def test_a_copy_for_an_output_is_blamed_on_a_node_of_the_model():
+    """The compiler calls it after the output, which no operation makes: it is a view."""
+    tight = replace(PRESETS["small"], feature_rows=64, ring_rows=4)
+    constants = {"w": weights(14, 1, 2, 2), "apart": [1, 7, 2, 21, 23], "joined": [1, 14, 21, 23]}
+    nodes = [
+        node("Conv", "x w", "a", "conv", pads=[1, 1, 1, 1]),
+        node("Reshape", "a apart", "b", "apart"),
+        node("Transpose", "b", "c", "shuffle", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "c joined", "d", "joined"),
+        node("LeakyRelu", "d", "e", "leaky"),
+        node("Transpose", "e", "f", "last", perm=[0, 2, 3, 1]),
+        node("Relu", "f", "g", "relu"),
+        node("Transpose", "g", "y", "first", perm=[0, 3, 1, 2]),
+    ]
+
+    found = check_model(make_net(nodes, constants, shape=(1, 1, 20, 22), outputs="y"), arch=tight)
+
+    assert "'y.copy' does not fit" in found.refusal
+    assert {r.name for r in found.nodes if r.verdict == "not supported"} == {"first"}

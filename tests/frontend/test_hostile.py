@@ -146,6 +146,7 @@ def test_escaped_names_stay_apart():
 
 SCHEMA = {
     "attribute twice": "has attribute 'axis' twice",
+    "attribute without a type": "attribute 'axis' has no type; export the model again",
     "of another opset": "is no operator of opset 11",
     "gone": "is no operator of opset 11 any more",
     "too many inputs": "has 2 inputs; the operator has 1",
@@ -160,6 +161,7 @@ SCHEMA = {
 def test_nodes_are_what_onnx_says(name):
     one = {
         "attribute twice": node("Flatten", "x", axis=1),
+        "attribute without a type": node("Flatten", "x", axis=1),
         "of another opset": node("HardSwish", "x"),
         "gone": node("Upsample", "x s"),
         "too many inputs": node("Relu", "x x"),
@@ -170,6 +172,8 @@ def test_nodes_are_what_onnx_says(name):
     }[name]
     if name == "attribute twice":
         one.attribute.append(helper.make_attribute("axis", 2))
+    if name == "attribute without a type":
+        one.attribute[0].ClearField("type")
     if name == "pads of no numbers":
         one.attribute.append(helper.make_attribute("pads", [], attr_type=onnx.AttributeProto.INTS))
     constants = {"s": np.array([1, 1, 2, 2], "f4"), "c": np.ones(3, "f4")}

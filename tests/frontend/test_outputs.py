@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from accelgen.errors import ModelError
+from accelgen.errors import ModelError, UnsupportedOpError
 from accelgen.flow.network import read_network
 from accelgen.frontend import load_onnx
 from tests.helpers.nets import make_net, node, weights
@@ -74,6 +74,90 @@ def test_a_cube_in_another_order_is_not_mistaken():
     nodes = [CONV, node("Transpose", "t", perm=[0, 2, 3, 1])]
 
     assert_outputs_agree(make_net(nodes, cube, shape=(1, 4, 4, 4)))
+
+
+PIXELS = [
+    node("Transpose", "t", "a", perm=[0, 2, 3, 1]), node("Reshape", "a s", "c"),
+]  # fmt: skip
+JOINED = [*ENDS["two maps, flat and joined"][0][:-1], node("Concat", "a c", "j", axis=2)]
+
+#: Nodes behind the same convolution, then ArgMax or ArgMin of the last one's output.
+CHOICES = {
+    "channels": ([], {}, "t", {"axis": 1}),
+    "channels from the back": ([], {}, "t", {"axis": -3, "keepdims": 0}),
+    "batch": ([], {}, "t", {}),
+    "rows": ([], {}, "t", {"axis": 2}),
+    "columns, the last of the largest": ([], {}, "t", {"axis": 3, "select_last_index": 1}),
+    "pixels": (PIXELS, {"s": ints(1, 24, 12)}, "c", {"axis": 1, "keepdims": 0}),
+    "pixels flat": ([node("Flatten", "t", "f", axis=2)], {}, "f", {"axis": 1}),
+    "classes": ([node("GlobalAveragePool", "t", "g"), node("Flatten", "g", "f")], {}, "f",
+                {"axis": 1, "keepdims": 0}),
+    "one number": ([node("GlobalAveragePool", "t", "g"), node("Squeeze", "g", "f")], {}, "f",
+                   {"axis": 0, "keepdims": 0}),
+    "probabilities": (
+        [node("GlobalAveragePool", "t", "g"), node("Flatten", "g", "f"),
+         node("Softmax", "f", "p", axis=1)], {}, "p", {"axis": 1},
+    ),
+    "anchors": ([node("Reshape", "t s", "a")], {"s": ints(1, 3, 4, 4, 6)}, "a", {"axis": 2}),
+    "joined, of each": (JOINED, {"s": ints(1, 12, -1)}, "j", {"axis": 1}),
+    "joined, of both": (JOINED, {"s": ints(1, 12, -1)}, "j", {"axis": 2, "keepdims": 0}),
+    "many equal": ([node("Relu", "t", "r")], {}, "r", {"axis": 1, "select_last_index": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
+@pytest.mark.parametrize("end", CHOICES)
+def test_index_of_the_largest(end, op):
+    nodes, constants, of, attributes = CHOICES[end]
+    model = make_net([CONV, *nodes, node(op, of, **attributes)], W | constants, shape=(1, 4, 4, 6))
+
+    assert_outputs_agree(model)
+
+    (view,) = read_network(model).graph.views
+    assert view.dtype == "int64"
+
+
+def test_the_map_and_what_is_chosen_of_it():
+    nodes = [CONV, node("ArgMax", "t", axis=1)]
+
+    assert_outputs_agree(make_net(nodes, W, shape=(1, 4, 4, 6), outputs="y t"))
+
+
+def test_the_largest_of_the_input():
+    """The accelerator copies its input: in the file that we write the copy has its scale."""
+    assert_outputs_agree(make_net([node("ArgMax", "x", axis=1)], {}, shape=(1, 4, 4, 6)))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_the_largest_of_integers(kind):
+    """As onnxruntime's own quantizer writes it: no DequantizeLinear between."""
+    scales = {"xs": np.float32(0.03), "ys": np.float32(0.07), "z": kind(100)}
+    nodes = [
+        node("QuantizeLinear", "x xs z", "xq"), node("DequantizeLinear", "xq xs z", "xd"),
+        node("Conv", "xd w b", "t", pads=[1, 1, 1, 1]), node("QuantizeLinear", "t ys z", "q"),
+        node("ArgMax", "q", axis=1),
+    ]  # fmt: skip
+
+    assert_outputs_agree(make_net(nodes, W | scales, shape=(1, 4, 4, 6)))
+
+
+@pytest.mark.parametrize(
+    "reader", [node("Cast", "i", to=1), node("Squeeze", "i"), node("Relu", "i"),
+               node("Add", "i i"), node("Concat", "i i", axis=1), node("Identity", "i")],
+    ids=lambda n: n.op_type,
+)  # fmt: skip
+def test_an_index_in_the_middle_is_refused(reader):
+    model = make_net([CONV, node("ArgMax", "t", "i", axis=1), reader], W, shape=(1, 4, 4, 6))
+
+    with pytest.raises(UnsupportedOpError, match=r"indices; only the end of the model may follow"):
+        load_onnx(model)
+
+
+def test_the_axis_of_an_index_exists():
+    model = make_net([CONV, node("ArgMax", "t", "y", "m", axis=4)], W, shape=(1, 4, 4, 6))
+
+    with pytest.raises(ModelError, match=r"node 'm' \(ArgMax\): axis=4 is not within rank 4"):
+        load_onnx(model)
 
 
 @pytest.mark.parametrize("outputs", ["t u v", "v u t", "w1 t w2 v", "r t u"])

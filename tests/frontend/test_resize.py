@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from accelgen.errors import AccelgenError
+from accelgen.frontend.load import load_onnx
 from tests.helpers.nets import assert_computes_the_same, make_net, node
 
 F32 = np.float32
@@ -36,6 +38,58 @@ def test_resize_to_sizes_and_in_opset_10():
     assert_computes_the_same(
         make_net(node("Resize", "x s", mode="nearest"), {"s": TWICE}, opset=10)
     )
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize(
+    ("axes", "given"),
+    [
+        ((2, 3), {"s": [2, 3]}), ((3, 2), {"s": [3, 2]}), ((-1,), {"s": [3]}),
+        ((3, 2), {"n": [14, 15]}), ((-2, -1), {"n": [15, 14]}), ((1, 2), {"s": [1, 2]}),
+    ],
+)  # fmt: skip
+def test_axes_that_are_named(mode, axes, given):
+    constants = {k: np.array(v, F32 if k == "s" else np.int64) for k, v in given.items()}
+    inputs = "x _ s" if "s" in given else "x _ _ n"
+    net = make_net(
+        node("Resize", inputs, mode=mode, axes=axes), constants, opset=18, shape=(1, 3, 5, 7)
+    )
+
+    assert_computes_the_same(net)
+
+
+@pytest.mark.parametrize(
+    ("axes", "policy", "sizes", "sentence"),
+    [
+        ((2, 3), "stretch", [10], r"'Resize' \(Resize\) has 1 scales or sizes for 2 axes"),
+        ((2, 2), "stretch", [10, 10], r"axes=\[2, 2\] are not different ones of rank 4"),
+        ((2, 4), "stretch", [10, 10], r"axes=\[2, 4\] are not different ones of rank 4"),
+        ((2, 3), "not_larger", [8, 14], "keep_aspect_ratio_policy='not_larger'"),
+        ((2, 3), "never", [10, 14], "keep_aspect_ratio_policy='never'"),
+        (None, "not_smaller", [1, 3, 10, 14], r"scales=\(2.0, 2.0, 2.0, 2.0\)"),
+    ],
+)
+def test_axes_and_policies_that_are_refused(axes, policy, sizes, sentence):
+    named = {} if axes is None else {"axes": axes}
+    one = node(
+        "Resize", "x _ _ n", "y", "Resize", mode="nearest", keep_aspect_ratio_policy=policy, **named
+    )
+
+    with pytest.raises(AccelgenError, match=sentence):
+        load_onnx(make_net(one, {"n": np.array(sizes)}, opset=18, shape=(1, 3, 5, 7)))
+
+
+@pytest.mark.parametrize(
+    ("policy", "sizes"),
+    [
+        ("not_larger", [10, 14]), ("not_larger", [11, 14]), ("not_larger", [10, 28]),
+        ("not_smaller", [10, 14]), ("not_smaller", [9, 14]), ("not_smaller", [10, 8]),
+    ],
+)  # fmt: skip
+def test_policies_of_sizes(policy, sizes):
+    one = node("Resize", "x _ _ n", mode="nearest", keep_aspect_ratio_policy=policy, axes=[2, 3])
+
+    assert_computes_the_same(make_net(one, {"n": np.array(sizes)}, opset=18, shape=(1, 3, 5, 7)))
 
 
 def test_upsample_of_opset_9():

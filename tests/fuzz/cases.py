@@ -11,11 +11,12 @@ from random import Random
 import numpy as np
 
 from accelgen.arch import PRESETS, ArchParams
-from accelgen.frontend.read_model import MAX_OPSET, MIN_OPSET
+from accelgen.frontend.read_model import MIN_OPSET
+from tests.fuzz.blocks import BLOCKS, ENDS
 from tests.fuzz.choices import Choices
 from tests.fuzz.habits import HABITS, with_qdq
 from tests.fuzz.mutate import mutated_bytes, mutated_model
-from tests.fuzz.operators import BLOCKS, CHANNELS, ENDS, SIDE
+from tests.fuzz.operators import CHANNELS, SIDE
 from tests.fuzz.spelling import Model
 from tests.helpers.arches import SCANT
 
@@ -26,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 ARCHES: dict[str, ArchParams] = {**PRESETS, "tight": SCANT}
 #: Of a hundred cases: half are drawn.
 KINDS = {"drawn": 50, "fields": 34, "bytes": 8, "npz": 4, "toml": 4}
+#: Of what is drawn: onnxruntime 1.32, which judges it, lacks QuantizeLinear of opset 28.
+_NEWEST = 27
 #: Larger models take longer than they tell.
 _LARGEST = 120_000
 
@@ -61,7 +64,7 @@ def draw_case(kind: str, c: Choices) -> Case:
 
 def _drawn(c: Choices) -> bytes:
     """A model of all that is supported, as a float file or with scales."""
-    opset = MAX_OPSET - c.below(MAX_OPSET - MIN_OPSET + 1) if c.below(2) else 17
+    opset = _NEWEST - c.below(_NEWEST - MIN_OPSET + 1) if c.below(2) else 17
     shape = (1, c.between(1, 12), c.between(1, SIDE), c.between(1, SIDE))
     if c.chance(40):
         shape = (1, 3, 8, 8)

@@ -154,11 +154,11 @@ class Model:
         given = [self.ints(start), self.ints(end), self.ints(1), *step]
         return self.add("Slice", [x, *given], shape)
 
-    def upsample(self, x: str) -> str:
-        """Nearest, by two."""
+    def upsample(self, x: str, by: tuple[int, int] = (2, 2)) -> str:
+        """Nearest, by two numbers."""
         n, c, h, w = self.shapes[x]
-        shape = (n, c, 2 * h, 2 * w)
-        scales = [] if self.opset < 9 else [self.constant(np.array([1, 1, 2, 2], np.float32))]
+        shape = (n, c, by[0] * h, by[1] * w)
+        scales = [] if self.opset < 9 else [self.constant(np.array([1, 1, *by], np.float32))]
         if self.opset < 10:
             return self.add("Upsample", [x, *scales], shape, mode="nearest")
         if self.opset < 11:
@@ -209,9 +209,12 @@ class Model:
         listed = [helper.make_tensor_value_info(self.input, kind, self.input_shape)]
         if self.choices.chance(10):  # as old exporters do
             listed += [helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in tensors]
+        indices = {n.output[0] for n in self.nodes if n.op_type in ("ArgMax", "ArgMin")}
         ends = [
             helper.make_tensor_value_info(
-                y, TensorProto.FLOAT, self.shapes[y] if self.choices.below(2) else None
+                y,
+                TensorProto.INT64 if y in indices else TensorProto.FLOAT,
+                self.shapes[y] if self.choices.below(2) else None,
             )
             for y in outputs
         ]

@@ -209,6 +209,14 @@ def test_concat_joins_channels_in_order():
     assert run(ops.QConcat(), a, b)[0, 0, 0].tolist() == [1, 3, 3, 3]
 
 
+def test_insert_puts_a_value_after_each_row_and_column():
+    x = np.array([[1, 2], [3, 4]], np.int8).reshape(1, 2, 2, 1)
+
+    y = run(ops.QInsert(factor=(2, 3), value=-9), x)[0, :, :, 0]
+
+    assert y.tolist() == [[1, -9, -9, 2, -9, -9], [-9] * 6, [3, -9, -9, 4, -9, -9], [-9] * 6]
+
+
 def test_upsample_makes_squares_of_pixels():
     x = np.arange(6, dtype=np.int8).reshape(1, 2, 3, 1)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from accelgen.arch import ArchParams
 from accelgen.arch.presets import PRESETS
 
-__all__ = ["BENCH", "DOUBLE", "LARGE", "SCANT", "SMALL", "TIGHT"]
+__all__ = ["BENCH", "DOUBLE", "DOUBLE_PAIRS", "LARGE", "PAIRS", "SCANT", "SMALL", "TIGHT"]
 
 #: 4 lanes, 4 pixels, and room for the weights of random nets.
 SMALL = replace(PRESETS["small"], weight_words=4096)
@@ -16,6 +16,9 @@ LARGE = replace(PRESETS["ultra96"], acc_bits=32)
 DOUBLE = ArchParams(
     pe_mode="double", chain_pixels=4, drain_pixels=8, feature_rows=800, ring_rows=256
 )
+#: The same with two taps of the window engine per cycle, and its small sibling.
+DOUBLE_PAIRS = replace(DOUBLE, window_taps=2)
+PAIRS = replace(SMALL, window_taps=2)
 #: Every queue as short as it may be, and as many pixels after the accumulators as before them.
 TIGHT = ArchParams(
     lanes=8, pixels=4, chain_pixels=4, pe_mode="packed", feature_rows=1600, ring_rows=512,

@@ -11,15 +11,29 @@ from accelgen.ir import Graph, Node, Quantization, TensorType
 from accelgen.ir.ops import (
     QAdd,
     QAvgPool,
+    QBilinear,
+    QBorder,
     QConcat,
     QConv2d,
     QGlobalAvgPool,
+    QInnerAvgPool,
+    QInsert,
     QMaxPool,
+    QMul,
     QScale,
     QSelect,
     QTable,
     QUpsample,
     Softmax,
+)
+from accelgen.ir.ps_ops import (
+    QChannelMax,
+    QDeform,
+    QLocalNorm,
+    QNormalize,
+    QResponse,
+    QSoftmax,
+    QUnpool,
 )
 
 __all__ = ["Int8Net", "random_net", "window_out"]
@@ -191,10 +205,105 @@ class Int8Net:
         h, w, _ = self.dims(members[0])
         return self._node(QConcat(), members, (1, h, w, sum(self.dims(m)[2] for m in members)))
 
-    def upsample(self, x):
-        """Nearest neighbour, by two; the scale is the input's, of which nothing depends here."""
+    def upsample(self, x, factor=(2, 2)):
+        """Nearest neighbour; the scale is the input's, of which nothing depends here."""
         h, w, c = self.dims(x)
-        return self._node(QUpsample(), [x], (1, 2 * h, 2 * w, c))
+        shape = (1, factor[0] * h, factor[1] * w, c)
+        return self._node(QUpsample(factor=factor), [x], shape)
+
+    def insert(self, x, factor, value=None):
+        """``value`` (the zero point) after each row and column."""
+        (fh, fw), (h, w, c) = factor, self.dims(x)
+        value = self.zero(x) if value is None else value
+        return self._node(QInsert(factor=factor, value=value), [x], (1, fh * h, fw * w, c))
+
+    def inner_pool(self, x, kernel=(3, 3), stride=(1, 1), pads=(1, 1, 1, 1)):
+        """Padding is not counted."""
+        h, w, c = self.dims(x)
+        oh = window_out(h, kernel[0], stride[0], 1, pads[0], pads[2])
+        ow = window_out(w, kernel[1], stride[1], 1, pads[1], pads[3])
+        counts = range(1, kernel[0] * kernel[1] + 1)
+        op = QInnerAvgPool(
+            kernel=kernel, stride=stride, pads=pads, input_zero=self.zero(x),
+            output_zero=self._any_zero(), multipliers=tuple((1 << 16) // n for n in counts),
+            shifts=(16,) * len(counts),
+        )  # fmt: skip
+        return self._node(op, [x], (1, oh, ow, c))
+
+    def normalize(self, x, along="channels"):
+        """To about 40 steps of deviation."""
+        op = QNormalize(
+            along=along, epsilon=100, multiplier=80_000, shift=11, output_zero=self._any_zero()
+        )
+        return self._node(op, [x], (1, *self.dims(x)))
+
+    def unpool(self, x, like, kernel=(2, 2)):
+        """Same scale out."""
+        op = QUnpool(kernel=kernel, value=self.zero(x))
+        return self._node(op, [x, like], (1, *self.dims(like)))
+
+    def deform(self, x, offset, *mask, groups=1):
+        """Of 3x3 taps; offsets of up to two pixels."""
+        h, w, c = self.dims(x)
+        numbers = np.arange(-128, 128)
+        factors = (np.arange(256) * 64).tolist() if mask else [1 << 14]
+        op = QDeform(
+            kernel=(3, 3), pads=(1, 1, 1, 1), groups=groups, input_zero=self.zero(x),
+            output_zero=self._any_zero(), shift=14, offsets=tuple((32 * numbers).tolist()),
+            factors=tuple(factors),
+        )  # fmt: skip
+        return self._node(op, [x, offset, *mask], (1, h, w, 9 * c))
+
+    def response(self, x):
+        """Of numbers around 1."""
+        op = QResponse(
+            input_zero=self.zero(x), epsilon=1000, multiplier=70_000, shift=11,
+            output_zero=self._any_zero(),
+        )  # fmt: skip
+        return self._node(op, [x], (1, 1, 1, self.dims(x)[2]))
+
+    def local_norm(self, x):
+        """Factors that fall as sums grow."""
+        factors = np.linspace((1 << 17) - 1, 1000, 64 * 16).astype(int)
+        op = QLocalNorm(
+            size=5, input_zero=self.zero(x), output_zero=self._any_zero(), shift=16,
+            factors=tuple(factors.tolist()),
+        )  # fmt: skip
+        return self._node(op, [x], (1, *self.dims(x)))
+
+    def soften(self, x):
+        """To steps of 1/256."""
+        powers = np.rint(2.0**20 * np.exp(-0.02 * np.arange(256))).astype(int)
+        op = QSoftmax(powers=tuple(powers.tolist()), multiplier=1 << 16, shift=8, output_zero=-128)
+        return self._node(op, [x], (1, *self.dims(x)))
+
+    def channel_max(self, x):
+        """The scale is the input's, of which nothing depends here."""
+        h, w, _ = self.dims(x)
+        return self._node(QChannelMax(), [x], (1, h, w, 1))
+
+    def multiply(self, a, b):
+        """Of two maps."""
+        op = QMul(
+            a_zero=self.zero(a), b_zero=self.zero(b), multiplier=int(self.rng.integers(1 << 17)),
+            shift=24, output_zero=self._any_zero(),
+        )  # fmt: skip
+        return self._node(op, [a, b], (1, *self.dims(a)))
+
+    def bilinear(self, x, height, width):
+        """Positions anywhere, ends of the map among them, in no order."""
+        h, w, c = self.dims(x)
+        rows, columns = (
+            tuple(int(v) for v in self.rng.integers(0, 2048 * (old - 1) + 1, new))
+            for old, new in ((h, height - 1), (w, width - 1))
+        )
+        op = QBilinear(rows=(2048 * (h - 1), *rows), columns=(*columns, 2048 * (w - 1)))
+        return self._node(op, [x], (1, height, width, c))
+
+    def border(self, x, pads, mode):
+        h, w, c = self.dims(x)
+        shape = (1, h + pads[0] + pads[2], w + pads[1] + pads[3], c)
+        return self._node(QBorder(pads=pads, mode=mode), [x], shape)
 
     def select(self, x, channels):
         h, w, _ = self.dims(x)

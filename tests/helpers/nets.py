@@ -44,11 +44,14 @@ def weights(*shape, seed=0, scale=None):
 def make_net(nodes, constants=None, *, shape=(1, 3, 8, 8), outputs="y", opset=17, kind=None):
     """A model from input ``x`` to ``outputs``, unchecked."""
     kind = TensorProto.FLOAT if kind is None else kind
+    nodes = nodes if isinstance(nodes, list) else [nodes]
+    indices = {y for n in nodes if n.op_type in ("ArgMax", "ArgMin") for y in n.output}
+    types = [(y, TensorProto.INT64 if y in indices else TensorProto.FLOAT) for y in outputs.split()]
     graph = helper.make_graph(
-        nodes if isinstance(nodes, list) else [nodes],
+        nodes,
         "net",
         [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_tensor_value_info(y, TensorProto.FLOAT, None) for y in outputs.split()],
+        [helper.make_tensor_value_info(y, of, None) for y, of in types],
         [numpy_helper.from_array(np.asarray(a), n) for n, a in (constants or {}).items()],
     )
     opsets = [helper.make_opsetid("", opset)]

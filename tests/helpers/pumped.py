@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import fast_domain, second_half, to_fast, turns
+from accelgen.rtl.dsp.double_pump import DOUBLE_PUMPED, fast_domain, second_half, to_fast
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.queue import StreamQueue
 
@@ -15,12 +15,12 @@ __all__ = ["Beside", "BesideQueue", "BesideRequantizer", "Pumped", "beside"]
 
 def beside(arch, pixels):
     """Accumulators of ``pixels`` pixels side by side, as without double pumping."""
-    return layouts.accumulators(arch.lanes, pixels, arch.acc_bits, pumped=False)
+    return layouts.accumulators(arch.lanes, pixels, arch.acc_bits)
 
 
 def beside_beat(arch, width):
     """A beat of a requantizer's accumulators side by side."""
-    return layouts.accumulator_beat(arch.lanes, width, arch.acc_bits, pumped=False)
+    return layouts.accumulator_beat(arch.lanes, width, arch.acc_bits)
 
 
 class _Gather(wiring.Component):
@@ -32,7 +32,7 @@ class _Gather(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for n, lanes in enumerate(self.i):
-            first, second = turns(n)
+            first, second = DOUBLE_PUMPED.pixels(n)
             before = delay(m, lanes, 1, domain="fast")
             m.d.comb += [
                 self.o[first].eq(delay(m, delay(m, lanes, 1), 1)),
@@ -52,7 +52,7 @@ class _Scatter(wiring.Component):
         m = Module()
         second = second_half(m)
         for n, lanes in enumerate(self.o):
-            one, other = (self.i[pixel].as_value() for pixel in turns(n))
+            one, other = (self.i[pixel].as_value() for pixel in DOUBLE_PUMPED.pixels(n))
             pumped = to_fast(m, one, other, second, name=f"lane{n}")
             m.d.comb += lanes.as_value().eq(delay(m, pumped, self.late, domain="fast"))
         return m

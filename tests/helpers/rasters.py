@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Beat", "Geometry", "random_geometry", "raster_fields", "walk"]
+__all__ = [
+    "Beat", "Geometry", "as_written", "pairs", "random_geometry", "raster_fields", "walk",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,3 +181,24 @@ def random_geometry(
         if geometry.joined and not geometry.rows_may_join:
             continue
         return geometry
+
+
+def pairs(beats, taps, geometry):
+    """Two taps of a vector at a time; with one, or a kernel of one column, None beside each."""
+    alone = taps == 1 or geometry.kernel[1] == 1
+    found = []
+    for beat in beats:
+        if beat.first or alone or found[-1][1] is not None:
+            found.append((beat, None))
+        else:
+            found[-1] = (found[-1][0], beat)
+    return found
+
+
+def as_written(memory):
+    """Rows (row, bank, lane) of pairs in the order of writing: the array's pixels come in order, so
+    each row that is written is half of either row of a pair."""
+    half = memory.shape[1] // 2
+    written = memory.copy()
+    written[0::2, half:], written[1::2, half:] = memory[1::2, half:], memory[0::2, half:]
+    return written

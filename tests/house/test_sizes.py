@@ -29,6 +29,8 @@ LONG = {
 VAGUE = {"utils", "util", "common", "misc", "base", "helpers"}
 
 SOURCES = sorted((ROOT / "accelgen").rglob("*.py"))
+#: Tests that are a program of their own.
+FUZZER = sorted((ROOT / "tests" / "fuzz").glob("*.py"))
 
 
 def functions(path):
@@ -45,7 +47,7 @@ def code_lines(node):
     return node.end_lineno - start + 1
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*SOURCES, *FUZZER], ids=lambda p: str(p.relative_to(ROOT)))
 def test_file_is_small_and_has_a_name_and_a_docstring(path):
     text = path.read_text()
 
@@ -59,7 +61,7 @@ def is_long(path):
     return path.relative_to(ROOT / "accelgen").as_posix() in LONG
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*SOURCES, *FUZZER], ids=lambda p: str(p.relative_to(ROOT)))
 def test_functions_fit_a_screen(path):
     for node in functions(path):
         limit = LONG_LINES if node.name == "elaborate" and is_long(path) else FUNCTION_LINES

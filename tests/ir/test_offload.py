@@ -33,6 +33,14 @@ def test_several_layers_and_their_tables_are_one_tail():
     assert kinds(graph, tail_nodes(graph, fc=True)) == ["QConv2d", "QTable", "QConv2d"]
 
 
+def test_so_many_of_the_last_layers_are_the_tail():
+    net = Int8Net((4, 4, 8))
+    graph = net.graph(net.table(net.fc(net.table(net.fc(net.conv(net.x, 8), 16)), 10)))
+
+    assert kinds(graph, tail_nodes(graph, fc=1)) == ["QConv2d", "QTable"]
+    assert kinds(graph, tail_nodes(graph, fc=2)) == kinds(graph, tail_nodes(graph, fc=True))
+
+
 def test_a_layer_that_the_pl_reads_is_no_tail():
     net = Int8Net((4, 4, 8))
     pooled = net.fc(net.gap(net.x), 8)

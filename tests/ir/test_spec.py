@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from accelgen.errors import ModelError, UnsupportedOpError
+from accelgen.errors import ModelError
 from accelgen.ir import Graph, Node, TensorType
 from accelgen.ir.macs import count_macs, total_macs
 from accelgen.ir.ops import Activation, Add, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, QConcat
 from accelgen.ir.shapes import infer_shape, window_sizes, windows_touch_map
-from accelgen.ir.spec import check_float, check_fused
+from accelgen.ir.spec import check_float
 
 
 def tensor(*shape):
@@ -50,7 +50,6 @@ def test_legal_graph_passes():
     graph = conv_graph()
 
     assert check_float(graph) is None
-    assert check_fused(graph) is None
 
 
 BROKEN = {
@@ -120,18 +119,6 @@ def test_shapes_of_two_inputs():
 def test_shapes_that_do_not_fit(op, b, sentence):
     with pytest.raises(ModelError, match=sentence):
         two_inputs(op, (1, 2, 3, 4), b)
-
-
-def test_product_of_maps_is_float_but_not_fused():
-    graph = conv_graph()
-    pool = Node(name="p", op=MaxPool(kernel=(3, 3), pads=(1, 1, 1, 1)), inputs=("y",), output="p")
-    mul = Node(name="m", op=Mul(), inputs=("p", "c"), output="o")
-    tensors = change(graph.tensors, p=tensor(1, 3, 3, 8), o=tensor(1, 3, 3, 8))
-    graph = replace(graph, nodes=(*graph.nodes, pool, mul), tensors=tensors, outputs=("o",))
-
-    assert check_float(graph) is None
-    with pytest.raises(UnsupportedOpError, match=r"'m' \(Mul\) multiplies two maps, 'p' and 'c'"):
-        check_fused(graph)
 
 
 def test_macs():

@@ -25,6 +25,15 @@ def everything():
     net.conv(joined, 4)
     net.max_pool(x, (13, 13), (1, 1), (6, 6, 6, 6))
     net.conv(net.select(x, range(0, 32, 2)), 5)
+    net.max_pool(net.concat(net.conv(x, 8), net.conv(x, 9)))
+    net.conv(net.conv(strided, 41), 3, (15, 15), pads=(7, 7, 7, 7))  # more words than the ring
+    net.conv(net.insert(net.conv(x, 4), (2, 2)), 3)
+    net.conv(net.border(net.conv(x, 4), (1, 1, 1, 1), "reflect"), 3, (3, 3))
+    net.conv(net.upsample(net.conv(strided, 4), (3, 3)), 3)
+    net.conv(net.max_pool(x, (1, 1), (1, 1), (-1, 0, 0, -2)), 3)
+    moved = net.depthwise(net.conv(x, 16), (3, 3))
+    net.constants[net.nodes[-1].inputs[1]][:, 1:] = 0
+    net.conv(moved, 3)
     outputs = [n.output for n in net.nodes if not any(n.output in m.inputs for m in net.nodes)]
     return net, net.graph(*outputs)
 

@@ -8,8 +8,8 @@ import pytest
 from accelgen.arch.isa import Opcode
 from accelgen.errors import ScheduleError
 from accelgen.golden import interpret
-from accelgen.ir.ops import QMaxPool, QStretch
-from accelgen.lowering.upsample import lower_upsamples
+from accelgen.ir.ops import QInsert, QMaxPool, QStretch
+from accelgen.lowering.upsample import lower_upsamples, spread_upsamples
 from accelgen.program.raster import Walk, make_raster
 from accelgen.schedule import schedule
 from accelgen.simulation.functional_raster import walk
@@ -28,6 +28,32 @@ def test_lowered_graph_computes_the_same(size):
 
     assert [type(n.op) for n in lowered.nodes] == [QMaxPool, QStretch, QStretch, QMaxPool]
     np.testing.assert_array_equal(interpret(lowered, x)[y], x.repeat(2, axis=1).repeat(2, axis=2))
+
+
+@pytest.mark.parametrize("factor", [(1, 1), (3, 3), (1, 4), (5, 1), (2, 17)])
+def test_other_factors_spread_pixels_and_take_the_largest(factor):
+    net = Int8Net((3, 4, 5))
+    y = net.upsample(net.x, factor)
+    x = net.input()[None]
+
+    spread = spread_upsamples(net.graph())
+
+    wanted = x.repeat(factor[0], axis=1).repeat(factor[1], axis=2)
+    assert {type(n.op) for n in spread.nodes} == {QInsert, QMaxPool}
+    np.testing.assert_array_equal(interpret(spread, x)[y], wanted)
+    np.testing.assert_array_equal(interpret(net.graph(), x)[y], wanted)
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"), [((5, 7), (3, 3)), ((1, 1), (20, 33)), ((6, 3), (1, 5)), ((4, 9), (7, 2))]
+)
+def test_programs_of_other_factors_match_golden(size, factor):
+    net = Int8Net((*size, 3))
+    up = net.upsample(net.conv(net.x, 11), factor)
+    y = net.conv(net.concat(up, net.conv(up, 6)), 5, kernel=(3, 3), pads=(1, 1, 1, 1))
+    program = schedule(net.graph(y, up), SMALL, keep_all=True)
+
+    assert_matches_golden(program, net.input(), shuffles=(None, 1))
 
 
 @pytest.mark.parametrize("arch", [SMALL, LARGE])

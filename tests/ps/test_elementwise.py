@@ -114,6 +114,23 @@ def test_scale_is_golden(runner, hostile):
 
 
 @MODES
+def test_product_of_two_maps_is_golden(runner, hostile):
+    rng = np.random.default_rng(8)
+    calls, expected = [], []
+    for count in (*CHANNELS, 5000):
+        a, b = int8s(rng, (1, count), hostile=hostile), int8s(rng, (1, count), hostile=hostile)
+        s = scaling(rng, hostile)
+        op = ops.QMul(
+            a_zero=s.x_zero, b_zero=s.s_zero, multiplier=s.multiplier, shift=s.shift,
+            output_zero=s.output_zero,
+        )  # fmt: skip
+        calls.append(replace(kernels.multiply(op, a, b), threads=count % 5))
+        expected.append(golden(op, a, b))
+
+    assert_golden(runner, calls, expected, rng=rng)
+
+
+@MODES
 def test_global_average_is_golden(runner, hostile):
     rng = np.random.default_rng(4)
     calls, expected = [], []
@@ -177,7 +194,11 @@ def test_arguments_beyond_the_limits_are_refused(runner):
     x, s = int8s(rng, (4, 24)), int8s(rng, 24)
     scale, average = scaling(rng, False), averaging(rng, 4, False)
     plus = ops.QAdd(multiplier_a=1, multiplier_b=1, offset=0, shift=1, output_zero=0)
+    product = ops.QMul(a_zero=0, b_zero=0, multiplier=1, shift=1, output_zero=0)
     calls = [
+        *(kernels.multiply(replace(product, **c), x, x)
+          for c in ({"shift": 0}, {"shift": 48}, {"multiplier": 1 << 17}, {"a_zero": 128},
+                    {"b_zero": -129}, {"output_zero": 999})),
         *(kernels.scale(replace(scale, **c), x, s)
           for c in ({"shift": 0}, {"shift": 48}, {"multiplier": 1 << 17}, {"x_zero": 128},
                     {"s_zero": -129}, {"output_zero": 999})),

@@ -11,7 +11,7 @@ from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir import Quantization
-from accelgen.ir.views import OutputView, Piece
+from accelgen.ir.views import Choice, OutputView, Piece
 from accelgen.program import pack_tensor
 from accelgen.program.places import two_places
 from accelgen.ps import kernels
@@ -20,6 +20,7 @@ from accelgen.ps.kernels import Output
 from accelgen.schedule import schedule_parts
 from tests.helpers.int8_nets import Int8Net
 from tests.ps.judge import assert_golden
+from tests.schedule.test_ps_between import a_gate
 
 SMALL, WIDE = PRESETS["small"], PRESETS["ultra96"]
 
@@ -38,7 +39,45 @@ def few_channels(seed):
     return net, net.graph(net.softmax(net.conv(net.x, 21, kernel=(2, 2), stride=(2, 2))))
 
 
-NETS = {"everything": everything, "few channels": few_channels}
+def only_on_the_ps(seed):
+    """What no engine of the PL has a form for, at the end."""
+    net = Int8Net((5, 6, 20), seed=seed)
+    a = net.conv(net.x, 12)
+    y = net.table(net.multiply(a, net.conv(a, 12)))
+    pooled = net.inner_pool(y, kernel=(3, 2), stride=(2, 1), pads=(1, 0, 1, 1))
+    return net, net.graph(net.softmax(net.bilinear(pooled, 7, 9)), y)
+
+
+def indices(seed):
+    """Of channels and pixels as they lie, of what is turned, of a Softmax, of two maps joined."""
+    net = Int8Net((4, 6, 8), seed=seed)
+    a, b = net.conv(net.x, 6), net.conv(net.x, 3, kernel=(2, 2), stride=(2, 2))
+    p = net.softmax(net.conv(b, 5))
+    whole = {"tensor": a, "split": (4, 6, 6)}
+    planes = Piece(**whole, order=(2, 0, 1), shape=(1, 6, 4, 6))
+    rows = Piece(**whole, order=(0, 1, 2), shape=(1, 24, 6))
+    odds = Piece(tensor=p, split=(2, 3, 5), order=(2, 0, 1), shape=(1, 5, 2, 3))
+    joined = (
+        Piece(tensor=a, split=(4, 6, 2, 3), order=(2, 0, 1, 3), shape=(1, 48, 3)),
+        Piece(tensor=b, split=(2, 3, 3), order=(1, 0, 2), shape=(1, 6, 3)),
+    )
+    wanted = [
+        ((planes,), Choice(axis=1)), ((planes,), Choice(axis=3, last=True)),
+        ((planes,), Choice(axis=2, keepdims=False, least=True)), ((planes,), Choice(axis=0)),
+        ((rows,), Choice(axis=1, keepdims=False)), ((rows,), Choice(axis=2, last=True)),
+        ((odds,), Choice(axis=1)), ((odds,), Choice(axis=2, least=True, last=True)),
+        (joined, Choice(axis=1)), (joined, Choice(axis=2, keepdims=False)),
+    ]  # fmt: skip
+    views = tuple(
+        OutputView(name=f"y{i}", pieces=pieces, axis=len(pieces) - 1, dtype="int64", choice=choice)
+        for i, (pieces, choice) in enumerate(wanted)
+    )
+    return net, replace(net.graph(a, b, p), views=views)
+
+
+NETS = {
+    "everything": everything, "few channels": few_channels, "only on the PS": only_on_the_ps
+}  # fmt: skip
 
 
 def compiled(make, arch):
@@ -71,7 +110,7 @@ def test_a_frame_is_the_golden_models(runner, make, arch):
     quantization = program.graph.tensors[program.input.tensor].quantization
     q = quantize_array(x, quantization)
     want = interpret(program.graph, q[None])
-    file = frame_file(program, places)
+    file = frame_file(places)
     before = np.frombuffer(rng.bytes(places.image_bytes), np.uint8)
     for place in (0, 1):
         spot = places.inputs[place]
@@ -114,15 +153,29 @@ def test_outputs_are_pieces_of_tensors_and_integers(runner):
     expected = model_outputs(program.graph, want)
 
     after = image_after(program, places, 1, want)
-    call = kernels.frame_finish(
-        frame_file(program, places), after, 1, [v.shape for v in expected.values()]
-    )
+    call = kernels.frame_finish(frame_file(places), after, 1, [v.shape for v in expected.values()])
     kinds = [Output((1, 54, 3), v.dtype.type) for v in expected.values()]
     (answer,) = runner.run([replace(call, buffers=(*call.buffers[:2], *kinds))])
 
     assert (answer.status, answer.damaged) == (0, 0)
     for got, value in zip(answer.outputs, expected.values(), strict=True):
         assert got.tobytes() == value.tobytes()
+
+
+def test_outputs_are_indices(runner):
+    net, program, places = compiled(indices, SMALL)
+    want = interpret(program.graph, net.input()[None])
+    expected = model_outputs(program.graph, want)
+    after = image_after(program, places, 1, want)
+
+    call = kernels.frame_finish(frame_file(places), after, 1, [])
+    kinds = [Output(view.shape, np.int64) for view in program.graph.views]
+    (answer,) = runner.run([replace(call, buffers=(*call.buffers, *kinds))])
+
+    assert (answer.status, answer.damaged) == (0, 0)
+    for view, got in zip(program.graph.views, answer.outputs, strict=True):
+        assert expected[view.name].shape == view.shape, view
+        assert got.tobytes() == expected[view.name].tobytes(), view
 
 
 def test_quantizing_is_its_definition(runner):
@@ -169,7 +222,7 @@ def test_impossible_quantizations_are_refused(runner):
 
 def test_the_file_says_what_the_hardware_must_be(runner):
     _, program, places = compiled(everything, SMALL)
-    file = frame_file(program, places)
+    file = frame_file(places)
     words = np.frombuffer(file, np.int64)
 
     assert int(program.arch.crc) in words
@@ -177,11 +230,14 @@ def test_the_file_says_what_the_hardware_must_be(runner):
     assert places.image_bytes in words
 
 
+@pytest.mark.parametrize("make", [few_channels, only_on_the_ps, indices])
 @pytest.mark.parametrize("kind", ["twin", "sanitized"])
-def test_damaged_files_are_refused_or_harmless(runner_of, kind):
+def test_damaged_files_are_refused_or_harmless(runner_of, kind, make):
     """Cut, or with words and bytes changed: no crash, nothing written where it must not be."""
-    _, program, places = compiled(few_channels, SMALL)
-    file = frame_file(program, places)
+    _, program, places = compiled(make, SMALL)
+    file = frame_file(places)
+    shapes = [view.shape for view in program.graph.model_outputs()]
+    given = np.zeros(program.graph.tensors[program.input.tensor].shape[1:], np.float32)
     image = np.zeros(places.image_bytes, np.uint8)
     rng = np.random.default_rng(4)
     damaged = [file[:n] for n in (0, 8, 12, 16, 64, len(file) - 8, len(file) - 1)]
@@ -191,12 +247,38 @@ def test_damaged_files_are_refused_or_harmless(runner_of, kind):
         words = np.frombuffer(file, np.int64).copy()
         words[rng.integers(0, len(words), rng.integers(1, 3))] = rng.choice(hostile)
         damaged.append(words.tobytes())
-    calls = [kernels.frame_finish(f, image, 0, [(9, 21)]) for f in damaged if f]
-    calls += [
-        kernels.frame_input(f, image, np.zeros((6, 8, 3), np.float32), 0) for f in damaged if f
-    ]
+    calls = [kernels.frame_finish(f, image, 0, shapes) for f in damaged if f]
+    calls += [kernels.frame_input(f, image, given, 0) for f in damaged if f]
 
     answers = runner_of(kind).run(calls)
 
     assert all(a.status in (0, -1, -2) and not a.damaged for a in answers)
     assert [a.status for a in answers[:7]] == [-1] * 7
+
+
+def test_a_damaged_file_of_a_frame_in_parts_is_refused_or_harmless(runner_of):
+    """What says how many maps and steps each part has, and all else but constants' data."""
+    _, graph, _ = a_gate()
+    places = two_places(schedule_parts(graph, SMALL), graph.model_outputs())
+    assert len(places.parts) == 3
+    file = frame_file(places)
+    shapes = [view.shape for view in graph.model_outputs()]
+    image = np.zeros(places.image_bytes, np.uint8)
+    words = np.frombuffer(file, np.int64)
+    parts_at = int(np.flatnonzero(words == places.image_bytes)[0]) + 1
+    parts_at += 1 + 2 * int(words[parts_at])
+    assert words[parts_at] == 3
+    damaged = []
+    for at in range(parts_at, parts_at + 1 + 3 * 7):
+        for value in (-1, 0, 1, 2, 5, 1 << 30, 1 << 62):
+            changed = words.copy()
+            changed[at] = value
+            damaged += [changed.tobytes()] if value != words[at] else []
+    whole = kernels.frame_finish(file, image, 0, shapes)
+    calls = [kernels.frame_finish(f, image, 0, shapes) for f in damaged]
+
+    first, *answers = runner_of("sanitized").run([whole, *calls])
+
+    assert first.status == 0
+    assert all(a.status in (0, -1, -2) and not a.damaged for a in answers)
+    assert sum(a.status == -1 for a in answers) > len(answers) // 2

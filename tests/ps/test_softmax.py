@@ -6,6 +6,7 @@ import pytest
 from accelgen.golden.arith import dequantize_array
 from accelgen.golden.softmax import EXP_LOWEST, exponential, softmax
 from accelgen.ir import Quantization
+from accelgen.ir.views import Choice
 from accelgen.ps import kernels
 from tests.ps.judge import CHANNELS, assert_golden, int8s
 
@@ -50,6 +51,42 @@ def test_argmax_is_the_first_of_the_largest(runner):
     answers = runner.run([kernels.argmax(x) for x in inputs])
 
     assert [a.status for a in answers] == [int(x.argmax()) for x in inputs]
+
+
+@pytest.mark.parametrize("hostile", [False, True], ids=["random", "hostile"])
+def test_a_choice_is_numpys(runner, hostile):
+    """Along any axis, the first or the last of equal ones, the largest or the smallest."""
+    rng = np.random.default_rng(7)
+    calls, expected = [], []
+    for shape in (
+        (1, 1, 1),
+        (1, 33, 1),
+        (7, 21, 1),
+        (1, 40, 17),
+        (3, 5, 130),
+        (2, 1, 6),
+        (2, 600, 19),
+    ):
+        for make in (int8s, floats):
+            size = int(np.prod(shape))
+            x = make(rng, size, hostile=hostile).reshape(shape)
+            for last, least in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                choice = Choice(axis=1, keepdims=False, last=bool(last), least=bool(least))
+                calls.append(kernels.choose(x, choice))
+                keys = -x.astype(np.float64) if least else x.astype(np.float64)
+                best = keys == keys.max(1, keepdims=True)
+                first = best.argmax(1)
+                expected.append(shape[1] - 1 - best[:, ::-1].argmax(1) if last else first)
+
+    assert_golden(runner, calls, expected, rng=rng)
+
+
+def test_nothing_has_no_choice(runner):
+    choice = Choice(axis=1)
+    calls = [kernels.choose(np.zeros(s, np.int8), choice) for s in ((2, 0, 2), (0, 2, 2))]
+    calls += [kernels.choose(np.zeros((2, 2, 0), np.float32), choice)]
+
+    assert [a.status for a in runner.run(calls)] == [-1] * 3
 
 
 def test_nothing_has_no_largest(runner):

@@ -8,7 +8,7 @@ from accelgen.golden import interpret
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.quant.calibrate import METHODS, calibrate
 from accelgen.quant.quantize import quantize
-from accelgen.quant.scales import quantization_of
+from accelgen.quant.scales import Range, quantization_of
 from tests.quant.nets import Net, everything
 
 
@@ -121,6 +121,21 @@ def test_bad_samples_are_a_sentence(samples, message):
 
     with pytest.raises(QuantizationError, match=message), np.errstate(over="ignore"):
         quantize(net.graph(), samples)
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(5.0, False), (-5.0, True)])
+def test_a_scale_of_the_file_clips_infinity_and_hides_no_nan(factor, refused):
+    net = Net(4, 5, 2)
+    y = net.conv("x", 1, weight=np.array([5.0, factor]).reshape(1, 1, 1, 2))
+    net.act(y, "identity")
+    samples = np.full((2, 4, 5, 2), 3e38, np.float32)
+    rounded = {y: quantization_of(Range(-1, 2))}
+
+    if refused:
+        with pytest.raises(QuantizationError, match=f"{y}' becomes NaN"):
+            calibrate(net.graph(), samples, rounded=rounded)
+    else:
+        assert calibrate(net.graph(), samples, rounded=rounded)[y].high == pytest.approx(2)
 
 
 def test_only_the_bad_sample_is_blamed():

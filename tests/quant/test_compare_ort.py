@@ -93,6 +93,10 @@ VIEWS = {
         node("QuantizeLinear", "r s z", "q"), node("DequantizeLinear", "q s z", "d"),
         node("Transpose", "d", "y", perm=[0, 3, 1, 2]),
     ],
+    "a pixel, cut out in two steps of ours": [
+        node("Slice", "xd from to axes steps", "t"), node("QuantizeLinear", "t s z", "q"),
+        node("DequantizeLinear", "q s z", "y"),
+    ],
     "nothing that is rounded": [node("GlobalMaxPool", "xd", "y")],
 }  # fmt: skip
 
@@ -101,7 +105,8 @@ VIEWS = {
 def test_what_the_model_sees_turned_is_not_compared_in_the_wrong_order(name):
     constants = {
         "s": np.float32(0.03), "z": np.int8(0), "split": np.array([1, 2, 3, 4, 5]),
-        "joined": np.array([1, 6, 4, 5]),
+        "joined": np.array([1, 6, 4, 5]), "from": np.array([3, 0]), "to": np.array([4, 5]),
+        "axes": np.array([2, 3]), "steps": np.array([1, 5]),
     }  # fmt: skip
     enter = [node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xd")]
     proto = make_net([*enter, *VIEWS[name]], constants, shape=(1, 6, 4, 5))

@@ -1,9 +1,14 @@
 """Made-up ranges refuse nothing that data would not."""
 
+import numpy as np
+import pytest
+
 from accelgen import zoo
 from accelgen.flow.network import read_network
+from accelgen.inputs.samples import random_samples
 from accelgen.ir.ops import QConv2d
 from accelgen.quant import dry_run
+from accelgen.quant.calibrate import calibrate
 
 
 def test_ranges_that_grow_from_layer_to_layer_are_joined():
@@ -13,3 +18,17 @@ def test_ranges_that_grow_from_layer_to_layer_are_joined():
     graph = dry_run.dry_int8(imported)
 
     assert sum(isinstance(n.op, QConv2d) for n in graph.nodes) > 120
+
+
+@pytest.mark.parametrize("name", ["ghostnet", "mobilenet_v2"])
+def test_ranges_are_like_those_of_data(name):
+    """So that an estimate needs as many rescaling tables as the frame will have."""
+    graph = read_network(zoo.build(name, 96, width=0.5)).graph
+    seen = calibrate(graph, random_samples(graph.tensors[graph.input].shape, 0)[:1])
+
+    made_up = dry_run.ranges(graph)
+
+    widths = {n: (made_up[n].high - made_up[n].low) / (r.high - r.low) for n, r in seen.items()}
+    far = {n: round(w, 2) for n, w in widths.items() if not 1 / 4 < w < 4}
+    assert len(far) <= len(widths) // 20, far
+    assert 0.5 < np.median(list(widths.values())) < 3

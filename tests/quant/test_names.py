@@ -1,5 +1,6 @@
 """Names of the model never meet names that are made here."""
 
+import numpy as np
 import pytest
 
 from accelgen.arch import PRESETS
@@ -74,3 +75,22 @@ def test_names_are_free_and_stay():
     assert names.fresh("a/b") == "a/b_5"
     assert names.fresh("c") == "c"
     assert names.fresh("c") == "c_2"
+
+
+@pytest.mark.parametrize("op", ["LayerNormalization", "InstanceNormalization"])
+def test_a_node_on_the_processor_called_like_its_output(op):
+    """Its constants and its output's scale have names of their own."""
+    axis = {"axis": 1} if op == "LayerNormalization" else {}
+    constants = {
+        "w": weights(8, 8, 3, 3),
+        "s": np.ones(8, np.float32),
+        "o": np.zeros(8, np.float32),
+    }
+    if axis:
+        constants |= {n: np.broadcast_to(constants[n][:, None, None], (8, 8, 8)) for n in "so"}
+    nodes = [
+        node("Conv", "x w", "t", "conv", pads=[1, 1, 1, 1]),
+        node(op, "t s o", "y", "y", **axis),
+    ]
+
+    assert_outputs_agree(make_net(nodes, constants, shape=(1, 8, 8, 8), outputs="y"))

@@ -12,6 +12,7 @@ from accelgen.flow.verdicts import check_model
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.quant import quantize_imported
+from accelgen.quant.scales import Range, quantization_of
 from tests.helpers.nets import make_net, node, weights
 from tests.helpers.second_opinion import assert_int8_agrees, ort_outputs
 
@@ -56,6 +57,20 @@ def assert_close(model, steps, scale, **constants):
         assert np.abs(got[name] - array).max() <= steps * scale, name
     assert_int8_agrees(imported, x)
     return made
+
+
+def test_the_mean_of_a_sum_has_the_sums_scale():
+    """A sum is a mean times its pixels: the mean has no scale in the file, and needs no samples."""
+    nodes = [*ENTER[:2], node("ReduceSum", "xd a", "t", "sum", keepdims=1), *rounded("t", "y", "z")]
+    constants = {**CONSTANTS, "a": np.array([2, 3]), "zs": np.float32(0.7)}
+    model = make_net(nodes, constants, shape=SHAPE)
+
+    made = quantize_imported(read_network(model))
+
+    x = frame()
+    got = model_outputs(made.graph, interpret(made.graph, x))["y"]
+    want = ort_outputs(model, x.transpose(0, 3, 1, 2))["y"]
+    assert np.abs(got - want).max() <= 1.01 * 0.7
 
 
 BIASES = {
@@ -141,6 +156,35 @@ def test_missing_scales_come_from_samples(name):
 
     assert check_model(model, arch=PRESETS["small"]).builds
     assert made.quantization["x"].scale == np.float32(0.03)  # what the file says stays
+
+
+SATURATING = {
+    # In the float graph nothing is left of x - x; the file clips one of the two.
+    "what was cut off": [*ENTER[:2], *rounded("xd", "c", "n"), node("Sub", "xd c", "y", "sub")],
+    "weights": [*ENTER, conv("xd", "t"), *rounded("t", "c", "n"), conv("c", "y")],
+    "a maximum": [
+        *ENTER, conv("xd", "t"), *rounded("t", "c", "n"), conv("c", "u"), *rounded("u", "d", "n"),
+        node("Max", "c d", "y", "max"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SATURATING)
+def test_a_missing_scale_is_of_what_the_file_rounds_and_clips(name):
+    """Chosen of the float graph, outputs saturated at a range of other numbers."""
+    model = make_net(
+        SATURATING[name], {**CONSTANTS, "ns": np.float32(0.002), "nz": np.int8(-9)}, shape=SHAPE
+    )
+    x = frame()
+
+    made = quantize_imported(read_network(model), x, "minmax")
+
+    want = ort_outputs(model, x.transpose(0, 3, 1, 2))["y"]
+    scale = made.graph.tensors[made.graph.outputs[0]].quantization
+    span = quantization_of(Range(float(want.min()), float(want.max())))
+    assert scale.scale == pytest.approx(span.scale, rel=1e-4)
+    got = model_outputs(made.graph, interpret(made.graph, x))["y"]
+    assert np.abs(got - want).max() <= 1.01 * scale.scale
 
 
 def test_without_samples_there_is_a_warning(tmp_path):

@@ -1,16 +1,19 @@
 """The rewrite: which int8 operations stand for which float ones, and their integers."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelgen.errors import QuantizationError, UnsupportedOpError
+from accelgen.errors import QuantizationError
 from accelgen.golden import interpret
 from accelgen.golden.arith import MAX_MULTIPLIER, dequantize_array, quantize_array
 from accelgen.ir import Quantization, ops
 from accelgen.quant import quantize, to_int8
 from accelgen.quant.draft import Given
+from accelgen.quant.to_int8 import _RULES
 from accelgen.quant.weights import integers_of
 from tests.quant.nets import Net, everything
 
@@ -178,13 +181,23 @@ def test_spelled_out_hard_swish_is_one_table():
     assert np.abs(table.astype(int) - expected).max() <= 4
 
 
-def test_product_of_two_maps_is_a_sentence():
-    net = Net(4, 4, 3)
-    net.mul(net.conv("x", 3), net.conv("x", 3))
-    graph = net.graph()
+def test_every_operation_of_a_float_graph_has_a_rule():
+    """An Activation is a table before rules are asked: every tensor is a function of itself."""
+    floats = {op for op in get_args(ops.Op) if not op.int8}
 
-    with pytest.raises(UnsupportedOpError, match=r"'mul2' \(Mul\) multiplies two maps"):
-        to_int8(graph, scales(graph))
+    assert floats == set(_RULES) | {ops.Activation}
+
+
+def test_product_of_two_maps_has_a_zero_point_each():
+    net = Net(4, 4, 3)
+    a, b = net.conv("x", 3), net.conv("x", 3)
+    y = net.mul(a, b)
+
+    int8 = to_int8(net.graph(), {"x": Q(0.1, 0), a: Q(0.5, 3), b: Q(0.25, -7), y: Q(0.5, 9)})
+
+    op = int8.nodes[-1].op
+    assert (op.a_zero, op.b_zero, op.output_zero) == (3, -7, 9)
+    assert op.multiplier / 2**op.shift == 0.25
 
 
 def test_missing_scale_is_a_sentence():
@@ -202,13 +215,16 @@ def test_missing_scale_is_a_sentence():
         to_int8(graph, {"x": Q(0.1, 0), "conv2d0_out": Q(0.1, 0)})
 
 
-def test_softmax_in_the_middle_is_a_sentence():
+def test_softmax_in_the_middle_is_of_integers():
     net = Net(4, 4, 3)
-    net.conv(net.softmax("x"), 3)
+    s = net.softmax("x")
+    net.conv(s, 3)
     graph = net.graph()
 
-    with pytest.raises(UnsupportedOpError, match="'softmax0' is a Softmax that other nodes read"):
-        to_int8(graph, scales(graph))
+    op = to_int8(graph, scales(graph) | {"x": Q(0.5, 3), s: Q(1 / 256, -128)}).nodes[0].op
+
+    assert op.powers[:3] == (1 << 20, round(2**20 * np.exp(-0.5)), round(2**20 * np.exp(-1)))
+    assert (op.multiplier / 2**op.shift, op.output_zero) == (256, -128)
 
 
 def test_nodes_nobody_reads_are_dropped():

@@ -12,6 +12,8 @@ from accelgen.flow.network import read_network
 from accelgen.frontend import load_onnx
 from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret, walk
+from accelgen.golden.outputs import model_outputs
+from accelgen.ir import Quantization
 from accelgen.ir.activations import KINDS
 from accelgen.ir.ops import Activation, QAdd
 from accelgen.quant import quantize, quantize_imported, write_qdq
@@ -297,3 +299,31 @@ def _ops(graph):
 
 def _frames():
     return np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("view", ["Identity", "Reshape"])
+def test_an_output_seen_behind_its_reader_keeps_its_numbers(view):
+    """The view of it comes after a QuantizeLinear that has another scale for a reader."""
+    constants = {"i": np.array([1, 2]), "s": np.float32(0.02), "z": np.int8(-10),
+                 "shape": np.array([1, 2, 64])}  # fmt: skip
+    nodes = [
+        node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xr"),
+        node("Gather", "xr i", "part", axis=1),
+        node("QuantizeLinear", "part s0 z", "q"), node("DequantizeLinear", "q s0 z", "r"),
+        node("MaxPool", "r", "y", kernel_shape=[2, 2], strides=[2, 2]),
+        node(view, "part" if view == "Identity" else "part shape", "shown"),
+    ]  # fmt: skip
+    constants["s0"] = np.float32(0.023)
+    model = make_net(nodes, constants, outputs="y shown")
+
+    imported = read_network(model)
+
+    # The output is "part" as xr gives it: its own scale is not that of one reader.
+    shown = imported.graph.model_outputs()[1].pieces[0].tensor
+    assert imported.quantization.get(shown) != Quantization(float(np.float32(0.023)), -10)
+    x = _frames()[:1]
+    made = quantize_imported(imported, x, "minmax")
+    again = quantize_imported(load_onnx(to_qdq(made)))
+    ours, read = (model_outputs(m.graph, interpret(m.graph, x)) for m in (made, again))
+    for name, values in ours.items():
+        np.testing.assert_array_equal(read[name], values)

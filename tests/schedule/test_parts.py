@@ -81,3 +81,11 @@ def test_a_network_that_begins_on_the_ps_is_refused():
 
     with pytest.raises(ScheduleError, match="nothing on the PL comes before it"):
         schedule_parts(graph, SMALL, se_on_ps=True)
+
+
+def test_a_pl_that_has_nothing_to_do_is_refused():
+    net = Int8Net((1, 1, 6))
+    graph = net.graph(net.fc(net.select(net.x, [0, 2, 4, 1, 3, 5]), 4))
+
+    with pytest.raises(ScheduleError, match="on the PS and nothing on the PL comes before it"):
+        schedule(graph, SMALL, fc_on_ps=True)

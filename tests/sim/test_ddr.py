@@ -87,7 +87,7 @@ def test_the_processing_systems_traffic_takes_its_share(tmp_path):
 
 @pytest.mark.parametrize("latency", [3, 60, 500])
 def test_first_beat_comes_after_the_latency(tmp_path, latency):
-    (result,) = run(tmp_path, job(command(READ_W, 1), latency=latency))
+    (result,) = run(tmp_path, job(command(READ_W, 1), latency_cycles=latency))
 
     # The stand-in keeps its measurement there.
     assert result.counters["array_busy"] == latency
@@ -95,7 +95,7 @@ def test_first_beat_comes_after_the_latency(tmp_path, latency):
 
 def test_latency_is_hidden_when_bursts_overlap(tmp_path):
     # 16 bursts of 256 bytes in flight cover 300 cycles at 13.1 bytes per cycle.
-    (result,) = run(tmp_path, job(command(READ_W, BURSTS), latency=250))
+    (result,) = run(tmp_path, job(command(READ_W, BURSTS), latency_cycles=250))
 
     assert BYTES / (result.log[0] - 450) == pytest.approx(0.925 * 4264 / 300, rel=0.01)
 
@@ -139,7 +139,7 @@ def test_stalls_slow_down_and_repeat_with_their_seed(tmp_path):
 def test_jobs_do_not_disturb_each_other(tmp_path):
     quiet = job(command(READ_W | READ_F, 100))
     alone, *_, after = run(
-        tmp_path, quiet, job(command(WRITE_F, 50), stalls=0.8, latency=300, base=0), quiet
+        tmp_path, quiet, job(command(WRITE_F, 50), stalls=0.8, latency_cycles=300, base=0), quiet
     )
 
     assert after.log == alone.log
@@ -253,7 +253,7 @@ def test_settings_out_of_range_are_refused():
     with pytest.raises(ConfigError, match="stalls must be a probability from 0 to below 1, not 1"):
         DdrSettings(stalls=1.0)
     with pytest.raises(ConfigError, match="at least 3 cycles"):
-        DdrSettings(latency=1)
+        DdrSettings(latency_cycles=1)
     with pytest.raises(ConfigError, match="shorter than the time between two"):
         DdrSettings(refresh_interval=10, refresh_cycles=10)
     with pytest.raises(ConfigError, match="bytes per cycle must be"):

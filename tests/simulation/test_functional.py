@@ -19,7 +19,7 @@ from accelgen.quant import quantize
 from accelgen.schedule import schedule, single_step
 from accelgen.simulation.functional import run_functional
 from accelgen.simulation.functional_exec import CommandError
-from tests.helpers.arches import LARGE, SMALL
+from tests.helpers.arches import LARGE, PAIRS, SMALL
 from tests.helpers.int8_nets import Int8Net, random_net
 from tests.helpers.programs import assert_matches_golden, with_commands, without_waits
 
@@ -29,6 +29,7 @@ ARCHES = {
     "large": LARGE,
     "wide": replace(LARGE, pixels=16, chain_pixels=4),
     "twice": replace(SMALL, window_pixels=2 * SMALL.pixels),
+    "pairs": PAIRS,
 }
 
 

@@ -81,8 +81,8 @@ def test_any_memory_gives_the_same_tensors(simulator, network):
     memories = [
         DdrSettings(),
         DdrSettings(bytes_per_cycle=0.5),
-        DdrSettings(bytes_per_cycle=64, latency=3, refresh_interval=0),
-        DdrSettings(latency=700, write_latency=300),
+        DdrSettings(bytes_per_cycle=64, latency_cycles=3, refresh_interval=0),
+        DdrSettings(latency_cycles=700, write_latency_cycles=300),
         DdrSettings(competing_bytes_per_cycle=30),
         *(DdrSettings(stalls=stalls, seed=seed) for stalls in (0.2, 0.7) for seed in range(3)),
     ]

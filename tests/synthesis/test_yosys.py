@@ -4,7 +4,6 @@ import pytest
 
 from accelgen.arch import ArchParams
 from accelgen.errors import ToolError
-from accelgen.rtl.array.pe_array import PeArray
 from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.memory.bank import Bank
 from accelgen.rtl.primitives import Primitives
@@ -13,6 +12,7 @@ from accelgen.synthesis.blocks import own_blocks, read_hierarchy
 from accelgen.synthesis.count import count_blocks
 from accelgen.synthesis.netlist import flatten
 from accelgen.synthesis.timing import violations
+from tests.helpers.blocks import pe_array
 
 pytest.importorskip("pyosys")
 
@@ -21,7 +21,7 @@ ARCH = ArchParams(lanes=4, pixels=4, pe_mode="double", chain_pixels=4, feature_r
 
 @pytest.fixture(scope="module")
 def verilog():
-    return emit_verilog(PeArray(ARCH), name="dut", primitives=Primitives())
+    return emit_verilog(pe_array(ARCH), name="dut", primitives=Primitives())
 
 
 @pytest.fixture(scope="module")

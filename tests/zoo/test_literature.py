@@ -26,7 +26,7 @@ def parameters_of(model):
 
 
 def macs_of(model, counted="conv"):
-    """Of Conv and Gemm, by the shapes that ONNX infers; weights are dropped first."""
+    """Of Conv, DeformConv and Gemm, by the shapes that ONNX infers; weights are dropped first."""
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
             tensor.ClearField("raw_data")
@@ -38,7 +38,9 @@ def macs_of(model, counted="conv"):
     total = 0
     for node in graph.node:
         shape = shapes.get(node.output[0])
-        if node.op_type in ("Conv", "Gemm"):
+        if node.op_type == "ConvTranspose":  # each pixel of the input meets every weight
+            total += prod(shapes[node.input[0]][2:]) * prod(shapes[node.input[1]])
+        elif node.op_type in ("Conv", "DeformConv", "Gemm"):
             total += prod(shape[2:]) * prod(shapes[node.input[1]])
         elif counted == "all":
             total += ELEMENTS.get(node.op_type, 0) * prod(shape or (0,))

@@ -40,14 +40,18 @@ def classify(accelerator: Any, path: Any, top: int = 5) -> list[tuple[str, float
 
 
 def top_classes(accelerator: Any, outputs: Any, top: int = 5) -> list[tuple[str, float]]:
-    """The ``top`` largest of a frame's outputs: label (or number) and value.
+    """The ``top`` largest of a frame's outputs: label (or number) and value. Of a network that ends
+    in ArgMax the one class that it gives, and its number.
 
     Raises ValueError when the network has no single vector of classes.
     """
-    values = [np.ravel(v) for v in outputs.values() if np.size(v) == max(np.shape(v))]
-    if len(outputs) != 1 or not values:
+    values = [np.ravel(v) for v in outputs.values() if np.size(v) == max(np.shape(v), default=1)]
+    chosen = bool(values) and values[0].dtype == np.int64
+    if len(outputs) != 1 or not values or (chosen and values[0].size > 1):
         shapes = ", ".join(f"{name} {np.shape(v)}" for name, v in outputs.items())
         raise ValueError(f"this network does not classify: its outputs are {shapes}")
+    if chosen:
+        return [(str(values[0][0]), float(values[0][0]))]
     labels = accelerator.manifest["labels"] or [str(i) for i in range(values[0].size)]
     order = np.argsort(-values[0], kind="stable")[:top]
     return [(labels[i], float(values[0][i])) for i in order]

@@ -47,6 +47,7 @@ class Selftest:
         self.accelerator = accelerator
         self.where = Path(where)
         self.manifest: dict[str, Any] = accelerator.manifest
+        self.parts: list[tuple[dict[str, int], list[int]]] = []
         with np.load(self.where / "expected.npz") as stored:
             self.expected = {name: stored[name] for name in stored.files}
 
@@ -157,7 +158,7 @@ class Selftest:
     def frame(self, fault: Callable[[str], None]) -> str:
         """One frame from the expected input: every tensor in memory, and the model's outputs."""
         accelerator = self.accelerator
-        outputs = accelerator.run(self.expected["input"])
+        outputs = self._run()
         compared = 0
         for name, nodes, want in self.tensors():
             got = accelerator.tensor(name)
@@ -172,8 +173,22 @@ class Selftest:
             if not np.allclose(got.reshape(-1), want.reshape(-1), rtol=1e-5, atol=1e-6):
                 fault(f"output {output['name']!r} differs, what the accelerator left does not: "
                       "the processor's part is wrong")  # fmt: skip
-        cycles, outputs_right = accelerator.counters()["cycles"], len(outputs)
+        cycles = sum(c["cycles"] for c, _ in (*self.parts, self._registers()))
+        outputs_right = len(outputs)
         return f"{cycles:,} cycles; right: tensors in memory, {compared}; outputs, {outputs_right}"
+
+    def _run(self) -> dict[str, np.ndarray]:
+        """The frame, noting what the registers say after each part but the last: they still do
+        after that one."""
+        self.parts = []
+        self.accelerator.after_part = lambda: self.parts.append(self._registers())
+        try:
+            return self.accelerator.run(self.expected["input"])
+        finally:
+            self.accelerator.after_part = None
+
+    def _registers(self) -> tuple[dict[str, int], list[int]]:
+        return self.accelerator.counters(), self.accelerator.step_log()
 
     def tensors(self) -> Iterator[tuple[str, list[str], np.ndarray]]:
         """What a frame leaves in memory, in the order in which it is made: name, layers, values."""
@@ -182,13 +197,15 @@ class Selftest:
 
     def layers(self) -> list[Row]:
         """Name and cycles of each step: estimated, simulated, on this board."""
-        log = self.accelerator.step_log()
-        first = self.accelerator.counters()["execs"] - len(log)
-        ends = {first + i: end for i, end in enumerate(log)}
+        logs = []
+        for counters, log in (*self.parts, self._registers()):
+            first = counters["execs"] - len(log)
+            logs.append({first + i: end for i, end in enumerate(log)})
         simulated = self.simulated()
         rows = []
         for step in self.manifest["layers"]:
             spent: int | None = 0
+            ends = logs[step["part"]]
             for i in step["execs"]:
                 # An EXEC's cycles are those since the one before it, so that steps add up.
                 known = i in ends and (i == 0 or i - 1 in ends)

@@ -18,6 +18,7 @@ struct accelgen {
     agps_registers registers;
     char where[NAME_BYTES];
     int running; /* place, or -1 */
+    size_t part; /* of the frame that runs */
 };
 
 static char error[512] = "";
@@ -289,20 +290,63 @@ static int told(accelgen *a, int status, int running, int milliseconds)
     }
 }
 
+static agps_span program_of(const accelgen *a, size_t part, int place)
+{
+    agps_span program = {0, 0};
+    agps_frame_program(a->frame, part, place, &program);
+    return program;
+}
+
+static int start_part(accelgen *a, size_t part, int place)
+{
+    const agps_span program = program_of(a, part, place);
+    const int status = told(
+        a, agps_start(&a->registers, (uint32_t)program.offset, (uint32_t)program.bytes), place, 0);
+    if (status == ACCELGEN_OK)
+        a->part = part;
+    return status;
+}
+
+/* The processor's work after the part that is done, then the next part. */
+static int go_on(accelgen *a)
+{
+    const int place = a->running;
+    agps_span map;
+    for (size_t i = 0; agps_frame_map(a->frame, a->part, i, place, &map); i++)
+        a->board.invalidate(a->board.self, map.offset, map.bytes);
+    if (agps_frame_between(a->frame, a->board.memory, a->part, place) != AGPS_OK)
+        return fail(ACCELGEN_EPACKAGE, "the library refuses frame.bin's numbers");
+    for (size_t i = 0; agps_frame_written(a->frame, a->part, i, place, &map); i++)
+        a->board.flush(a->board.self, map.offset, map.bytes);
+    return start_part(a, a->part + 1, place);
+}
+
+/* Until the frame's last part runs. */
+static int wait_for_last(accelgen *a, int milliseconds)
+{
+    if (a->running < 0)
+        return fail(ACCELGEN_EARGUMENT, "no frame was started");
+    int status = ACCELGEN_OK;
+    while (status == ACCELGEN_OK && a->part + 1 < a->facts->parts) {
+        status = told(a, agps_wait(&a->registers, milliseconds), a->running, milliseconds);
+        if (status == ACCELGEN_OK)
+            status = go_on(a);
+    }
+    return status;
+}
+
 int accelgen_start(accelgen *a, int place)
 {
     if (is_place(place) != ACCELGEN_OK)
         return ACCELGEN_EARGUMENT;
-    const agps_span *program = &a->facts->program[place];
-    return told(
-        a, agps_start(&a->registers, (uint32_t)program->offset, (uint32_t)program->bytes), place,
-        0);
+    return start_part(a, 0, place);
 }
 
 int accelgen_wait(accelgen *a, int milliseconds)
 {
-    if (a->running < 0)
-        return fail(ACCELGEN_EARGUMENT, "no frame was started");
+    const int status = wait_for_last(a, milliseconds);
+    if (status != ACCELGEN_OK)
+        return status;
     return told(a, agps_wait(&a->registers, milliseconds), -1, milliseconds);
 }
 
@@ -310,12 +354,16 @@ int accelgen_turn(accelgen *a, int place, int milliseconds)
 {
     if (is_place(place) != ACCELGEN_OK)
         return ACCELGEN_EARGUMENT;
-    if (a->running < 0)
-        return fail(ACCELGEN_EARGUMENT, "no frame was started");
-    const agps_span *program = &a->facts->program[place];
-    const int status = agps_turn(
-        &a->registers, (uint32_t)program->offset, (uint32_t)program->bytes, milliseconds);
-    return told(a, status, place, milliseconds);
+    int status = wait_for_last(a, milliseconds);
+    if (status != ACCELGEN_OK)
+        return status;
+    const agps_span program = program_of(a, 0, place);
+    status = agps_turn(
+        &a->registers, (uint32_t)program.offset, (uint32_t)program.bytes, milliseconds);
+    status = told(a, status, place, milliseconds);
+    if (status == ACCELGEN_OK)
+        a->part = 0;
+    return status;
 }
 
 int accelgen_collect(accelgen *a, int place)
@@ -323,7 +371,7 @@ int accelgen_collect(accelgen *a, int place)
     if ((place != 0 && place != 1) || place == a->running)
         return fail(ACCELGEN_EARGUMENT, "there is no frame at place %d, or it is running", place);
     agps_span map;
-    for (size_t i = 0; agps_frame_map(a->frame, i, place, &map); i++)
+    for (size_t i = 0; agps_frame_map(a->frame, a->facts->parts - 1, i, place, &map); i++)
         a->board.invalidate(a->board.self, map.offset, map.bytes);
     if (agps_frame_finish(a->frame, a->board.memory, place) != AGPS_OK)
         return fail(ACCELGEN_EPACKAGE, "the library refuses frame.bin's numbers");

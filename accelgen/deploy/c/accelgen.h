@@ -65,6 +65,8 @@ int accelgen_put(accelgen *a, const float *x, int planes, int place);
 int accelgen_put_int8(accelgen *a, const int8_t *x, int place);
 /* Starts the frame of `place`. */
 int accelgen_start(accelgen *a, int place);
+/* Until the frame is done, or one of its programs takes more than `milliseconds`. A frame in parts
+ * goes on in this call: the processor computes what lies between its programs, and starts them. */
 int accelgen_wait(accelgen *a, int milliseconds);
 /* accelgen_wait, then accelgen_start of `place`, with nothing between them. */
 int accelgen_turn(accelgen *a, int place, int milliseconds);
@@ -79,7 +81,7 @@ int accelgen_run(accelgen *a, const float *x, int planes);
 int accelgen_recover(accelgen *a);
 
 const agps_facts *accelgen_facts(const accelgen *a);
-/* Cycles of the last frame. */
+/* Cycles of the last frame; of a frame in parts those of its last program. */
 uint32_t accelgen_cycles(const accelgen *a);
 /* A sentence on the last error. */
 const char *accelgen_error(void);

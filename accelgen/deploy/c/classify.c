@@ -42,6 +42,8 @@ static float value(const agps_output *y, size_t i)
 {
     if (y->type == AGPS_FLOAT32)
         return ((const float *)y->values)[i];
+    if (y->type == AGPS_INT64)
+        return (float)((const int64_t *)y->values)[i];
     return y->type == AGPS_INT8 ? (float)((const int8_t *)y->values)[i]
                                 : (float)((const uint8_t *)y->values)[i];
 }

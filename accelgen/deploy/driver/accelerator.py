@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .turn import Turn
 __all__ = ["Accelerator", "open_package"]
 
 TIMEOUT_SECONDS = 10.0
-FORMAT = 2
+FORMAT = 3
 
 
 class Accelerator:
@@ -30,6 +30,10 @@ class Accelerator:
     Input and outputs have two *places*, 0 and 1, so that one frame can run while another is
     written or read: ``put(x, k)``, ``start(k)``, ``wait()``, ``collect(k)``. ``run`` and
     ``run_many`` do that by themselves.
+
+    A frame has one program, or parts: programs with work of this processor between them. The
+    accelerator stands still meanwhile, so this thread does it where it waits, in ``wait``, ``turn``
+    and ``done``.
 
     Parameters
     ----------
@@ -62,9 +66,14 @@ class Accelerator:
             library, (self.where / "frame.bin").read_bytes(), self.memory.array, threads
         )
         self._shapes = [tuple(o["shape"]) for o in self.manifest["model_outputs"]]
-        size = self.manifest["program_bytes"]
-        self._programs = [(offset, size) for offset in self.manifest["program_offsets"]]
-        self._maps = [self._frame.maps(place) for place in (0, 1)]
+        self._programs = [self._frame.programs(place) for place in (0, 1)]
+        self._last = len(self._programs[0]) - 1
+        parts = range(self._last + 1)
+        self._maps = [[self._frame.maps(part, place) for part in parts] for place in (0, 1)]
+        self._written = [[self._frame.written(part, place) for part in parts] for place in (0, 1)]
+        self._part = 0
+        #: Called after each part but the last: registers still say what that part took.
+        self.after_part: Callable[[], Any] | None = None
         self._running: int | None = None
 
     def __enter__(self) -> Accelerator:
@@ -180,37 +189,64 @@ class Accelerator:
 
     def start(self, place: int) -> None:
         """Start the frame of ``place``. Raises DriverError when one is running, or one failed."""
-        self.turns.start(*self._programs[place])
-        self._running = place
+        self.turns.start(*self._programs[place][0])
+        self._running, self._part = place, 0
 
     def done(self) -> bool:
-        """The frame that was started is done. Raises DriverError when it failed."""
-        return self.registers.done()
+        """The frame that was started is done; when only a part of it is, the next one is started.
+        Raises DriverError when it failed."""
+        if not self.registers.done():
+            return False
+        if self._running is None or self._part == self._last:
+            return True
+        self.turns.wait(0)
+        self._go_on()
+        return False
 
     def wait(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Until the frame is done.
+        """Until the frame is done, all its parts.
 
-        Raises DriverError when none was started, when it failed (naming the cause), or when time is
-        up; ``recover()`` makes the accelerator usable again.
+        Raises DriverError when none was started, when it failed (naming the cause), or when a
+        program takes more than the time given; ``recover()`` makes the accelerator usable again.
         """
-        self._check_running()
+        self._until_last(timeout_seconds)
         self.turns.wait(timeout_seconds)
         self._running = None
 
     def turn(self, place: int, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         """``wait()`` and ``start(place)``, nothing between them: the accelerator stands still."""
+        self._until_last(timeout_seconds)
+        self.turns.turn(*self._programs[place][0], timeout_seconds)
+        self._running, self._part = place, 0
+
+    def _until_last(self, timeout_seconds: float) -> None:
+        """The frame's last part runs."""
         self._check_running()
-        self.turns.turn(*self._programs[place], timeout_seconds)
-        self._running = place
+        while self._part < self._last:
+            self.turns.wait(timeout_seconds)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """What this processor computes after a part, and the next part's start."""
+        if self.after_part is not None:
+            self.after_part()
+        place, part = self._check_running(), self._part
+        for offset, size in self._maps[place][part]:
+            self.memory.invalidate(offset, size)
+        self._frame.between(part, place)
+        for offset, size in self._written[place][part]:
+            self.memory.flush(offset, size)
+        self.turns.start(*self._programs[place][part + 1])
+        self._part = part + 1
 
     def collect(self, place: int) -> dict[str, np.ndarray]:
         """The model's outputs of the frame at ``place``, what the processor has to add included."""
         if self._running == place:
             raise DriverError(f"the frame at place {place} is running: wait() first")
-        for offset, size in self._maps[place]:
+        for offset, size in self._maps[place][self._last]:
             self.memory.invalidate(offset, size)
         self._frame.finish(place)
-        found = zip(self._shapes, self._frame.outputs)
+        found = zip(self._shapes, self._frame.outputs[place])
         return {name: values.reshape(shape).copy() for shape, (name, values) in found}
 
     # After a frame.
@@ -231,16 +267,18 @@ class Accelerator:
         return unpack_map(raw, place, self.manifest["lanes"], config["pixels"])
 
     def counters(self) -> dict[str, int]:
-        """All registers that count."""
+        """All registers that count; of a frame in parts in its last program."""
         return self.registers.counters()
 
     def step_log(self) -> list[int]:
-        """Cycle at which each EXEC of the frame completed (the last 2,048 of them)."""
+        """Cycle at which each EXEC of the program completed (the last 2,048 of them)."""
         return self.registers.step_log()
 
-    def _check_running(self) -> None:
+    def _check_running(self) -> int:
+        """The place of the frame that runs."""
         if self._running is None:
             raise DriverError("no frame was started")
+        return self._running
 
     # The input's way.
 

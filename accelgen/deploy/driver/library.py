@@ -31,7 +31,7 @@ class _Output(ctypes.Structure):
 
 
 #: By an output's type.
-TYPES = (ctypes.c_float, ctypes.c_int8, ctypes.c_uint8)
+TYPES = (ctypes.c_float, ctypes.c_int8, ctypes.c_uint8, ctypes.c_int64)
 
 
 def load_library(sources: Path) -> Any:
@@ -51,11 +51,15 @@ def load_library(sources: Path) -> Any:
     for name, result, arguments in (
         ("agps_frame_create", ctypes.c_int, [pointer, index, ctypes.c_int, pointer]),
         ("agps_frame_destroy", None, [pointer]),
-        ("agps_frame_map", ctypes.c_int, [pointer, index, place, pointer]),
+        ("agps_frame_program", ctypes.c_int, [pointer, index, place, pointer]),
+        ("agps_frame_map", ctypes.c_int, [pointer, index, index, place, pointer]),
+        ("agps_frame_written", ctypes.c_int, [pointer, index, index, place, pointer]),
         ("agps_frame_input", ctypes.c_int, [pointer, pointer, ctypes.c_int, place]),
         ("agps_frame_input_int8", ctypes.c_int, [pointer, pointer, place]),
         ("agps_frame_hand_over", ctypes.c_int, [pointer, pointer, place]),
+        ("agps_frame_between", ctypes.c_int, [pointer, pointer, index, place]),
         ("agps_frame_finish", ctypes.c_int, [pointer, pointer, place]),
+        ("agps_frame_results", ctypes.c_int, [pointer, place]),
         ("agps_frame_output", ctypes.POINTER(_Output), [pointer, index]),
         ("agps_implementation", ctypes.c_char_p, []),
         ("agps_start", ctypes.c_int, [pointer, word, word]),
@@ -110,7 +114,7 @@ class Frame:
                 "out of memory" if status == -2 else
                 "frame.bin is damaged, or of another accelgen than the library in ps/"
             )  # fmt: skip
-        self.outputs = self._find_outputs()
+        self.outputs = [self._find_outputs(place) for place in (0, 1)]
 
     def close(self) -> None:
         """Free what the library holds; output arrays are invalid then."""
@@ -119,11 +123,22 @@ class Frame:
             self._library.agps_frame_destroy(self._frame)
             self._frame = None
 
-    def maps(self, place: int) -> list[tuple[int, int]]:
-        """Offset and size of what the accelerator leaves in the image at ``place``."""
+    def programs(self, place: int) -> list[tuple[int, int]]:
+        """Offset and size of the program of each of the frame's parts at ``place``."""
+        return self._spans(self._library.agps_frame_program, (), place)
+
+    def maps(self, part: int, place: int) -> list[tuple[int, int]]:
+        """Offset and size of what is read in the image at ``place`` after ``part``."""
+        return self._spans(self._library.agps_frame_map, (part,), place)
+
+    def written(self, part: int, place: int) -> list[tuple[int, int]]:
+        """The same of what :meth:`between` writes."""
+        return self._spans(self._library.agps_frame_written, (part,), place)
+
+    def _spans(self, function: Any, of: tuple[int, ...], place: int) -> list[tuple[int, int]]:
         span = _Span()
         found: list[tuple[int, int]] = []
-        while self._library.agps_frame_map(self._frame, len(found), place, ctypes.byref(span)):
+        while function(self._frame, *of, len(found), place, ctypes.byref(span)):
             found.append((span.offset, span.bytes))
         return found
 
@@ -139,12 +154,17 @@ class Frame:
         """What was made ready goes into the image."""
         _check(self._library.agps_frame_hand_over(self._frame, self._image, place))
 
+    def between(self, part: int, place: int) -> None:
+        """What the accelerator left at ``place`` after ``part``, to what the next part reads."""
+        _check(self._library.agps_frame_between(self._frame, self._image, part, place))
+
     def finish(self, place: int) -> None:
-        """What the accelerator left at ``place``, through all steps, to :attr:`outputs`."""
+        """What the accelerator left at ``place``, through all steps, to ``outputs[place]``."""
         _check(self._library.agps_frame_finish(self._frame, self._image, place))
 
-    def _find_outputs(self) -> list[tuple[str, np.ndarray]]:
+    def _find_outputs(self, place: int) -> list[tuple[str, np.ndarray]]:
         """Name and values, flat: the library's own memory."""
+        _check(self._library.agps_frame_results(self._frame, place))
         found: list[tuple[str, np.ndarray]] = []
         while True:
             pointer = self._library.agps_frame_output(self._frame, len(found))

@@ -87,6 +87,12 @@ typedef struct {
 int agps_scale(
     const int8_t *x, const int8_t *s, int pixels, int channels, const agps_scaling *q, int8_t *y);
 
+/* The same of two maps: y[i] = clamp((((x[i] - x_zero) * (s[i] - s_zero) * M + (1 << (n-1))) >> n)
+ * + zero). */
+int agps_multiply(
+    const int8_t *x, const int8_t *s, size_t count, const agps_scaling *q, int8_t *y,
+    agps_pool *pool);
+
 /* y[c] = clamp((((sum over p of x[p][c] - pixels * input_zero) * M + (1 << (n-1))) >> n) + zero);
  * at most 2^23 pixels. */
 typedef struct {
@@ -111,6 +117,106 @@ int agps_se(
     const int8_t *x, int pixels, int channels, const agps_se_block *se, int8_t *y,
     agps_pool *pool);
 
+/* Bilinear: rows[r] and columns[v] are positions in 1/2048 pixels, in [0, 2048 * (size - 1)]; of each
+ * i = position >> 11, f = position & 2047, j = min(i + 1, size - 1).
+ * c[r][v] = x[r][i] * (2048 - f) + x[r][j] * f along columns, then
+ * y[r][v] = (c[i][v] * (2048 - f) + c[j][v] * f + 2^21) >> 22 along rows. Sizes up to 32,768. */
+int agps_bilinear(
+    const int8_t *x, int height, int width, int channels, const int32_t *rows, int out_height,
+    const int32_t *columns, int out_width, int8_t *y, agps_pool *pool);
+
+/* Average of the n pixels that count under the kernel, one at least: those of the map, and of as
+ * many rows and columns around it as are counted, whose x is input_zero:
+ * y = clamp(((sum of (x - input_zero) * multipliers[n-1] + half) >> shifts[n-1]) + zero).
+ * `window` is kernel, stride (height, width each), padding above and to the left, and what is
+ * counted above, to the left, below, to the right; as many multipliers and shifts as the kernel has
+ * pixels. */
+typedef struct {
+    int height, width, channels, out_height, out_width, input_zero, zero;
+    const int32_t *window, *multipliers, *shifts;
+} agps_inner_pool;
+int agps_inner_average(const int8_t *x, const agps_inner_pool *q, int8_t *y, agps_pool *pool);
+
+/* Of [outer][count][inner] the `count` numbers along the middle, brought to mean 0 and one variance:
+ * d = count * x - sum(x), v = (count * sum(x * x) - sum(x)^2 << 8) + epsilon; of the largest e with
+ * v << 2e below 2^60, r = (M << 43) / isqrt(v << 2e), rounding down;
+ * y = clamp(((d * r + half) >> min(n + 39 - e, 62)) + zero). Count up to 65,536, epsilon in
+ * [1, 2^58]. */
+typedef struct {
+    int outer, count, inner;
+    int64_t epsilon;
+    int32_t multiplier;
+    int shift, zero;
+} agps_norm;
+int agps_normalize(const int8_t *x, const agps_norm *q, int8_t *y, agps_pool *pool);
+
+/* Of each channel g = isqrt(sum over p of (x[p][c] - input_zero)^2 << 26), rounding down;
+ * r = (M * channels << 28) / (sum of all g + epsilon); y[c] = clamp(((g * r + half) >>
+ * min(n + 28, 62)) + zero). Up to 65,536 pixels and 32,768 channels; epsilon in [1, 2^40]. */
+typedef struct {
+    int pixels, channels, input_zero;
+    int64_t epsilon;
+    int32_t multiplier;
+    int shift, zero;
+} agps_responses;
+int agps_response(const int8_t *x, const agps_responses *q, int8_t *y);
+
+/* s = sum of (x[p][k] - input_zero)^2, k from (size - 1) / 2 channels before c to size / 2 behind
+ * it; e the least with s >> e below 128, i = 64 * e + (s >> e), f = s % 2^e;
+ * m = factors[i] + (((factors[i + 1] - factors[i]) * f) >> e);
+ * y[p][c] = clamp((((x[p][c] - input_zero) * m + half) >> n) + zero). Size up to 1,024; `count`
+ * factors in [0, 2^30), as many as the largest sum needs; n in [1, 60]. */
+typedef struct {
+    int pixels, channels, size, input_zero, shift, zero, count;
+    const int32_t *factors;
+} agps_local;
+int agps_local_norm(const int8_t *x, const agps_local *q, int8_t *y, agps_pool *pool);
+
+/* Softmax of each pixel, in integers: p = powers[largest - x], r = (M << 40) / sum of p,
+ * y = clamp(((p * r + half) >> (n + 40)) + zero). 256 powers in [0, 2^20], powers[0] = 2^20; n in
+ * [1, 22]; up to 65,536 channels. */
+typedef struct {
+    int pixels, channels;
+    int32_t multiplier;
+    int shift, zero;
+    const int32_t *powers;
+} agps_weights;
+int agps_soften(const int8_t *x, const agps_weights *q, int8_t *y, agps_pool *pool);
+
+/* y[p] = the largest of x[p][0], x[p][1], ... */
+int agps_channel_max(const int8_t *x, int pixels, int channels, int8_t *y);
+
+/* Of each kernel of `like` (height, width, channels), one beside the other, the first pixel that is
+ * the largest of its channel becomes the pixel of x (height / kernel_h, width / kernel_w, channels,
+ * rounded down), all others `value`. Up to 255 pixels under the kernel. */
+typedef struct {
+    int height, width, channels, kernel_h, kernel_w, value;
+} agps_unpooling;
+int agps_unpool(
+    const int8_t *x, const int8_t *like, const agps_unpooling *q, int8_t *y, agps_pool *pool);
+
+/* What a deformable convolution multiplies by its weights, in 1/2048 pixels. Of tap t = ky * kernel_w
+ * + kx of `taps`, of the channels of offset group g, n = g * taps + t, of output pixel (i, j):
+ * row = ((i * stride_h - top + ky * dilation_h) << 11) + offsets[offset[i][j][2 * n] + 128],
+ * column likewise by offset[i][j][2 * n + 1]; r = row >> 11, d = row & 2047, v = column >> 11,
+ * e = column & 2047; f = factors[mask[i][j][n] + 128] (factors[0] without a mask) is shared out:
+ * part(f, d) = (f * d + 1024) >> 11, lower = part(f, d), upper = f - lower, w1 = part(upper, e),
+ * w0 = upper - w1, w3 = part(lower, e), w2 = lower - w3; y[i][j][c * taps + t] = clamp(((x[r][v]
+ * * w0 + x[r][v + 1] * w1 + x[r + 1][v] * w2 + x[r + 1][v + 1] * w3 - f * x_zero + half) >> shift)
+ * + zero), x_zero standing for pixels outside of x.
+ * 256 offsets in [-2^29, 2^29]; 256 factors, or 1 without a mask (NULL), in [-2^14, 2^14]; shift in
+ * [1, 30]; groups divide channels; all taps of all channels are at most 65,536; strides, dilations,
+ * top and left up to 65,535, no window begins behind row or column 2^18. */
+typedef struct {
+    int height, width, channels, out_height, out_width;
+    int kernel_h, kernel_w, stride_h, stride_w, top, left, dilation_h, dilation_w;
+    int groups, x_zero, zero, shift;
+    const int32_t *offsets, *factors;
+} agps_deformation;
+int agps_deform(
+    const int8_t *x, const int8_t *offset, const int8_t *mask, const agps_deformation *q,
+    int8_t *y, agps_pool *pool);
+
 /* Softmax in float32, one defined order of operations (docs/ps.md); x without NaN and +inf.
  * agps_softmax_int8 first makes (x - zero) * scale of every x. */
 int agps_softmax(const float *x, size_t count, float *y);
@@ -119,6 +225,15 @@ int agps_softmax_int8(const int8_t *x, size_t count, int zero, float scale, floa
 /* Index of the largest element, the first if there are several; AGPS_EINVAL when count is 0. */
 int agps_argmax_int8(const int8_t *x, size_t count);
 int agps_argmax(const float *x, size_t count); /* without NaN */
+
+/* y[o][i] is the k for which x[o][k][i], of [outer][count][inner], is the largest, or the smallest
+ * if `least`; of several the first, or the last if `last`. x without NaN; no size is 0. */
+typedef struct {
+    size_t outer, count, inner;
+    int least, last;
+} agps_choice;
+int agps_choose_int8(const int8_t *x, const agps_choice *q, int64_t *y);
+int agps_choose(const float *x, const agps_choice *q, int64_t *y);
 
 /* The accelerator's feature-memory order: channel group g, pixel p, lane l is byte
  * g * stride + p * lanes + l; slots[g * lanes + l] is the channel there, -1 a gap.
@@ -161,7 +276,12 @@ int agps_quantize_planes(
  * Made from a package's frame.bin (docs/ps.md has its format). The image is the memory that
  * accelerator and processor share; it has two places for the input and for each output.
  * Input n + 1 may be made ready in one thread while frame n is finished in another: what is ready
- * waits outside the image, so that nobody has to think of caches meanwhile. */
+ * waits outside the image, so that nobody has to think of caches meanwhile.
+ *
+ * A frame has one part or more, each a program of the accelerator with the processor's work after
+ * it. Of a frame in parts, part after part: its program; agps_frame_between, but after the last
+ * agps_frame_finish. The maps of agps_frame_map are to be dropped from the cache before that, those
+ * of agps_frame_written to be cleaned from it before the next part's program. */
 typedef struct agps_frame agps_frame;
 
 /* `file` is not needed afterwards. AGPS_EINVAL: it is not a frame.bin that this library reads. */
@@ -173,20 +293,25 @@ typedef struct {
 } agps_span;
 
 /* What the frame's file says of the image. `sections` of program.bin lie one after the other
- * there, at their offsets in the image; `program`, `input` by place. */
+ * there, at their offsets in the image; `input` by place. */
 typedef struct {
     uint32_t config_crc, program_crc;
     uint64_t image_bytes;
-    size_t sections, outputs;
+    size_t sections, outputs, parts;
     const agps_span *section;
-    agps_span program[2], input[2];
+    agps_span input[2];
     size_t input_pixels, input_channels;
     int planes; /* the model takes its input channel after channel */
 } agps_facts;
 const agps_facts *agps_frame_facts(const agps_frame *frame);
 
-/* Maps that the accelerator leaves at `place`, one of them per index; 0 when there is none. */
-int agps_frame_map(const agps_frame *frame, size_t index, int place, agps_span *map);
+/* The program of a part at `place`; 0 when there is none. */
+int agps_frame_program(const agps_frame *frame, size_t part, int place, agps_span *program);
+/* Maps at `place` that are read after `part`, one of them per index; 0 when there is none. */
+int agps_frame_map(const agps_frame *frame, size_t part, size_t index, int place, agps_span *map);
+/* The same of maps that agps_frame_between writes after `part`. */
+int agps_frame_written(
+    const agps_frame *frame, size_t part, size_t index, int place, agps_span *map);
 
 /* Makes the input of `place` ready: of floats, channel after channel if `planes`, else pixel after
  * pixel; or of the quantized map, pixel after pixel. */
@@ -195,12 +320,17 @@ int agps_frame_input_int8(agps_frame *frame, const int8_t *x, int place);
 /* What was made ready for `place` goes into the image. */
 int agps_frame_hand_over(const agps_frame *frame, void *image, int place);
 
+/* What the accelerator left at `place` after `part`, which is not the last, through its steps to
+ * what the next part reads. */
+int agps_frame_between(agps_frame *frame, void *image, size_t part, int place);
 /* What the accelerator left at `place` through all steps to the model's outputs. */
 int agps_frame_finish(agps_frame *frame, const void *image, int place);
+/* The outputs are those of `place`, as agps_frame_finish leaves them there. It does this, too. */
+int agps_frame_results(agps_frame *frame, int place);
 
 /* The model's output `index`, in the model's order. Good until the next agps_frame_finish. NULL:
  * there is no such output. */
-enum { AGPS_FLOAT32, AGPS_INT8, AGPS_UINT8 };
+enum { AGPS_FLOAT32, AGPS_INT8, AGPS_UINT8, AGPS_INT64 };
 typedef struct {
     const char *name;
     const void *values;
@@ -208,6 +338,8 @@ typedef struct {
     size_t count;
 } agps_output;
 const agps_output *agps_frame_output(const agps_frame *frame, size_t index);
+/* Of all values of an output. */
+size_t agps_output_bytes(const agps_output *output);
 
 #ifdef __cplusplus
 }

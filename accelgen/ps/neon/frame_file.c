@@ -4,10 +4,7 @@
 
 #include "frame.h"
 
-#define MAGIC UINT64_C(0x314D415246474341) /* "ACGFRAM1" */
-
-/* Most of anything: sums and products of two stay far below 2^63. */
-#define MOST ((int64_t)1 << 30)
+#define MAGIC UINT64_C(0x324D415246474341) /* "ACGFRAM2" */
 
 typedef struct {
     const uint8_t *at;
@@ -129,61 +126,29 @@ static void read_values(reader *r)
 {
     r->values = several(r, sizeof *r->value, (void **)&r->value);
     r->value_bytes = calloc(r->values + 1, sizeof *r->value_bytes);
-    uint64_t total = 0;
-    for (size_t i = 0; i < r->values && r->value_bytes != NULL; i++) {
+    if (r->value_bytes == NULL)
+        r->bad = 2;
+    for (size_t i = 0; i < r->values && !r->bad; i++)
         r->value_bytes[i] = (uint64_t)within(r, 1, MOST);
+}
+
+/* Of a frame in parts each place has values of its own: those of a frame that is not collected yet
+ * stay when the next one's parts run. */
+static void place_values(reader *r)
+{
+    agps_frame *f = r->frame;
+    size_t total = 0;
+    for (size_t i = 0; i < r->values; i++)
         total += (r->value_bytes[i] + 63) / 64 * 64;
-    }
-    r->frame->values = malloc(total + 1);
-    if (r->value_bytes == NULL || r->frame->values == NULL) {
+    f->second = f->facts.parts > 1 ? total : 0;
+    f->values = malloc(total + f->second + 1);
+    if (f->values == NULL) {
         r->bad = 2;
         return;
     }
-    uint8_t *at = r->frame->values;
+    uint8_t *at = f->values;
     for (size_t i = 0; i < r->values; at += (r->value_bytes[i++] + 63) / 64 * 64)
         r->value[i] = at;
-}
-
-/* Bytes of each operand of a step; the count of operands, or 0 when a size makes no sense. */
-static int operand_bytes(agps_step_kernel kernel, const int64_t n[], uint64_t bytes[STEP_OPERANDS])
-{
-    for (int i = 0; i < 2; i++)
-        if (!agps_in(n[i], 1, MOST) && (i == 0 || kernel == AGPS_STEP_FC))
-            return 0;
-    const uint64_t a = (uint64_t)n[0], b = (uint64_t)n[1], f = sizeof(float);
-    const int pair = agps_in(n[1], 1, MOST) && n[0] * n[1] <= MOST;
-    switch (kernel) {
-    case AGPS_STEP_FC: /* outputs, inputs */
-        memcpy(bytes, (uint64_t[]){b, a * b, 4 * a, 4 * a, 4 * a, a}, 6 * sizeof *bytes);
-        return pair ? 6 : 0;
-    case AGPS_STEP_TABLE: /* count */
-        memcpy(bytes, (uint64_t[]){a, 256, a}, 3 * sizeof *bytes);
-        return 3;
-    case AGPS_STEP_ADD: /* count */
-        memcpy(bytes, (uint64_t[]){a, a, a}, 3 * sizeof *bytes);
-        return 3;
-    case AGPS_STEP_SCALE: /* pixels, channels */
-        memcpy(bytes, (uint64_t[]){a * b, b, a * b}, 3 * sizeof *bytes);
-        return pair ? 3 : 0;
-    case AGPS_STEP_AVERAGE: /* pixels, channels */
-        memcpy(bytes, (uint64_t[]){a * b, b}, 2 * sizeof *bytes);
-        return pair ? 2 : 0;
-    case AGPS_STEP_SOFTMAX_INT8: /* rows, count */
-        memcpy(bytes, (uint64_t[]){a * b, f * a * b}, 2 * sizeof *bytes);
-        return pair ? 2 : 0;
-    case AGPS_STEP_SOFTMAX: /* rows, count */
-        memcpy(bytes, (uint64_t[]){f * a * b, f * a * b}, 2 * sizeof *bytes);
-        return pair ? 2 : 0;
-    case AGPS_STEP_DEQUANTIZE: /* count */
-        memcpy(bytes, (uint64_t[]){a, f * a}, 2 * sizeof *bytes);
-        return 2;
-    case AGPS_STEP_GATHER: /* count, bytes each, elements of x, elements of y */
-        memcpy(
-            bytes, (uint64_t[]){(uint64_t)n[2] * b, 4 * a, 4 * a, (uint64_t)n[3] * b},
-            4 * sizeof *bytes);
-        return (b == 1 || b == 4) && agps_in(n[2], 1, MOST) && agps_in(n[3], 1, MOST) ? 4 : 0;
-    }
-    return 0;
 }
 
 static int indices_within(const agps_step *step)
@@ -199,10 +164,10 @@ static void read_step(reader *r, size_t index)
 {
     agps_step *step = &r->frame->step[index];
     uint64_t bytes[STEP_OPERANDS] = {0};
-    step->kernel = (agps_step_kernel)within(r, AGPS_STEP_FC, AGPS_STEP_GATHER);
+    step->kernel = (agps_step_kernel)within(r, AGPS_STEP_FC, AGPS_STEP_LAST);
     for (int i = 0; i < STEP_INTEGERS; i++)
         step->n[i] = within(r, INT32_MIN, UINT32_MAX);
-    const int operands = operand_bytes(step->kernel, step->n, bytes);
+    const int operands = agps_operand_bytes(step->kernel, step->n, bytes);
     r->bad |= operands == 0;
     for (int i = 0; i < STEP_OPERANDS; i++) {
         const int64_t number = word(r);
@@ -211,6 +176,10 @@ static void read_step(reader *r, size_t index)
     }
     if (!r->bad && step->kernel == AGPS_STEP_GATHER)
         r->bad = !indices_within(step);
+    if (!r->bad && step->kernel == AGPS_STEP_INNER_AVERAGE) {
+        const int32_t *window = step->operand[1];
+        r->bad = (int64_t)window[0] * window[1] != step->n[7];
+    }
     if (step->kernel != AGPS_STEP_FC || r->bad)
         return;
     const int outputs = (int)step->n[0], inputs = (int)step->n[1];
@@ -224,12 +193,12 @@ static void read_step(reader *r, size_t index)
 static void read_output(reader *r, agps_output *output)
 {
     const int64_t name = word(r), values = word(r);
-    output->type = (int)within(r, AGPS_FLOAT32, AGPS_UINT8);
+    output->type = (int)within(r, AGPS_FLOAT32, AGPS_INT64);
     output->count = (size_t)within(r, 1, MOST);
     output->name = operand(r, name, 1, 0);
     if (output->name != NULL && name < 0)
         r->bad |= memchr(output->name, 0, r->constant_bytes[-1 - name]) == NULL;
-    output->values = operand(r, values, output->count * (output->type == AGPS_FLOAT32 ? 4 : 1), 0);
+    output->values = operand(r, values, agps_output_bytes(output), 0);
 }
 
 static void read_input(reader *r)
@@ -265,8 +234,33 @@ static void read_facts(reader *r)
     facts->section = r->frame->section;
     for (size_t i = 0; i < facts->sections; i++)
         r->frame->section[i] = span(r, facts->image_bytes);
-    for (int k = 0; k < 2; k++)
-        facts->program[k] = span(r, facts->image_bytes);
+    facts->parts = several(r, sizeof(agps_part), (void **)&r->frame->part);
+    r->bad |= facts->parts == 0;
+    agps_part all = {0};
+    for (size_t i = 0; i < facts->parts && !r->bad; i++) {
+        for (int k = 0; k < 2; k++)
+            all.program[k] = span(r, facts->image_bytes);
+        all.reads += (size_t)within(r, 0, MOST);
+        all.steps += (size_t)within(r, 0, MOST);
+        const int64_t writes = within(r, 0, MOST);
+        r->bad |= i + 1 == facts->parts && writes != 0;
+        all.writes += (size_t)writes;
+        r->frame->part[i] = all;
+    }
+}
+
+/* Maps of which each has a value, read from it or written to it. */
+static size_t read_maps(reader *r, agps_map **maps, int written)
+{
+    const size_t count = several(r, sizeof **maps, (void **)maps);
+    for (size_t i = 0; i < count && !r->bad; i++) {
+        agps_map *map = &(*maps)[i];
+        const int64_t value = word(r);
+        read_map(r, map, r->frame->facts.image_bytes);
+        const uint64_t bytes = (uint64_t)map->layout.pixels * (uint64_t)map->layout.channels;
+        map->value = operand(r, value, bytes, written);
+    }
+    return count;
 }
 
 static void read_all(reader *r)
@@ -278,24 +272,29 @@ static void read_all(reader *r)
     if (r->bad)
         return;
     read_facts(r);
+    if (!r->bad)
+        place_values(r);
     read_input(r);
-    f->reads = several(r, sizeof *f->read, (void **)&f->read);
-    for (size_t i = 0; i < f->reads && !r->bad; i++) {
-        agps_map *map = &f->read[i];
-        const int64_t value = word(r);
-        read_map(r, map, f->facts.image_bytes);
-        map->value = operand(
-            r, value, (uint64_t)map->layout.pixels * (uint64_t)map->layout.channels, 1);
-    }
+    if (r->bad)
+        return;
+    f->reads = read_maps(r, &f->read, 1);
     f->steps = several(r, sizeof *f->step, (void **)&f->step);
     f->packed = calloc(f->steps + 1, sizeof *f->packed);
     if (f->packed == NULL)
         r->bad = 2;
     for (size_t i = 0; i < f->steps && !r->bad; i++)
         read_step(r, i);
+    f->writes = read_maps(r, &f->write, 0);
+    const agps_part *last = &f->part[f->facts.parts - 1];
+    r->bad |= last->reads != f->reads || last->steps != f->steps || last->writes != f->writes;
     f->facts.outputs = several(r, sizeof *f->output, (void **)&f->output);
-    for (size_t i = 0; i < f->facts.outputs && !r->bad; i++)
+    f->result = calloc(f->facts.outputs + 1, sizeof *f->result);
+    if (f->result == NULL)
+        r->bad = 2;
+    for (size_t i = 0; i < f->facts.outputs && !r->bad; i++) {
         read_output(r, &f->output[i]);
+        f->result[i] = f->output[i].values;
+    }
     r->bad |= r->words != 0;
 }
 
@@ -342,7 +341,10 @@ void agps_frame_destroy(agps_frame *frame)
     free(frame->ready[0]);
     free(frame->ready[1]);
     free(frame->section);
+    free(frame->part);
     free(frame->read);
+    free(frame->write);
+    free(frame->result);
     free(frame->step);
     free(frame->output);
     if (frame->pool != NULL)

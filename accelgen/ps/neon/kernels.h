@@ -30,7 +30,7 @@
 #define LOOP
 #endif
 
-enum { PANEL = 8, BLOCK = 32, HALF = 16, QUAD = 4, COLUMNS = 64 };
+enum { PANEL = 8, BLOCK = 32, HALF = 16, QUAD = 4, COLUMNS = 64, MOST_SIDE = 32768 };
 
 /* sums[r] += sum over i < 32 * blocks of x[i] * weight[r][i], r < 8. Byte
  * 256 * (i / 32) + 128 * (i / 16 % 2) + 16 * r + i % 16 of the panel is weight[r][i]. blocks > 0. */
@@ -57,6 +57,9 @@ void agps_scale_row(
 /* sums[c] = sum over pixels of x[stride * p + c], c < channels <= 64. */
 void agps_column_sums(
     const int8_t *x, size_t pixels, size_t stride, size_t channels, int32_t sums[COLUMNS]);
+
+/* Largest r with r * r <= v, 0 <= v < 2^62. */
+int64_t agps_integer_root(int64_t v);
 
 int8_t agps_largest_int8(const int8_t *x, size_t count);
 float agps_largest(const float *x, size_t count);

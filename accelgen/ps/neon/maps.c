@@ -86,6 +86,48 @@ int agps_scale(
     return scale(x, s, pixels, channels, q, y, NULL);
 }
 
+enum { CHUNK = 512 };
+
+typedef struct {
+    const int8_t *x, *s;
+    size_t count;
+    const agps_scaling *q;
+    int8_t *y;
+} multiplying;
+
+static LOOP void factors_of(const int8_t *s, int zero, int32_t multiplier, size_t count, int32_t *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = (s[i] - zero) * multiplier;
+}
+
+/* As a scaling: of each chunk, s becomes factors first. Parts begin at whole vectors. */
+static void multiply_part(void *argument, int part, int parts)
+{
+    const multiplying *job = argument;
+    const size_t vectors = (job->count + HALF - 1) / HALF;
+    const size_t from = vectors * (size_t)part / (size_t)parts * HALF;
+    const size_t last = vectors * ((size_t)part + 1) / (size_t)parts * HALF;
+    const size_t to = last < job->count ? last : job->count;
+    int32_t factors[CHUNK];
+    for (size_t i = from; i < to; i += CHUNK) {
+        const size_t left = to - i, count = left < CHUNK ? left : CHUNK;
+        factors_of(job->s + i, job->q->s_zero, job->q->multiplier, count, factors);
+        agps_scale_row(job->x + i, factors, count, job->q, job->y + i);
+    }
+}
+
+int agps_multiply(
+    const int8_t *x, const int8_t *s, size_t count, const agps_scaling *q, int8_t *y,
+    agps_pool *pool)
+{
+    if (check_scaling(q) != AGPS_OK)
+        return AGPS_EINVAL;
+    multiplying job = {x, s, count, q, y};
+    agps_pool_run(pool, multiply_part, &job);
+    return AGPS_OK;
+}
+
 static int check_average(int pixels, int channels, const agps_average *q)
 {
     return agps_in(pixels, 1, 1 << 23) && channels >= 1 && agps_in(q->input_zero, -128, 127) &&

@@ -19,9 +19,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "accelgen_ps.h"
+#include "frame.h"
 
-enum { MAX_INTEGERS = 32, MAX_BUFFERS = 16, GUARD = 128, FILL = 0xA5 };
+enum { MAX_INTEGERS = 32, MAX_BUFFERS = 16, GUARD = 128, FILL = 0xA5, PLAIN = 100 };
 enum { INPUT, OUTPUT, ABSENT };
 
 typedef struct {
@@ -207,7 +207,7 @@ static int run_frame(const call *c)
         status = agps_frame_finish(frame, c->b[1].data, I(1));
         for (size_t i = 0; i + 2 < (size_t)c->buffers && status == AGPS_OK; i++) {
             const agps_output *output = agps_frame_output(frame, i);
-            if (output == NULL || output->count * (output->type == AGPS_FLOAT32 ? 4 : 1) != c->b[i + 2].size)
+            if (output == NULL || agps_output_bytes(output) != c->b[i + 2].size)
                 status = AGPS_EINVAL;
             else
                 memcpy(c->b[i + 2].data, output->values, c->b[i + 2].size);
@@ -221,6 +221,22 @@ static int run_frame(const call *c)
     }
     agps_frame_destroy(frame);
     return status;
+}
+
+/* Kernels from PLAIN on: the steps of frame.bin that need nothing else. */
+static int run_plain(const call *c, agps_pool *pool)
+{
+    uint64_t bytes[STEP_OPERANDS];
+    void *operand[STEP_OPERANDS] = {0};
+    const agps_step_kernel kernel = (agps_step_kernel)(c->kernel - PLAIN);
+    if (agps_operand_bytes(kernel, c->n, bytes) != c->buffers)
+        return AGPS_EINVAL;
+    for (int i = 0; i < c->buffers; i++) {
+        operand[i] = c->b[i].data;
+        if (c->b[i].size < bytes[i])
+            return AGPS_EINVAL;
+    }
+    return agps_plain_step(kernel, c->n, operand, pool);
 }
 
 static int run(const call *c, agps_pool *pool)
@@ -274,7 +290,27 @@ static int run(const call *c, agps_pool *pool)
         return agps_quantize_planes(P(float, 0), I(0), I(1), as_float(c->n[2]), I(3), y);
     case 19:
         return run_frame(c);
+    case 21: {
+        const agps_scaling q = {I(1), I(2), I(3), I(4), I(5)};
+        return agps_multiply(P(int8_t, 0), P(int8_t, 1), S(0), &q, y, pool);
+    }
+    case 22: {
+        const agps_inner_pool q = {I(0), I(1), I(2), I(3), I(4), I(5), I(6),
+                                   P(int32_t, 1), P(int32_t, 2), P(int32_t, 3)};
+        return agps_inner_average(P(int8_t, 0), &q, y, pool);
+    }
+    case 23:
+    case 24: {
+        const agps_choice q = {S(0), S(1), S(2), I(3), I(4)};
+        return c->kernel == 23 ? agps_choose_int8(P(int8_t, 0), &q, P(int64_t, 1))
+                               : agps_choose(P(float, 0), &q, P(int64_t, 1));
+    }
+    case 20:
+        return agps_bilinear(
+            P(int8_t, 0), I(0), I(1), I(2), P(int32_t, 1), I(3), P(int32_t, 2), I(4), y, pool);
     default:
+        if (c->kernel > PLAIN)
+            return run_plain(c, pool);
         die("no such kernel");
     }
     return AGPS_EINVAL;

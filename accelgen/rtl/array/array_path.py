@@ -10,6 +10,7 @@ from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.array.array_reader import ArrayReader
 from accelgen.rtl.array.pe_array import PeArray
+from accelgen.rtl.dsp.double_pump import Clocking
 from accelgen.rtl.memory.block_ring import WeightRing
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.output.row_assembler import RowAssembler
@@ -25,6 +26,14 @@ class ArrayPath(wiring.Component):
     """Standard, pointwise, group and dilated convolution, or a copy of the input.
 
     A block diagram in code: instances and connections only. Keep it so.
+
+    Parameters
+    ----------
+    arch : ArchParams
+    clocking : Clocking
+        Of the array and what follows it.
+    queue : type of AccQueue
+        The one for this clocking.
 
     Members
     -------
@@ -47,11 +56,14 @@ class ArrayPath(wiring.Component):
         Of the reader.
     """
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self, arch: ArchParams, *, clocking: Clocking, queue: type[AccQueue]):
         self.arch = arch
+        self.clocking = clocking
+        self.queue = queue
         beats = layouts.accumulator_beat(
-            arch.lanes, arch.array_width, arch.acc_bits, pumped=arch.pumped
+            arch.lanes, arch.array_width, arch.acc_bits, turns=clocking.turns
         )
+        rows = stream.Signature(layouts.pixels(arch.lanes, arch.pixels))
         super().__init__({
             "front": In(layouts.front()),
             "front_start": In(1),
@@ -63,10 +75,10 @@ class ArrayPath(wiring.Component):
             "run": Out(RunPort(arch.lanes, arch.pixels)),
             "table1": In(stream.Signature(layouts.table_write())),
             "params1": In(stream.Signature(layouts.channel_param())),
-            "weights": In(stream.Signature(layouts.weight_word(arch))),
+            "weights": In(stream.Signature(layouts.weight_word(arch.lanes))),
             "scaled": In(stream.Signature(beats)),
-            "copy": Out(stream.Signature(layouts.row(arch))),
-            "o": Out(stream.Signature(layouts.row(arch))),
+            "copy": Out(rows),
+            "o": Out(rows),
             "busy": Out(1),
             "wait_weights": Out(1),
             "wait_drain": Out(1),
@@ -79,18 +91,25 @@ class ArrayPath(wiring.Component):
 
         arch, step = self.arch, self.step
         lanes, width = arch.lanes, arch.array_width
-        numbers: dict[str, Any] = {"lanes": lanes, "acc_bits": arch.acc_bits, "pumped": arch.pumped}
-        m.submodules.weight_ring = weight_ring = WeightRing(arch)
+        numbers: dict[str, Any] = {"lanes": lanes, "acc_bits": arch.acc_bits}
+        clocked: dict[str, Any] = {**numbers, "clocking": self.clocking}
+        m.submodules.weight_ring = weight_ring = WeightRing(
+            lanes=lanes, pixels=arch.pixels, depth=arch.weight_words
+        )
         m.submodules.params = params = StreamQueue(
             layouts.channel_param(), depth=limits.PARAM_GROUPS_WAITING * lanes
         )
-        m.submodules.reader = reader = ArrayReader(arch)
-        m.submodules.pe_array = pe_array = PeArray(arch)
-        m.submodules.acc_queue = acc_queue = AccQueue(
+        m.submodules.reader = reader = ArrayReader(
+            lanes=lanes, pixels=arch.pixels, vectors=arch.acc_depth
+        )
+        m.submodules.pe_array = pe_array = PeArray(
+            **clocked, pixels=arch.pixels, packed=arch.packed
+        )
+        m.submodules.acc_queue = acc_queue = self.queue(
             **numbers, pixels=arch.pixels, depth=arch.acc_depth, width=width, tagged=True
         )
-        m.submodules.source = source = AccJoin(**numbers, width=width)
-        m.submodules.requantizer = requantizer = Requantizer(**numbers, width=width)
+        m.submodules.source = source = AccJoin(**clocked, width=width)
+        m.submodules.requantizer = requantizer = Requantizer(**clocked, width=width)
         m.submodules.assembler = assembler = RowAssembler(lanes=lanes, row=arch.pixels, width=width)
 
         # run -> reader -> PE array -> accumulators, or scaled -> requantizer -> rows -> o

@@ -1,10 +1,12 @@
 """Array reader: feeds the PE array, or the copy path, from the feature memory."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.block_ring import BlockPort
@@ -44,8 +46,10 @@ class ArrayReader(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``lanes``, ``pixels`` and ``acc_depth``.
+    lanes, pixels : int
+        Channels, pixels of a run.
+    vectors : int
+        Credits at reset.
 
     Members
     -------
@@ -67,7 +71,7 @@ class ArrayReader(wiring.Component):
     copy : Out(stream of row)
         To the window ring, when ``step.array`` is 0.
     credit : In(1)
-        A vector has left the accumulator queue. ``acc_depth`` vectors fit at reset.
+        A vector has left the accumulator queue. ``vectors`` fit at reset.
     busy, wait_weights, wait_drain : Out(1)
         In the cycle before: a beat issued to the array; one waits for a weight word; for a credit.
     idle : Out(1)
@@ -76,18 +80,21 @@ class ArrayReader(wiring.Component):
         No beat of the step before ``held_tag`` is left to issue.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, pixels: int, vectors: int):
+        self.lanes = lanes
+        self.pixels = pixels
+        self.vectors = vectors
+        operands = layouts.array_operands(lanes, pixels)
         super().__init__({
             "step": In(layouts.front()),
             "start": In(1),
             "tag": In(layouts.TAG_BITS),
             "may_read": In(1),
             "held_tag": In(layouts.TAG_BITS),
-            "run": Out(RunPort(arch.lanes, arch.pixels)),
-            "weights": Out(BlockPort(layouts.weight_word(arch))),
-            "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
-            "copy": Out(stream.Signature(layouts.row(arch))),
+            "run": Out(RunPort(lanes, pixels)),
+            "weights": Out(BlockPort(layouts.weight_word(lanes))),
+            "o": Out(stream.Signature(operands, always_ready=True)),
+            "copy": Out(stream.Signature(layouts.pixels(lanes, pixels))),
             "credit": In(1),
             "busy": Out(1),
             "wait_weights": Out(1),
@@ -100,8 +107,8 @@ class ArrayReader(wiring.Component):
         m = Module()
 
         step = self.step
-        m.submodules.raster = raster = Raster(self.arch.pixels)
-        m.submodules.room = room = Credits(self.arch.acc_depth)
+        m.submodules.raster = raster = Raster(self.pixels)
+        m.submodules.room = room = Credits(self.vectors)
         m.submodules.copy_room = copy_room = Credits(_COPY_QUEUE)
         m.d.comb += [
             raster.raster.eq(step.in_raster),
@@ -141,7 +148,7 @@ class ArrayReader(wiring.Component):
         ]
 
         # in_flight[n]: a beat was issued n + 1 cycles ago; to_array[n]: it was one for the array.
-        latency = timing.array_read_latency(self.arch.pixels)
+        latency = timing.array_read_latency(self.pixels)
         in_flight, to_array = Signal(latency), Signal(latency)
         m.d.sync += [
             in_flight.eq(Cat(issue, in_flight)),
@@ -174,7 +181,7 @@ class ArrayReader(wiring.Component):
         """Whose beats are issued: what is needed of that step, and whether it may, as one for the
         array or for the copy. ``ends`` with its last beat."""
         step = self.step
-        now = Signal(_now(), reset_less=True)
+        now: Any = Signal(_now(), reset_less=True)
         # A step is pending until its turn is taken, and in work then, to its end.
         pending, working, turn, taken = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -217,7 +224,7 @@ class ArrayReader(wiring.Component):
         # With the step's first operands, not before the last ones of the step before.
         pad_value = delay(m, now.pad_value, latency - 1)
         pads = Signal(o.pads.shape(), reset_less=True)
-        for n in range(self.arch.pixels):
+        for n in range(self.pixels):
             m.d.sync += pads[n].eq(Mux(inside[n], 0, pad_value))
 
         m.d.comb += [
@@ -232,7 +239,7 @@ class ArrayReader(wiring.Component):
 
     def _copy(self, m, in_flight, to_array):
         """The run as it was read, in the queue that was asked for room before."""
-        m.submodules.copy_queue = queue = StreamQueue(layouts.row(self.arch), depth=_COPY_QUEUE)
+        m.submodules.copy_queue = queue = StreamQueue(self.copy.p.shape(), depth=_COPY_QUEUE)
         wiring.connect(m, queue.o, wiring.flipped(self.copy))
         m.d.comb += [
             queue.i.valid.eq(in_flight[-2] & ~to_array[-2]),

@@ -4,12 +4,12 @@ from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.rtl import layouts
 from accelgen.rtl.array.pe_chain import PeChain, operand_shape
 from accelgen.rtl.basics.copies import copies
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import second_half, to_fast
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 
 __all__ = ["PeArray"]
 
@@ -24,8 +24,12 @@ class PeArray(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels``, ``pe_mode`` and ``acc_bits``.
+    lanes, pixels, acc_bits : int
+        Channels, pixels of a beat, bits of an accumulator.
+    packed : bool
+        Two pixels share a weight in one multiplier.
+    clocking : Clocking
+        Of multipliers and accumulators.
 
     Members
     -------
@@ -35,23 +39,35 @@ class PeArray(wiring.Component):
         Finished vectors, with ``keep`` and ``tag`` of their last beat.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        self.latency = timing.pe_array_latency(arch.lanes, arch.pumped)
-        results = layouts.accumulators(arch.lanes, arch.pixels, arch.acc_bits, pumped=arch.pumped)
+    def __init__(
+        self, *, lanes: int, pixels: int, acc_bits: int, packed: bool,
+        clocking: Clocking = SINGLE_CLOCK,
+    ):  # fmt: skip
+        self.lanes = lanes
+        self.pixels = pixels
+        self.acc_bits = acc_bits
+        self.packed = packed
+        self.clocking = clocking
+        self.latency = timing.pe_array_latency(lanes, clocking.pumped)
+        operands = layouts.array_operands(lanes, pixels)
+        results = layouts.accumulators(lanes, pixels, acc_bits, turns=clocking.turns)
         super().__init__({
-            "i": In(stream.Signature(layouts.array_operands(arch), always_ready=True)),
+            "i": In(stream.Signature(operands, always_ready=True)),
             "o": Out(stream.Signature(results, always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        lanes, step = self.arch.lanes, self.arch.pe_pixels
+        lanes = self.lanes
+        # Pixels that share a multiplier.
+        step = (2 if self.packed else 1) * self.clocking.turns
 
         # Lane k's operands, k cycles late for the cascade, and one for the register that packs.
         operands, weights = [], []
-        for j in range(self.arch.pixels // step):
-            m.submodules[f"operands{j}"] = skew = _Operands(self.arch)
+        for j in range(self.pixels // step):
+            m.submodules[f"operands{j}"] = skew = _Operands(
+                lanes, packed=self.packed, clocking=self.clocking
+            )
             for p in range(step):
                 m.d.comb += [
                     skew.pixels[p].eq(self.i.p.activations[j * step + p]),
@@ -59,17 +75,19 @@ class PeArray(wiring.Component):
                 ]
             operands.append(skew.operands)
         for oc in range(lanes):
-            m.submodules[f"weights{oc}"] = skew = _Weights(self.arch)
-            m.d.comb += skew.i.eq(self.i.p.weights[oc])
-            weights.append(skew.o)
+            m.submodules[f"weights{oc}"] = late = _Weights(lanes, self.clocking)
+            m.d.comb += late.i.eq(self.i.p.weights[oc])
+            weights.append(late.o)
 
         # A beat's marks travel beside it: valid is reset, the others matter only with it.
         valid = Signal()
         first = delay(m, self.i.valid & self.i.p.first, self.latency - 2, reset=True)
         firsts = copies(m, first, lanes, name="first")
         for oc in range(lanes):
-            for j in range(self.arch.pixels // step):
-                m.submodules[f"chain{oc}_{j}"] = chain = PeChain(self.arch)
+            for j in range(self.pixels // step):
+                m.submodules[f"chain{oc}_{j}"] = chain = PeChain(
+                    lanes=lanes, acc_bits=self.acc_bits, packed=self.packed, clocking=self.clocking
+                )
                 m.d.comb += [
                     chain.activations.eq(operands[j]),
                     chain.weights.eq(weights[oc]),
@@ -99,29 +117,34 @@ class _Operands(wiring.Component):
     after lane 0. Padding joins on the way.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, lanes: int, *, packed: bool, clocking: Clocking):
+        self.lanes = lanes
+        self.packed = packed
+        self.clocking = clocking
+        operand = operand_shape(packed)
+        pixels = operand.length * clocking.turns
         super().__init__({
-            "pixels": In(data.ArrayLayout(layouts.pixel(arch.lanes), arch.pe_pixels)),
-            "pads": In(data.ArrayLayout(signed(8), arch.pe_pixels)),
-            "operands": Out(data.ArrayLayout(operand_shape(arch), arch.lanes)),
+            "pixels": In(layouts.pixels(lanes, pixels)),
+            "pads": In(data.ArrayLayout(signed(8), pixels)),
+            "operands": Out(data.ArrayLayout(operand, lanes)),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        double = self.arch.pumped
-        second = second_half(m) if double else None
-        for k in range(self.arch.lanes):
+        clocking = self.clocking
+        enter = clocking.entrance(m)
+        for k in range(self.lanes):
             seen = zip((pixel[k] for pixel in self.pixels), self.pads, strict=True)
             pixels = Cat(Cat(pixel) | Cat(pad) for pixel, pad in seen)
-            if double:
-                halves = pixels[:16], pixels[16:]
-                operand = to_fast(m, *halves, second, name=f"operand{k}")
-                operand = delay(m, operand, k + 1, domain="fast")
-            else:
-                operand = delay(m, pixels, k + (len(self.pixels) == 1))
-            m.d.comb += self.operands[k].as_value().eq(operand)
+            bits = len(pixels) // clocking.turns
+            operand = enter(
+                [pixels.word_select(n, bits) for n in range(clocking.turns)], f"operand{k}"
+            )
+            cycles = k + clocking.early + (not self.packed)
+            m.d.comb += (
+                self.operands[k].as_value().eq(delay(m, operand, cycles, domain=clocking.domain))
+            )
 
         return m
 
@@ -129,19 +152,18 @@ class _Operands(wiring.Component):
 class _Weights(wiring.Component):
     """Weights of one output lane: lane k after k + 1 cycles, beside the operands."""
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
-        shape = data.ArrayLayout(signed(8), arch.lanes)
+    def __init__(self, lanes: int, clocking: Clocking):
+        self.lanes = lanes
+        self.clocking = clocking
+        shape = layouts.pixel(lanes)
         super().__init__({"i": In(shape), "o": Out(shape)})
 
     def elaborate(self, platform):
         m = Module()
 
-        for k in range(self.arch.lanes):
-            if self.arch.pumped:
-                held = delay(m, self.i[k], 1)
-                m.d.comb += self.o[k].eq(delay(m, held, k + 1, domain="fast"))
-            else:
-                m.d.comb += self.o[k].eq(delay(m, self.i[k], k + 1))
+        clocking = self.clocking
+        for k in range(self.lanes):
+            held = delay(m, self.i[k], clocking.early)
+            m.d.comb += self.o[k].eq(delay(m, held, k + 1, domain=clocking.domain))
 
         return m

@@ -1,6 +1,6 @@
 """Abort control: from a fault or an abort to a core that is as new, without a word lost on AXI."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -64,7 +64,10 @@ class AbortControl(wiring.Component):
             "finished": Out(1),
             "aborted": Out(1),
             "stop": Out(1),
-            **{f"reset{n}": Out(1, init=1) for n in range(self.RESETS)},
+            **{
+                f"reset{n}": Out(1, init=1)  # type: ignore[call-arg]  # not in the stubs
+                for n in range(self.RESETS)
+            },
             "cause": Out(8),
             "master": Out(8),
             "error_address": Out(32),
@@ -118,7 +121,7 @@ class AbortControl(wiring.Component):
         masters = (MASTERS["program"], MASTERS["load"], MASTERS["store"])
         cause = Mux(self.command, number["command"], number["aborted"])
         master = Mux(self.command, MASTERS["program"], MASTERS["none"])
-        offset = Const(0, 32)
+        offset: Value = Const(0, 32)
         for fault, name in reversed(list(zip(self.faults, masters, strict=True))):
             cause = Mux(fault.valid, fault.cause, cause)
             master = Mux(fault.valid, name, master)

@@ -1,5 +1,7 @@
 """Dispatch: commands by opcode into the queues of their units, in program order."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
@@ -19,11 +21,6 @@ class Dispatch(wiring.Component):
     """Splits the command stream. A full queue holds up all that follow, and so does an opcode that
     nobody knows, for ever. A command goes to its unit when all of it has come.
 
-    Parameters
-    ----------
-    arch : ArchParams
-        Not looked at; every block takes it.
-
     Members
     -------
     start : In(1)
@@ -42,8 +39,7 @@ class Dispatch(wiring.Component):
         ``limits.EXECS_AHEAD`` EXECs or more wait.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self):
         super().__init__({
             "start": In(1),
             "i": In(stream.Signature(layouts.beat())),
@@ -140,9 +136,10 @@ class _CommandQueue(wiring.Component):
         m.d.sync += write_addr.eq(write_addr + put)
         words = []
         for beat in range(beats):
-            m.submodules[f"memory{beat}"] = memory = Memory(
+            memory: Memory[Any, Any] = Memory(
                 shape=beat_bits, depth=self.depth, init=[], attrs={"ram_style": "distributed"}
             )
+            m.submodules[f"memory{beat}"] = memory
             write, read = memory.write_port(), memory.read_port(domain="comb")
             # One for each: all would be too many loads.
             read_addr = Signal(range(self.depth), name=f"read_addr{beat}", attrs={"keep": 1})

@@ -20,11 +20,6 @@ class Fetch(wiring.Component):
     A burst is requested only when there is a place for all of it, and none after the program's
     last. As many bursts after END are read and dropped.
 
-    Parameters
-    ----------
-    arch : ArchParams
-        Not looked at; every block takes it.
-
     Members
     -------
     start : In(1)
@@ -48,8 +43,7 @@ class Fetch(wiring.Component):
         The whole program has been given, and END was not seen.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self):
         self.ahead = limits.FETCH_AHEAD
         super().__init__({
             "start": In(1),

@@ -5,7 +5,6 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
-from accelgen.arch import ArchParams
 from accelgen.arch.isa import FETCH_BYTES
 from accelgen.arch.registers import (
     CONTROL,
@@ -37,8 +36,8 @@ class Registers(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Its CRC-32 is the ``config`` register.
+    config : int
+        CRC-32 of the configuration: the ``config`` register's value.
 
     Members
     -------
@@ -64,8 +63,8 @@ class Registers(wiring.Component):
         Level: ``(done | error | aborted) & irq_enable``.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, config: int):
+        self.config = config
         super().__init__({
             "axil": In(axi4lite.Signature()),
             "base": Out(40),
@@ -93,7 +92,7 @@ class Registers(wiring.Component):
         m.submodules.host = host = _HostPort()
         connect(m, flipped(self.axil), host.axil)
 
-        values = {"id": IDENTITY, "config": self.arch.crc}
+        values = {"id": IDENTITY, "config": self.config}
         running, clear = self._control(m, host, values)
         self._count(m, running, clear, values)
         # The cycle counter is two registers behind, so the log waits as long: a step that
@@ -166,7 +165,7 @@ class Registers(wiring.Component):
                 m.d.sync += flags["error"].eq(1)
         m.d.sync += self.irq.eq(Cat(flags.values()).any() & irq_enable)
         status = {"busy": ~idle, **flags}
-        values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.get))
+        values["status"] = Cat(status[name] for name in sorted(STATUS, key=STATUS.__getitem__))
         values["cause"] = Cat(self.cause, self.master)
         values["error_address"] = self.error_address
         return running, clear

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import isa
 from accelgen.rtl import layouts
 from accelgen.rtl.control.dispatch import Dispatch
 from accelgen.rtl.control.fetch import Fetch
@@ -17,11 +17,6 @@ __all__ = ["Sequencer"]
 
 class Sequencer(wiring.Component):
     """Runs a program: fetches its commands and hands them to the units as their waits are over.
-
-    Parameters
-    ----------
-    arch : ArchParams
-        Hardware knobs.
 
     Members
     -------
@@ -54,8 +49,7 @@ class Sequencer(wiring.Component):
         No EXEC runs because the next one's waits are not over, or because there is none.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self):
         super().__init__({
             "start": In(1),
             "program_offset": In(32),
@@ -81,8 +75,8 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.fetch = fetch = Fetch(self.arch)
-        m.submodules.dispatch = dispatch = Dispatch(self.arch)
+        m.submodules.fetch = fetch = Fetch()
+        m.submodules.dispatch = dispatch = Dispatch()
         m.submodules.exec_gate = exec_gate = Gate(isa.EXEC)
         m.submodules.weights_gate = weights_gate = Gate(isa.WEIGHTS)
         m.submodules.load_gate = load_gate = Gate(isa.LOAD)

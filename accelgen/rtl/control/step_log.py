@@ -1,5 +1,7 @@
 """Step log: the cycle at which each EXEC completed."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -41,7 +43,8 @@ class StepLog(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.memory = memory = Memory(shape=32, depth=LOG_WORDS, init=[])
+        memory: Memory[Any, Any] = Memory(shape=32, depth=LOG_WORDS, init=[])
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         following = Signal(range(LOG_WORDS))
         m.d.comb += read.addr.eq(self.read_address)

@@ -29,8 +29,10 @@ class WeightLoader(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``burst_beats`` and ``outstanding``.
+    lanes, row : int
+        Channels, pixels of a row: whole beats.
+    burst_beats, outstanding : int
+        Of the longest burst; bursts that have room. Powers of two.
 
     Members
     -------
@@ -58,8 +60,11 @@ class WeightLoader(wiring.Component):
         No command is in work.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, burst_beats: int, outstanding: int):
+        self.lanes = lanes
+        self.row_beats = lanes * row // ArchParams.BUS_BYTES
+        self.burst_beats = burst_beats
+        self.outstanding = outstanding
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.WEIGHTS))),
             "start": In(1),
@@ -71,15 +76,18 @@ class WeightLoader(wiring.Component):
             "table2": Out(stream.Signature(layouts.table_write())),
             "params1": Out(stream.Signature(layouts.channel_param())),
             "params2": Out(stream.Signature(layouts.channel_param())),
-            "taps": Out(stream.Signature(layouts.tap(arch.lanes))),
-            "weights": Out(stream.Signature(layouts.weight_word(arch))),
+            "taps": Out(stream.Signature(layouts.tap(lanes))),
+            "weights": Out(stream.Signature(layouts.weight_word(lanes))),
             "idle": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.plan = plan = WeightPlan(self.arch)
+        m.submodules.plan = plan = WeightPlan(
+            param_beats=self.lanes * isa.CHANNEL_PARAM.width // 8 // ArchParams.BUS_BYTES,
+            word_beats=self.lanes**2 // ArchParams.BUS_BYTES,
+        )
         m.submodules.sections = sections = StreamQueue(section(), depth=4)
         connect(m, plan.o, sections.i)
         m.d.comb += [plan.start.eq(self.start), plan.execs_done.eq(self.execs_done)]
@@ -100,8 +108,8 @@ class WeightLoader(wiring.Component):
 
     def _read_ahead(self, m, plan):
         """Requests what has room, command after command. Returns the stream of beats."""
-        depth = self.arch.outstanding * self.arch.burst_beats
-        m.submodules.bursts = bursts = Bursts(self.arch, room=depth)
+        depth = self.outstanding * self.burst_beats
+        m.submodules.bursts = bursts = Bursts(self.burst_beats, room=depth)
         # The reader's ready comes from afar; a burst comes every second cycle.
         m.submodules.asked = asked = StreamRegister(layouts.dma_request())
         connect(m, asked.o, flipped(self.request))
@@ -138,7 +146,7 @@ class WeightLoader(wiring.Component):
         Returns them, and "only whole rows were taken".
         """
         chosen = stream.Signature(layouts.beat()).create()
-        left = Signal(range(self.arch.row_beats))  # beats taken, modulo those of a row
+        left = Signal(range(self.row_beats))  # beats taken, modulo those of a row
         parked, whole = Signal(), Signal()
         m.d.comb += [
             parked.eq(sections.p.parked),
@@ -163,7 +171,7 @@ class WeightLoader(wiring.Component):
             connect(m, cut.o, flipped(getattr(self, name)))
             sinks[kind] = queue.i
 
-        lanes = self.arch.lanes
+        lanes = self.lanes
         m.submodules.taps_queue = queue = StreamQueue(_tap_beat(), depth=limits.SIDE_BEATS)
         m.submodules.taps_cut = cut = Narrower(layouts.beat(), data.ArrayLayout(signed(8), lanes))
         m.d.comb += [
@@ -177,7 +185,7 @@ class WeightLoader(wiring.Component):
         m.d.comb += [self.taps.payload[c].eq(cut.o.payload[c]) for c in range(lanes)]
         sinks[Section.TAPS] = queue.i
 
-        m.submodules.weights_join = join = Widener(layouts.beat(), layouts.weight_word(self.arch))
+        m.submodules.weights_join = join = Widener(layouts.beat(), self.weights.p.shape())
         m.submodules.weights_skid = skid = Skid(layouts.beat())
         connect(m, skid.o, join.i)
         connect(m, join.o, flipped(self.weights))
@@ -210,7 +218,7 @@ class WeightLoader(wiring.Component):
             if value != Section.TAPS:
                 m.d.comb += sink.payload.eq(beats.payload)
             m.d.comb += sink.valid.eq(beats.valid & sections.valid & (kind == value))
-        taps_per_beat = ArchParams.BUS_BYTES // self.arch.lanes
+        taps_per_beat = ArchParams.BUS_BYTES // self.lanes
         m.d.comb += [
             sinks[Section.TAPS].p.data.eq(beats.payload),
             sinks[Section.TAPS].p.last.eq(Mux(last, sections.p.tail, ~0) & (taps_per_beat - 1)),

@@ -43,8 +43,8 @@ class WeightPlan(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``.
+    param_beats, word_beats : int
+        Bus beats of a group's channel parameters, and of a weight word. Powers of two.
 
     Members
     -------
@@ -58,8 +58,9 @@ class WeightPlan(wiring.Component):
         Sections that have beats, then END, for each command.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, param_beats: int, word_beats: int):
+        self.param_beats = param_beats
+        self.word_beats = word_beats
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.WEIGHTS))),
             "start": In(1),
@@ -124,13 +125,13 @@ class WeightPlan(wiring.Component):
         return m
 
     def _describe(self, m, now, kind, part, present):
-        word_bits = (self.arch.weight_word_beats - 1).bit_length()
+        word_bits = (self.word_beats - 1).bit_length()
         weight_beats = Cat(Const(0, word_bits), now.weight_words)
         described = {
             Section.TABLE1: (now.table1, TABLE_BEATS - 1),
             Section.TABLE2: (now.table2, TABLE_BEATS - 1),
-            Section.PARAMS1: (now.params1, self.arch.param_beats - 1),
-            Section.PARAMS2: (now.params2, self.arch.param_beats - 1),
+            Section.PARAMS1: (now.params1, self.param_beats - 1),
+            Section.PARAMS2: (now.params2, self.param_beats - 1),
             Section.TAPS: (now.tap_beats.any(), now.tap_beats - 1),
             Section.WEIGHTS: (now.weight_words.any(), weight_beats - 1),
             Section.END: (1, 0),

@@ -1,5 +1,7 @@
 """A bank of a pixel memory: true dual-port RAM, instantiated or described."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -110,9 +112,10 @@ class Bank(wiring.Component):
 
     def _ram(self, m, name, depth, run_here, row_here):
         """Add a RAM that takes part when it is addressed; returns the data of ports that read."""
-        m.submodules[name] = memory = Memory(
+        memory: Memory[Any, Any] = Memory(
             shape=unsigned(self._width), depth=depth, init=[], attrs={"ram_style": "block"}
         )
+        m.submodules[name] = memory
         write, run = memory.write_port(), memory.read_port()
         row_en = self.row_en & row_here
         m.d.comb += [

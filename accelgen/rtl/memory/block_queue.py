@@ -1,5 +1,7 @@
 """Block queue: a deep queue whose room is reserved before anything is sent to it."""
 
+from typing import Any
+
 from amaranth import Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
@@ -41,7 +43,8 @@ class BlockQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.memory = memory = Memory(shape=self._width, depth=self.depth, init=[])
+        memory: Memory[Any, Any] = Memory(shape=self._width, depth=self.depth, init=[])
+        m.submodules.memory = memory
         write = memory.write_port()
         read = memory.read_port()
         m.d.comb += [

@@ -1,11 +1,13 @@
 """Block ring: a stream of blocks of words, each block read over and over before it is freed."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa, timing
+from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 
@@ -85,9 +87,10 @@ class BlockRing(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.memory = memory = Memory(
+        memory: Memory[Any, Any] = Memory(
             shape=unsigned(self._width), depth=self.depth, init=[], attrs={"ram_style": "block"}
         )
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
 
         # Counts of words, one bit wider than an address: written, and one less; next to read;
@@ -173,11 +176,18 @@ class WeightRing(BlockRing):
 
     ``read.word`` comes with the operands of the beat that took it
     (``timing.array_read_latency``).
+
+    Parameters
+    ----------
+    lanes, pixels : int
+        Of the array.
+    depth : int
+        Words. Power of two.
     """
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self, *, lanes: int, pixels: int, depth: int):
         super().__init__(
-            layouts.weight_word(arch),
-            depth=arch.weight_words,
-            latency=timing.array_read_latency(arch.pixels),
+            layouts.weight_word(lanes),
+            depth=depth,
+            latency=timing.array_read_latency(pixels),
         )

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.copies import copies
 from accelgen.rtl.basics.delay import delay
@@ -17,7 +17,7 @@ _LANES_PER_COPY = 4
 
 
 class FeatureMemory(wiring.Component):
-    """Pixel memory of ``feature_rows`` rows with four clients on its row port.
+    """Pixel memory of ``depth`` rows with four clients on its row port.
 
     One client per cycle gets the row port, by fixed priority: ``write`` (never waits),
     ``residual_read``, ``load``, ``store_read``. Reads are answered in order,
@@ -27,13 +27,15 @@ class FeatureMemory(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``lanes``, ``pixels``, ``feature_rows`` and ``feature_ram``.
+    lanes, row, depth : int
+        Channels, pixels of a row, rows.
+    ultra : bool
+        In ultra RAM, not in block RAM.
 
     Members
     -------
     run : In(RunPort)
-        Run port of the array's reader, ``timing.run_latency(pixels)`` cycles.
+        Run port of the array's reader, ``timing.run_latency(row)`` cycles.
     write, load : In(stream of row_choice), In(stream of row_write)
         Rows to write; ``load`` in no phases.
     residual_read, store_read : In(stream of row index)
@@ -42,35 +44,39 @@ class FeatureMemory(wiring.Component):
         Their answers.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, depth: int, ultra: bool = False):
+        self.lanes = lanes
+        self.row = row
+        self.depth = depth
+        self.ultra = ultra
+        rows = stream.Signature(layouts.pixels(lanes, row), always_ready=True)
         super().__init__({
-            "run": In(RunPort(arch.lanes, arch.pixels)),
-            "write": In(stream.Signature(layouts.row_choice(arch))),
-            "load": In(stream.Signature(layouts.row_write(arch))),
+            "run": In(RunPort(lanes, row)),
+            "write": In(stream.Signature(layouts.row_choice(lanes, row))),
+            "load": In(stream.Signature(layouts.row_write(lanes, row))),
             "residual_read": In(stream.Signature(ROW_BITS)),
             "store_read": In(stream.Signature(ROW_BITS)),
-            "residual_data": Out(stream.Signature(layouts.row(arch), always_ready=True)),
-            "store_data": Out(stream.Signature(layouts.row(arch), always_ready=True)),
+            "residual_data": Out(rows),
+            "store_data": Out(rows),
         })
 
     def elaborate(self, platform):
         m = Module()
 
         m.submodules.memory = memory = PixelMemory(
-            lanes=self.arch.lanes,
-            pixels=self.arch.pixels,
-            depth=self.arch.feature_rows,
-            ultra=self.arch.feature_ram == "ultra",
+            lanes=self.lanes,
+            pixels=self.row,
+            depth=self.depth,
+            ultra=self.ultra,
         )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
 
         # What is written is held for a cycle, with copies of what its data are chosen by.
-        choice = Signal(layouts.row_choice(self.arch), reset_less=True)
+        choice = Signal(self.write.p.shape(), reset_less=True)
         held = choice.write
         writing = Signal()
         m.d.sync += [writing.eq(self.write.valid), choice.eq(self.write.payload)]
-        count = -(-self.arch.pixels // _LANES_PER_COPY)
+        count = -(-self.row // _LANES_PER_COPY)
         strobes = copies(m, self.write.valid, count, name="write")
         straights = copies(m, self.write.p.from_straight, count, name="straight")
 
@@ -91,14 +97,14 @@ class FeatureMemory(wiring.Component):
         residual, store = Signal(), Signal()
         address = Signal(ROW_BITS, reset_less=True)
         phases = Signal(reset_less=True)
-        data = Signal(layouts.row(self.arch), reset_less=True)
+        data = Signal(layouts.pixels(self.lanes, self.row), reset_less=True)
         m.d.sync += [
             enable.eq(busy.any() | self.store_read.valid),
             phases.eq(busy[0] & held.phases),
             residual.eq(self.residual_read.valid & self.residual_read.ready),
             store.eq(self.store_read.valid & self.store_read.ready),
         ]
-        for n in range(self.arch.pixels):
+        for n in range(self.row):
             write_here, straight = strobes[n // _LANES_PER_COPY], straights[n // _LANES_PER_COPY]
             written = Mux(straight, choice.straight[n], held.data[n])
             m.d.sync += data[n].eq(Mux(write_here, written, self.load.p.data[n]))
@@ -112,7 +118,7 @@ class FeatureMemory(wiring.Component):
             m.d.sync += address.eq(self.store_read.payload)
         m.d.comb += [
             memory.row_en.eq(enable),
-            memory.row_write.eq(Cat(writes[n // _LANES_PER_COPY] for n in range(self.arch.pixels))),
+            memory.row_write.eq(Cat(writes[n // _LANES_PER_COPY] for n in range(self.row))),
             memory.row_addr.eq(address),
             memory.row_phases.eq(phases),
             memory.row_wdata.eq(data),

@@ -4,7 +4,6 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.basics.loop_counter import LoopCounter
@@ -28,8 +27,8 @@ class RowReader(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Hardware knobs. Uses ``lanes`` and ``pixels``.
+    lanes, row : int
+        Channels, pixels of a row.
     slow : bool
         Rows are taken every four cycles at most.
 
@@ -51,9 +50,9 @@ class RowReader(wiring.Component):
         The map has been read, and its last row taken.
     """
 
-    def __init__(self, arch: ArchParams, *, slow: bool = False):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, slow: bool = False):
         self.slow = slow
+        rows = layouts.pixels(lanes, row)
         super().__init__({
             "start": In(1),
             "base": In(ROW_BITS),
@@ -61,20 +60,21 @@ class RowReader(wiring.Component):
             "groups": In(12),
             "rows": In(16),
             "request": Out(stream.Signature(ROW_BITS)),
-            "data": In(stream.Signature(layouts.row(arch), always_ready=True)),
-            "o": Out(stream.Signature(layouts.row(arch))),
+            "data": In(stream.Signature(rows, always_ready=True)),
+            "o": Out(stream.Signature(rows)),
             "idle": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        row_shape = layouts.row(self.arch)
+        row_shape = self.o.p.shape()
         m.submodules.room = room = Credits(_SLOW_QUEUE if self.slow else _QUEUE)
-        if self.slow:
-            m.submodules.queue = queue = RegisterQueue(row_shape, depth=_SLOW_QUEUE)
-        else:
-            m.submodules.queue = queue = StreamQueue(row_shape, depth=_QUEUE)
+        m.submodules.queue = queue = (
+            RegisterQueue(row_shape, depth=_SLOW_QUEUE)
+            if self.slow
+            else StreamQueue(row_shape, depth=_QUEUE)
+        )
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
         # The map, latched: the next step's settings may be there before its start.

@@ -8,7 +8,7 @@ from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import second_half, to_fabric, to_fast
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 from accelgen.rtl.dsp.multiply_add import multiply_add
 from accelgen.rtl.requantize.scale_down import ScaleDown
 from accelgen.rtl.streams.credit_queue import CreditQueue
@@ -32,8 +32,8 @@ class Adder(wiring.Component):
     ----------
     lanes, row, width : int
         Channels, pixels of a row and of a beat (P, W).
-    pumped : bool
-        Four sums share a lane's multipliers, two of them in a cycle.
+    clocking : Clocking
+        Double-pumped, four sums share a lane's multipliers, two of them in a cycle.
 
     Members
     -------
@@ -49,11 +49,11 @@ class Adder(wiring.Component):
         As many. Comes out of registers.
     """
 
-    def __init__(self, *, lanes: int, row: int, width: int, pumped: bool = False):
+    def __init__(self, *, lanes: int, row: int, width: int, clocking: Clocking = SINGLE_CLOCK):
         self.lanes = lanes
         self.row = row
         self.width = width
-        self.pumped = pumped
+        self.clocking = clocking
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
@@ -72,7 +72,7 @@ class Adder(wiring.Component):
 
         accept, busy = Signal(), Signal()
         residual = Signal(self.o.p.shape())
-        interval = timing.add_interval(self.pumped)
+        interval = timing.add_interval(self.clocking.pumped)
         if interval > 1:
             assert interval == 2
             m.d.sync += busy.eq(accept & self.step.add)
@@ -94,15 +94,15 @@ class Adder(wiring.Component):
             counter.advance.eq(accept),
         ]
 
-        latency = timing.add_latency(self.pumped) - StreamQueue.LATENCY
+        latency = timing.add_latency(self.clocking.pumped) - StreamQueue.LATENCY
         # Nothing of a step that passes may be left in here when one that adds follows.
         added = delay(m, accept & self.step.add, latency, reset=True)
         m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
         # A lane takes its pixels one after another, two a cycle if double-pumped.
-        step = 4 if self.pumped else 1
+        step = interval * self.clocking.turns
         for p in range(0, width, step):
             for c in range(self.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane(pumped=self.pumped)
+                m.submodules[f"lane{p}_{c}"] = lane = _Lane(step, self.clocking)
                 m.d.comb += [
                     lane.take.eq(~busy),
                     lane.multiplier_a.eq(self.step.add_multiplier_a),
@@ -125,14 +125,14 @@ class Adder(wiring.Component):
 
 
 class _Lane(wiring.Component):
-    """One channel of one pixel, or of four that share all but the first register and the last.
+    """One channel of ``count`` pixels that share all but the first register and the last.
 
     ``timing.add_latency`` cycles, less the queue's, from the cycle with ``take``.
     """
 
-    def __init__(self, *, pumped: bool):
-        self.pumped = pumped
-        pixels = data.ArrayLayout(signed(8), 4 if pumped else 1)
+    def __init__(self, count: int, clocking: Clocking):
+        self.clocking = clocking
+        pixels = data.ArrayLayout(signed(8), count)
         super().__init__({
             "take": In(1),
             "multiplier_a": In(signed(18)),
@@ -157,19 +157,25 @@ class _Lane(wiring.Component):
         )
         m.d.sync += [pixels_a.eq(self.a), pixels_b.eq(self.b)]
 
-        if self.pumped:
-            # Double-pumped, the upper two pixels follow in cycle 2.
-            with m.If(~self.take):
-                m.d.sync += [x[n].eq(x[n + 2]) for x in (pixels_a, pixels_b) for n in range(2)]
-            second = second_half(m)
-            a = to_fast(m, pixels_a[0], pixels_a[1], second, name="a")
-            b = to_fast(m, pixels_b[0], pixels_b[1], second, name="b")
-            result = self._add(m, platform, a, b, "fast")
-            # The first result shows in an odd fast cycle: one more, so that it meets the fabric's.
-            upper = to_fabric(m, delay(m, result, 1, domain="fast"))
-            results = (*(delay(m, lower, 1) for lower in upper), *upper)
-        else:
-            results = [self._add(m, platform, pixels_a[0], pixels_b[0], "sync")]
+        # Those that take turns first; the others follow, a cycle later each.
+        clocking, turns = self.clocking, self.clocking.turns
+        with m.If(~self.take):
+            m.d.sync += [
+                x[n].eq(x[n + turns])
+                for x in (pixels_a, pixels_b)
+                for n in range(len(self.a) - turns)
+            ]
+        enter = clocking.entrance(m)
+        a, b = (
+            enter([pixels[n] for n in range(turns)], name)
+            for pixels, name in ((pixels_a, "a"), (pixels_b, "b"))
+        )
+        result = self._add(m, platform, a, b, clocking.domain)
+        # Double-pumped, the first result shows in an odd fast cycle: one more, so that it meets the
+        # fabric's.
+        last = clocking.leave(m, delay(m, result, clocking.early, domain=clocking.domain))
+        later = reversed(range(len(self.a) // turns))
+        results = [delay(m, value, cycles) for cycles in later for value in last]
         m.d.comb += [to.eq(result) for to, result in zip(self.result, results, strict=True)]
 
         return m

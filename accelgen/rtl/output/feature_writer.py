@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import isa
 from accelgen.rtl import layouts
 
 __all__ = ["FeatureWriter"]
@@ -19,8 +19,8 @@ class FeatureWriter(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes`` and ``pixels``.
+    lanes, row : int
+        Channels, pixels of a row (P).
 
     Members
     -------
@@ -45,16 +45,16 @@ class FeatureWriter(wiring.Component):
 
     LATENCY = 1
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int):
+        rows = stream.Signature(layouts.pixels(lanes, row))
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.row(arch))),
-            "straight": In(stream.Signature(layouts.row(arch))),
+            "i": In(rows),
+            "straight": In(rows),
             "from_straight": In(1),
-            "vector": In(stream.Signature(layouts.row_write(arch))),
-            "o": Out(stream.Signature(layouts.row_choice(arch))),
+            "vector": In(stream.Signature(layouts.row_write(lanes, row))),
+            "o": Out(stream.Signature(layouts.row_choice(lanes, row))),
             "done": Out(1),
         })
 

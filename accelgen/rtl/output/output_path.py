@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
+from accelgen.rtl.dsp.double_pump import Clocking
 from accelgen.rtl.output.adder import Adder
 from accelgen.rtl.output.feature_writer import FeatureWriter
 from accelgen.rtl.output.row_assembler import RowAssembler
@@ -23,6 +24,12 @@ class OutputPath(wiring.Component):
 
     A block diagram in code: instances and connections only. Keep it so.
 
+    Parameters
+    ----------
+    arch : ArchParams
+    clocking : Clocking
+        Of the adder.
+
     Members
     -------
     step, start : In(fields(EXEC)), In(1)
@@ -39,16 +46,18 @@ class OutputPath(wiring.Component):
         Pulse: all of the step has been written.
     """
 
-    def __init__(self, arch: ArchParams):
+    def __init__(self, arch: ArchParams, *, clocking: Clocking):
         self.arch = arch
+        self.clocking = clocking
+        rows = stream.Signature(layouts.pixels(arch.lanes, arch.pixels))
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "pixels": In(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
-            "straight": In(stream.Signature(layouts.row(arch))),
-            "chained": In(stream.Signature(layouts.row(arch))),
-            "residual": In(stream.Signature(layouts.row(arch))),
-            "write": Out(stream.Signature(layouts.row_choice(arch))),
+            "straight": In(rows),
+            "chained": In(rows),
+            "residual": In(rows),
+            "write": Out(stream.Signature(layouts.row_choice(arch.lanes, arch.pixels))),
             "done": Out(1),
         })
 
@@ -61,11 +70,11 @@ class OutputPath(wiring.Component):
         m.submodules.cutter = cutter = RowCutter(**sizes)
         m.submodules.chain = chain = StreamJoin(beat)  # pixels or rows -> adder
         m.submodules.queue = queue = StreamQueue(beat, depth=2)
-        m.submodules.adder = adder = Adder(**sizes, pumped=arch.pumped)
-        m.submodules.squeeze = squeeze = Squeeze(arch)
+        m.submodules.adder = adder = Adder(**sizes, clocking=self.clocking)
+        m.submodules.squeeze = squeeze = Squeeze(**sizes)
         m.submodules.skid = skid = Skid(beat)
         m.submodules.assembler = assembler = RowAssembler(**sizes)
-        m.submodules.writer = writer = FeatureWriter(arch)
+        m.submodules.writer = writer = FeatureWriter(lanes=arch.lanes, row=arch.pixels)
 
         # chained -> pixels, or pixels -> add -> squeeze -> rows, or straight -> write
         chained = Signal()
@@ -99,8 +108,8 @@ class OutputPath(wiring.Component):
             assembler.phases.eq(step.out_phases),
             self.done.eq(writer.done),
         ]
-        for block in (adder, squeeze, writer):
-            m.d.comb += block.step.eq(self.step)
+        for told in (adder, squeeze, writer):
+            m.d.comb += told.step.eq(self.step)
         for block in (cutter, adder, squeeze, assembler, writer):
             m.d.comb += block.start.eq(self.start)
 

@@ -1,5 +1,7 @@
 """Row assembler: beats of W pixels to rows of P pixels."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -97,7 +99,7 @@ class RowAssembler(wiring.Component):
         count = -(-pixels // _BANKS_PER_COPY)
         phases = copies(m, self.phases, count, name="phases")
         seconds = copies(m, next_second, count, name="second")
-        sources = {}  # lanes of a beat: what those banks take
+        sources: dict[Any, Any] = {}  # lanes of a beat: what those banks take
         for bank in range(pixels):
             places = [bank] * 3
             if half := pixels // 2:

@@ -1,13 +1,14 @@
 """Squeeze: the mean of each channel, taken while the pixels pass."""
 
 from itertools import pairwise
+from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from accelgen.arch import ArchParams, isa, limits
+from accelgen.arch import isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.delay import delay
@@ -35,8 +36,8 @@ class Squeeze(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes``, ``pixels`` and ``chain_pixels``.
+    lanes, row, width : int
+        Channels, pixels of a row and of a beat (P, W).
 
     Members
     -------
@@ -52,22 +53,23 @@ class Squeeze(wiring.Component):
         One per group, if ``step.squeeze``.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int, width: int):
+        self.lanes = lanes
+        self.row = row
+        self.width = width
+        beats = stream.Signature(layouts.pixels(lanes, width))
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
-            "o": Out(stream.Signature(layouts.pixels(arch.lanes, arch.chain_pixels))),
-            "vector": Out(stream.Signature(layouts.row_write(arch))),
+            "i": In(beats),
+            "o": Out(beats),
+            "vector": Out(stream.Signature(layouts.row_write(lanes, row))),
         })
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.counter = counter = BeatCounter(
-            row=self.arch.pixels, width=self.arch.chain_pixels
-        )
+        m.submodules.counter = counter = BeatCounter(row=self.row, width=self.width)
         accept, closes, open_ = Signal(), Signal(), Signal()
         # From a group's last beat until its vector was taken.
         busy = Signal()
@@ -101,7 +103,7 @@ class Squeeze(wiring.Component):
 
     def _sum(self, m, counter, accept, closes):
         """Sums per channel, and the cycle in which they are those of a whole group."""
-        width = self.arch.chain_pixels
+        width = self.width
         first = Signal(init=1)
         with m.If(accept):
             m.d.sync += first.eq(counter.group_ends)
@@ -111,8 +113,8 @@ class Squeeze(wiring.Component):
         valid, begins = delay(m, accept, 2, reset=True), delay(m, first, 2)
         ends = delay(m, accept & counter.group_ends, 3, reset=True)
         sums = []
-        before = Signal(data.ArrayLayout(signed(KEPT_BITS), self.arch.lanes), reset_less=True)
-        for c in range(self.arch.lanes):
+        before = Signal(data.ArrayLayout(signed(KEPT_BITS), self.lanes), reset_less=True)
+        for c in range(self.lanes):
             # Cycle 1: without what is not of the group. Cycle 2: pixels. Cycle 3: beats.
             masked = [
                 Signal(signed(8), name=f"masked{w}_{c}", reset_less=True) for w in range(width)
@@ -132,10 +134,11 @@ class Squeeze(wiring.Component):
     def _keep(self, m, sums, end, before, group_ends):
         """Remember each group's ``sums`` when they are complete (``end``), and have those of the
         step before in ``before`` when a group's first beat is summed: two cycles after it came."""
-        m.submodules.kept = kept = Memory(
+        kept: Memory[Any, Any] = Memory(
             shape=before.shape(), depth=limits.SQUEEZE_GROUPS, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
+        m.submodules.kept = kept
         write, read = kept.write_port(), kept.read_port(domain="comb")
         group = Signal(range(limits.SQUEEZE_GROUPS))
         m.d.comb += [
@@ -154,7 +157,7 @@ class Squeeze(wiring.Component):
 
     def _requantize(self, m, sums, capture):
         """The sums, one after another, into ``vector``."""
-        lanes, step = self.arch.lanes, self.step
+        lanes, step = self.lanes, self.step
         m.submodules.lane = lane = RequantizeLane(SUM_BITS)
         less_one = Signal.like(step.squeeze_shift)
         m.d.comb += [

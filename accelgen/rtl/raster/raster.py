@@ -1,6 +1,6 @@
 """Raster: the walk of P lanes over a map, one beat per cycle."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.memory.pixel_memory import locate
 from accelgen.rtl.raster.raster_lanes import Bounds, RasterLanes
-from accelgen.rtl.raster.raster_loops import RasterLoops
+from accelgen.rtl.raster.raster_loops import PairLoops, RasterLoops
 from accelgen.rtl.streams.credits import Credits
 from accelgen.rtl.streams.queue import StreamQueue
 
@@ -37,6 +37,10 @@ class Raster(wiring.Component):
         Lanes (P).
     row : int
         Pixels of a row of the memory it reads; P if not said.
+    tap : int
+        Of every pair of taps, walk the first (0) or the second (1): with one input group, and
+        ``in_step`` of 1. Where the kernel has one column, every tap; the second then means
+        nothing, and neither does it past the last tap. All taps if not said.
 
     Members
     -------
@@ -58,9 +62,10 @@ class Raster(wiring.Component):
         And all have been taken.
     """
 
-    def __init__(self, pixels: int, *, row: int | None = None):
+    def __init__(self, pixels: int, *, row: int | None = None, tap: int | None = None):
         self.pixels = pixels
         self.row = row or pixels
+        self.tap = tap
         self.beat = layouts.raster_beat(pixels, self.row)
         super().__init__({
             "raster": In(layouts.fields(isa.RASTER)),
@@ -78,7 +83,8 @@ class Raster(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.loops = loops = RasterLoops()
+        loops = RasterLoops() if self.tap is None else PairLoops(self.tap)
+        m.submodules.loops = loops
         m.d.comb += [
             loops.raster.eq(self.raster),
             loops.groups.eq(self.groups),
@@ -177,12 +183,24 @@ class Raster(wiring.Component):
             high_x0.eq(raster.width + raster.pad_left + raster.phases),
             high_y0.eq(raster.height + raster.pad_top),
         ]
+        low: Value = low_x0
+        high: Value = high_x0
+        move = raster.dilation_w
+        if self.tap is not None:
+            # A row may begin at its second column.
+            low_x1, high_x1 = Signal.like(low_x0), Signal.like(high_x0)
+            m.d.sync += [
+                low_x1.eq(raster.pad_left + raster.phases - raster.dilation_w),
+                high_x1.eq(raster.width + raster.pad_left + raster.phases - raster.dilation_w),
+            ]
+            low, high = (Mux(loops.second, *x) for x in ((low_x1, low_x0), (high_x1, high_x0)))
+            move = raster.dilation_w << 1
         with m.If(loops.began | loops.ends.kernel_row):
-            m.d.sync += [bounds.low_x.eq(low_x0), bounds.high_x.eq(high_x0)]
+            m.d.sync += [bounds.low_x.eq(low), bounds.high_x.eq(high)]
         with m.Elif(loops.ends.tap):
             m.d.sync += [
-                bounds.low_x.eq(bounds.low_x - raster.dilation_w),
-                bounds.high_x.eq(bounds.high_x - raster.dilation_w),
+                bounds.low_x.eq(bounds.low_x - move),
+                bounds.high_x.eq(bounds.high_x - move),
             ]
         with m.If(loops.began | loops.ends.vector):
             m.d.sync += [bounds.low_y.eq(raster.pad_top), bounds.high_y.eq(high_y0)]
@@ -201,14 +219,21 @@ class Raster(wiring.Component):
         step_and_wrap, next_vector = Signal(shape, reset_less=True), Signal(shape)
         m.d.sync += step_and_wrap.eq(raster.step_address + raster.wrap_address)
         m.d.comb += next_vector.eq(vector_address + Mux(wraps, step_and_wrap, raster.step_address))
+        origin, to_row, to_tap = raster.origin, raster.tap_y_address, raster.tap_x_address
+        if self.tap is not None:
+            # Two taps on: along the row, or over its end, which is a tap of each kind.
+            to_row, to_tap = Signal(shape, reset_less=True), raster.tap_x_address << 1
+            along = Mux(raster.kernel_w == 1, 0, raster.tap_x_address)
+            m.d.sync += to_row.eq(raster.tap_y_address + along)
+            if self.tap:
+                origin = Signal(shape, reset_less=True)
+                m.d.sync += origin.eq(raster.origin + raster.tap_x_address)
         with m.If(loops.began | loops.ends.group):
-            m.d.sync += [vector_address.eq(raster.origin), address.eq(raster.origin)]
+            m.d.sync += [vector_address.eq(origin), address.eq(origin)]
         with m.Elif(loops.ends.vector):
             m.d.sync += [vector_address.eq(next_vector), address.eq(next_vector)]
         with m.Elif(loops.ends.tap):
-            m.d.sync += address.eq(
-                address + Mux(loops.ends.kernel_row, raster.tap_y_address, raster.tap_x_address)
-            )
+            m.d.sync += address.eq(address + Mux(loops.ends.kernel_row, to_row, to_tap))
         return address
 
     def _place(self, m, address):

@@ -8,7 +8,7 @@ from accelgen.arch import isa
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.loop_counter import LoopCounter
 
-__all__ = ["Ends", "RasterLoops"]
+__all__ = ["Ends", "PairLoops", "RasterLoops"]
 
 #: What a beat ends, from the inside out: strobes, each only with those before it.
 Ends = data.StructLayout({
@@ -69,16 +69,9 @@ class RasterLoops(wiring.Component):
         tap_ends, kernel_row_ends, vector_ends = (
             Signal(name=name) for name in ("tap_ends", "kernel_row_ends", "vector_ends")
         )
-        last_input = self._loop(m, "input_group", self.in_groups, self.issue)
-        last_x = self._loop(m, "kernel_x", self.raster.kernel_w, tap_ends)
-        last_y = self._loop(m, "kernel_y", self.raster.kernel_h, kernel_row_ends)
         last, first = Signal(), Signal()
-        m.d.comb += [
-            tap_ends.eq(self.issue & last_input),
-            kernel_row_ends.eq(tap_ends & last_x),
-            last.eq(last_input & last_x & last_y),
-            vector_ends.eq(self.issue & last),
-        ]
+        self._taps(m, tap_ends, kernel_row_ends, last)
+        m.d.comb += vector_ends.eq(self.issue & last)
         with m.If(self.begin):
             m.d.sync += first.eq(1)
         with m.Elif(self.issue):
@@ -111,6 +104,17 @@ class RasterLoops(wiring.Component):
 
         return m
 
+    def _taps(self, m, tap_ends, kernel_row_ends, last):
+        """The loops of a vector; drives what a beat ends, and whether it is the vector's last."""
+        last_input = self._loop(m, "input_group", self.in_groups, self.issue)
+        last_x = self._loop(m, "kernel_x", self.raster.kernel_w, tap_ends)
+        last_y = self._loop(m, "kernel_y", self.raster.kernel_h, kernel_row_ends)
+        m.d.comb += [
+            tap_ends.eq(self.issue & last_input),
+            kernel_row_ends.eq(tap_ends & last_x),
+            last.eq(last_input & last_x & last_y),
+        ]
+
     def _loop(self, m, name, count, step):
         """Add the counter of a loop; returns whether its pass is the last."""
         m.submodules[name] = counter = LoopCounter(len(count))
@@ -120,3 +124,53 @@ class RasterLoops(wiring.Component):
             counter.step.eq(step),
         ]
         return counter.last
+
+
+class PairLoops(RasterLoops):
+    """The same of every other tap of a map of one input group: two at a time, row after row.
+
+    The count of beats is made of ``raster`` in a cycle: ``begin`` comes three cycles after it or
+    later.
+
+    Parameters
+    ----------
+    tap : int
+        0: the first of each pair, 1: the second.
+
+    Attributes
+    ----------
+    second : Signal
+        Where ``began`` or ``ends.kernel_row``: the tap that comes is in its row's second column.
+    """
+
+    def __init__(self, tap: int):
+        self._tap = tap
+        self.second = Signal()
+        super().__init__()
+
+    def _taps(self, m, tap_ends, kernel_row_ends, last):
+        width, height = self.raster.kernel_w, self.raster.kernel_h
+        # A kernel of one column is walked tap by tap: no beat goes over the ends of two rows.
+        narrow, beats = Signal(), Signal(8)
+        m.d.sync += [
+            narrow.eq(width == 1),
+            beats.eq(Mux(width == 1, height, (height * width + 1) >> 1)),
+        ]
+        m.d.comb += [
+            tap_ends.eq(self.issue),
+            last.eq(self._loop(m, "pair", beats, self.issue)),
+        ]
+
+        column, following = Signal(5), Signal(5)
+        crosses = Signal()
+        m.d.comb += [
+            following.eq(column + Mux(narrow, 1, 2)),
+            crosses.eq(following >= width),
+            kernel_row_ends.eq(self.issue & (crosses | last)),
+        ]
+        with m.If(self.begin | (self.issue & last)):
+            m.d.sync += column.eq(Mux(narrow, 0, self._tap))
+        with m.Elif(self.issue):
+            m.d.sync += column.eq(Mux(crosses, following - width, following))
+        # A cycle after the beat that ended a row.
+        m.d.comb += self.second.eq(column[0])

@@ -1,5 +1,7 @@
 """Accumulator column: the memory of double-pumped accumulators of one channel."""
 
+from typing import Any
+
 from amaranth import Array, Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -67,7 +69,7 @@ class AccColumn(wiring.Component):
         m.d.comb += even.eq(~second_half(m))
 
         # Fast cycles 2t + 1 and 2t + 2. All columns hold the same in these: each keeps its own.
-        own = {"attrs": {"keep": 1}}
+        own: dict[str, Any] = {"attrs": {"keep": 1}}
         write_en = Signal(**own)
         write_row, read_row = (Signal.like(x, **own) for x in (self.write_row, self.read_row))
         beat = Signal.like(self.read_beat, reset_less=True, **own)
@@ -80,7 +82,7 @@ class AccColumn(wiring.Component):
         found = []
         bits = self.width * self.acc_bits
         for n in range(self.beats):
-            memory = Memory(
+            memory: Memory[Any, Any] = Memory(
                 shape=bits, depth=2 * self.depth, init=[],
                 attrs={"ram_style": "distributed"},
             )  # fmt: skip

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.copies import copies
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 
 __all__ = ["AccJoin"]
 
@@ -21,8 +22,8 @@ class AccJoin(wiring.Component):
     ----------
     lanes, width, acc_bits : int
         Channels, pixels of a beat, bits of an accumulator.
-    pumped : bool
-        Accumulators are in the fast domain.
+    clocking : Clocking
+        Of the accumulators.
 
     Members
     -------
@@ -32,9 +33,10 @@ class AccJoin(wiring.Component):
     o : Out(stream of accumulator_beat)
     """
 
-    def __init__(self, *, lanes: int, width: int, acc_bits: int, pumped: bool = False):
+    def __init__(self, *, lanes: int, width: int, acc_bits: int, clocking: Clocking = SINGLE_CLOCK):
         self.lanes = lanes
-        beats = stream.Signature(layouts.accumulator_beat(lanes, width, acc_bits, pumped=pumped))
+        beat = layouts.accumulator_beat(lanes, width, acc_bits, turns=clocking.turns)
+        beats = stream.Signature(beat)
         super().__init__({"select": In(1), "i0": In(beats), "i1": In(beats), "o": Out(beats)})
 
     def elaborate(self, platform):

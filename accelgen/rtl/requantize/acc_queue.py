@@ -1,14 +1,17 @@
 """Accumulator queue: whole vectors in, W pixels at a time out."""
 
+from typing import Any
+
 from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from accelgen.rtl import layouts
+from accelgen.rtl.dsp.double_pump import DOUBLE_PUMPED, SINGLE_CLOCK, Clocking
 from accelgen.rtl.requantize.acc_column import AccColumn, pick_part
 
-__all__ = ["AccQueue"]
+__all__ = ["AccQueue", "PumpedAccQueue"]
 
 
 class AccQueue(wiring.Component):
@@ -16,8 +19,8 @@ class AccQueue(wiring.Component):
 
     A vector leaves in beats of ``width`` pixels, in lane order; beats with no lane to keep are left
     out. A beat every cycle, also from one vector to the next; a vector without any lane to keep
-    costs one cycle. First beat ``LATENCY`` cycles after the vector came in. Double-pumped,
-    accumulators come and leave in the fast domain (layouts.accumulators, accumulator_beat).
+    costs one cycle. First beat ``LATENCY`` cycles after the vector came in. For double-pumped
+    accumulators there is PumpedAccQueue.
 
     A beat has ``wide_width`` lanes. Unless ``wide`` is 1, those from ``width`` on are not kept.
 
@@ -34,8 +37,6 @@ class AccQueue(wiring.Component):
         Vectors. Power of two.
     width, wide_width : int
         Pixels of a beat, and of a wide one: multiples of each other and of ``pixels``.
-    pumped : bool
-        Accumulators are in the fast domain.
     tagged : bool
         Look at tags.
 
@@ -54,6 +55,7 @@ class AccQueue(wiring.Component):
     """
 
     LATENCY = 3
+    CLOCKING: Clocking = SINGLE_CLOCK
 
     def __init__(
         self,
@@ -64,7 +66,6 @@ class AccQueue(wiring.Component):
         depth: int,
         width: int,
         wide_width: int | None = None,
-        pumped: bool = False,
         tagged: bool = False,
     ):
         self.lanes = lanes
@@ -73,10 +74,10 @@ class AccQueue(wiring.Component):
         self.depth = depth
         self.width = width
         self.wide_width = wide_width or width
-        self.pumped = pumped
         self.tagged = tagged
-        vectors = layouts.accumulators(lanes, pixels, acc_bits, pumped=pumped)
-        beats = layouts.accumulator_beat(lanes, self.wide_width, acc_bits, pumped=pumped)
+        turns = self.CLOCKING.turns
+        vectors = layouts.accumulators(lanes, pixels, acc_bits, turns=turns)
+        beats = layouts.accumulator_beat(lanes, self.wide_width, acc_bits, turns=turns)
         super().__init__({
             "wide": In(1),
             "held": In(layouts.TAG_BITS),
@@ -150,8 +151,7 @@ class AccQueue(wiring.Component):
                 keep_out.eq(coming),
                 kept.eq(sum(coming[n] for n in range(parts * width))),
             ]
-        read = self._columns if self.pumped else self._words
-        read(m, write_row, following, begin, select, advance)
+        self._accumulators(m, write_row, following, begin, select, advance)
 
         return m
 
@@ -166,7 +166,7 @@ class AccQueue(wiring.Component):
         )
         return Mux(self.wide, Cat(*first), wanted)
 
-    def _words(self, m, write_row, following, begin, select, advance):
+    def _accumulators(self, m, write_row, following, begin, select, advance):
         """Accumulators in a memory per W lanes: a vector is written at once and read through a
         multiplexer of P / W."""
         width = self.width
@@ -186,7 +186,30 @@ class AccQueue(wiring.Component):
                 out.eq(pick_part(read, select, part, parts)) for part, out in enumerate(held)
             ]
 
-    def _columns(self, m, write_row, following, begin, select, advance):
+    def _memory(self, m, name, data, write_row, read_row):
+        """Write ``data`` with every vector; return what is in ``read_row``."""
+        memory: Memory[Any, Any] = Memory(
+            shape=len(data), depth=self.depth, init=[],
+            attrs={"ram_style": "distributed"},
+        )  # fmt: skip
+        m.submodules[name] = memory
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.i.valid),
+            write.addr.eq(write_row),
+            write.data.eq(data),
+            read.addr.eq(read_row),
+        ]
+        return read.data
+
+
+class PumpedAccQueue(AccQueue):
+    """AccQueue of double-pumped accumulators: they come and leave in the fast domain
+    (layouts.accumulators, accumulator_beat)."""
+
+    CLOCKING = DOUBLE_PUMPED
+
+    def _accumulators(self, m, write_row, following, begin, select, advance):
         """Accumulators in a memory per channel, whose output follows what is at ``o``."""
         row, read_row, read_beat = (
             Signal.like(x, name=name)
@@ -209,19 +232,3 @@ class AccQueue(wiring.Component):
                 *(to.eq(acc[c]) for to, acc in zip(column.i, self.i.p.acc, strict=True)),
                 *(acc[c].eq(out) for acc, out in zip(self.o.p.acc, column.o, strict=True)),
             ]
-
-    def _memory(self, m, name, data, write_row, read_row):
-        """Write ``data`` with every vector; return what is in ``read_row``."""
-        memory = Memory(
-            shape=len(data), depth=self.depth, init=[],
-            attrs={"ram_style": "distributed"},
-        )  # fmt: skip
-        m.submodules[name] = memory
-        write, read = memory.write_port(), memory.read_port(domain="comb")
-        m.d.comb += [
-            write.en.eq(self.i.valid),
-            write.addr.eq(write_row),
-            write.data.eq(data),
-            read.addr.eq(read_row),
-        ]
-        return read.data

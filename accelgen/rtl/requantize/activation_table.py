@@ -1,5 +1,7 @@
 """Activation table: any function of an int8, by looking it up."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -8,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from accelgen.arch import ArchParams, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
-from accelgen.rtl.dsp.double_pump import to_fabric, turns
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 
 __all__ = ["WORDS", "ActivationTable"]
 
@@ -32,8 +34,8 @@ class ActivationTable(wiring.Component):
     ----------
     lanes, width : int
         Channels, pixels of a beat (W).
-    pumped : bool
-        Values come in the fast domain.
+    clocking : Clocking
+        Of the values that come.
 
     Members
     -------
@@ -53,9 +55,9 @@ class ActivationTable(wiring.Component):
 
     LEAD = 6
 
-    def __init__(self, *, lanes: int, width: int, pumped: bool = False):
+    def __init__(self, *, lanes: int, width: int, clocking: Clocking = SINGLE_CLOCK):
         self.lanes = lanes
-        self.pumped = pumped
+        self.clocking = clocking
         # Double-pumped, half of it is the way back to the fabric's clock.
         self.latency = _Lane.LATENCY
         super().__init__({
@@ -64,7 +66,7 @@ class ActivationTable(wiring.Component):
             "start": In(1),
             "ready": Out(1),
             "table": In(stream.Signature(layouts.table_write(), always_ready=True)),
-            "i": In(layouts.pixels(lanes, width // (2 if pumped else 1))),
+            "i": In(layouts.pixels(lanes, width // clocking.turns)),
             "o": Out(layouts.pixels(lanes, width)),
         })
 
@@ -85,7 +87,7 @@ class ActivationTable(wiring.Component):
 
         for n in range(len(self.i)):
             for c in range(self.lanes):
-                m.submodules[f"lane{n}_{c}"] = lane = _Lane(pumped=self.pumped)
+                m.submodules[f"lane{n}_{c}"] = lane = _Lane(self.clocking)
                 m.d.comb += [
                     lane.write_en.eq(write_en),
                     lane.write_at.eq(write_at),
@@ -93,8 +95,8 @@ class ActivationTable(wiring.Component):
                     lane.enable.eq(self.enable),
                     lane.i.eq(self.i[n][c]),
                 ]
-                for half, pixel in enumerate(turns(n, pumped=self.pumped)):
-                    m.d.comb += self.o[pixel][c].eq(lane.o[half])
+                for turn, pixel in enumerate(self.clocking.pixels(n)):
+                    m.d.comb += self.o[pixel][c].eq(lane.o[turn])
 
         return m
 
@@ -102,10 +104,11 @@ class ActivationTable(wiring.Component):
         """The banks, as wide as a beat; returns ``row`` of the one in use."""
         shape = self.table.p.data.shape()
         beats = limits.TABLE_BYTES // ArchParams.BUS_BYTES
-        m.submodules.banks = memory = Memory(
+        memory: Memory[Any, Any] = Memory(
             shape=shape, depth=limits.TABLE_BANKS * beats, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
+        m.submodules.banks = memory
         write, read = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += [
             write.en.eq(self.table.valid),
@@ -145,25 +148,26 @@ class _Lane(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, *, pumped: bool):
-        self.pumped = pumped
+    def __init__(self, clocking: Clocking):
+        self.clocking = clocking
         super().__init__({
             "write_en": In(1),
             "write_at": In(range(WORDS)),
             "write_data": In(data.ArrayLayout(signed(8), COPIED)),
             "enable": In(1),
             "i": In(signed(8)),
-            "o": Out(data.ArrayLayout(signed(8), 2 if pumped else 1)),
+            "o": Out(data.ArrayLayout(signed(8), clocking.turns)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        domain = "fast" if self.pumped else "sync"
+        domain = self.clocking.domain
 
-        m.submodules.memory = memory = Memory(
+        memory: Memory[Any, Any] = Memory(
             shape=self.write_data.shape(), depth=WORDS, init=[],
             attrs={"ram_style": "distributed"},
         )  # fmt: skip
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port(domain="comb")
         index = Signal(8)
         m.d.comb += [
@@ -187,7 +191,7 @@ class _Lane(wiring.Component):
             *(halves[n].eq(parts[n].word_select(low[:2], 8)) for n in range(2)),
             result.eq(Mux(self.enable, halves[high], through)),
         ]
-        results = to_fabric(m, result) if self.pumped else [result]
+        results = self.clocking.leave(m, result)
         m.d.comb += [o.eq(value) for o, value in zip(self.o, results, strict=True)]
 
         return m

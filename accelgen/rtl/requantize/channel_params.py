@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 from accelgen.rtl.requantize.requantize_lane import aligned_param
 
 __all__ = ["ChannelParams"]
@@ -21,8 +22,8 @@ class ChannelParams(wiring.Component):
     ----------
     lanes, acc_bits : int
         Channels, bits of an accumulator.
-    pumped : bool
-        For double-pumped lanes.
+    clocking : Clocking
+        Of the lanes.
 
     Members
     -------
@@ -36,10 +37,10 @@ class ChannelParams(wiring.Component):
         Change on the same cycle for each beat, although the lane reads them one after another.
     """
 
-    def __init__(self, *, lanes: int, acc_bits: int, pumped: bool = False):
+    def __init__(self, *, lanes: int, acc_bits: int, clocking: Clocking = SINGLE_CLOCK):
         self.lanes = lanes
         self.acc_bits = acc_bits
-        self.pumped = pumped
+        self.clocking = clocking
         super().__init__({
             "i": In(stream.Signature(layouts.channel_param())),
             "have": Out(1),
@@ -79,7 +80,7 @@ class ChannelParams(wiring.Component):
         with m.Elif(self.take):
             m.d.sync += self.have.eq(0)
 
-        late = int(self.pumped)
+        late = self.clocking.early
         for c, param in enumerate(current):
             m.d.comb += [
                 self.o[c].bias.eq(delay(m, param.bias, late)),

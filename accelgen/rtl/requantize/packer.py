@@ -98,9 +98,9 @@ class Packer(wiring.Component):
         kept = delay(m, keep, 1)
         places = []
         for lane in range(width):
-            place = Signal(range(width), name=f"place{lane}", reset_less=True)
-            m.d.sync += place.eq(fill + sum(keep[:lane]))  # modulo W
-            places.append(place)
+            goes_to = Signal(range(width), name=f"place{lane}", reset_less=True)
+            m.d.sync += goes_to.eq(fill + sum(keep[:lane]))  # modulo W
+            places.append(goes_to)
         sources = []
         for place in range(width):
             here = [kept[lane] & (places[lane] == place) for lane in range(width)]

@@ -1,9 +1,10 @@
 """Requantize lane: accumulators of one channel to int8."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 from accelgen.rtl.dsp.multiply_add import MULTIPLY_LATENCY, multiply_add
 from accelgen.rtl.requantize.scale_down import ScaleDown
 
@@ -33,8 +34,8 @@ class RequantizeLane(wiring.Component):
     ----------
     acc_bits : int
         Width of the accumulator; up to 27 take one DSP48E2.
-    pumped : bool
-        Work in the fast domain, on two accumulators per fabric cycle.
+    clocking : Clocking
+        Double-pumped, two accumulators per fabric cycle.
 
     Members
     -------
@@ -47,9 +48,9 @@ class RequantizeLane(wiring.Component):
 
     LATENCY = 1 + MULTIPLY_LATENCY + ScaleDown.LATENCY
 
-    def __init__(self, acc_bits: int, *, pumped: bool = False):
+    def __init__(self, acc_bits: int, *, clocking: Clocking = SINGLE_CLOCK):
         self.acc_bits = acc_bits
-        self.pumped = pumped
+        self.clocking = clocking
         super().__init__({
             "acc": In(signed(acc_bits)),
             "param": In(aligned_param(acc_bits)),
@@ -62,12 +63,9 @@ class RequantizeLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        domain, bias = "sync", self.param.bias
-        if self.pumped:
-            domain = "fast"
-            # The first accumulator comes in an odd cycle, a fabric cycle's second.
-            bias = Signal(signed(self.acc_bits), name="fast_bias", reset_less=True)
-            m.d.fast += bias.eq(self.param.bias)
+        domain = self.clocking.domain
+        # Double-pumped, the first accumulator comes in an odd cycle, a fabric cycle's second.
+        bias = self.clocking.align(m, self.param.bias, 1, name="fast_bias")
         scaled = multiply_add(
             m, platform, "scale", self.acc, self.param.multiplier,
             preadd=bias, bits=self.acc_bits + 17, domain=domain,

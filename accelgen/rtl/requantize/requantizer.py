@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from accelgen.arch import isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.basics.delay import delay
+from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
 from accelgen.rtl.requantize.activation_table import ActivationTable
 from accelgen.rtl.requantize.channel_params import ChannelParams
 from accelgen.rtl.requantize.packer import Packer, packer_beat
@@ -36,8 +37,8 @@ class Requantizer(wiring.Component):
     ----------
     lanes, width, acc_bits : int
         Channels, pixels of a beat (W), bits of an accumulator.
-    pumped : bool
-        Accumulators come in the fast domain, and a lane has two of them per fabric cycle.
+    clocking : Clocking
+        Double-pumped, accumulators come in the fast domain, and a lane has two per fabric cycle.
 
     Members
     -------
@@ -58,13 +59,13 @@ class Requantizer(wiring.Component):
         Pixels. Comes out of registers.
     """
 
-    def __init__(self, *, lanes: int, width: int, acc_bits: int, pumped: bool = False):
+    def __init__(self, *, lanes: int, width: int, acc_bits: int, clocking: Clocking = SINGLE_CLOCK):
         self.lanes = lanes
         self.width = width
         self.acc_bits = acc_bits
-        self.pumped = pumped
-        self.latency = timing.requantize_latency(pumped)
-        beats = layouts.accumulator_beat(lanes, width, acc_bits, pumped=pumped)
+        self.clocking = clocking
+        self.latency = timing.requantize_latency(clocking.pumped)
+        beats = layouts.accumulator_beat(lanes, width, acc_bits, turns=clocking.turns)
         super().__init__({
             "config": In(layouts.fields(isa.REQUANT)),
             "table_bank": In(2),
@@ -79,10 +80,10 @@ class Requantizer(wiring.Component):
         m = Module()
 
         m.submodules.channel_params = params = ChannelParams(
-            lanes=self.lanes, acc_bits=self.acc_bits, pumped=self.pumped
+            lanes=self.lanes, acc_bits=self.acc_bits, clocking=self.clocking
         )
         m.submodules.table = table = ActivationTable(
-            lanes=self.lanes, width=self.width, pumped=self.pumped
+            lanes=self.lanes, width=self.width, clocking=self.clocking
         )
         m.submodules.packer = packer = Packer(lanes=self.lanes, width=self.width)
         m.submodules.queue = queue = CreditQueue(self.o.p.shape(), depth=QUEUE_DEPTH)
@@ -94,7 +95,7 @@ class Requantizer(wiring.Component):
         for n in range(len(self.i.p.acc)):
             for c in range(self.lanes):
                 m.submodules[f"lane{n}_{c}"] = lane = RequantizeLane(
-                    self.acc_bits, pumped=self.pumped
+                    self.acc_bits, clocking=self.clocking
                 )
                 m.d.comb += [
                     lane.acc.eq(self.i.p.acc[n][c]),
@@ -105,7 +106,7 @@ class Requantizer(wiring.Component):
                     table.i[n][c].eq(lane.result),
                 ]
         # Double-pumped, results are there in fast cycle 2t + 3 + LATENCY, an odd one.
-        lead = 1 + RequantizeLane.LATENCY // 2 if self.pumped else RequantizeLane.LATENCY
+        lead = self.clocking.early + RequantizeLane.LATENCY // self.clocking.turns
         assert lead >= ActivationTable.LEAD
         cycles = lead + table.latency
         m.d.comb += [

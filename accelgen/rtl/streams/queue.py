@@ -1,5 +1,7 @@
 """Stream queue: decouples two blocks by a few payloads, in LUT RAM."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
@@ -85,7 +87,7 @@ class StreamQueue(wiring.Component):
         for at in range(0, self._width, _BITS_PER_ADDRESS):
             part = bits[at : at + _BITS_PER_ADDRESS]
             # Distributed: a payload as wide as a row would take 16 block RAMs for four entries.
-            memory = Memory(
+            memory: Memory[Any, Any] = Memory(
                 shape=len(part), depth=self.depth, init=[], attrs={"ram_style": "distributed"}
             )
             m.submodules[f"memory{at // _BITS_PER_ADDRESS}"] = memory

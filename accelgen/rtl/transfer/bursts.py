@@ -28,8 +28,8 @@ class Bursts(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``burst_beats``.
+    burst_beats : int
+        Of the longest burst. Power of two.
     room : int
         Beats that may be asked for and not yet be ``freed``. 0: no limit, and no ``freed``.
 
@@ -45,10 +45,10 @@ class Bursts(wiring.Component):
         Bursts, in order.
     """
 
-    def __init__(self, arch: ArchParams, *, room: int = 0):
-        self.arch = arch
+    def __init__(self, burst_beats: int, *, room: int = 0):
+        self.burst_beats = burst_beats
         self.room = room
-        assert room == 0 or room >= arch.burst_beats
+        assert room == 0 or room >= burst_beats
         super().__init__({
             "image_bytes": In(32),
             "request": In(stream.Signature(layouts.dma_request())),
@@ -59,7 +59,7 @@ class Bursts(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        beats = self.arch.burst_beats
+        beats = self.burst_beats
         low = beats.bit_length() - 1
         # Offset in units of burst_beats, with a bit above it, and beats into that unit.
         unit = Signal(32 - BEAT_BITS - low + 1, reset_less=True)

@@ -4,7 +4,6 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.memory.block_queue import BlockQueue
@@ -29,8 +28,8 @@ class DmaRead(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``burst_beats`` and ``outstanding``.
+    burst_beats, outstanding : int
+        Of the longest burst; bursts in flight. Powers of two.
     queued : bool
         False when whoever requests has reserved room for what it requests: there is no data queue
         then, and ``o`` must always be ready.
@@ -53,8 +52,9 @@ class DmaRead(wiring.Component):
         A pulse for each error response, a level for a burst outside.
     """
 
-    def __init__(self, arch: ArchParams, *, queued: bool = True):
-        self.arch = arch
+    def __init__(self, *, burst_beats: int, outstanding: int, queued: bool = True):
+        self.burst_beats = burst_beats
+        self.outstanding = outstanding
         self.queued = queued
         super().__init__({
             "base": In(40),
@@ -70,9 +70,9 @@ class DmaRead(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        depth = self.arch.outstanding * self.arch.burst_beats
-        m.submodules.bursts = bursts = Bursts(self.arch, room=depth if self.queued else 0)
-        m.submodules.flying = flying = StreamQueue(32 - BEAT_BITS, depth=self.arch.outstanding)
+        depth = self.outstanding * self.burst_beats
+        m.submodules.bursts = bursts = Bursts(self.burst_beats, room=depth if self.queued else 0)
+        m.submodules.flying = flying = StreamQueue(32 - BEAT_BITS, depth=self.outstanding)
         connect(m, flipped(self.request), bursts.request)
         m.d.comb += [bursts.image_bytes.eq(self.image_bytes), self.idle.eq(flying.empty)]
 

@@ -4,7 +4,6 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.streams.queue import StreamQueue
@@ -31,8 +30,8 @@ class DmaWrite(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``burst_beats`` and ``outstanding``.
+    burst_beats, outstanding : int
+        Of the longest burst; bursts in flight. Powers of two.
 
     Members
     -------
@@ -55,8 +54,9 @@ class DmaWrite(wiring.Component):
         A pulse for each error response, a level for a burst outside; where the burst begins.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, burst_beats: int, outstanding: int):
+        self.burst_beats = burst_beats
+        self.outstanding = outstanding
         super().__init__({
             "base": In(40),
             "image_bytes": In(32),
@@ -72,8 +72,8 @@ class DmaWrite(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        depth = self.arch.outstanding
-        m.submodules.bursts = bursts = Bursts(self.arch)
+        depth = self.outstanding
+        m.submodules.bursts = bursts = Bursts(self.burst_beats)
         m.submodules.lengths = lengths = StreamQueue(4, depth=depth)
         m.submodules.flying = flying = StreamQueue(_flying(), depth=depth)
         connect(m, flipped(self.request), bursts.request)

@@ -26,8 +26,8 @@ class LoadUnit(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes`` and ``pixels``.
+    lanes, row : int
+        Channels, pixels of a row: whole beats.
 
     Members
     -------
@@ -45,13 +45,15 @@ class LoadUnit(wiring.Component):
         No command is in work.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int):
+        self.lanes = lanes
+        self.row = row
+        self.row_beats = lanes * row // ArchParams.BUS_BYTES
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.LOAD))),
             "request": Out(stream.Signature(layouts.dma_request())),
             "i": In(stream.Signature(layouts.beat())),
-            "o": Out(stream.Signature(layouts.row_write(arch))),
+            "o": Out(stream.Signature(layouts.row_write(lanes, row))),
             "done": Out(1),
             "idle": Out(1),
         })
@@ -87,7 +89,7 @@ class LoadUnit(wiring.Component):
         ]
         m.d.comb += [walks.i.p[name].eq(command[name]) for name, _ in _walk()]
         with m.If(self.command.valid & self.command.ready):
-            beats = Cat(Const(0, (self.arch.row_beats - 1).bit_length()), command.rows)
+            beats = Cat(Const(0, (self.row_beats - 1).bit_length()), command.rows)
             m.d.sync += [
                 self.request.valid.eq(1),
                 offset.eq(command.offset),
@@ -105,7 +107,7 @@ class LoadUnit(wiring.Component):
 
     def _place_rows(self, m, walks):
         """Rows to their addresses. Returns whether ``o`` holds a command's last row."""
-        m.submodules.widener = widener = Widener(layouts.beat(), layouts.row(self.arch))
+        m.submodules.widener = widener = Widener(layouts.beat(), self.o.p.data.shape())
         connect(m, flipped(self.i), widener.i)
 
         active = Signal()

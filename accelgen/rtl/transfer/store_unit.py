@@ -23,8 +23,8 @@ class StoreUnit(wiring.Component):
 
     Parameters
     ----------
-    arch : ArchParams
-        Uses ``lanes`` and ``pixels``.
+    lanes, row : int
+        Channels, pixels of a row: whole beats.
 
     Members
     -------
@@ -48,12 +48,14 @@ class StoreUnit(wiring.Component):
         No command is in work.
     """
 
-    def __init__(self, arch: ArchParams):
-        self.arch = arch
+    def __init__(self, *, lanes: int, row: int):
+        self.lanes = lanes
+        self.row = row
+        self.row_beats = lanes * row // ArchParams.BUS_BYTES
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.STORE))),
             "row_request": Out(stream.Signature(16)),
-            "row_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
+            "row_data": In(stream.Signature(layouts.pixels(lanes, row), always_ready=True)),
             "request": Out(stream.Signature(layouts.dma_request())),
             "o": Out(stream.Signature(layouts.beat())),
             "parked": Out(stream.Signature(layouts.beat())),
@@ -66,8 +68,10 @@ class StoreUnit(wiring.Component):
         m = Module()
 
         # feature memory -> reader -> narrower -> DMA writer, or weight loader
-        m.submodules.reader = reader = RowReader(self.arch, slow=self.arch.row_beats >= 4)
-        m.submodules.narrower = narrower = Narrower(layouts.row(self.arch), layouts.beat())
+        m.submodules.reader = reader = RowReader(
+            lanes=self.lanes, row=self.row, slow=self.row_beats >= 4
+        )
+        m.submodules.narrower = narrower = Narrower(self.row_data.p.shape(), layouts.beat())
         connect(m, reader.request, flipped(self.row_request))
         connect(m, flipped(self.row_data), reader.data)
         connect(m, reader.o, narrower.i)
@@ -130,7 +134,7 @@ class StoreUnit(wiring.Component):
                 reader.rows.eq(command.rows),
             ]
         with m.If(begin):
-            beats = Cat(Const(0, (self.arch.row_beats - 1).bit_length()), command.rows)
+            beats = Cat(Const(0, (self.row_beats - 1).bit_length()), command.rows)
             m.d.sync += [
                 parking.eq(command.weights),
                 self.request.valid.eq(~command.weights),

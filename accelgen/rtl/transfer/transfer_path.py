@@ -1,5 +1,7 @@
 """Transfer path: maps between DDR and the feature memory, on their own AXI master."""
 
+from typing import Any
+
 from amaranth import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -50,6 +52,7 @@ class TransferPath(wiring.Component):
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
+        rows = layouts.pixels(arch.lanes, arch.pixels)
         super().__init__({
             "base": In(40),
             "image_bytes": In(32),
@@ -58,9 +61,9 @@ class TransferPath(wiring.Component):
             "store": In(stream.Signature(layouts.fields(isa.STORE))),
             "load_done": Out(1),
             "store_done": Out(1),
-            "feature_load": Out(stream.Signature(layouts.row_write(arch))),
+            "feature_load": Out(stream.Signature(layouts.row_write(arch.lanes, arch.pixels))),
             "store_read": Out(stream.Signature(ROW_BITS)),
-            "store_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
+            "store_data": In(stream.Signature(rows, always_ready=True)),
             "parked": Out(stream.Signature(layouts.beat())),
             "axi": Out(axi4.Signature()),
             "faults": Out(data.ArrayLayout(layouts.fault(), 2)),
@@ -73,11 +76,14 @@ class TransferPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.load_unit = load_unit = LoadUnit(self.arch)
-        m.submodules.store_unit = store_unit = StoreUnit(self.arch)
-        m.submodules.dma_read = dma_read = DmaRead(self.arch)
+        arch = self.arch
+        rows = {"lanes": arch.lanes, "row": arch.pixels}
+        bursts: dict[str, Any] = {"burst_beats": arch.burst_beats, "outstanding": arch.outstanding}
+        m.submodules.load_unit = load_unit = LoadUnit(**rows)
+        m.submodules.store_unit = store_unit = StoreUnit(**rows)
+        m.submodules.dma_read = dma_read = DmaRead(**bursts)
         m.submodules.parked = parked = StreamQueue(layouts.beat(), depth=4)
-        m.submodules.dma_write = dma_write = DmaWrite(self.arch)
+        m.submodules.dma_write = dma_write = DmaWrite(**bursts)
 
         # DDR -> feature memory
         connect(m, flipped(self.load), load_unit.command)

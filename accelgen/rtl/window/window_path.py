@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
+from accelgen.rtl.dsp.double_pump import Clocking
 from accelgen.rtl.requantize.acc_queue import AccQueue
 from accelgen.rtl.requantize.requantizer import Requantizer
 from accelgen.rtl.streams.queue import StreamQueue
@@ -23,6 +24,14 @@ class WindowPath(wiring.Component):
     """Depthwise convolution, pooling, scale; identity for what only adds or looks up.
 
     A block diagram in code: instances and connections only. Keep it so.
+
+    Parameters
+    ----------
+    arch : ArchParams
+    clocking : Clocking
+        Of the lanes and what follows them.
+    queue, lanes : types of AccQueue and WindowLanes
+        Those for this clocking.
 
     Members
     -------
@@ -43,16 +52,23 @@ class WindowPath(wiring.Component):
         Of the reader; idle: and nothing is on its way after it but in ``o``.
     """
 
-    def __init__(self, arch: ArchParams):
+    def __init__(
+        self, arch: ArchParams, *, clocking: Clocking, queue: type[AccQueue],
+        lanes: type[WindowLanes],
+    ):  # fmt: skip
         self.arch = arch
+        self.clocking = clocking
+        self.queue = queue
+        self.lanes = lanes
         beats = layouts.accumulator_beat(
-            arch.lanes, arch.array_width, arch.acc_bits, pumped=arch.pumped
+            arch.lanes, arch.array_width, arch.acc_bits, turns=clocking.turns
         )
+        rows = stream.Signature(layouts.pixels(arch.lanes, arch.pixels))
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "i": In(stream.Signature(layouts.row(arch))),
-            "copy": In(stream.Signature(layouts.row(arch))),
+            "i": In(rows),
+            "copy": In(rows),
             "vector": In(stream.Signature(layouts.pixel(arch.lanes))),
             "table2": In(stream.Signature(layouts.table_write())),
             "params2": In(stream.Signature(layouts.channel_param())),
@@ -72,27 +88,24 @@ class WindowPath(wiring.Component):
         arch, step = self.arch, self.step
         lanes, pixels, width = arch.lanes, arch.window_width, arch.chain_pixels
         numbers: dict[str, Any] = {"lanes": lanes, "acc_bits": arch.acc_bits}
-        m.submodules.source = source = StreamJoin(layouts.row(arch))
-        m.submodules.ring = ring = WindowRing(
-            lanes=lanes, row=arch.pixels, pixels=pixels, depth=arch.ring_rows
-        )
+        m.submodules.source = source = StreamJoin(self.i.p.shape())
+        sizes = {"lanes": lanes, "row": arch.pixels, "pixels": pixels, "taps": arch.window_taps}
+        m.submodules.ring = ring = WindowRing(**sizes, depth=arch.ring_rows)
         m.submodules.reader = reader = WindowReader(
-            lanes=lanes,
-            row=arch.pixels,
-            pixels=pixels,
-            tap_words=arch.tap_words,
-            vectors=arch.acc_depth,
+            **sizes, tap_words=arch.tap_words, vectors=arch.acc_depth
         )
-        m.submodules.lanes = engine = WindowLanes(**numbers, pixels=pixels, shared=arch.pe_pixels)
-        m.submodules.acc_queue = acc_queue = AccQueue(
+        m.submodules.lanes = engine = self.lanes(
+            **numbers, pixels=pixels, packed=arch.packed, taps=arch.window_taps
+        )
+        m.submodules.acc_queue = acc_queue = self.queue(
             **numbers, pixels=pixels, depth=arch.acc_depth, width=width,
-            wide_width=arch.array_width, pumped=arch.pumped,
+            wide_width=arch.array_width,
         )  # fmt: skip
         m.submodules.params = params = StreamQueue(
             layouts.channel_param(), depth=limits.PARAM_GROUPS_WAITING * lanes
         )
         m.submodules.requantizer = requantizer = Requantizer(
-            **numbers, width=width, pumped=arch.pumped
+            **numbers, width=width, clocking=self.clocking
         )
 
         # i or copy -> ring -> reader -> lanes -> accumulators -> requantizer -> o, or scaled
@@ -100,6 +113,8 @@ class WindowPath(wiring.Component):
         connect(m, flipped(self.copy), source.i0)
         connect(m, source.o, ring.i)
         connect(m, reader.run, ring.run)
+        if arch.window_taps > 1:
+            connect(m, reader.second, ring.second)
         connect(m, reader.o, engine.i)
         connect(m, engine.o, acc_queue.i)
         connect(m, requantizer.o, flipped(self.o))

@@ -1,7 +1,7 @@
 """Window reader: feeds the window engine from the window ring."""
 
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -12,8 +12,9 @@ from accelgen.rtl.memory.block_ring import BlockRing
 from accelgen.rtl.memory.pixel_memory import RunPort
 from accelgen.rtl.raster.raster import Raster
 from accelgen.rtl.streams.credits import Credits
+from accelgen.rtl.window.tap_pairs import TapPairs
 from accelgen.rtl.window.window_ring import RING_BITS
-from accelgen.rtl.window.window_rows import WindowRows
+from accelgen.rtl.window.window_rows import WindowRows, second_place
 
 __all__ = ["WindowReader"]
 
@@ -37,17 +38,21 @@ class WindowReader(wiring.Component):
         Taps that fit. Power of two.
     vectors : int
         Vectors that fit the accumulator queue.
+    taps : int
+        Taps of a beat, 1 or 2. With two each beat reads two runs of the ring: what is past the
+        kernel's last tap, or beside a kernel of one column, is outside the map, and its weight in
+        ``taps`` is 0.
 
     Members
     -------
     step, start : In(fields(EXEC)), In(1)
         The step; without ``window`` nothing happens.
-    run : Out(RunPort)
-        To the window ring.
+    run, second : Out(RunPort)
+        To the window ring; of both taps.
     written, free_to : In(RING_BITS), Out(RING_BITS)
         Rows of the step written to the ring; rows not read any more.
     taps : In(stream of tap)
-        ``kernel_h * kernel_w`` taps per group of a MAC step.
+        ``kernel_h * kernel_w`` taps per group of a MAC step; ``ArchParams.stored_taps`` of two.
     vector : In(stream of pixel)
         The group's vector word, one per group of a SCALE step.
     o : Out(stream of window_operands, always ready)
@@ -60,13 +65,19 @@ class WindowReader(wiring.Component):
         Nothing is left to issue or in flight.
     """
 
-    def __init__(self, *, lanes: int, row: int, pixels: int, tap_words: int, vectors: int):
+    def __init__(
+        self, *, lanes: int, row: int, pixels: int, tap_words: int, vectors: int, taps: int = 1
+    ):
         self.lanes = lanes
         self.row = row
         self.pixels = pixels
         self.tap_words = tap_words
         self.vectors = vectors
+        self.taps_per_beat = taps
+        seconds = {"second": Out(RunPort(lanes, pixels))} if taps > 1 else {}
+        operands = layouts.window_operands(lanes, pixels, taps=taps)
         super().__init__({
+            **seconds,
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "run": Out(RunPort(lanes, pixels)),
@@ -74,7 +85,7 @@ class WindowReader(wiring.Component):
             "free_to": Out(RING_BITS),
             "taps": In(stream.Signature(layouts.tap(lanes))),
             "vector": In(stream.Signature(layouts.pixel(lanes))),
-            "o": Out(stream.Signature(layouts.window_operands(lanes, pixels), always_ready=True)),
+            "o": Out(stream.Signature(operands, always_ready=True)),
             "credit": In(1),
             "busy": Out(1),
             "wait_pixels": Out(1),
@@ -87,20 +98,14 @@ class WindowReader(wiring.Component):
         m = Module()
 
         step = self.step
-        m.submodules.raster = raster = Raster(self.pixels, row=self.row)
+        raster = self._raster(m, "raster", None if self.taps_per_beat == 1 else 0)
         m.submodules.room = room = Credits(self.vectors)
-        m.d.comb += [
-            raster.raster.eq(step.ring_raster),
-            raster.groups.eq(step.groups),
-            raster.in_groups.eq(1),
-            raster.in_stride.eq(step.ring_rows),
-            raster.in_step.eq(1),
-            raster.in_repeat.eq(1),
-            raster.start.eq(self.start & step.window),
-        ]
 
-        m.submodules.rows = rows = WindowRows(self.pixels, self.row)
-        wiring.connect(m, raster.o, rows.i)
+        m.submodules.rows = rows = WindowRows(self.pixels, self.row, taps=self.taps_per_beat)
+        if self.taps_per_beat == 1:
+            wiring.connect(m, raster.o, rows.i)
+        else:
+            self._pair(m, raster, rows)
         m.d.comb += [
             rows.ring_rows.eq(step.ring_rows),
             rows.phases.eq(step.ring_raster.phases),
@@ -139,8 +144,61 @@ class WindowReader(wiring.Component):
             self.run.phases.eq(step.ring_raster.phases),
             self.run.wanted.eq(delay(m, beat.inside, 1)),
         ]
-        self._operands(m, beat, in_flight)
+        m.d.comb += self.o.valid.eq(in_flight[-1])
+        self._operands(m, beat.inside, in_flight, self.run, self.o.p)
+        m.d.comb += Cat(self.o.p.first, self.o.p.last, self.o.p.keep).eq(
+            delay(m, Cat(beat.first, beat.last, beat.keep), len(in_flight))
+        )
+        if self.taps_per_beat > 1:
+            self._second_tap(m, rows.o.p.second, in_flight)
         return m
+
+    def _second_tap(self, m, second, in_flight):
+        """The second tap's run and operands, beside the first's."""
+        m.d.comb += [
+            self.second.en.eq(in_flight[0]),
+            self.second.row.eq(delay(m, second.row, 1)),
+            self.second.bank.eq(delay(m, second.bank, 1)),
+            self.second.phases.eq(self.step.ring_raster.phases),
+            self.second.wanted.eq(delay(m, second.inside, 1)),
+        ]
+        self._operands(m, second.inside, in_flight, self.second, self.o.p.second)
+
+    def _raster(self, m, name, tap):
+        """A walk over the step's map: of all taps, or of the first or second of each pair."""
+        step = self.step
+        m.submodules[name] = raster = Raster(self.pixels, row=self.row, tap=tap)
+        m.d.comb += [
+            raster.raster.eq(step.ring_raster),
+            raster.groups.eq(step.groups),
+            raster.in_groups.eq(1),
+            raster.in_stride.eq(step.ring_rows),
+            raster.in_step.eq(1),
+            raster.in_repeat.eq(1),
+            raster.start.eq(self.start & step.window),
+        ]
+        return raster
+
+    def _pair(self, m, raster, rows):
+        """The beats of both walks, side by side: they begin together and have as many."""
+        kernel = self.step.ring_raster
+        other = self._raster(m, "second_raster", 1)
+        odd, narrow, both = Signal(), Signal(), Signal()
+        m.d.sync += [
+            odd.eq(kernel.kernel_h[0] & kernel.kernel_w[0]),
+            narrow.eq(kernel.kernel_w == 1),
+        ]
+        there = ~narrow & ~(odd & raster.o.p.last)
+        place = second_place(self.pixels, self.row)
+        m.d.comb += [
+            both.eq(raster.o.valid & other.o.valid),
+            rows.i.payload.eq(raster.o.payload),
+            rows.i.valid.eq(both),
+            raster.o.ready.eq(rows.i.ready & both),
+            other.o.ready.eq(rows.i.ready & both),
+            rows.second.there.eq(there),
+            *(rows.second[n].eq(other.o.p[n]) for n in place.members if n != "there"),
+        ]
 
     def _free(self, m, beat, issue):
         """Free what an issued beat releases, never less than before.
@@ -167,12 +225,23 @@ class WindowReader(wiring.Component):
             is_scale.eq(step.window_op == isa.WindowOp.SCALE),
         ]
 
-        m.submodules.tap_ring = ring = BlockRing(
-            layouts.tap(self.lanes), depth=self.tap_words, latency=latency - 1
-        )
-        wiring.connect(m, wiring.flipped(self.taps), ring.i)
         taps = Signal(8)
-        m.d.sync += taps.eq(step.ring_raster.kernel_h * step.ring_raster.kernel_w)
+        word = layouts.tap(self.lanes)
+        per_beat = self.taps_per_beat
+        m.submodules.tap_ring = ring = BlockRing(
+            word if per_beat == 1 else data.ArrayLayout(word, per_beat),
+            depth=self.tap_words // per_beat, latency=latency - 1,
+        )  # fmt: skip
+        kernel = step.ring_raster
+        if per_beat == 1:
+            wiring.connect(m, wiring.flipped(self.taps), ring.i)
+            m.d.sync += taps.eq(kernel.kernel_h * kernel.kernel_w)
+        else:
+            m.submodules.tap_pairs = pairs = TapPairs(self.lanes)
+            wiring.connect(m, wiring.flipped(self.taps), pairs.i)
+            wiring.connect(m, pairs.o, ring.i)
+            all_taps = (kernel.kernel_h * kernel.kernel_w + 1) >> 1
+            m.d.sync += taps.eq(Mux(kernel.kernel_w == 1, kernel.kernel_h, all_taps))
         m.d.comb += [
             ring.read.words.eq(taps),
             ring.read.take.eq(issue & is_mac),
@@ -188,31 +257,29 @@ class WindowReader(wiring.Component):
         scale_then = delay(m, scale, latency - 3)
 
         weights = Signal(layouts.tap(self.lanes), reset_less=True)
-        m.d.sync += weights.eq(Mux(is_scale, scale_then, ring.read.word))
+        first_tap = ring.read.word if per_beat == 1 else ring.read.word[0]
+        m.d.sync += weights.eq(Mux(is_scale, scale_then, first_tap))
         m.d.comb += self.o.p.weights.eq(weights)
+        if per_beat > 1:
+            second = Signal(layouts.tap(self.lanes), name="second_weights", reset_less=True)
+            m.d.sync += second.eq(Mux(is_scale, 0, ring.read.word[1].as_value()))
+            m.d.comb += self.o.p.second.weights.eq(second)
         return Mux(is_mac, ring.read.available, ~is_scale | self.vector.valid)
 
-    def _operands(self, m, beat, in_flight):
-        """The run, and what is added to it: padding outside the map, minus SCALE's zero point."""
+    def _operands(self, m, inside, in_flight, run, o):
+        """Drives a tap's run, and what is added to it: padding outside the map, minus SCALE's zero
+        point."""
         latency = len(in_flight)
         raster = self.step.ring_raster
-        inside = delay(m, beat.inside, latency - 1)
+        inside = delay(m, inside, latency - 1)
         is_scale = self.step.window_op == isa.WindowOp.SCALE
         seen, unseen = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
         m.d.sync += [
             seen.eq(Mux(is_scale, -raster.pad_value, 0)),
             unseen.eq(Mux(is_scale, 0, raster.pad_value)),
         ]
-        o = self.o.p
         offsets = Signal(o.offsets.shape(), reset_less=True)
         for n in range(self.pixels):
             m.d.sync += offsets[n].eq(Mux(inside[n], seen, unseen))
 
-        m.d.comb += [
-            self.o.valid.eq(in_flight[-1]),
-            o.activations.eq(self.run.data),
-            o.offsets.eq(offsets),
-            Cat(o.first, o.last, o.keep).eq(
-                delay(m, Cat(beat.first, beat.last, beat.keep), latency)
-            ),
-        ]
+        m.d.comb += [o.activations.eq(run.data), o.offsets.eq(offsets)]

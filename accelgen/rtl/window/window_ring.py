@@ -29,6 +29,8 @@ class WindowRing(wiring.Component):
         Channels of a word, words of a row, pixels of a run (C, P, V): V is P or a multiple.
     depth : int
         Rows. Power of two.
+    taps : int
+        Runs per cycle: with two there is a second memory with the same rows, for ``second``.
 
     Members
     -------
@@ -36,8 +38,8 @@ class WindowRing(wiring.Component):
         The step; without ``window`` nothing happens.
     i : In(stream of row)
         Rows in; from the array, when the map is in phases, halves of both rows of a pair each.
-    run : In(RunPort)
-        The reader's port, ``timing.run_latency(pixels)`` cycles.
+    run, second : In(RunPort)
+        The reader's ports, ``timing.run_latency(pixels)`` cycles.
     written : Out(RING_BITS)
         Rows that may be read: all below this count.
     free_to : In(RING_BITS)
@@ -47,17 +49,21 @@ class WindowRing(wiring.Component):
         All rows of the step have been written (whether or not they were read).
     """
 
-    def __init__(self, *, lanes: int, row: int, pixels: int, depth: int):
+    def __init__(self, *, lanes: int, row: int, pixels: int, depth: int, taps: int = 1):
         assert depth <= 1 << (RING_BITS - 2)
         self.lanes = lanes
         self.row = row
         self.pixels = pixels
         self.depth = depth
+        self.taps = taps
+        runs = {"run": In(RunPort(lanes, pixels))}
+        if taps > 1:
+            runs["second"] = In(RunPort(lanes, pixels))
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
             "i": In(stream.Signature(layouts.pixels(lanes, row))),
-            "run": In(RunPort(lanes, pixels)),
+            **runs,
             "written": Out(RING_BITS),
             "free_to": In(RING_BITS),
             "idle": Out(1),
@@ -72,6 +78,18 @@ class WindowRing(wiring.Component):
             lanes=self.lanes, pixels=self.pixels, depth=depth // parts, row_reads=False
         )
         wiring.connect(m, wiring.flipped(self.run), memory.run)
+        if self.taps > 1:
+            m.submodules.second = second = PixelMemory(
+                lanes=self.lanes, pixels=self.pixels, depth=depth // parts, row_reads=False
+            )
+            wiring.connect(m, wiring.flipped(self.second), second.run)
+            m.d.comb += [
+                second.row_en.eq(memory.row_en),
+                second.row_write.eq(memory.row_write),
+                second.row_addr.eq(memory.row_addr),
+                second.row_phases.eq(memory.row_phases),
+                second.row_wdata.eq(memory.row_wdata),
+            ]
 
         # Rows of the step still to come.
         filling, put = Signal(), Signal()

@@ -9,17 +9,30 @@ from accelgen.rtl import layouts
 from accelgen.rtl.memory.pixel_memory import ROW_BITS
 from accelgen.rtl.window.window_ring import RING_BITS
 
-__all__ = ["WindowRows", "window_beat"]
+__all__ = ["WindowRows", "second_place", "window_beat"]
 
 
-def window_beat(pixels: int, row: int) -> data.StructLayout:
-    """A raster beat with its rows, counted from the step's start."""
-    return data.StructLayout({
-        "raster": layouts.raster_beat(pixels, row),
+def window_beat(pixels: int, row: int, *, taps: int = 1) -> data.StructLayout:
+    """A raster beat with its rows, counted from the step's start. With two ``taps``, ``second`` is
+    the other tap's place."""
+    raster = layouts.raster_beat(pixels, row)
+    members = {
+        "raster": raster,
         "row": ROW_BITS,  # lane 0's
         "release": RING_BITS,  # rows not read any more, when ``releases``
         "releases": 1,
-    })
+    }
+    if taps > 1:
+        place = {"bank": raster["bank"].shape, "inside": pixels, "row": ROW_BITS}
+        members["second"] = data.StructLayout(place)
+    return data.StructLayout(members)
+
+
+def second_place(pixels: int, row: int) -> data.StructLayout:
+    """Of a raster beat what the second tap has for itself; ``there``: it is one."""
+    raster = layouts.raster_beat(pixels, row)
+    members = {name: raster[name].shape for name in ("row", "bank", "inside")}
+    return data.StructLayout({**members, "there": 1})
 
 
 class WindowRows(wiring.Component):
@@ -33,8 +46,8 @@ class WindowRows(wiring.Component):
 
     Parameters
     ----------
-    pixels, row : int
-        Lanes of a beat, words of a row.
+    pixels, row, taps : int
+        Lanes of a beat, words of a row, taps of a beat.
 
     Members
     -------
@@ -44,6 +57,9 @@ class WindowRows(wiring.Component):
         Rows written to the ring.
     i : In(stream of raster_beat)
         Beats, ``group_rows`` counting rows of the ring.
+    second : In(second_place)
+        With two taps: the second's, beside ``i``. The first of a vector's taps is never below
+        any other, so it alone releases.
     o : Out(stream of window_beat)
         Beats with their rows.
     has_rows : Out(1)
@@ -52,12 +68,16 @@ class WindowRows(wiring.Component):
         No beat is here.
     """
 
-    def __init__(self, pixels: int, row: int):
+    def __init__(self, pixels: int, row: int, *, taps: int = 1):
+        self.taps = taps
+        self.pixels = pixels
         self.row = row
         self.rows = pixels // row  # of a run, when it begins with a row
         self.raster_beat = layouts.raster_beat(pixels, row)
-        self.window_beat = window_beat(pixels, row)
+        self.window_beat = window_beat(pixels, row, taps=taps)
+        seconds = {"second": In(second_place(pixels, row))} if taps > 1 else {}
         super().__init__({
+            **seconds,
             "ring_rows": In(16),
             "phases": In(1),
             "written": In(RING_BITS),
@@ -143,5 +163,48 @@ class WindowRows(wiring.Component):
         with m.Elif(ahead4 >= 0):
             m.d.sync += has_rows.eq(1)
         m.d.comb += [self.o.payload.eq(beat4), self.has_rows.eq(has_rows)]
+        if self.taps > 1:
+            seconds = self._second(m, advance, base)
+            m.d.comb += [self.o.p.second.eq(seconds[0]), self.has_rows.eq(has_rows & seconds[1])]
 
         return m
+
+    def _second(self, m, advance, base):
+        """The second tap's place at ``o``, and whether its rows are written: the same four cycles
+        beside the first's."""
+        place1, place2, place3, place4 = (
+            Signal(second_place(self.pixels, self.row), name=f"second{n}", reset_less=True)
+            for n in range(1, 5)
+        )
+        last1, used2 = Signal(signed(27), reset_less=True), Signal(ROW_BITS, reset_less=True)
+        none2, none3 = Signal(reset_less=True), Signal(reset_less=True)
+        row3, row4 = Signal(ROW_BITS, reset_less=True), Signal(ROW_BITS, reset_less=True)
+        needed3, needed4 = Signal(RING_BITS, reset_less=True), Signal(RING_BITS, reset_less=True)
+        written = Signal(reset_less=True)
+        ahead3, ahead4 = Signal(signed(RING_BITS)), Signal(signed(RING_BITS))
+        row, bank = self.second.row, self.second.bank
+        aligned = bank == Mux(self.phases & row[0], self.row // 2, 0)
+        further = Mux(aligned, self.rows - 1, Mux(self.phases, 2, self.rows))
+        m.d.comb += [ahead3.eq(self.written - needed3), ahead4.eq(self.written - needed4)]
+        with m.If(advance):
+            m.d.sync += [
+                place1.eq(self.second),
+                last1.eq(row + further),
+                place2.eq(place1),
+                none2.eq((last1 < 0) | ~place1.there),
+                used2.eq(Mux(last1 < self.ring_rows, (last1 | self.phases) + 1, self.ring_rows)),
+                place3.eq(place2),
+                row3.eq(base + place2.row),
+                needed3.eq(base + used2),
+                none3.eq(none2),
+                place4.eq(place3),
+                row4.eq(row3),
+                needed4.eq(needed3),
+                written.eq(none3 | (ahead3 >= 0)),
+            ]
+        with m.Elif(ahead4 >= 0):
+            m.d.sync += written.eq(1)
+        at_o = Signal(self.window_beat["second"].shape)
+        inside = Mux(place4.there, place4.inside, 0)
+        m.d.comb += [at_o.row.eq(row4), at_o.bank.eq(place4.bank), at_o.inside.eq(inside)]
+        return at_o, written

@@ -39,6 +39,7 @@ class Emitter:
         self.parking = parking or Parking()
         self.storages = storages
         self.plan = plan
+        self.exported = exported
         self.arch = arch
         self.streams = bytearray()
         self._stream_at: dict[bytes, int] = {}
@@ -117,10 +118,11 @@ class Emitter:
 
     # Commands.
 
-    def emit_all(self) -> None:
-        """Every step's commands, in order; steps that hand bands on take turns."""
+    def emit_all(self, steps: int | None = None) -> None:
+        """Every step's commands, in order, or those of the first ``steps``; steps that hand bands
+        on take turns."""
         step = 0
-        while step < len(self.works):
+        while step < len(self.works) and (steps is None or step < steps):
             together = 2 if self.plan.tilings[step].handed_on else 1
             turn = range(step, step + together)
             for interval, row in sorted(self.plan.rows.items()):

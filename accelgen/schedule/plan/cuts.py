@@ -5,15 +5,16 @@ Nothing is computed while they run.
 :mod:`~accelgen.schedule.plan.tiling` cuts evenly. From there, and from other even cuts, a search by
 small changes: bands of rows and, within a band, ranges of output groups are split, joined, or give
 each other some of what they have, as long as the step alone then takes fewer cycles (overlap.py).
-Steps in between are left alone: their neighbours hide their ends.
+Steps in between are left alone: their neighbours hide their ends. What comes close to the best is
+kept beside it (``Tiling.others``): a better judge, if there is one, chooses (schedule/judged.py).
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 
 from accelgen.arch import ArchParams, overhead, timing
 from accelgen.cost import Memory
@@ -33,6 +34,8 @@ _LEAST_GAIN, _LEAST_STEP, _LEAST_CYCLES = 0.02, 0.0005, 5
 _ROUNDS, _MOST_TILES = 24, 16
 #: Other cuts that are climbed from besides the one at hand.
 _STARTS = 3
+#: Cuts that are kept beside the chosen one; of those that were only looked at, so many.
+_OTHERS, _LOOKED_AT = 8, 4
 #: Tiles ahead of which something is loaded; 0: as soon as there is a buffer.
 _AHEAD = (0, 1)
 
@@ -40,7 +43,7 @@ _AHEAD = (0, 1)
 _Cut = tuple[tuple[int, tuple[int, ...]], ...]
 #: What was found for steps before, by all it depends on: places of the last layers, and parts of
 #: a network, are tried with the same first step.
-_found: dict[str, Tiling] = {}
+_found: dict[Hashable, Tiling] = {}
 _MOST_FOUND = 64
 #: Fields of Work that hold more than cuts depend on.
 _BY_PARTS = ("chain", "weights", "tensors")
@@ -55,11 +58,13 @@ def cut_unevenly(
     memories: tuple[Memory, ...],
 ) -> Tiling:  # fmt: skip
     """``tiling`` or one that takes fewer cycles, in the mean over ``memories``; its buffers lie in
-    ``gaps``, as before."""
+    ``gaps``, as before. Its ``others`` are the next best, the best first."""
     staged = frozenset(tiling.buffers)
-    if not staged or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
+    if not staged or work.streamed or SQUEEZED in work.tensors or len(tiling.tiles) > _MOST_TILES:
         return tiling
-    asked = f"{_content(work)} {tiling} {gaps} {arch} {memories}"
+    # A tiling's buffers follow from what is staged, its cut and the gaps.
+    even = tuple((t.groups, t.band.rows) for t in tiling.tiles)
+    asked = _content(work), staged, even, tiling.cost, tuple(gaps), arch, memories
     if asked not in _found:
         if len(_found) >= _MOST_FOUND:
             _found.clear()
@@ -67,13 +72,13 @@ def cut_unevenly(
     return _found[asked]
 
 
-def _content(work: Work) -> str:
+def _content(work: Work) -> Hashable:
     """All of a step that decides how it can be cut, and nothing of the network around it."""
     chain, weights = work.chain, work.weights
-    of_chain = [bool(x) for x in (chain.array, chain.window, chain.vector, chain.squeeze)]
+    of_chain = tuple(bool(x) for x in (chain.array, chain.window, chain.vector, chain.squeeze))
     of_weights = len(weights.tables), weights.blocks.shape, weights.fields, weights.word_bytes
-    kept = {f.name: getattr(work, f.name) for f in fields(work) if f.name not in _BY_PARTS}
-    return f"{kept} {sorted(work.tensors)} {of_chain} {of_weights}"
+    kept = tuple(getattr(work, f.name) for f in fields(work) if f.name not in _BY_PARTS)
+    return kept, frozenset(work.tensors), of_chain, of_weights
 
 
 def _searched(
@@ -87,11 +92,14 @@ def _searched(
     first, *others = search.rated([old, *search.even(), *search.ramped()])
     if first is None:
         return tiling
-    starts = sorted(found for found in others if found is not None)[:_STARTS]
-    best, cut = min(search.climbed([first, *starts]))
-    if best[0] > first[0][0] * (1 - _LEAST_GAIN):
-        return tiling
-    return search.tiling(cut, best, tiling.cost)
+    ranked = sorted(found for found in others if found is not None)
+    ends = sorted(search.climbed([first, *ranked[:_STARTS]]))
+    enough = ends[0][0][0] <= first[0][0] * (1 - _LEAST_GAIN)
+    rating, best = ends[0] if enough else (first[0], old)
+    chosen = search.tiling(best, rating, tiling.cost) if enough else tiling
+    beside = {c: r for r, c in sorted([*ends, *ranked[:_LOOKED_AT], first]) if c != best}
+    rest = [search.tiling(c, r, tiling.cost) for c, r in list(beside.items())[:_OTHERS]]
+    return replace(chosen, others=tuple(rest))
 
 
 class _Search:
@@ -198,10 +206,9 @@ class _Search:
 
     def _cycles(self, chosen: Sequence[tuple[_Cut, int, int]]) -> list[float]:
         costs = [self._costs(self.tiles(cut), *buffers) for cut, *buffers in chosen]
-        duplex = self.memories[0].is_duplex_for(self.arch)
         if not costs:
             return []
-        cycles = overlapped_cycles(costs, self.memories, self.pace, duplex=duplex)
+        cycles = overlapped_cycles(costs, self.memories, self.pace, row_bytes=self.arch.row_bytes)
         return [float(c) for c in cycles.mean(axis=1)]
 
     def tiling(self, cut: _Cut, rating: _Rating, cost: float) -> Tiling:
@@ -280,20 +287,19 @@ class _Search:
 
 def _pace(work: Work, arch: ArchParams) -> Pace:
     """An EXEC of the array may begin behind another's vectors; the window engine waits for the
-    end of the one before."""
-    window = work.chain.uses_window
+    end of the one before, with rows in its ring that the array has made ahead."""
+    window, array = work.chain.uses_window, work.chain.array is not None
     end = overhead.step_end_cycles(
         arch, window=window, add=OTHER in work.tensors, squeeze=SQUEEZED in work.tensors
     )
-    ring = overhead.ring_cycles(arch, array=work.chain.array is not None) if window else 0
-    start = timing.array_read_latency(arch.pixels) + ring
-    return Pace(
-        begin=overhead.walk_cycles(arch.pixels, placed=False) + start,
-        next=end + overhead.STEP_NEXT_CYCLES + start
-        if window
-        else overhead.behind_cycles(arch.pixels, placed=True),
-        end=end,
-    )
+    start = timing.array_read_latency(arch.pixels)
+    begin = overhead.walk_cycles(arch.pixels, placed=False) + start
+    if not window:
+        return Pace(begin=begin, next=overhead.behind_cycles(arch.pixels, placed=True), end=end)
+    ring = overhead.ring_cycles(arch, array=array)
+    walk = overhead.ring_walk_cycles(arch.window_width, placed=False)
+    behind = end + overhead.STEP_NEXT_CYCLES + (walk if array else start + ring)
+    return Pace(begin=begin + ring, next=behind, end=end)
 
 
 def _even(total: int, unit: int) -> list[tuple[int, ...]]:

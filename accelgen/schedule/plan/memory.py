@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from accelgen.arch import ArchParams
@@ -43,8 +43,15 @@ class MemoryPlan:
 
     rows: dict[Interval, int]
     tilings: tuple[Tiling, ...]
-    rows_used: int
     sizes: dict[str, int]
+
+    @property
+    def rows_used(self) -> int:
+        """Highest feature row in use at any time, plus one."""
+        ends = [row + size for row, size in self.spans().values()]
+        for tiling in self.tilings:
+            ends += [row + tiling.heights[r] for r, at in tiling.buffers.items() for row in at]
+        return max(ends, default=0)
 
     def spans(self) -> dict[Interval, tuple[int, int]]:
         """(first feature row, rows) of every interval."""
@@ -83,10 +90,7 @@ def plan_memory(
             tilings, stuck = planner.tile(rows)
             if stuck < 0:
                 tilings = planner.cut(rows, tilings)
-                used = planner.rows_used(rows, tilings)
-                return MemoryPlan(
-                    rows=rows, tilings=tuple(tilings), rows_used=used, sizes=planner.size
-                )
+                return MemoryPlan(rows=rows, tilings=tuple(tilings), sizes=planner.size)
         spilled = planner.spill(intervals, stuck)
         if isinstance(spilled, Apart):
             return spilled
@@ -100,7 +104,11 @@ class _Planner:
         self, works: list[Work], storages: Storages, arch: ArchParams, memories: tuple[Memory, ...]
     ) -> None:
         self.works = works
-        self.memories, self.memory = memories, memories[-1]
+        self.memories = memories
+        # A processor reads beside any step: tiles go by what is left in the mean. The first step's
+        # and the last's are cut again, for each memory.
+        rates = [m.bytes_per_cycle for m in memories]
+        self.memory = replace(memories[-1], bytes_per_cycle=sum(rates) / len(rates))
         self.arch = arch
         self.places = storages.places
         # Even, so that everything begins with an even row, as maps in phases must.
@@ -248,7 +256,9 @@ class _Planner:
         if not staged:
             return whole(self.works[step])
         gaps = self._gaps(rows, step, step)
-        return choose_tiling(self.works[step], staged, gaps, self.arch, self.memory)
+        end = step in {0, len(self.works) - 1}
+        memory = self.memories[-1] if end else self.memory
+        return choose_tiling(self.works[step], staged, gaps, self.arch, memory)
 
     def _tile_pair(self, rows: dict[Interval, int], step: int) -> tuple[Tiling, Tiling] | None:
         """Step and the next taking turns, if the tensor between them is theirs alone and staged."""
@@ -284,13 +294,6 @@ class _Planner:
                 gaps.append((at, start - at))
             at = max(at, end)
         return gaps
-
-    def rows_used(self, rows: dict[Interval, int], tilings: list[Tiling]) -> int:
-        """Highest feature row in use at any time, plus one."""
-        ends = [row + self.size[i.storage] for i, row in rows.items()]
-        for tiling in tilings:
-            ends += [row + tiling.heights[r] for r, at in tiling.buffers.items() for row in at]
-        return max(ends, default=0)
 
     def spill(self, intervals: list[Interval], step: int) -> list[Interval] | Apart:
         """Give up an interval at ``step``: the largest and longest idle, then what it works on."""

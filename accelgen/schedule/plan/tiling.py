@@ -12,7 +12,10 @@ from accelgen.schedule.steps.work import OUT, SOURCE, SQUEEZED, Slice, Tile, Wor
 
 __all__ = ["Tiling", "choose_pair", "choose_tiling", "distinct", "place_buffers", "whole"]
 
-#: What the choice assumes, only to compare: cycles an EXEC costs beside its engines.
+#: What the choice assumes, only to compare: cycles an EXEC costs beside its engines. Between one
+#: that begins early (overhead.behind_cycles: 4) and one that waits for a LOAD and the one before
+#: (above 150); which it will be is not known before commands are. An EXEC's begin and end alone,
+#: 59 cycles of ultra96_double, cost layers of the micro-benchmark up to 1.3 % more.
 _EXEC_CYCLES = 100
 
 
@@ -24,7 +27,8 @@ class Tiling:
     densely. ``heights`` are the feature rows of one buffer. ``cost`` is in cycles, roughly; 0 when
     there was nothing to choose. ``handed_on``: tile n is followed by tile n of the next step, which
     reads its output from the same buffer; ``taken_over`` is the other side of that. ``ahead`` > 0:
-    what a tile loads comes no earlier than so many tiles before it.
+    what a tile loads comes no earlier than so many tiles before it. ``others`` would do as well, or
+    nearly, as far as is known: none where nobody asked.
     """
 
     tiles: tuple[Tile, ...]
@@ -34,6 +38,7 @@ class Tiling:
     handed_on: bool = False
     taken_over: bool = False
     ahead: int = 0
+    others: tuple[Tiling, ...] = ()
 
     @property
     def bands(self) -> list[int]:
@@ -43,8 +48,11 @@ class Tiling:
 
 
 def whole(work: Work) -> Tiling:
-    """One EXEC, everything resident."""
-    return Tiling(tiles=(work.tile((0, work.geometry.out_h), (0, work.groups)),))
+    """One EXEC, everything resident; of a step whose words are streamed one per row."""
+    out_h = work.geometry.out_h
+    size = work.band_rows if work.streamed else out_h
+    bands = [(r, min(r + size, out_h)) for r in range(0, out_h, size)]
+    return Tiling(tiles=tuple(work.tile(band, (0, work.groups)) for band in bands))
 
 
 def choose_tiling(
@@ -57,6 +65,8 @@ def choose_tiling(
     """
     best: Tiling | None = None
     for tiles in _tilings(work, arch.pixels):
+        if not all(map(work.fits_ring, tiles)):
+            continue
         tiling = _fit(work, tiles, staged, gaps, arch, memory)
         if tiling is not None and (best is None or tiling.cost < best.cost):
             best = tiling
@@ -64,7 +74,11 @@ def choose_tiling(
         return best
     free = sum(size for _, size in gaps)
     grids = _grids(work, staged, free, arch.pixels)
-    fitting = (_fit(work, tiles, staged, gaps, arch, memory) for tiles in grids)
+    fitting = (
+        _fit(work, tiles, staged, gaps, arch, memory)
+        for tiles in grids
+        if all(map(work.fits_ring, tiles))
+    )
     return next((tiling for tiling in fitting if tiling is not None), None)
 
 
@@ -100,6 +114,8 @@ def choose_pair(
     best: tuple[Tiling, Tiling] | None = None
     passing = staged[0] - {OUT}, staged[1] - {SOURCE}
     out_h = second.geometry.out_h
+    if first.geometry.out_w != second.geometry.first.width:
+        return None  # a band of one is no band of the other: rows were inserted
     # Both are powers of two: the larger is a multiple of the other.
     unit = max(w.band_rows for w in (first, second))
     for size in _sizes(out_h, unit):
@@ -120,6 +136,8 @@ def _fit_pair(
 ) -> tuple[Tiling, Tiling] | None:  # fmt: skip
     """Buffers for what passes through either step, two each if there is room, and the middle."""
     both = [works[0].tile(band, (0, works[0].groups)) for band in bands], tiles
+    if not all(works[i].fits_ring(tile) for i in (0, 1) for tile in both[i]):
+        return None
     middle = max(t.slices[OUT].size for t in both[0])
     most = [{r: max(t.slices[r].size for t in both[i]) for r in passing[i]} for i in (0, 1)]
     for copies in (2, 1) if len(bands) > 1 else (1,):

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
 from accelgen.ir import Node
-from accelgen.ir.ops import QAdd, QConcat, QConv2d, QGlobalAvgPool, QScale, QTable
+from accelgen.ir.ops import (
+    QAdd,
+    QAvgPool,
+    QConcat,
+    QConv2d,
+    QGlobalAvgPool,
+    QMaxPool,
+    QScale,
+    QStretch,
+    QTable,
+)
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import is_depthwise
+from accelgen.lowering.stream_words import is_streamed
 
 __all__ = ["Chain", "fuse"]
 
@@ -88,15 +100,21 @@ class Chain:
         return (*((self.output,) if self.write else ()), *squeezed)
 
 
-def fuse(prepared: Prepared, apart: frozenset[str] = frozenset()) -> list[Chain]:
+def fuse(
+    prepared: Prepared, apart: frozenset[str] = frozenset(), arch: ArchParams | None = None
+) -> list[Chain]:
     """Steps in execution order. GlobalAvgPools named in ``apart`` become steps of their own.
 
     Greedy, in the graph's order: a node joins the step that makes its input when it is the only
-    reader and the stage after the step's last one can do it.
+    reader and the stage after the step's last one can do it. What the window engine does stays
+    apart from a convolution whose words ``arch`` streams: its bands are single rows.
     """
     graph = prepared.graph
     reads = Counter(i for n in graph.nodes for i in n.inputs)
     reads.update(prepared.outputs)
+    streamed = {
+        n.output for n in prepared.nodes if arch is not None and is_streamed(n, graph, arch)
+    }
     chains: list[Chain] = []
     made: dict[str, int] = dict.fromkeys(prepared.inputs, -1)  # tensor: step
 
@@ -109,6 +127,8 @@ def fuse(prepared: Prepared, apart: frozenset[str] = frozenset()) -> list[Chain]
             alone = reads[name] == 1
             others = [made[i] for i in node.inputs if i in made and i != name]
             if index < 0 or chains[index].output != name or any(o >= index for o in others):
+                continue
+            if name in streamed and isinstance(node.op, QMaxPool | QAvgPool | QConv2d | QStretch):
                 continue
             if isinstance(node.op, QGlobalAvgPool):
                 joined = node.name not in apart and chains[index].squeeze is None
@@ -146,6 +166,8 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
         else:
             return False
     elif depthwise or node.op.in_window:
+        if chain.array is not None and _inserts_rows(chain.array):
+            return False  # the array's rows are several of the map's: no window knows them
         # What SCALE makes takes the array's way to the memory.
         if chain.uses_window or (chain.array is not None and isinstance(node.op, QScale)):
             return False
@@ -158,6 +180,10 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
         return False
     chain.output = node.output
     return True
+
+
+def _inserts_rows(node: Node) -> bool:
+    return isinstance(node.op, QConv2d) and node.op.insert[0] > 1
 
 
 def _start(node: Node, depthwise: bool) -> Chain:

@@ -8,6 +8,7 @@ from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QConv2d
 from accelgen.lowering.folding import fold_kernel
+from accelgen.lowering.stream_words import is_streamed, may_stream
 from accelgen.lowering.windows import Window, is_raw, window_of
 from accelgen.program.layout import rows_of
 from accelgen.program.raster import Walk
@@ -36,11 +37,15 @@ class Geometry:
 
     ``raw``: the step works pixel by pixel on a map in phases, makes one, and leaves pixels in the
     order of the memory: its windows' rows are feature rows.
+
+    ``parts`` > 1: the output counts as rows of a vector each, so many to a row of the map. A band
+    of one of them is a single vector; longer ones are whole rows of the map.
     """
 
     first: Window
     second: Window | None
     raw: bool = False
+    parts: int = 1
 
     @property
     def in_bands(self) -> bool:
@@ -50,12 +55,12 @@ class Geometry:
     @property
     def out_h(self) -> int:
         """Rows of the step's output (of blocks that overlap: those)."""
-        return (self.second or self.first).out_h
+        return (self.second or self.first).out_h * self.parts
 
     @property
     def out_w(self) -> int:
         """Pixels per row of the step's output."""
-        return (self.second or self.first).out_w
+        return (self.second or self.first).out_w // self.parts
 
     def by_rows(self, pixels: int) -> Geometry:
         """The same step with feature rows for rows, where it works pixel by pixel and they are
@@ -69,6 +74,8 @@ class Geometry:
 
     def band(self, rows: Pair, pixels: int) -> Band:
         """What output rows ``rows`` need."""
+        if self.parts > 1:
+            return self._part(rows, pixels)
         middle = self.second.rows_needed(*rows) if self.second else rows
         source = self.first.rows_needed(*middle)
         return Band(
@@ -79,6 +86,17 @@ class Geometry:
             ),
             second=self.second.walk(middle, rows) if self.second else None,
         )
+
+    def _part(self, rows: Pair, pixels: int) -> Band:
+        """A vector of a row; or the rows that ``rows`` are of, whole."""
+        first, single = self.first, rows[1] - rows[0] == 1
+        lines = rows[0] // self.parts, -(-rows[1] // self.parts)
+        source = first.rows_needed(*lines)
+        walk = first.walk(source, lines, source[0] * first.width % pixels)
+        if single:
+            left = walk.pad_left - rows[0] % self.parts * pixels
+            walk = replace(walk, out_w=pixels, pad_left=left)
+        return Band(rows=rows, source_rows=source, first=walk, second=None)
 
 
 def geometry_of(
@@ -108,7 +126,7 @@ def geometry_of(
             return Geometry(first=view, second=None, raw=True)
         first = replace(first, phases=phases)
     if not chain.uses_window:
-        return Geometry(first=first, second=None)
+        return Geometry(first=first, second=None, parts=_parts(chain, first, graph, arch))
     if chain.window is None:
         h, w = first.out_h, first.out_w
         return Geometry(first=first, second=Window(height=h, width=w, out_h=h, out_w=w))
@@ -117,6 +135,15 @@ def geometry_of(
     if chain.array and arch.window_width == arch.pixels:
         second = second.in_phases(arch.pixels)
     return Geometry(first=first, second=second)
+
+
+def _parts(chain: Chain, first: Window, graph: Graph, arch: ArchParams) -> int:
+    """Vectors per row where weight words are streamed for each; 1 where rows are no whole ones."""
+    if chain.array is None or not is_streamed(chain.array, graph, arch):
+        return 1
+    parts, rest = divmod(first.out_w, arch.pixels)
+    cut = rest or first.stride[1] > 1
+    return parts if not cut and may_stream(first.out_w, first.pad_left, arch) else 1
 
 
 def _folded(node: Node, window: Window, fold: int) -> Window:

@@ -9,7 +9,8 @@ from accelgen.arch.isa import EXEC
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d
-from accelgen.program.raster import raster_vectors
+from accelgen.lowering.stream_words import is_streamed
+from accelgen.program.raster import aligned_rows, raster_vectors
 from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.geometry import Geometry
 from accelgen.schedule.steps.weights import GroupWindow
@@ -25,7 +26,7 @@ def check_step(
         if node is not None and isinstance(node.op, QConv2d):
             _check_accumulators(node, graph, arch)
     if chain.array is not None:
-        _check_weights(chain.array, geometry, window, arch)
+        _check_weights(chain.array, geometry, window, graph, arch)
     if chain.window is not None:
         _check_window(chain.window, geometry, arch)
     if chain.squeeze is not None:
@@ -50,10 +51,15 @@ def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
         )
 
 
-def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: ArchParams) -> None:
+def _check_weights(
+    node: Node, geometry: Geometry, window: GroupWindow, graph: Graph, arch: ArchParams
+) -> None:
     taps = geometry.first.kernel[0] * geometry.first.kernel[1]
     words = taps * window.groups
-    used_once = raster_vectors(geometry.first.whole(), arch.pixels) == 1
+    # Only steps that are told to are cut into bands of a vector; gaps of joined maps, which make
+    # more words of the same channels, tell nobody.
+    least = _least_vectors if is_streamed(node, graph, arch) else _whole_vectors
+    used_once = least(geometry, arch.pixels) == 1
     if words > (most := EXEC.largest("weight_words")):
         raise ScheduleError(
             f"node '{node.name}' needs {words:,} weight words per output group; a command can"
@@ -69,6 +75,19 @@ def _check_weights(node: Node, geometry: Geometry, window: GroupWindow, arch: Ar
         )
 
 
+def _whole_vectors(geometry: Geometry, pixels: int) -> int:
+    """Vectors of the step in one piece."""
+    return raster_vectors(geometry.band((0, geometry.out_h), pixels).first, pixels)
+
+
+def _least_vectors(geometry: Geometry, pixels: int) -> int:
+    """Vectors of the smallest band that the step can be cut into."""
+    rows = geometry.out_h
+    if geometry.in_bands:
+        rows = min(rows, aligned_rows(geometry.out_w, pixels))
+    return raster_vectors(geometry.band((0, rows), pixels).first, pixels)
+
+
 def _check_squeeze(node: Node, geometry: Geometry) -> None:
     pixels = (geometry.second or geometry.first).whole().out_pixels
     if pixels > limits.SQUEEZE_LIMIT:
@@ -82,7 +101,7 @@ def _check_squeeze(node: Node, geometry: Geometry) -> None:
 def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
     second = geometry.second
     assert second is not None
-    taps = second.kernel[0] * second.kernel[1]
+    taps = arch.stored_taps(second.kernel)
     if taps > arch.tap_words // 2:
         raise ScheduleError(
             f"node '{node.name}' has {taps} taps; tap_words is {arch.tap_words} and holds two"

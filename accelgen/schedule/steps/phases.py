@@ -9,6 +9,7 @@ from accelgen.arch import ArchParams
 from accelgen.arch.isa import RASTER
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import Storages
+from accelgen.lowering.stream_words import is_streamed
 from accelgen.lowering.windows import is_raw
 from accelgen.program.layout import rows_of
 from accelgen.schedule.steps.fuse import Chain
@@ -27,8 +28,12 @@ def choose_phases(
 
     * has a stride of 2 along rows, at least one of them needing fewer vectors then, or
     * works pixel by pixel, and leaves a map in phases: in the order of the memory.
+
+    What is made vector by vector (stream_words.py) stays in order: phases are written in pairs.
     """
-    writers = {c.output for c in chains if c.write}
+    graph = prepared.graph
+    single = {c.output for c in chains if c.array and is_streamed(c.array, graph, arch)}
+    writers = {c.output for c in chains if c.write} - single
     others = {t for c in chains for t in (c.residual, c.vector)}
     parts = [t for t, place in storages.places.items() if place.storage != t]
     shared = {storages.places[t].storage for t in parts}

@@ -108,9 +108,10 @@ def _narrowest(low: Ints, high: Ints, total: int) -> GroupWindow:
 
 def step_weights(
     chain: Chain, graph: Graph, storages: Storages, window: GroupWindow, arch: ArchParams,
-    fold: int = 1,
+    fold: int = 1, kernel: tuple[int, int] = (1, 1),
 ) -> StepWeights:  # fmt: skip
-    """Pack everything a step reads from its weight stream, its source folded by ``fold``."""
+    """Pack everything a step reads from its weight stream, its source folded by ``fold``;
+    ``kernel`` is the window engine's."""
     lanes = arch.lanes
     slots = np.asarray(storages.slots[chain.output])
     groups = len(slots) // lanes
@@ -128,6 +129,7 @@ def step_weights(
         blocks.append(_params(*_window_params(chain.window, graph, len(slots)), slots, lanes))
         taps = _taps(chain.window, graph, slots)
         if len(taps):
+            taps = _stored(taps, kernel, arch)
             packed = taps.reshape(len(taps), groups, lanes).swapaxes(0, 1).reshape(groups, -1)
             pad = -packed.shape[1] % arch.BUS_BYTES
             packed = np.pad(packed, ((0, 0), (0, pad)))
@@ -201,6 +203,19 @@ def _taps(node: Node | None, graph: Graph, slots: Ints) -> npt.NDArray[np.int8]:
     weight = graph.constants[node.inputs[1]]
     flat = np.asarray(weight, np.int8).reshape(len(weight), -1).T
     return np.where(used, flat[:, np.maximum(slots, 0)], np.int8(0))
+
+
+def _stored(
+    taps: npt.NDArray[np.int8], kernel: tuple[int, int], arch: ArchParams
+) -> npt.NDArray[np.int8]:
+    """``taps`` as the window engine takes them: pairs of beats that have one only end in zeros."""
+    if arch.window_taps == 1:
+        return taps
+    stored = arch.stored_taps(kernel)
+    every = stored // len(taps)  # 2 where the kernel has one column
+    out = np.zeros((stored, taps.shape[1]), np.int8)
+    out[: every * len(taps) : every] = taps
+    return out
 
 
 def _array_words(

@@ -8,6 +8,7 @@ from accelgen.arch import ArchParams, limits
 from accelgen.ir.ops import Pair
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import Storages
+from accelgen.lowering.stream_words import is_streamed
 from accelgen.program.raster import aligned_rows, raster_vectors
 from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.geometry import Band, Geometry, geometry_of
@@ -63,10 +64,13 @@ class Work:
     source_groups: int
     pixels: int  # P
     window_pixels: int  # V
+    window_beats: int  # of the window engine's kernel, per vector
     chain_pixels: int  # W
     drain_pixels: int  # D
     out_phases: bool  # the output comes in order and is stored in phases
     tensors: dict[str, str]
+    #: The weight ring does not hold a group's words: each EXEC must be of a single vector.
+    streamed: bool = False
 
     def tile(self, rows: Pair, groups: Pair) -> Tile:
         """Output rows ``rows`` (ending on whole feature rows, or the last) of groups ``groups``."""
@@ -95,7 +99,8 @@ class Work:
             * (self.window.groups if self.chain.array else 1)
         )
         if second is not None:
-            per_group = max(per_group, raster_vectors(second, self.window_pixels) * second.taps)
+            beats = raster_vectors(second, self.window_pixels) * self.window_beats
+            per_group = max(per_group, beats)
         drained = first.out_pixels // self.drain_pixels if self.chain.array else 0
         if second is not None:
             width = self.drain_pixels if self.chain.vector else self.chain_pixels
@@ -107,6 +112,10 @@ class Work:
         step's."""
         words = self.groups * self.weights.fields.weight_words
         return 0 < words <= arch.weight_words // 2
+
+    def fits_ring(self, tile: Tile) -> bool:
+        """The weight ring need not hold the words of a whole output group at once."""
+        return not self.streamed or raster_vectors(tile.band.first, self.pixels) == 1
 
     def by_rows(self) -> Work:
         """The same step in finer bands, if it can be (Geometry.by_rows)."""
@@ -165,6 +174,7 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
     geometry = geometry_of(chain, graph, arch, fold=fold, phases=phases)
     window = group_window(chain, graph, storages, arch.lanes)
     check_step(chain, geometry, window, graph, arch)
+    kernel = geometry.second.kernel if geometry.second is not None else (1, 1)
     tensors = {SOURCE: chain.source}
     if other := chain.residual or chain.vector:
         tensors[OTHER] = other
@@ -176,14 +186,16 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         chain=chain,
         geometry=geometry,
         window=window,
-        weights=step_weights(chain, graph, storages, window, arch, fold),
+        weights=step_weights(chain, graph, storages, window, arch, fold, kernel),
         groups=len(storages.slots[chain.output]) // arch.lanes,
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
         window_pixels=arch.window_width,
+        window_beats=arch.window_beats(kernel),
         chain_pixels=arch.chain_pixels,
         drain_pixels=arch.array_width,
         # What a raw step writes is in phases too, but its rows come as they are in the memory.
         out_phases=chain.write and chain.output in storages.in_phases and not geometry.raw,
         tensors=tensors,
+        streamed=chain.array is not None and is_streamed(chain.array, graph, arch),
     )

@@ -13,10 +13,9 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
-from accelgen.rtl.array.array_reader import _COPY_QUEUE, ArrayReader
-from accelgen.rtl.memory.block_ring import WeightRing
-from accelgen.rtl.memory.feature_memory import FeatureMemory
+from accelgen.rtl.array.array_reader import _COPY_QUEUE
 from tests.helpers.bench import part_test, settings
+from tests.helpers.blocks import array_reader, feature_memory, weight_ring
 from tests.helpers.clock import start_clock
 from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
 from tests.helpers.simulate import simulate_archs
@@ -37,16 +36,17 @@ class _Feed(wiring.Component):
 
     def __init__(self, arch):
         self.arch = arch
+        operands = layouts.array_operands(arch.lanes, arch.pixels)
         super().__init__({
             "step": In(layouts.front()),
             "start": In(1),
             "tag": In(layouts.TAG_BITS),
             "may_read": In(1),
             "held_tag": In(layouts.TAG_BITS),
-            "load": In(stream.Signature(layouts.row_write(arch))),
-            "words": In(stream.Signature(layouts.weight_word(arch))),
-            "o": Out(stream.Signature(layouts.array_operands(arch), always_ready=True)),
-            "copy": Out(stream.Signature(layouts.row(arch))),
+            "load": In(stream.Signature(layouts.row_write(arch.lanes, arch.pixels))),
+            "words": In(stream.Signature(layouts.weight_word(arch.lanes))),
+            "o": Out(stream.Signature(operands, always_ready=True)),
+            "copy": Out(stream.Signature(layouts.pixels(arch.lanes, arch.pixels))),
             "credit": In(1),
             "idle": Out(1),
             "past": Out(1),
@@ -57,9 +57,9 @@ class _Feed(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = FeatureMemory(self.arch)
-        m.submodules.ring = ring = WeightRing(self.arch)
-        m.submodules.reader = reader = ArrayReader(self.arch)
+        m.submodules.memory = memory = feature_memory(self.arch)
+        m.submodules.ring = ring = weight_ring(self.arch)
+        m.submodules.reader = reader = array_reader(self.arch)
         connect(m, flipped(self.load), memory.load)
         connect(m, flipped(self.words), ring.i)
         connect(m, reader.run, memory.run)

@@ -4,8 +4,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 
 from accelgen.arch import timing
-from accelgen.rtl.array.pe_array import PeArray
 from tests.helpers.bench import bench_arch, part_test
+from tests.helpers.blocks import pe_array
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
 from tests.helpers.simulate import simulate_archs
@@ -32,7 +32,7 @@ CONFIGURATIONS = {
 
 
 def engine_of(arch):
-    return Beside(arch, PeArray(arch)) if arch.pumped else PeArray(arch)
+    return Beside(arch, pe_array(arch)) if arch.pumped else pe_array(arch)
 
 
 def test_pe_array(tmp_path):

@@ -31,7 +31,7 @@ CHANNELS = {"aw": "write", "w": "write", "b": "write", "ar": "read", "r": "read"
 
 
 def test_registers(tmp_path):
-    simulate(Registers(ARCH), __name__, tmp_path)
+    simulate(Registers(ARCH.crc), __name__, tmp_path)
 
 
 class Host:

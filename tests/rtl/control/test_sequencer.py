@@ -15,12 +15,11 @@ from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
 from accelgen.rtl.control.sequencer import Sequencer
 from accelgen.rtl.control.step_control import StepPort
-from accelgen.rtl.control.weight_loader import WeightLoader
-from accelgen.rtl.transfer.dma_read import DmaRead
 from accelgen.rtl.transfer.read_arbiter import ReadArbiter
 from tests.helpers.arches import BENCH as ARCH
 from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import ticks
+from tests.helpers.blocks import dma_read, weight_loader
 from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
 
@@ -49,7 +48,7 @@ class ControlPath(wiring.Component):
             "store_done": In(1),
             "units_idle": In(1),
             "steps": Out(StepPort()),
-            "weights": Out(stream.Signature(layouts.weight_word(arch))),
+            "weights": Out(stream.Signature(layouts.weight_word(arch.lanes))),
             "busy": Out(1),
             "done": Out(1),
             "fault": Out(1),
@@ -61,10 +60,10 @@ class ControlPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.sequencer = sequencer = Sequencer(self.arch)
-        m.submodules.loader = loader = WeightLoader(self.arch)
+        m.submodules.sequencer = sequencer = Sequencer()
+        m.submodules.loader = loader = weight_loader(self.arch)
         m.submodules.arbiter = arbiter = ReadArbiter()
-        m.submodules.dma = dma = DmaRead(self.arch, queued=False)
+        m.submodules.dma = dma = dma_read(self.arch, queued=False)
         connect(m, sequencer.request, arbiter.request0)
         connect(m, loader.request, arbiter.request1)
         connect(m, arbiter.request, dma.request)

@@ -12,10 +12,9 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
-from accelgen.rtl.control.weight_loader import WeightLoader
-from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import part_test, settings, ticks
+from tests.helpers.blocks import dma_read, weight_loader
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -40,7 +39,7 @@ class WeightPath(wiring.Component):
             "params1": layouts.channel_param(),
             "params2": layouts.channel_param(),
             "taps": layouts.tap(arch.lanes),
-            "weights": layouts.weight_word(arch),
+            "weights": layouts.weight_word(arch.lanes),
         }
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.WEIGHTS))),
@@ -56,8 +55,8 @@ class WeightPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.loader = loader = WeightLoader(self.arch)
-        m.submodules.dma = dma = DmaRead(self.arch, queued=False)
+        m.submodules.loader = loader = weight_loader(self.arch)
+        m.submodules.dma = dma = dma_read(self.arch, queued=False)
         for name in ("command", "parked", *OUTPUTS):
             ours, theirs = flipped(getattr(self, name)), getattr(loader, name)
             connect(m, ours, theirs)

@@ -5,10 +5,9 @@ import re
 import pytest
 
 from accelgen.arch import ArchParams
-from accelgen.rtl.array.pe_array import PeArray
 from accelgen.rtl.emit import emit_verilog
 from accelgen.rtl.primitives import Primitives
-from tests.helpers.blocks import adder, requantizer, window_lanes
+from tests.helpers.blocks import adder, pe_array, requantizer, window_lanes
 from tests.helpers.pumped import Beside, BesideRequantizer, Pumped
 from tests.helpers.simulate import simulate_all
 
@@ -29,7 +28,7 @@ ROOMS = {
 
 # Engine, multipliers of the small one and of the board's.
 ENGINES = {
-    "pe_array": (PeArray, 4 * 4 * 2, 256),
+    "pe_array": (pe_array, 4 * 4 * 2, 256),
     "window_lanes": (window_lanes, 4 * 2, 32),
     "requantizer": (requantizer, 4, 16),
     "adder": (adder, 2 * 4, 32),

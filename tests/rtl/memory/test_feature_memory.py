@@ -3,7 +3,7 @@
 import numpy as np
 
 from accelgen.arch import ArchParams, timing
-from accelgen.rtl.memory.feature_memory import FeatureMemory
+from tests.helpers.blocks import feature_memory
 from tests.helpers.testbench import run_testbenches
 
 ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single", feature_rows=24)
@@ -23,7 +23,7 @@ def offer(client, row, data, rng):
 
 
 def test_clients_by_priority_and_answers_on_time():
-    dut = FeatureMemory(ARCH)
+    dut = feature_memory(ARCH)
     rng = np.random.default_rng(0)
     stored = np.zeros((ARCH.feature_rows, ARCH.pixels, ARCH.lanes), int)
     expected = {"residual": {}, "store": {}}

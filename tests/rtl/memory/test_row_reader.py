@@ -19,7 +19,7 @@ MAPS = [
 
 def run_maps(*, grant, accept, slow=False, seed=0):
     """Rows that left per map; each row carries its feature row, and the cycles they left in."""
-    dut = RowReader(ARCH, slow=slow)
+    dut = RowReader(lanes=ARCH.lanes, row=ARCH.pixels, slow=slow)
     chance = random.Random(seed)
     rows, cycles = [], []
 

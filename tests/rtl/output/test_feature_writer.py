@@ -9,6 +9,7 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import isa
 from accelgen.rtl.output.feature_writer import FeatureWriter
 from tests.helpers.bench import bench_arch, part_test
+from tests.helpers.blocks import feature_writer
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -20,7 +21,7 @@ CONFIGURATIONS = {
 
 
 def test_feature_writer(tmp_path):
-    simulate_archs(CONFIGURATIONS, FeatureWriter, __name__, tmp_path)
+    simulate_archs(CONFIGURATIONS, feature_writer, __name__, tmp_path)
 
 
 @part_test(timeout_time=300, timeout_unit="us")

@@ -7,8 +7,8 @@ from cocotb.utils import get_sim_time
 
 from accelgen.arch import isa, timing
 from accelgen.golden.arith import requantize
-from accelgen.rtl.output.squeeze import Squeeze
 from tests.helpers.bench import bench_arch, part_test
+from tests.helpers.blocks import squeeze
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_archs
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -23,7 +23,7 @@ MAX_MULTIPLIER = (1 << 17) - 1
 
 
 def test_squeeze(tmp_path):
-    simulate_archs(CONFIGURATIONS, Squeeze, __name__, tmp_path)
+    simulate_archs(CONFIGURATIONS, squeeze, __name__, tmp_path)
 
 
 @part_test(timeout_time=300, timeout_unit="us")
@@ -32,8 +32,8 @@ async def pixels_pass_in_the_same_cycle(dut):
     await begin(dut)
     pixels = 10 * arch.pixels * arch.chain_pixels
 
-    for squeeze in (0, 1):
-        cycles = await run_step(dut, groups=3, pixels=pixels, squeeze=squeeze)
+    for squeezed in (0, 1):
+        cycles = await run_step(dut, groups=3, pixels=pixels, squeeze=squeezed)
 
         assert cycles == 3 * pixels // arch.chain_pixels
 

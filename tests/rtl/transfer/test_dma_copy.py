@@ -12,10 +12,9 @@ from cocotbext.axi import AxiBus, AxiRam
 from accelgen.arch import ArchParams
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
-from accelgen.rtl.transfer.dma_read import DmaRead
-from accelgen.rtl.transfer.dma_write import DmaWrite
 from tests.helpers.bench import ticks
 from tests.helpers.bits import pack
+from tests.helpers.blocks import dma_read, dma_write
 from tests.helpers.clock import start_clock
 from tests.helpers.simulate import simulate
 from tests.helpers.streams import StreamSource
@@ -40,8 +39,8 @@ class Copier(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.reader = reader = DmaRead(self.arch)
-        m.submodules.writer = writer = DmaWrite(self.arch)
+        m.submodules.reader = reader = dma_read(self.arch)
+        m.submodules.writer = writer = dma_write(self.arch)
         connect(m, flipped(self.source), reader.request)
         connect(m, flipped(self.target), writer.request)
         connect(m, reader.o, writer.i)

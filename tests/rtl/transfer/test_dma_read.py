@@ -11,10 +11,10 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, overhead
 from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
-from accelgen.rtl.transfer.dma_read import DmaRead
 from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave, moments
 from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.bits import pack
+from tests.helpers.blocks import dma_read
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -30,7 +30,7 @@ def test_dma_read(tmp_path):
     for burst, queued in product((4, 16), (True, False)):
         arch = ArchParams(burst_beats=burst, outstanding=128 // burst)
         name = f"bursts_of_{burst}" + "_queued" * queued
-        parts[name] = DmaRead(arch, queued=queued), {"burst": burst, "queued": queued}
+        parts[name] = dma_read(arch, queued=queued), {"burst": burst, "queued": queued}
 
     simulate_all(parts, __name__, tmp_path)
 

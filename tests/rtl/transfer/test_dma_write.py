@@ -10,10 +10,10 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, overhead
 from accelgen.arch.registers import CAUSES
 from accelgen.rtl import layouts
-from accelgen.rtl.transfer.dma_write import DmaWrite
 from tests.helpers.axi_slave import BEAT_BYTES, AxiSlave, moments
 from tests.helpers.bench import part_test, settings, ticks
 from tests.helpers.bits import pack
+from tests.helpers.blocks import dma_write
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSource
@@ -29,7 +29,7 @@ def test_dma_write(tmp_path):
     parts = {}
     for burst in (4, 16):
         arch = ArchParams(burst_beats=burst, outstanding=128 // burst)
-        parts[f"bursts_of_{burst}"] = DmaWrite(arch), {"burst": burst}
+        parts[f"bursts_of_{burst}"] = dma_write(arch), {"burst": burst}
 
     simulate_all(parts, __name__, tmp_path)
 

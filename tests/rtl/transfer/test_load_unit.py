@@ -12,10 +12,9 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa, overhead
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
-from accelgen.rtl.transfer.dma_read import DmaRead
-from accelgen.rtl.transfer.load_unit import LoadUnit
 from tests.helpers.axi_slave import AxiSlave, moments
 from tests.helpers.bench import part_test, settings, ticks
+from tests.helpers.blocks import dma_read, load_unit
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -34,7 +33,7 @@ class LoadPath(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.LOAD))),
             "base": In(40),
-            "o": Out(stream.Signature(layouts.row_write(arch))),
+            "o": Out(stream.Signature(layouts.row_write(arch.lanes, arch.pixels))),
             "done": Out(1),
             "idle": Out(1),
             "axi": Out(axi4.ReadSignature()),
@@ -43,8 +42,8 @@ class LoadPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.unit = unit = LoadUnit(self.arch)
-        m.submodules.dma = dma = DmaRead(self.arch)
+        m.submodules.unit = unit = load_unit(self.arch)
+        m.submodules.dma = dma = dma_read(self.arch)
         connect(m, flipped(self.command), unit.command)
         connect(m, unit.request, dma.request)
         connect(m, dma.o, unit.i)

@@ -12,10 +12,9 @@ from cocotb.utils import get_sim_time
 from accelgen.arch import ArchParams, isa, timing
 from accelgen.rtl import layouts
 from accelgen.rtl.bus import axi4
-from accelgen.rtl.transfer.dma_write import DmaWrite
-from accelgen.rtl.transfer.store_unit import StoreUnit
 from tests.helpers.axi_slave import AxiSlave
 from tests.helpers.bench import part_test, settings, ticks
+from tests.helpers.blocks import dma_write, store_unit
 from tests.helpers.clock import CLOCK_NS, start_clock
 from tests.helpers.simulate import simulate_all
 from tests.helpers.streams import StreamSink, StreamSource, check_stream_rules
@@ -35,11 +34,12 @@ class StorePath(wiring.Component):
 
     def __init__(self, arch):
         self.arch = arch
+        rows = layouts.pixels(arch.lanes, arch.pixels)
         super().__init__({
             "command": In(stream.Signature(layouts.fields(isa.STORE))),
             "base": In(40),
             "row_request": Out(stream.Signature(16)),
-            "row_data": In(stream.Signature(layouts.row(arch), always_ready=True)),
+            "row_data": In(stream.Signature(rows, always_ready=True)),
             "parked": Out(stream.Signature(layouts.beat())),
             "done": Out(1),
             "idle": Out(1),
@@ -49,8 +49,8 @@ class StorePath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.unit = unit = StoreUnit(self.arch)
-        m.submodules.dma = dma = DmaWrite(self.arch)
+        m.submodules.unit = unit = store_unit(self.arch)
+        m.submodules.dma = dma = dma_write(self.arch)
         connect(m, flipped(self.command), unit.command)
         connect(m, unit.row_request, flipped(self.row_request))
         m.d.comb += [

@@ -5,12 +5,13 @@ from cocotb.triggers import FallingEdge
 
 from accelgen.arch import timing
 from accelgen.arch.isa import WindowOp
+from tests.helpers import words
 from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import window_lanes
 from tests.helpers.clock import start_clock
 from tests.helpers.pumped import Beside
 from tests.helpers.simulate import simulate_archs
-from tests.helpers.words import join, split
+from tests.helpers.words import join
 
 CONFIGURATIONS = {
     "single": {
@@ -23,6 +24,9 @@ CONFIGURATIONS = {
         "lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double", "acc_bits": 27,
     },
 }  # fmt: skip
+CONFIGURATIONS |= {
+    f"{name}_two_taps": {**own, "window_taps": 2} for name, own in CONFIGURATIONS.items()
+}
 
 
 def test_window_lanes(tmp_path):
@@ -49,7 +53,11 @@ async def maxima_between_sums(dut):
     await begin(dut)
 
     for seed in range(4):
-        vectors = random_vectors(seed, 30, low=-128, high=127)
+        rng = np.random.default_rng(seed)
+        vectors = [
+            (np.where(pixels_of(rng, [1, 0, 0], x.shape) > 0, -128, x), w, keep)
+            for x, w, keep in random_vectors(seed, 30, low=-128, high=127)
+        ]
         await run_vectors(dut, WindowOp.MAX, vectors, gap=0.2 * seed)
         await run_vectors(dut, WindowOp.MAC, vectors)
 
@@ -76,7 +84,8 @@ def engine_of(arch):
 
 
 def latency_of(arch):
-    return timing.window_lanes_latency(arch.pumped) + (Beside.LATENCY if arch.pumped else 0)
+    own = timing.window_lanes_latency(arch.pumped, arch.window_taps)
+    return own + (Beside.LATENCY if arch.pumped else 0)
 
 
 def random_vectors(seed, count, *, low=-255, high=255):
@@ -109,6 +118,42 @@ def split_offsets(rng, x):
     return x - offsets[:, None], offsets
 
 
+def split_padding(rng, x):
+    """Of maxima of two taps: pixels of -128 are outside of the map, some of them."""
+    outside = (x == -128).all(1) & (rng.random(len(x)) < 0.7)
+    return np.where(outside[:, None], 0, x), np.where(outside, -128, 0)
+
+
+def paired(op):
+    """Makes of a vector one whose products are small enough for two in a sum: int8 by int8, or
+    with nothing beside them."""
+
+    def change(vector):
+        x, w, keep = vector
+        if op == WindowOp.SCALE:
+            return alone(x, w, keep)
+        return np.clip(x, -128, 127), np.clip(w, -127, 127), keep
+
+    return change
+
+
+def alone(x, w, keep):
+    """Every tap with one of zeros beside it."""
+    x, w = (np.stack([a, 0 * a], axis=1).reshape(-1, *a.shape[1:]) for a in (x, w))
+    return x, w, keep
+
+
+def tap_width(arch):
+    return arch.pixels * (8 * arch.lanes + 9) + 9 * arch.lanes
+
+
+def tap_bits(activations, offsets, weights):
+    """Bits of a tap in layouts.window_operands."""
+    pixels, lanes = activations.shape
+    bits = join(activations, 8) | join(offsets, 9) << (8 * pixels * lanes)
+    return bits | join(weights, 9) << (pixels * (8 * lanes + 9))
+
+
 async def begin(dut):
     await start_clock(dut, zero=["i__valid", "op"])
 
@@ -118,17 +163,23 @@ async def run_vectors(dut, op, vectors, *, gap=0.0):
     arch = bench_arch()
     rng = np.random.default_rng(len(vectors))
     stimulus, expected = [], {}
-    for x, w, keep in vectors:
-        for beat in range(len(x)):
+    taps = arch.window_taps
+    split = split_offsets if op != WindowOp.MAX or taps == 1 else split_padding
+    for x, w, keep in vectors if taps == 1 else map(paired(op), vectors):
+        for beat in range(0, len(x), taps):
             while rng.random() < gap:
                 stimulus.append(None)
-            last = beat == len(x) - 1
-            activations, offsets = split_offsets(rng, x[beat])
-            operands = join(activations, 8) | join(offsets, 9) << (8 * arch.pixels * arch.lanes)
-            operands |= join(w[beat], 9) << (arch.pixels * (8 * arch.lanes + 9))
+            last = beat + taps >= len(x)
             marks = (beat == 0) | last << 1 | (keep if last else int(rng.integers(4))) << 2
-            bits = arch.pixels * (8 * arch.lanes + 9) + 9 * arch.lanes
-            stimulus.append(operands | marks << bits)
+            operands, bits = tap_bits(*split(rng, x[beat]), w[beat]), tap_width(arch)
+            operands |= marks << bits
+            if taps > 1:
+                # What is past the last tap: padding, with a weight of 0.
+                pad = (np.full(x.shape[1:], -128), np.zeros(arch.lanes, int))
+                other = (x[beat + 1], w[beat + 1]) if beat + 1 < len(x) else pad
+                bits += 2 + arch.pixels
+                operands |= tap_bits(*split(rng, other[0]), other[1]) << bits
+            stimulus.append(operands)
         acc = x.max(0) if op == WindowOp.MAX else (x * w[:, None]).sum(0)
         expected[len(stimulus) - 1 + latency_of(arch)] = (acc, keep)
 
@@ -143,7 +194,7 @@ async def run_vectors(dut, op, vectors, *, gap=0.0):
         if cycle in expected:
             acc, keep = expected.pop(cycle)
             got = int(dut.o__payload.value)
-            np.testing.assert_array_equal(split(got, arch.acc_bits, acc.shape), acc)
+            np.testing.assert_array_equal(words.split(got, arch.acc_bits, acc.shape), acc)
             assert got >> (arch.acc_bits * arch.pixels * arch.lanes) == keep
         await FallingEdge(dut.clk)
     assert not expected

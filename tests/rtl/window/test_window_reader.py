@@ -14,7 +14,7 @@ from accelgen.rtl import layouts
 from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import window_reader, window_ring
 from tests.helpers.clock import start_clock
-from tests.helpers.rasters import Geometry, random_geometry, raster_fields, walk
+from tests.helpers.rasters import Geometry, as_written, pairs, random_geometry, raster_fields, walk
 from tests.helpers.simulate import simulate_archs
 from tests.helpers.words import join, split
 
@@ -23,6 +23,8 @@ CONFIGURATIONS = {
     "wide": {"lanes": 8, "pixels": 8},
     # Runs of two of the ring's rows.
     "twice": {"lanes": 4, "pixels": 4, "window_pixels": 8, "chain_pixels": 1, "pe_mode": "single"},
+    "pairs": {"lanes": 4, "pixels": 4, "window_taps": 2, "chain_pixels": 1, "pe_mode": "single"},
+    "wide_pairs": {"lanes": 8, "pixels": 8, "window_taps": 2},
 }
 KNOBS = {"ring_rows": 16, "tap_words": 64}
 STROBES = ("busy", "wait_pixels", "wait_weights", "wait_drain")
@@ -36,12 +38,13 @@ class _Feed(wiring.Component):
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
-            "rows": In(stream.Signature(layouts.row(arch))),
+            "rows": In(stream.Signature(layouts.pixels(arch.lanes, arch.pixels))),
             "taps": In(stream.Signature(layouts.tap(arch.lanes))),
             "vector": In(stream.Signature(layouts.pixel(arch.lanes))),
             "o": Out(
                 stream.Signature(
-                    layouts.window_operands(arch.lanes, arch.window_width), always_ready=True
+                    layouts.window_operands(arch.lanes, arch.window_width, taps=arch.window_taps),
+                    always_ready=True,
                 )
             ),
             "credit": In(1),
@@ -57,6 +60,8 @@ class _Feed(wiring.Component):
         connect(m, flipped(self.taps), reader.taps)
         connect(m, flipped(self.vector), reader.vector)
         connect(m, reader.run, ring.run)
+        if self.arch.window_taps > 1:
+            connect(m, reader.second, ring.second)
         connect(m, reader.o, flipped(self.o))
         m.d.comb += [
             ring.step.eq(self.step),
@@ -282,11 +287,15 @@ class Bench:
             "ring_rows": rows,
             "vector_zero": vector_zero, "ring_raster": raster_fields(geometry, self.lanes),
         }  # fmt: skip
-        self.sources["taps"] += [join(t, 9) for group in self.tap_words for t in group]
+        stored = self.stored(self.tap_words, geometry.kernel) if taps else self.tap_words
+        self.sources["taps"] += [join(t, 9) for group in stored for t in group]
         self.sources["vector"] += [join(v[0], 8) for v in self.vector]
         if not self.stall:  # what fits is there before the step begins
             for _ in range(self.arch.tap_words):
                 await self.cycle()
+        # Nothing is offered in the cycle between: what a buffer takes of it would come twice.
+        for name in self.sources:
+            getattr(self.dut, f"{name}__valid").value = 0
         self.operands, self.cycles = [], []
         self.strobes = dict.fromkeys(STROBES, 0)
         shape = rows, arch.pixels, arch.lanes
@@ -322,8 +331,7 @@ class Bench:
         if dut.o__valid.value:
             self.operands.append(int(dut.o__payload.value))
             self.cycles.append(self.now)
-            last = self.operands[-1] >> (dut.o__payload.value.range.left - self.lanes)
-            self.outstanding += last & 1
+            self.outstanding += self.operands[-1] >> (self.tap_bits + 1) & 1
         for name in STROBES:
             self.strobes[name] += int(getattr(dut, name).value)
         self.now += 1
@@ -334,29 +342,51 @@ class Bench:
         assert self.rows_needed(geometry) <= self.arch.ring_rows
         await self.start(geometry, **options)
         beats = list(walk(geometry, self.lanes, groups=options["groups"]))
+        beats = pairs(beats, self.arch.window_taps, geometry)
         deadline = 400 + 60 * (len(beats) + len(self.sources["rows"]))
         while not self.dut.idle.value or self.outstanding or self.now < 3:
             await self.cycle()
             assert self.now < deadline, f"{len(self.operands)} of {len(beats)} beats, {geometry}"
 
         assert len(self.operands) == len(beats)
-        for got, beat in zip(self.operands, beats, strict=True):
+        for got, (beat, second) in zip(self.operands, beats, strict=True):
+            last = beat if second is None else second
+            marks = [beat.first, last.last or beat.last, *beat.keep]
+            assert [got >> (self.tap_bits + n) & 1 for n in range(len(marks))] == marks
             self.compare(got, geometry, beat)
+            if self.arch.window_taps > 1:
+                other = got >> (self.tap_bits + len(marks))
+                self.compare(other, geometry, second)
         assert not any(self.sources.values())
 
+    @property
+    def tap_bits(self):
+        """Of activations, offsets and weights in layouts.window_operands."""
+        return self.lanes * (8 * self.arch.lanes + 9) + 9 * self.arch.lanes
+
+    def stored(self, taps, kernel):
+        """Taps (groups, taps, lanes) as they come: what is in no pair has zeros beside it."""
+        count = self.arch.stored_taps(kernel)
+        every = count // taps.shape[1]
+        stored = np.zeros((len(taps), count, self.arch.lanes), int)
+        stored[:, : every * taps.shape[1] : every] = taps
+        return stored
+
     def compare(self, bits, geometry, beat):
-        """Against bits of layouts.window_operands."""
+        """Against the bits of a tap; of none, padding and weights of 0."""
         arch = self.arch
         activations = split(bits, 8, (self.lanes, arch.lanes))
         bits >>= activations.size * 8
         activations = activations + split(bits, 9, (self.lanes, 1))
         bits >>= self.lanes * 9
         weights = split(bits, 9, (arch.lanes,))
-        bits >>= arch.lanes * 9
-        marks = [beat.first, beat.last, *beat.keep]
-        assert [bits >> n & 1 for n in range(len(marks))] == marks
-
         pad = np.full(arch.lanes, geometry.pad_value)
+        if beat is None:
+            unseen = 0 if self.op == WindowOp.SCALE else geometry.pad_value
+            assert (activations == unseen).all()
+            if self.op != WindowOp.MAX:
+                assert not weights.any()
+            return
         words = [None if p is None else geometry.stored(p, arch.pixels) for p in beat.pixels]
         seen = np.array([pad if w is None else self.map[beat.group, w] for w in words])
         if self.op == WindowOp.SCALE:
@@ -366,12 +396,3 @@ class Bench:
             np.testing.assert_array_equal(weights, self.tap_words[beat.group, beat.tap])
         elif self.op == WindowOp.SCALE:
             np.testing.assert_array_equal(weights, self.vector[beat.group, 0] - self.vector_zero)
-
-
-def as_written(memory):
-    """Rows (row, bank, lane) of pairs in the order of writing: the array's pixels come in order, so
-    each row that is written is half of either row of a pair."""
-    half = memory.shape[1] // 2
-    written = memory.copy()
-    written[0::2, half:], written[1::2, half:] = memory[1::2, half:], memory[0::2, half:]
-    return written

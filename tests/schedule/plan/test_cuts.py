@@ -1,18 +1,15 @@
 """First and last steps are cut so that what nothing hides is small."""
 
-import random
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from accelgen.arch import overhead
 from accelgen.arch.isa import Opcode
 from accelgen.arch.presets import PRESETS
 from accelgen.cost import Memory
 from accelgen.estimator.timeline import timeline
 from accelgen.schedule import schedule
-from accelgen.schedule.overlap import Pace, TileCost, overlapped_cycles
 from accelgen.schedule.plan import cuts, memory
 from tests.helpers.arches import LARGE
 from tests.helpers.int8_nets import Int8Net
@@ -138,86 +135,6 @@ def test_steps_in_between_are_cut_evenly():
     assert len(set(heights[:-1])) == 1
 
 
-def tile(**values):
-    nothing = {"loads": 0, "stores": 0, "weights": 0, "first_weights": 0, "engines": 0}
-    return TileCost(**nothing | values)
-
-
-def memory_of(rate):
-    """45 cycles of latency."""
-    return Memory(bytes_per_cycle=rate, latency_cycles=45)
-
-
-def cycles(tiles, rate, *, duplex=False):
-    """Of a step alone."""
-    return overlapped_cycles([tiles], [memory_of(rate)], PACE, duplex=duplex)[0, 0]
-
-
-#: To the first command; a LOAD's latency and end; an EXEC's begin, the next one's, and end; a
-#: STORE's begin, and right behind another.
-LATENCY = overhead.LOAD_HEAD_CYCLES + 45
-FETCH = overhead.PROGRAM_START_CYCLES + LATENCY
-LOADED = overhead.LOAD_TAIL_CYCLES
-BEGIN, NEXT, END = 26, 5, 34
-PACE = Pace(begin=BEGIN, next=NEXT, end=END)
-STORE, STORE_NEXT = overhead.STORE_HEAD_CYCLES, overhead.STORE_NEXT_CYCLES
-COMMANDS = 1024
-
-
-def test_overlapped_cycles_by_hand():
-    # Commands beside a load of 1,000 bytes, work, a store: one after another.
-    alone = tile(loads=1000, engines=500, stores=2000)
-    load = FETCH + LATENCY + LOADED + 100 + (COMMANDS - 10 * (LATENCY + LOADED)) / 10
-    one = load + BEGIN + 500 + END + STORE + 200
-    assert cycles([alone], 10) == pytest.approx(one)
-    # The second tile's load is behind the first one's work, and its work behind the store.
-    two = cycles([alone, alone], 10)
-    assert two == pytest.approx(one + NEXT + 500)
-
-
-def test_buffers_hold_tiles_up():
-    work = {"loads": 1000, "engines": 1000, "stores": 1000}
-    free = cycles([tile(**work) for _ in range(3)], 10)
-    one_in = cycles([tile(**work, reuses=i - 1) for i in range(3)], 10)
-    one_out = cycles([tile(**work, restores=i - 1) for i in range(3)], 10)
-
-    # A load waits for the end of the tile before, then shares the memory with its store.
-    alone = END + LATENCY + LOADED + 100 - NEXT
-    assert free + 2 * alone < one_in < free + 2 * (alone + 100)
-    assert one_out == pytest.approx(free + 2 * (END + STORE + 100))
-
-
-def test_transfers_share_the_memory():
-    weights = tile(loads=1000, weights=1000, first_weights=500, engines=10)
-    behind = cycles([weights], 10)
-
-    # Commands and weights through one port, the load through another: 2,000 bytes and those.
-    assert behind == pytest.approx(FETCH + LATENCY + 250 + BEGIN + 10 + END, rel=0.1)
-
-
-def test_stores_of_a_duplex_memory_take_nothing_from_loads():
-    tiles = [tile(loads=1000, engines=50, stores=1000) for _ in range(8)]
-    shared, duplex = (cycles(tiles, 10, duplex=d) for d in (False, True))
-
-    assert shared > 2 * 8 * 100
-    assert duplex < 8 * 110 + 500
-
-
-def test_an_engine_waits_for_its_weights_on_the_way():
-    slow, fast = (tile(engines=1000, weights=w, first_weights=100) for w in (20_000, 5_000))
-
-    assert cycles([slow], 10) > 2000
-    assert cycles([fast], 10) < 1400
-
-
-def test_what_is_left_when_the_last_weights_have_come_is_a_groups_work():
-    large, small = (
-        cycles([tile(engines=1000, weights=20_000, first_weights=w)], 10) for w in (10_000, 2_000)
-    )
-
-    assert large - small == pytest.approx(500 - 100)
-
-
 def test_words_are_kept_from_band_to_band():
     program = schedule(layer("1x1").graph(), DOUBLE)
     execs, weights = (commands(program, opcode) for opcode in (Opcode.EXEC, Opcode.WEIGHTS))
@@ -287,32 +204,3 @@ def test_an_exec_is_early_unless_it_reads_what_the_one_before_writes(size):
 
     assert [f.early for f in execs] == [0, *expected]
     assert {0, 1} >= set(expected) >= {0}
-
-
-def test_steps_side_by_side_take_what_each_takes_alone():
-    rng = random.Random(7)
-    steps = [
-        [
-            tile(
-                loads=rng.choice((0, 3000)), engines=rng.randint(10, 4000), weights=weights,
-                stores=rng.choice((0, 16, 9000)), first_weights=weights // rng.randint(1, 8),
-                reuses=max(-1, i - 2), restores=max(-1, i - 3),
-            )
-            for i in range(rng.randint(1, 16))
-            for weights in [rng.choice((0, 500, 20_000))]
-        ]
-        for _ in range(50)
-    ]  # fmt: skip
-    rates = 10, 16
-
-    together = overlapped_cycles(steps, [memory_of(r) for r in rates], PACE)
-
-    assert together.tolist() == [[cycles(tiles, r) for r in rates] for tiles in steps]
-
-
-def test_commands_come_when_few_steps_wait():
-    """Those of many tiles are not in the way of the second one's weights."""
-    first, second = tile(engines=500), tile(engines=100, weights=4000, first_weights=4000)
-    few, many = ([first, second] + [tile(engines=100)] * n for n in (2, 40))
-
-    assert cycles(many, 10) - cycles(few, 10) == pytest.approx(38 * (100 + NEXT))

@@ -17,14 +17,34 @@ SMALL_RING = replace(SMALL, ring_rows=16)
 
 
 def test_weight_ring():
-    net = Int8Net((3, 3, 32))
-    net.conv(net.x, 4, (3, 3), pads=(1, 1, 1, 1))
+    net = Int8Net((3, 9, 64))
+    net.conv(net.x, 8, (3, 3), pads=(1, 1, 1, 1), groups=2)
 
     message = (
         "node 'conv2d0' needs 72 weight words .* weight_words is 64: raise weight_words to 128"
     )
     with pytest.raises(ScheduleError, match=message):
         schedule(net.graph(), replace(SMALL, weight_words=64))
+
+
+def test_gaps_of_joined_maps_count_as_weight_words():
+    """Four members of 3 channels are four groups, and 36 words, where 12 channels are 27: the step
+    was accepted in one piece, and waited for words that had no room."""
+    net = Int8Net((4, 4, 3))
+    joined = net.concat(*(net.conv(net.x, 3) for _ in range(4)))
+    net.conv(joined, 12, (3, 3), pads=(1, 1, 1, 1))
+
+    with pytest.raises(ScheduleError, match=r"needs 36 weight words .* weight_words is 32: raise"):
+        schedule(net.graph(), replace(SMALL, weight_words=32))
+
+
+@pytest.mark.parametrize("width", [3, 9])
+def test_without_groups_more_weights_than_the_ring_holds_are_streamed(width):
+    net = Int8Net((3, width, 32))
+    net.conv(net.x, 4, (3, 3), pads=(1, 1, 1, 1))
+    arch = replace(SMALL, weight_words=64)
+
+    assert_matches_golden(schedule(net.graph(), arch), net.input())
 
 
 def test_weights_used_once_stream_through():

@@ -1,4 +1,4 @@
-"""docs/isa.md and docs/registers.md, generated from accelgen.arch: ``make docs``."""
+"""Pages of docs/ that are generated, from accelgen.arch and accelgen.frontend: ``make docs``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from accelgen.arch import isa, registers
+from accelgen.frontend.operators_page import operators_page
 
 __all__ = ["PAGES", "isa_page", "registers_page", "write_pages"]
 
@@ -62,7 +63,7 @@ def registers_page() -> str:
 
 
 #: File under docs/: what makes it.
-PAGES = {"isa.md": isa_page, "registers.md": registers_page}
+PAGES = {"isa.md": isa_page, "operators.md": operators_page, "registers.md": registers_page}
 
 
 def write_pages(where: Path) -> None:

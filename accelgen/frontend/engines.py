@@ -1,0 +1,144 @@
+"""Where each ONNX operator that is read runs, what is read of it, and what it costs.
+
+docs/operators.md is made of it. Costs are in words; `accelgen estimate` has the numbers of a
+network. Limits that depend on the configuration are the compiler's: `accelgen check` asks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelgen.ir.activations import BY_ONNX
+
+__all__ = ["COSTS", "ENGINES", "Runs"]
+
+#: What the words of the column "cost" mean: P pixels and L channels go through at a time, C are a
+#: pixel's input channels.
+COSTS = {
+    "array": "`ceil(pixels / P) * taps * ceil(C / L)` cycles for L output channels",
+    "window": "`ceil(positions / P) * taps` cycles for L channels; behind a convolution that does"
+    " as much, nothing",
+    "table": "nothing behind a convolution or a pool; else one pass of the map",
+    "adder": "nothing behind what makes one of the operands; else one pass of the map",
+    "pass": "one pass of the map through the window engine: `ceil(pixels / P)` cycles for L"
+    " channels",
+    "nothing": "no cycles, no bytes",
+    "ps": "the processor's, and a crossing each way: `accelgen estimate` prints both",
+}
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Where an operator runs, its cost (a key of COSTS), and what of it is read."""
+
+    where: str
+    cost: str
+    limits: str = ""
+
+
+_ARRAY, _WINDOW = "PE array", "window engine"
+_WEIGHTS = "weights are constants"
+_NOTHING = Runs("nothing moves", "nothing")
+
+ENGINES: dict[str, Runs] = {
+    **{name: Runs("table of 256", "table") for name in BY_ONNX},
+    "Add": Runs("residual adder", "adder", "maps of one shape, or a constant per channel"),
+    **dict.fromkeys(
+        ("ArgMax", "ArgMin"),
+        Runs("PS", "ps", "at the end, along any axis; select_last_index honoured"),
+    ),
+    "AveragePool": Runs(
+        f"{_WINDOW}; PS where not all padding is counted", "window",
+        "dilated (all padding counted): a depthwise convolution"
+    ),
+    "BatchNormalization": Runs("folded into its neighbour", "nothing", "in inference"),
+    "Cast": Runs("nothing moves", "nothing", "from float to float, or of a constant"),
+    "Clip": Runs("clamp of the operator before", "nothing", "constant bounds"),
+    "Concat": Runs("addresses", "nothing", "along channels; elsewhere at the model's end"),
+    "Conv": Runs(
+        f"{_ARRAY}; depthwise: {_WINDOW}", "array",
+        f"2-D, or 1-D as a map of height 1; {_WEIGHTS}; any stride, dilation, group, pads",
+    ),
+    "ConvTranspose": Runs(
+        f"{_ARRAY}: a convolution over zeros and pixels", "array",
+        f"{_WEIGHTS}; any stride, pads, output_padding, group, dilation; zeros are read, too",
+    ),
+    "DeformConv": Runs(
+        f"offsets and product: {_ARRAY}; gather: PS", "ps",
+        f"{_WEIGHTS}; any stride, pads, dilation, group, offset_group",
+    ),
+    "DepthToSpace": Runs(f"{_ARRAY}: a convolution over zeros and pixels", "array"),
+    "DequantizeLinear": Runs("the scale of its tensor", "nothing", "scales are constants"),
+    "Div": Runs("folded into its neighbour", "nothing", "by a constant"),
+    "Dropout": _NOTHING,
+    "Expand": Runs(f"{_WINDOW}, as Resize", "pass", "of one pixel, by constants"),
+    "Flatten": Runs("nothing moves", "nothing", "axis 1"),
+    "Gather": Runs("order of weights", "nothing", "of channels, by constants"),
+    "Gelu": Runs("table of 256", "table"),
+    "Gemm": Runs(
+        f"{_ARRAY}, or the PS (`--fc-on`)", "array", f"{_WEIGHTS}; transA=0; alpha, beta folded"
+    ),
+    "GlobalAveragePool": Runs("sums on the way out of the step before", "nothing"),
+    "GlobalMaxPool": Runs(_WINDOW, "window", "split where the map is over the tap memory"),
+    "GroupNormalization": Runs(
+        "PS", "ps", "of one group, or of one channel each; scale and bias are folded"
+    ),
+    "Identity": _NOTHING,
+    "InstanceNormalization": Runs("PS", "ps", "scale and bias are folded"),
+    "LRN": Runs("PS", "ps", "odd size up to 1,023, alpha, beta and bias from 1e-06 on"),
+    "LayerNormalization": Runs(
+        "PS", "ps",
+        "over channels, the pixels of each, or the map, in one node or in pieces; up to 65,536"
+        " numbers; scale and bias, per channel, are folded",
+    ),
+    "MatMul": Runs(f"{_ARRAY}, or the PS (`--fc-on`)", "array", "by a constant matrix"),
+    "Max": Runs("clamp", "nothing", "with constants"),
+    "MaxPool": Runs(
+        _WINDOW, "window", "split where over the tap memory; indices for a MaxUnpool alone"
+    ),
+    "MaxUnpool": Runs("PS", "ps", "by a MaxPool's indices, kernels one beside the other"),
+    "Min": Runs("clamp", "nothing", "with constants"),
+    "Mul": Runs(
+        f"constants: folded; a map by a vector: {_WINDOW}; two maps: PS", "window",
+        "x * sigmoid(x) and its kin are one table",
+    ),
+    "Neg": Runs("folded into its neighbour", "nothing"),
+    "PRelu": Runs("table of 256; per channel: two tables, a scale, the adder", "table"),
+    "Pad": Runs(
+        f"zeros: pads of the operator behind; reflect, edge, wrap: {_WINDOW} and adder, a pass per"
+        f" side; of channels: {_ARRAY}", "pass", "by constants",
+    ),
+    "Pow": Runs("table of 256", "table", "by a constant number"),
+    "QuantizeLinear": Runs("the scale of its tensor", "nothing", "scales are constants"),
+    "ReduceMax": Runs(
+        f"{_WINDOW}; over channels: PS", "window", "over any of height, width, channels"
+    ),
+    "ReduceMean": Runs("as AveragePool, GlobalAveragePool", "window", "over height, width or both"),
+    "ReduceSum": Runs("as ReduceMean", "window", "over height, width or both"),
+    "Relu": Runs("clamp of the operator before", "nothing"),
+    "Reshape": Runs("nothing moves", "nothing", "flattening, axes of size 1, channel shuffles; at"
+                    " the model's end any"),
+    "Resize": Runs(
+        f"nearest by whole numbers: {_WINDOW}; linear: PS", "pass", "by constants; no antialias"
+    ),
+    "Shape": Runs("computed at compile time", "nothing"),
+    "Slice": Runs(
+        f"of channels: order of weights; of rows and columns: {_WINDOW}", "pass", "by constants"
+    ),
+    "Softmax": Runs(
+        "PS", "ps",
+        "over channels, in one node or in pieces; in float at the end, in integers elsewhere",
+    ),
+    "SpaceToDepth": Runs(
+        f"part of the convolution behind it; else {_ARRAY}", "nothing", "before a convolution"
+    ),
+    "Split": Runs("order of weights", "nothing", "of channels"),
+    "Sqrt": Runs("table of 256", "table", "of what is never negative"),
+    "Squeeze": _NOTHING,
+    "Sub": Runs("residual adder; constants: folded", "adder"),
+    "Sum": Runs("residual adder", "adder"),
+    "Swish": Runs("table of 256", "table"),
+    "Transpose": Runs("nothing moves", "nothing", "order of dimensions; shuffles; at the end any"),
+    "Unsqueeze": _NOTHING,
+    "Upsample": Runs(f"nearest: {_WINDOW}; linear: PS", "pass", "by constants"),
+}  # fmt: skip

@@ -1,0 +1,55 @@
+"""What to do about ONNX operators that are not built, said in errors and in docs/operators.md."""
+
+from __future__ import annotations
+
+__all__ = ["OTHERWISE", "WAYS_OUT", "way_out"]
+
+#: What a sentence ends in when nothing below fits.
+OTHERWISE = "replace it, or run it outside the accelerator"
+
+_BY_WAY = {
+    "use BatchNormalization, whose statistics are constants": (
+        "LpNormalization MeanVarianceNormalization RMSNormalization"
+    ),
+    "cut the model off before it: no engine multiplies two activations as matrices": (
+        "Attention Einsum RotaryEmbedding"
+    ),
+    "its shape must be a constant": "ConstantOfShape",
+    "quantize statically (quantize_static, with calibration data)": (
+        "ConvInteger DynamicQuantizeLinear MatMulInteger"
+    ),
+    "export without control flow": "If Loop Optional OptionalGetElement OptionalHasElement Scan"
+    " SequenceMap",
+    "unroll it into convolutions, or run it outside the accelerator": (
+        "GRU LSTM RNN TensorScatter"
+    ),
+    "export the model for inference: the loss belongs to training": (
+        "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss"
+    ),
+    "end the model before it and choose on the host": (
+        "Compress Hardmax MaxRoiPool NonMaxSuppression NonZero OneHot RoiAlign TopK Unique"
+    ),
+    "end the model before it: text, sound and files are the host's": (
+        "BlackmanWindow DFT HammingWindow HannWindow ImageDecoder MelWeightMatrix RegexFullMatch"
+        " STFT StringConcat StringNormalizer StringSplit TfIdfVectorizer"
+    ),
+    "use tensors instead of sequences": (
+        "ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase"
+        " SequenceInsert SequenceLength SplitToSequence"
+    ),
+    "use values that do not change from frame to frame: int8 inference draws no numbers": (
+        "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
+    ),
+    "use Clip, Relu or a table's function: maps hold numbers, not conditions": (
+        "And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater"
+        " GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Where Xor"
+    ),
+    "use a Softmax at the end, or take the logarithm on the host": "LogSoftmax",
+}
+#: Operator: what helps.
+WAYS_OUT = {op: way for way, ops in _BY_WAY.items() for op in ops.split()}
+
+
+def way_out(op_type: str) -> str:
+    """What to do about an operator that has no importer."""
+    return WAYS_OUT.get(op_type, OTHERWISE)

@@ -1,0 +1,158 @@
+"""Outputs beside onnxruntime's: names, order, shapes, values, indices; and what a verdict is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.golden.outputs import model_outputs
+from accelgen.ir import Graph
+from accelgen.ir.ops import QTable
+from accelgen.ir.ps_ops import LocalNorm, Normalize, QDeform, QNormalize, QUnpool, Response
+from accelgen.ir.views import Choice
+from accelgen.quant import QuantizedModel
+
+__all__ = [
+    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "chosen", "outputs", "rounding",
+    "same", "squares_overflow", "steepest",
+]  # fmt: skip
+
+_SQUARING = LocalNorm | Normalize | Response
+#: int8 steps that a table may make of one, where the whole model is compared.
+STEEPEST = 32
+#: What a case may be beside equal and refused.
+FAILURES = (
+    "traceback", "hang", "memory", "died", "float differs", "int8 differs", "check disagrees",
+    "illegal accepted", "no sentence",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``kind``: "equal", "refused", "not compared" or one of FAILURES. ``where`` tells causes of
+    one kind apart; ``said`` is for the reader."""
+
+    kind: str
+    where: str = ""
+    said: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is wrong with accelgen."""
+        return self.kind in FAILURES
+
+    def to_dict(self) -> dict[str, str]:
+        """For a line of JSON."""
+        return asdict(self)
+
+
+class FaultError(Exception):
+    """A verdict that ends the judging."""
+
+    def __init__(self, kind: str, where: str, said: str) -> None:
+        super().__init__(said)
+        self.verdict = Verdict(kind, where, said)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What an output's indices are chosen of: real numbers, as the model sees them."""
+
+    values: np.ndarray
+    choice: Choice
+
+    def at(self, index: np.ndarray) -> np.ndarray:
+        """The numbers at ``index``."""
+        kept = index if self.choice.keepdims else np.expand_dims(index, self.choice.axis)
+        return np.take_along_axis(self.values, kept, self.choice.axis)
+
+
+def chosen(graph: Graph, values: dict) -> dict[str, Chosen]:
+    """Of each output that is an index (ArgMax, ArgMin)."""
+    views = graph.model_outputs()
+    plain = replace(graph, views=tuple(replace(view, choice=None) for view in views))
+    reals = model_outputs(plain, values)
+    return {view.name: Chosen(reals[view.name], view.choice) for view in views if view.choice}
+
+
+#: Probabilities below this are equal here, and not there: softmax takes arguments below -86 as -86
+#: (docs/ps.md).
+_LEAST_POWER = 1e-37
+
+
+def same(
+    kind: str, got: dict, wanted: dict, atol, rtol: float, of: str = "", *,
+    indices: dict[str, Chosen] | None = None, ties: str = "all",
+) -> None:  # fmt: skip
+    """Names, order, shapes, values. ``atol``: one number, or by output.
+
+    ``indices``: outputs of which those may differ where what they choose is as good. ``ties``:
+    which numbers that are equal here are so there, so that the index is the same: "all", "zeros"
+    (sums in another order are never equal by chance), or "none".
+    """
+    of = f" {of}" if of else ""
+    if list(got) != list(wanted):
+        raise FaultError(kind, f"names{of}", f"{list(got)}, onnxruntime {list(wanted)}")
+    for name, want in wanted.items():
+        have = got[name]
+        if have.shape != want.shape:
+            raise FaultError(kind, f"shapes{of}", f"{name}: {have.shape}, {want.shape}")
+        most = atol[name] if isinstance(atol, dict) else atol
+        if indices and name in indices:
+            differs = have != want
+            have, want = (indices[name].at(index) for index in (have, want))
+            sure = (have == want) & ((have == 0) | (ties == "all")) & (ties != "none")
+            sure &= ~((have > 0) & (have < _LEAST_POWER))
+            if (differs & sure.reshape(differs.shape)).any():
+                raise FaultError(kind, f"index{of}", f"{name}: another of numbers that are equal")
+            most *= 2  # either may be off
+        if not np.isfinite(want.astype(np.float64)).all():
+            continue
+        error = np.abs(have.astype(np.float64) - want.astype(np.float64))
+        if not (error <= most + rtol * np.abs(want.astype(np.float64))).all():
+            largest = np.abs(want.astype(np.float64)).max()
+            said = f"{name}: up to {error.max():g}; {most:g} are allowed; largest {largest:g}"
+            raise FaultError(kind, f"values{of}", said)
+
+
+def squares_overflow(graph: Graph, values: dict) -> bool:
+    """Whether a sum of squares of a normalization leaves float32: onnxruntime's is infinite then,
+    and what it makes of the map nothing; integers know of no such limit."""
+    largest = float(np.finfo(np.float32).max)
+    maps = [values[n.inputs[0]] for n in graph.nodes if isinstance(n.op, _SQUARING)]
+    return any(float(np.abs(m).max(initial=0)) ** 2 * m.size > largest for m in maps)
+
+
+def steepest(graph: Graph) -> int:
+    """What a step into a table is at most behind it. A layer may be one step off: where a table
+    makes a hundred of it, layers can be compared and what comes of them all cannot. A
+    normalization makes of it as much as its map is flat, an unpooling puts it elsewhere, a
+    deformable convolution takes it from elsewhere."""
+    if any(isinstance(n.op, QDeform | QNormalize | QUnpool) for n in graph.nodes):
+        return 255
+    tables = [graph.constants[n.inputs[1]] for n in graph.nodes if isinstance(n.op, QTable)]
+    return max((int(np.abs(np.diff(t.astype(int))).max()) for t in tables), default=0)
+
+
+def rounding(made: QuantizedModel, steps: float = 0.01) -> dict[str, float]:
+    """What each output may be off: ``steps`` of its own; a step, if it was rounded afterwards."""
+    found = {}
+    for view in made.graph.model_outputs():
+        names = [p.tensor for p in view.pieces]
+        own = [q.scale for n in names if (q := made.graph.tensors[n].quantization)]
+        after = [q.scale for n in names if not own and (q := made.quantization.get(n))]
+        found[view.name] = max([1e-4, *(steps * s for s in own), *(1.01 * s for s in after)])
+    return found
+
+
+def outputs(made: QuantizedModel, values: dict) -> tuple[dict, dict[str, Chosen]]:
+    """The model's outputs, and of what those that are indices are chosen. A QuantizeLinear behind a
+    Softmax is not applied by the host: here it is, so that the two can be compared."""
+    for name in {p.tensor for view in made.graph.model_outputs() for p in view.pieces}:
+        known = made.quantization.get(name)
+        if known is not None and made.graph.tensors[name].quantization is None:
+            x = dequantize_array(quantize_array(values[name], known), known)
+            values = {**values, name: x}
+    return model_outputs(made.graph, values), chosen(made.graph, values)

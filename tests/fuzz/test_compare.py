@@ -1,0 +1,50 @@
+"""Indices beside onnxruntime's: the same one, or one that is as good."""
+
+import numpy as np
+import pytest
+
+from accelgen.flow.network import read_network
+from accelgen.ir.views import Choice
+from tests.fuzz.compare import Chosen, FaultError, same, squares_overflow
+from tests.helpers.nets import make_net, node
+
+#: Largest in its row: 1, about the same 3; 0 and 2 are equal, 4 and 5 are 0, 6 and 7 what a softmax
+#: makes of all that is small enough.
+VALUES = np.array([[[0.5, 2.0, 0.5, 1.99, 0, 0, 4e-38, 4e-38]]], np.float32)
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ties", "fault"),
+    [
+        (1, 1, "all", ""),
+        (1, 3, "all", ""),
+        (1, 0, "all", "up to 1.5; 0.02 are allowed"),
+        (0, 2, "all", "another of numbers that are equal"),
+        (0, 2, "zeros", ""),
+        (4, 5, "zeros", "another of numbers that are equal"),
+        (4, 5, "none", ""),
+        (6, 7, "all", ""),
+    ],
+)
+def test_an_index_that_is_as_good(ours, theirs, ties, fault, keepdims):
+    of = {"y": Chosen(VALUES, Choice(axis=2, keepdims=keepdims))}
+    shape = (1, 1, 1) if keepdims else (1, 1)
+    got, wanted = ({"y": np.full(shape, index)} for index in (ours, theirs))
+
+    def compared():
+        same("float differs", got, wanted, 0.01, 0, indices=of, ties=ties)
+
+    if fault:
+        with pytest.raises(FaultError, match=fault):
+            compared()
+    else:
+        compared()
+
+
+@pytest.mark.parametrize(("largest", "overflows"), [(1e17, False), (1e19, True), (np.inf, True)])
+def test_squares_beyond_float32_are_seen(largest, overflows):
+    one = node("InstanceNormalization", "x s b")
+    graph = read_network(make_net(one, {"s": np.ones(3, "f4"), "b": np.zeros(3, "f4")})).graph
+
+    assert squares_overflow(graph, {"x": np.full((1, 8, 8, 3), -largest)}) is overflows
