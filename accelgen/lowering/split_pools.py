@@ -9,9 +9,9 @@ holds no pixel that its neighbour inside does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 
 from accelgen.arch import ArchParams
 from accelgen.arch.isa import RASTER
@@ -25,23 +25,29 @@ __all__ = ["split_pools"]
 _SIDE = RASTER.largest("kernel_h")
 #: Side of the blocks that a whole map is pooled by.
 _BLOCK = 4
-#: Taps of the least kernel that reaches further both ways: no split is of smaller ones.
-_LEAST_TAPS = 4
+#: The least kernel that reaches further both ways: no split is of smaller ones.
+_LEAST = 2, 2
+
+Fits = Callable[[Pair], bool]
 
 
 def split_pools(graph: Graph, arch: ArchParams) -> Graph:
-    """``graph`` with max pools of at most ``arch.tap_words // 2`` taps: half the tap memory, which
-    holds the kernel in use and the next. A pool that cuts the map (negative pads) stays."""
+    """``graph`` with max pools whose taps (``arch.stored_taps``) are at most half the tap memory,
+    which holds the kernel in use and the next. A pool that cuts the map (negative pads) stays."""
     tensors = dict(graph.tensors)
     names = Names.of(graph)
     nodes: list[Node] = []
+
+    def fits(kernel: Pair) -> bool:
+        return arch.stored_taps(kernel) <= arch.tap_words // 2 and max(kernel) <= _SIDE
+
     for node in graph.nodes:
         op, source = node.op, node.inputs[0]
         _, height, width, _ = tensors[source].shape
         parts = [op]
-        if isinstance(op, QMaxPool) and _splits(op, (height, width), arch.tap_words // 2):
+        if isinstance(op, QMaxPool) and _splits(op, (height, width), fits):
             whole = op.kernel == (height, width) and not any(op.pads)
-            parts = list((_blocks if whole else _parts)(op, arch.tap_words // 2))
+            parts = list((_blocks if whole else _parts)(op, fits))
         for part in parts[:-1]:
             name = names.fresh(f"{node.name}.part")
             inner = replace(node, name=name, op=part, inputs=(source,), output=name)
@@ -53,39 +59,34 @@ def split_pools(graph: Graph, arch: ArchParams) -> Graph:
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 
 
-def _splits(op: QMaxPool, size: Pair, most: int) -> bool:
+def _splits(op: QMaxPool, size: Pair, fits: Fits) -> bool:
     """Not what no split makes small enough, and no kernel over the whole map that another rectangle
     stands for."""
     whole = op.kernel == size and not any(op.pads)
     folded = whole and max(op.kernel) > _SIDE and folds(size[0] * size[1], _SIDE)
-    return most >= _LEAST_TAPS and not folded
+    return fits(_LEAST) and not folded
 
 
-def _blocks(op: QMaxPool, most: int) -> Iterator[QMaxPool]:
+def _blocks(op: QMaxPool, fits: Fits) -> Iterator[QMaxPool]:
     """Pools that do what ``op`` over a whole map does: blocks of it, until it is small. The last
     blocks may hang over the map: nothing there is the largest."""
     rows, columns = op.kernel
-    while rows * columns > most or max(rows, columns) > _SIDE:
-        high = min(_BLOCK, rows)
-        block = high, min(_BLOCK, columns, most // high)
+    while not fits((rows, columns)):
+        sides = product(range(min(_BLOCK, rows), 0, -1), range(min(_BLOCK, columns), 0, -1))
+        block = next(block for block in sides if fits(block))
         pads = 0, 0, -rows % block[0], -columns % block[1]
         yield QMaxPool(kernel=block, stride=block, pads=pads)
         rows, columns = -(-rows // block[0]), -(-columns // block[1])
     yield replace(op, kernel=(rows, columns), stride=(1, 1), dilation=(1, 1))
 
 
-def _parts(op: QMaxPool, most: int) -> Iterator[QMaxPool]:
+def _parts(op: QMaxPool, fits: Fits) -> Iterator[QMaxPool]:
     """Pools that do what ``op`` does, in order; the last one has its stride."""
     rows, columns = op.kernel
-    if (rows * columns <= most and max(op.kernel) <= _SIDE) or min(op.pads) < 0:
+    if fits(op.kernel) or min(op.pads) < 0:
         yield op
         return
-    number = next(
-        n
-        for n in count(2)
-        if _share(rows - 1, n) * _share(columns - 1, n) <= most
-        and _share(max(op.kernel) - 1, n) <= _SIDE
-    )
+    number = next(n for n in count(2) if fits((_share(rows - 1, n), _share(columns - 1, n))))
     kernels = [
         (1 + (rows - 1 + i) // number, 1 + (columns - 1 + i) // number) for i in range(number)
     ]

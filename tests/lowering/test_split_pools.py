@@ -15,6 +15,8 @@ from tests.helpers.programs import assert_matches_golden
 
 #: Pools of up to eight taps.
 FEW = replace(LARGE, tap_words=16)
+#: The same memory where taps are stored in pairs: a column of nine fills more than half of it.
+PAIRS = replace(FEW, window_taps=2)
 
 
 def pooled(size, **pool):
@@ -36,15 +38,16 @@ def pooled(size, **pool):
     ],
     ids=str,
 )
-def test_computes_the_same(size, pool):
+@pytest.mark.parametrize("arch", [FEW, PAIRS], ids=["one tap", "two"])
+def test_computes_the_same(size, pool, arch):
     net, y, graph = pooled(size, **pool)
     x = net.input()
 
-    changed = split_pools(graph, FEW)
+    changed = split_pools(graph, arch)
 
     pools = [n for n in changed.nodes if isinstance(n.op, QMaxPool)]
     assert len(pools) > 1
-    assert all(n.op.kernel[0] * n.op.kernel[1] <= 8 for n in pools)
+    assert all(arch.stored_taps(n.op.kernel) <= arch.tap_words // 2 for n in pools)
     whole = pool["kernel"] == size
     assert [n.op.stride for n in pools[:-1]] == [
         n.op.kernel if whole else (1, 1) for n in pools[:-1]
