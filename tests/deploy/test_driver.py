@@ -302,6 +302,23 @@ def test_damaged_files_are_named(package, board, tmp_path, name, content, senten
         Accelerator(board, where).load()
 
 
+@pytest.mark.parametrize(("asked", "taken"), [(None, 3), (2, 2)])
+def test_threads_are_by_default_those_of_the_estimate(
+    package, board, tmp_path, monkeypatch, asked, taken
+):
+    where = tmp_path / "copy"
+    shutil.copytree(package[2], where)
+    manifest = json.loads((where / "manifest.json").read_text())
+    manifest["hardware"]["ps_threads"] = 3
+    (where / "manifest.json").write_text(json.dumps(manifest))
+    seen = []
+    frame = driver_library.Frame
+    monkeypatch.setattr(driver.accelerator, "Frame", lambda *a: seen.append(a[-1]) or frame(*a))
+
+    with Accelerator(board, where, asked):
+        assert seen == [taken]
+
+
 def test_a_library_that_cannot_be_built_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(driver_library.shutil, "which", lambda tool: None)
 

@@ -45,8 +45,8 @@ class Accelerator:
         clean and drop the cache's copy; ``close()``.
     where : path
         The package's directory.
-    threads : int
-        Cores for fully connected layers.
+    threads : int, optional
+        Cores for the processor's layers; by default as many as the package's estimate has.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Accelerator:
         The package is incomplete or damaged.
     """
 
-    def __init__(self, board: Any, where: Any = ".", threads: int = 1) -> None:
+    def __init__(self, board: Any, where: Any = ".", threads: int | None = None) -> None:
         self.where = Path(where)
         self.manifest = _read_manifest(self.where)
         self.board = board
@@ -62,6 +62,7 @@ class Accelerator:
         library = load_library(self.where / "ps")
         self.turns = Turn(library, self.registers)
         self.memory = board.memory(self.manifest["image_bytes"])
+        threads = threads or self.manifest["hardware"]["ps_threads"]
         self._frame = Frame(
             library, (self.where / "frame.bin").read_bytes(), self.memory.array, threads
         )
@@ -326,11 +327,14 @@ class Accelerator:
         self.memory.flush(its["offsets"][place], its["groups"] * its["stride"])
 
 
-def open_package(where: Any = ".", bitstream: str | None = None, threads: int = 1) -> Accelerator:
+def open_package(
+    where: Any = ".", bitstream: str | None = None, threads: int | None = None
+) -> Accelerator:
     """The accelerator of a package directory on a PYNQ board, program loaded.
 
     ``bitstream``: a file, or a directory to look for one; by default this package's own, which
     Vivado makes, or that of a package beside it. One is enough for all networks of a configuration.
+    ``threads``: as of :class:`Accelerator`.
     """
     from .pynq_board import PynqBoard
 
