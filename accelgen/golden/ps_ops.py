@@ -91,8 +91,8 @@ def bilinear_int8(op: QBilinear, x: Int8s) -> Int8s:
     at, after, part = _neighbours(op.rows, height)
     part = part[:, None, None]
     tall = wide[:, at] * (STEP - part) + wide[:, after] * part
-    result: Int8s = ((tall + STEP * STEP // 2) >> 22).astype(np.int8)
-    return result
+    bias = -op.input_zero * STEP * STEP
+    return requantize(tall, bias, op.multiplier, op.shift, op.output_zero)
 
 
 def multiply_int8(op: QMul, a: Int8s, b: Int8s) -> Int8s:

@@ -71,14 +71,25 @@ class QBilinear(Resampling):
     [0, 2048 * (size - 1)]; of each ``i = position >> 11, f = position & 2047, j = min(i + 1,
     size - 1)``.
 
-    ``c[r, v] = x[r, i] * (2048 - f) + x[r, j] * f`` along columns, ``y = (c[i, v] * (2048 - f)
-    + c[j, v] * f + 2**21) >> 22`` along rows. Same scale out.
+    ``c[r, v] = x[r, i] * (2048 - f) + x[r, j] * f`` along columns, ``s = c[i, v] * (2048 - f)
+    + c[j, v] * f`` along rows; ``y = clamp((((s - input_zero * 2**22) * multiplier + half) >>
+    shift) + output_zero)``. multiplier in [0, 2**17), shift in [1, 47]; by default the input's
+    scale and zero point, whatever they are.
     """
 
     int8 = on_ps = True
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
+    input_zero: int = 0
+    multiplier: int = 1
+    shift: int = 22
+    output_zero: int = 0
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether the output has another scale or zero point than the input."""
+        return (self.multiplier, self.shift) != (1, 22) or self.input_zero != self.output_zero
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -292,9 +292,11 @@ def frame_finish(
 def bilinear(op: QBilinear, x: Int8s) -> Call:
     """``agps_bilinear``: (h, w, c)."""
     rows, columns = (np.asarray(at, np.int32) for at in (op.rows, op.columns))
+    factor = (op.input_zero, op.multiplier, op.shift, op.output_zero)
+    scale = np.asarray(factor, np.int32) if op.rescaled else None
     output = Output((len(rows), len(columns), x.shape[2]))
     integers = (*x.shape, len(rows), len(columns))
-    return Call(kernel=20, integers=integers, buffers=(x, rows, columns, output))
+    return Call(kernel=20, integers=integers, buffers=(x, rows, columns, scale, output))
 
 
 def multiply(op: QMul, a: Int8s, b: Int8s) -> Call:

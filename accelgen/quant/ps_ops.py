@@ -9,6 +9,7 @@ import numpy as np
 
 from accelgen.golden.arith import MAX_MULTIPLIER
 from accelgen.golden.norms import place_of
+from accelgen.golden.ps_ops import STEP, positions
 from accelgen.ir import Node
 from accelgen.ir.ps_ops import (
     Bilinear,
@@ -18,6 +19,7 @@ from accelgen.ir.ps_ops import (
     LocalNorm,
     Normalize,
     PsOp,
+    QBilinear,
     QChannelMax,
     QInnerAvgPool,
     QLocalNorm,
@@ -126,6 +128,23 @@ def int8_softmax(draft: Draft, node: Node) -> QSoftmax:
     )  # fmt: skip
 
 
+def _bilinear(draft: Draft, node: Node) -> QBilinear:
+    """What lies between numbers is rounded once: a table after it would be of what is rounded."""
+    assert isinstance(node.op, Bilinear)
+    x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
+    _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
+    rows, columns = (
+        tuple(np.rint(at * STEP).astype(int).tolist()) for at in positions(node.op, (height, width))
+    )
+    if x == y:
+        return QBilinear(rows=rows, columns=columns)
+    multiplier, shift = sum_factors(x.scale / (y.scale * STEP * STEP), f"node {node.name!r}")
+    return QBilinear(
+        rows=rows, columns=columns, input_zero=x.zero_point, multiplier=int(multiplier),
+        shift=int(shift), output_zero=y.zero_point,
+    )  # fmt: skip
+
+
 def _unpool(draft: Draft, node: Node) -> QUnpool:
     assert isinstance(node.op, Unpool)
     return QUnpool(kernel=node.op.kernel, value=draft.scale(node.inputs[0]).zero_point)
@@ -139,6 +158,7 @@ PS_RULES: dict[type, Callable[[Draft, Node], PsOp]] = {
     LocalNorm: _local_norm,
     ChannelMax: lambda draft, node: QChannelMax(),
     Unpool: _unpool,
+    Bilinear: _bilinear,
     Deform: int8_deform,
 }
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from accelgen.errors import AccelgenError
-from accelgen.golden.ps_ops import STEP, positions
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.ir.elementwise import is_uniform
 from accelgen.ir.ps_ops import QUnpool
@@ -281,15 +278,6 @@ def _insert(draft: Draft, node: Node, clip: Node | None) -> None:
     _keeping_scale(draft, node, ops.QInsert(factor=node.op.factor, value=zero), "inserted")
 
 
-def _bilinear(draft: Draft, node: Node, clip: Node | None) -> None:
-    assert isinstance(node.op, ops.Bilinear)
-    _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
-    rows, columns = (
-        tuple(np.rint(at * STEP).astype(int).tolist()) for at in positions(node.op, (height, width))
-    )
-    _keeping_scale(draft, node, ops.QBilinear(rows=rows, columns=columns), "resized")
-
-
 def _border(draft: Draft, node: Node, clip: Node | None) -> None:
     assert isinstance(node.op, ops.Border)
     op = ops.QBorder(pads=node.op.pads, mode=node.op.mode)
@@ -390,7 +378,6 @@ _RULES: dict[type, Rule] = {
     ops.Select: _select,
     ops.Upsample: _upsample,
     ops.Insert: _insert,
-    ops.Bilinear: _bilinear,
     ops.Border: _border,
     ops.Mul: _mul,
     ops.Softmax: _softmax,

@@ -8,15 +8,15 @@ import numpy as np
 
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.outputs import model_outputs
-from accelgen.ir import Graph
-from accelgen.ir.ops import QTable
+from accelgen.ir import Graph, Node
+from accelgen.ir.ops import QBilinear, QTable
 from accelgen.ir.ps_ops import LocalNorm, Normalize, QDeform, QNormalize, QUnpool, Response
 from accelgen.ir.views import Choice
 from accelgen.quant import QuantizedModel
 
 __all__ = [
-    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "chosen", "outputs", "rounding",
-    "same", "squares_overflow", "steepest",
+    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "allowed", "chosen", "outputs",
+    "rounding", "same", "squares_overflow", "steepest",
 ]  # fmt: skip
 
 _SQUARING = LocalNorm | Normalize | Response
@@ -134,6 +134,17 @@ def steepest(graph: Graph) -> int:
         return 255
     tables = [graph.constants[n.inputs[1]] for n in graph.nodes if isinstance(n.op, QTable)]
     return max((int(np.abs(np.diff(t.astype(int))).max()) for t in tables), default=0)
+
+
+def allowed(graph: Graph, node: Node) -> int:
+    """Steps that a layer may be off, fed with the same integers ("why at most 1",
+    docs/numerics.md): a resize's positions are rounded to 1/2048 of a pixel along both axes, and
+    pixels are at most 255 steps of the input apart."""
+    if not isinstance(node.op, QBilinear):
+        return 1
+    scales = [graph.tensors[name].quantization for name in (node.inputs[0], node.output)]
+    x, y = (of.scale for of in scales if of)
+    return 1 + int(2 * 255 / 4096 * x / y)
 
 
 def rounding(made: QuantizedModel, steps: float = 0.01) -> dict[str, float]:

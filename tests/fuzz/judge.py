@@ -38,6 +38,7 @@ from tests.fuzz.compare import (
     STEEPEST,
     FaultError,
     Verdict,
+    allowed,
     chosen,
     outputs,
     rounding,
@@ -293,8 +294,9 @@ def _one_of(meant: list[dict], got: dict, atol: dict, indices: dict) -> None:
 
 
 def _layers(graph: Graph, model: onnx.ModelProto, x: np.ndarray, layout: str, rounded=()) -> dict:
-    """Every tensor, as onnxruntime has it; a layer that differs by more than 1 is a fault, of those
-    whose weights are ``rounded`` for the first time by more than 6 % of its range."""
+    """Every tensor, as onnxruntime has it; a layer that differs by more than is ``allowed`` is a
+    fault, of those whose weights are ``rounded`` for the first time by more than 6 % of its range.
+    """
     try:
         (values,) = observe(graph, model, x, layout)
     except Exception as error:
@@ -306,7 +308,7 @@ def _layers(graph: Graph, model: onnx.ModelProto, x: np.ndarray, layout: str, ro
         activations = set(node.inputs) - set(graph.constants)
         if made.dtype == np.int8 and node.output in theirs and activations <= theirs:
             error = int(np.abs(made.astype(np.int16) - wanted).max(initial=0))
-            if error > (15 if node.name in rounded else 1):
+            if error > (15 if node.name in rounded else allowed(graph, node)):
                 said = f"{node.name}: {error} steps"
                 raise FaultError("int8 differs", type(node.op).__name__, said)
     return values

@@ -5,7 +5,9 @@ import pytest
 
 from accelgen.flow.network import read_network
 from accelgen.ir.views import Choice
+from tests.fuzz.cases import Case
 from tests.fuzz.compare import Chosen, FaultError, same, squares_overflow
+from tests.fuzz.judge import judge
 from tests.helpers.nets import make_net, node
 
 #: Largest in its row: 1, about the same 3; 0 and 2 are equal, 4 and 5 are 0, 6 and 7 what a softmax
@@ -48,3 +50,25 @@ def test_squares_beyond_float32_are_seen(largest, overflows):
     graph = read_network(make_net(one, {"s": np.ones(3, "f4"), "b": np.zeros(3, "f4")})).graph
 
     assert squares_overflow(graph, {"x": np.full((1, 8, 8, 3), -largest)}) is overflows
+
+
+def test_positions_of_a_resize_are_rounded():
+    """A hundred steps behind a resize for one before it: a position's rounding is two of them."""
+    enter, leave = (
+        [
+            node("QuantizeLinear", f"{a} {b}s z", f"{b}q"),
+            node("DequantizeLinear", f"{b}q {b}s z", c),
+        ]
+        for a, b, c in (("x", "x", "xd"), ("r", "y", "y"))
+    )
+    resize = node("Resize", "xd", "r", "resize", mode="linear")
+    resize.input.extend(["", "", "sizes"])
+    constants = {
+        "xs": np.float32(0.03), "ys": np.float32(0.0003), "z": np.int8(0),
+        "sizes": np.array([1, 6, 23, 29]),
+    }  # fmt: skip
+    model = make_net([*enter, resize, *leave], constants, shape=(1, 6, 8, 8))
+
+    verdict = judge(Case(kind="drawn", data=model.SerializeToString(), arch="small"))
+
+    assert verdict.kind == "equal", verdict

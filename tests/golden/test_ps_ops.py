@@ -14,10 +14,15 @@ from accelgen.golden.ps_ops import (
 from accelgen.ir.ps_ops import Bilinear, QBilinear, QInnerAvgPool, QMul, QUnpool
 
 
-def test_bilinear_is_its_formula():
+@pytest.mark.parametrize("factor", [(0, 1, 22, 0), (-7, 70_001, 36, 3)])
+def test_bilinear_is_its_formula(factor):
+    """By default on the input's scale: s / 2**22, rounded half up, whatever the zero point."""
+    zero, multiplier, shift, output_zero = factor
+    scaling = {"input_zero": zero, "multiplier": multiplier, "shift": shift}
     rng = np.random.default_rng(1)
     x = rng.integers(-128, 128, (2, 4, 5, 3)).astype(np.int8)
-    op = QBilinear(rows=(0, 700, 6144, 5000), columns=(8192, 1, 2048, 4095, 3000))
+    places = {"rows": (0, 700, 6144, 5000), "columns": (8192, 1, 2048, 4095, 3000)}
+    op = QBilinear(**places, **scaling, output_zero=output_zero)
 
     got = bilinear_int8(op, x)
 
@@ -27,8 +32,9 @@ def test_bilinear_is_its_formula():
             rows = [x[:, min(i + k, 3)].astype(int) for k in (0, 1)]
             left, right = j, min(j + 1, 4)
             upper, lower = (row[:, left] * (2048 - g) + row[:, right] * g for row in rows)
-            want = (upper * (2048 - f) + lower * f + (1 << 21)) >> 22
-            np.testing.assert_array_equal(got[:, r, v], want)
+            total = upper * (2048 - f) + lower * f - zero * (1 << 22)
+            want = ((total * multiplier + (1 << (shift - 1))) >> shift) + output_zero
+            np.testing.assert_array_equal(got[:, r, v], np.clip(want, -128, 127))
 
 
 def test_a_product_is_its_formula():

@@ -290,14 +290,14 @@ class Int8Net:
         )  # fmt: skip
         return self._node(op, [a, b], (1, *self.dims(a)))
 
-    def bilinear(self, x, height, width):
+    def bilinear(self, x, height, width, **factor):
         """Positions anywhere, ends of the map among them, in no order."""
         h, w, c = self.dims(x)
         rows, columns = (
             tuple(int(v) for v in self.rng.integers(0, 2048 * (old - 1) + 1, new))
             for old, new in ((h, height - 1), (w, width - 1))
         )
-        op = QBilinear(rows=(2048 * (h - 1), *rows), columns=(*columns, 2048 * (w - 1)))
+        op = QBilinear(rows=(2048 * (h - 1), *rows), columns=(*columns, 2048 * (w - 1)), **factor)
         return self._node(op, [x], (1, height, width, c))
 
     def border(self, x, pads, mode):

@@ -73,6 +73,19 @@ def test_the_mean_of_a_sum_has_the_sums_scale():
     assert np.abs(got - want).max() <= 1.01 * 0.7
 
 
+@pytest.mark.parametrize("scale", [0.011, 0.09])
+def test_a_linear_resize_rounds_once(scale):
+    """To the scale behind it, however much finer than the one before: what lies between two numbers
+    is none of them (the fuzzer's seed 23, case 12413: 3 steps off behind a Relu)."""
+    resize = node("Resize", "xd  sizes", "r", "resize", mode="linear")
+    resize.input[:] = ["xd", "", "", "sizes"]
+    nodes = [*ENTER[:2], resize, node("Relu", "r", "t"), *rounded("t", "y", "z")]
+    sizes = {"sizes": np.array([1, 6, 13, 11]), "zs": np.float32(scale), "zz": np.int8(-128)}
+    model = make_net(nodes, {**CONSTANTS, **sizes}, shape=SHAPE)
+
+    assert_close(model, 1.01, scale)
+
+
 BIASES = {
     "own scale": np.full(6, 0.011),
     "one scale": np.float64(0.02),

@@ -120,10 +120,12 @@ int agps_se(
 /* Bilinear: rows[r] and columns[v] are positions in 1/2048 pixels, in [0, 2048 * (size - 1)]; of each
  * i = position >> 11, f = position & 2047, j = min(i + 1, size - 1).
  * c[r][v] = x[r][i] * (2048 - f) + x[r][j] * f along columns, then
- * y[r][v] = (c[i][v] * (2048 - f) + c[j][v] * f + 2^21) >> 22 along rows. Sizes up to 32,768. */
+ * s[r][v] = c[i][v] * (2048 - f) + c[j][v] * f along rows, and
+ * y = clamp((((s - input_zero * 2^22) * M + (1 << (n-1))) >> n) + zero); without q, y has the scale
+ * of x: (s + 2^21) >> 22. Sizes up to 32,768. */
 int agps_bilinear(
     const int8_t *x, int height, int width, int channels, const int32_t *rows, int out_height,
-    const int32_t *columns, int out_width, int8_t *y, agps_pool *pool);
+    const int32_t *columns, int out_width, const agps_average *q, int8_t *y, agps_pool *pool);
 
 /* Average of the n pixels that count under the kernel, one at least: those of the map, and of as
  * many rows and columns around it as are counted, whose x is input_zero:

@@ -149,6 +149,20 @@ static int run_fc(const agps_frame *f, const agps_step *s, size_t index)
     return agps_fc(o[0], f->packed[index], (int)n[0], (int)n[1], &q, o[5], f->pool);
 }
 
+static int run_bilinear(const agps_step *s, agps_pool *pool)
+{
+    const int64_t *n = s->n;
+    void *const *o = s->operand;
+    agps_average q;
+    if (n[5]) {
+        const int32_t *const given = o[3];
+        q = (agps_average){given[0], given[1], given[2], given[3]};
+    }
+    return agps_bilinear(
+        o[0], (int)n[0], (int)n[1], (int)n[2], o[1], (int)n[3], o[2], (int)n[4],
+        n[5] ? &q : NULL, n[5] ? o[4] : o[3], pool);
+}
+
 static int run_step(const agps_frame *f, size_t index, int place)
 {
     agps_step here = f->step[index];
@@ -197,8 +211,7 @@ static int run_step(const agps_frame *f, size_t index, int place)
         return agps_multiply(o[0], o[1], (size_t)n[0], &q, o[2], f->pool);
     }
     case AGPS_STEP_BILINEAR:
-        return agps_bilinear(
-            o[0], (int)n[0], (int)n[1], (int)n[2], o[1], (int)n[3], o[2], (int)n[4], o[3], f->pool);
+        return run_bilinear(s, f->pool);
     default:
         return agps_plain_step(s->kernel, n, o, f->pool);
     }

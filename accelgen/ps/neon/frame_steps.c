@@ -13,7 +13,7 @@ static uint64_t volume(const int64_t n[])
 }
 
 /* Height, width, channels, output height, output width; x, rows, columns, y. */
-static int bilinear_bytes(const int64_t n[], uint64_t bytes[STEP_OPERANDS])
+static int resized_bytes(const int64_t n[], uint64_t bytes[STEP_OPERANDS])
 {
     for (int i = 0; i < 5; i++)
         if (!agps_in(n[i], 1, MOST_SIDE))
@@ -25,12 +25,25 @@ static int bilinear_bytes(const int64_t n[], uint64_t bytes[STEP_OPERANDS])
     return 4;
 }
 
+/* The same, then 1 if y has another scale than x: four numbers before y. */
+static int bilinear_bytes(const int64_t n[], uint64_t bytes[STEP_OPERANDS])
+{
+    const int count = resized_bytes(n, bytes);
+    if (count == 0 || !agps_in(n[5], 0, 1))
+        return 0;
+    if (n[5] == 0)
+        return count;
+    bytes[count] = bytes[count - 1];
+    bytes[count - 1] = 4 * 4;
+    return count + 1;
+}
+
 /* Height, width, channels, output height, output width, zero points, pixels of the kernel; x,
  * window, multipliers, shifts, y. */
 static int inner_average_bytes(const int64_t n[], uint64_t bytes[STEP_OPERANDS])
 {
     uint64_t maps[STEP_OPERANDS];
-    if (bilinear_bytes(n, maps) == 0 || !agps_in(n[7], 1, 1 << 22))
+    if (resized_bytes(n, maps) == 0 || !agps_in(n[7], 1, 1 << 22))
         return 0;
     bytes[0] = maps[0];
     bytes[1] = 10 * 4;

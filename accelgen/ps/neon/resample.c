@@ -23,12 +23,39 @@ static LOOP void blend_rows(
         y[i] = (int8_t)((a[i] * left + b[i] * f + half) >> (2 * STEP_BITS));
 }
 
+/* y[i] = a[i] * (2048 - f) + b[i] * f. */
+static LOOP void blend_sums(
+    const int32_t *restrict a, const int32_t *restrict b, int f, size_t count, int32_t *restrict y)
+{
+    const int32_t left = STEP - f;
+    for (size_t i = 0; i < count; i++)
+        y[i] = a[i] * left + b[i] * f;
+}
+
+/* The same for COLUMNS sums. */
+typedef struct {
+    int32_t bias[COLUMNS], multiplier[COLUMNS], shift[COLUMNS];
+    agps_requant requant;
+} rescaling;
+
+static void rescale_rows(
+    const int32_t *a, const int32_t *b, int f, size_t count, const rescaling *q, int8_t *y)
+{
+    int32_t sums[COLUMNS];
+    for (size_t i = 0; i < count; i += COLUMNS) {
+        const size_t n = count - i < COLUMNS ? count - i : COLUMNS;
+        blend_sums(a + i, b + i, f, n, sums);
+        agps_requantize_row(sums, 0, n, &q->requant, y + i);
+    }
+}
+
 typedef struct {
     const int8_t *x;
     size_t height, width, channels, out_height, out_width;
     const int32_t *rows, *columns;
     int8_t *y;
-    int32_t *wide; /* two rows for each part */
+    int32_t *wide;      /* two rows for each part */
+    const rescaling *q; /* or NULL */
 } resampling;
 
 static void widen(const resampling *job, size_t row, int32_t *wide)
@@ -62,8 +89,12 @@ static void resample_rows(void *argument, int part, int parts)
                 widen(job, wanted[k], wide[wanted[k] % 2]);
                 held[wanted[k] % 2] = wanted[k];
             }
-        blend_rows(
-            wide[before % 2], wide[after % 2], job->rows[i] & (STEP - 1), size, job->y + i * size);
+        const int32_t *const a = wide[before % 2], *const b = wide[after % 2];
+        const int f = job->rows[i] & (STEP - 1);
+        if (job->q == NULL)
+            blend_rows(a, b, f, size, job->y + i * size);
+        else
+            rescale_rows(a, b, f, size, job->q, job->y + i * size);
     }
 }
 
@@ -75,10 +106,25 @@ static int positions_within(const int32_t *positions, int count, int size)
     return 1;
 }
 
+/* 0: q is outside of its limits. */
+static int fill(rescaling *r, const agps_average *q)
+{
+    for (int i = 0; i < COLUMNS; i++) {
+        r->bias[i] = -q->input_zero * STEP * STEP;
+        r->multiplier[i] = q->multiplier;
+        r->shift[i] = q->shift;
+    }
+    r->requant = (agps_requant){r->bias, r->multiplier, r->shift, q->zero, -128, 127};
+    return agps_check_requant(&r->requant, COLUMNS) == AGPS_OK;
+}
+
 int agps_bilinear(
     const int8_t *x, int height, int width, int channels, const int32_t *rows, int out_height,
-    const int32_t *columns, int out_width, int8_t *y, agps_pool *pool)
+    const int32_t *columns, int out_width, const agps_average *q, int8_t *y, agps_pool *pool)
 {
+    rescaling rescale;
+    if (q != NULL && (!agps_in(q->input_zero, -128, 127) || !fill(&rescale, q)))
+        return AGPS_EINVAL;
     const int sides[] = {height, width, channels, out_height, out_width};
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
         if (!agps_in(sides[i], 1, MOST_SIDE))
@@ -90,7 +136,8 @@ int agps_bilinear(
     const size_t threads = pool == NULL ? 1 : (size_t)agps_pool_threads(pool);
     resampling job = {x, (size_t)height, (size_t)width, (size_t)channels, (size_t)out_height,
                       (size_t)out_width, rows, columns, y,
-                      malloc(2 * threads * size * sizeof *job.wide)};
+                      malloc(2 * threads * size * sizeof *job.wide),
+                      q == NULL ? NULL : &rescale};
     if (job.wide == NULL)
         return AGPS_ENOMEM;
     agps_pool_run(pool, resample_rows, &job);

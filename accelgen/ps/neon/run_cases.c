@@ -305,9 +305,15 @@ static int run(const call *c, agps_pool *pool)
         return c->kernel == 23 ? agps_choose_int8(P(int8_t, 0), &q, P(int64_t, 1))
                                : agps_choose(P(float, 0), &q, P(int64_t, 1));
     }
-    case 20:
+    case 20: {
+        const int32_t *const given = P(int32_t, 3);
+        agps_average q;
+        if (given != NULL)
+            q = (agps_average){given[0], given[1], given[2], given[3]};
         return agps_bilinear(
-            P(int8_t, 0), I(0), I(1), I(2), P(int32_t, 1), I(3), P(int32_t, 2), I(4), y, pool);
+            P(int8_t, 0), I(0), I(1), I(2), P(int32_t, 1), I(3), P(int32_t, 2), I(4),
+            given == NULL ? NULL : &q, y, pool);
+    }
     default:
         if (c->kernel > PLAIN)
             return run_plain(c, pool);

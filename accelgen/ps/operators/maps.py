@@ -90,12 +90,16 @@ def _bilinear_record(node: Node, graph: Graph) -> tuple[StepKernel, list[int]]:
     op = node.op
     assert isinstance(op, QBilinear)
     _, *sizes = graph.tensors[node.inputs[0]].shape
-    return StepKernel.BILINEAR, [*sizes, len(op.rows), len(op.columns)]
+    return StepKernel.BILINEAR, [*sizes, len(op.rows), len(op.columns), int(op.rescaled)]
 
 
 def _bilinear_arrays(node: Node) -> list[npt.NDArray[np.int32]]:
-    assert isinstance(node.op, QBilinear)
-    return [np.asarray(at, np.int32) for at in (node.op.rows, node.op.columns)]
+    op = node.op
+    assert isinstance(op, QBilinear)
+    arrays = [op.rows, op.columns]
+    if op.rescaled:
+        arrays.append((op.input_zero, op.multiplier, op.shift, op.output_zero))
+    return [np.asarray(a, np.int32) for a in arrays]
 
 
 def _bilinear_calls(node: Node, graph: Graph, inputs: list[Tensor]) -> list[Call]:
@@ -112,6 +116,8 @@ def _bilinear_work(node: Node, graph: Graph) -> Work:
     read = before | {min(row + 1, height - 1) for row in before}
     pixels = len(read) * len(op.columns)
     tall = of_map("bilinear_rows", node.output, graph, 1)
+    if op.rescaled:
+        tall += of_map("requantize", node.output, graph, 0)
     wide = elements("bilinear_columns", pixels * channels, 0)
     calls = Work(cycles=pixels * PIXEL_CYCLES, map_bytes=height * width * channels)
     return replace(tall + wide + calls, parallel=True)
