@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import onnx
 
@@ -15,6 +16,7 @@ from accelgen.display.html import html_table
 from accelgen.errors import AccelgenError
 from accelgen.flow.network import Source, read_network
 from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
+from accelgen.frontend.inferred import inferred_shapes
 from accelgen.frontend.load import best_layout, name_nodes, new_builder, output_view, walk
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.read_model import read_model
@@ -117,7 +119,7 @@ def check_model(
     nodes = name_nodes(model)
     layout = best_layout(model, nodes)
     builder = new_builder(model, nodes)
-    errors = _Errors(builder, _inferred_shapes(model))
+    errors = _Errors(builder, model)
     walk(model, builder, nodes, layout, errors.note)
     graph = _loose_graph(model, builder)
     graph = graph if builder.quantization else apply_passes(graph)
@@ -187,8 +189,13 @@ class _Errors:
     """Collects errors and lets the walk go on with the shapes ONNX infers."""
 
     builder: GraphBuilder
-    shapes: dict[str, tuple[int, ...]]
+    model: onnx.ModelProto
     reports: dict[str, NodeReport] = field(default_factory=dict)
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Asked for by the first node that cannot be read."""
+        return inferred_shapes(self.model)
 
     def note(self, node: OnnxNode, error: AccelgenError) -> list[Value]:
         verdict = "unknown" if isinstance(error, UnknownInputError) else "not supported"
@@ -214,20 +221,6 @@ class _Errors:
 
 def _report(name: str, op: str, verdict: str, error: AccelgenError) -> NodeReport:
     return NodeReport(name, op, verdict, error.reason, error.way_out)
-
-
-def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shapes as ONNX infers them; a symbolic batch is 1, other unknown sizes are 0."""
-    try:
-        graph = onnx.shape_inference.infer_shapes(model).graph
-    except Exception:  # whatever it stumbles on, the walk reports itself
-        return {}
-    shapes = {}
-    for value in (*graph.value_info, *graph.output):
-        sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
-        if sizes:
-            shapes[value.name] = (sizes[0] or 1, *sizes[1:])
-    return shapes
 
 
 def _loose_graph(model: onnx.ModelProto, builder: GraphBuilder) -> Graph:

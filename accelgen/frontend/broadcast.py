@@ -18,6 +18,9 @@ _WAY_OUT = (
     " its shape"
 )
 
+#: Opset from which on these broadcast; the others do in all that are read.
+_BROADCAST_SINCE = {"Max": 8, "Min": 8, "Sum": 8}
+
 
 def operands(graph: GraphBuilder, node: OnnxNode) -> list[View | Constant]:
     """All inputs. Of what an Expand made larger the View it made it of: the others must say how
@@ -28,6 +31,13 @@ def operands(graph: GraphBuilder, node: OnnxNode) -> list[View | Constant]:
         else graph.view(node, i)
         for i, v in enumerate(values)
     ]  # fmt: skip
+    shapes = {v.array.shape if isinstance(v, Constant) else v.shape for v in given}
+    if len(shapes) > 1 and graph.opset < _BROADCAST_SINCE.get(node.op_type, 0):
+        raise node.rejected(
+            f"combines {' and '.join(map(str, sorted(shapes)))}, and does not broadcast at opset"
+            f" {graph.opset}",
+            "export it with opset_version=17",
+        )
     views = [v.shape for v in given if isinstance(v, View)]
     shape = _shape(node, views) if views else ()
     for value in values:

@@ -144,6 +144,7 @@ def _fully_connected(
 def import_batch_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
     """BatchNormalization in inference: ``(x - mean) * scale / sqrt(var + epsilon) + b``."""
     node.require("training_mode", (0,), 0, "export the model in inference mode (model.eval())")
+    node.require("spatial", (1,), 1, "per channel is built; export with opset_version=17")
     x = graph.view(node)
     if len(x.dims) < 2 or any("c" in dim for i, dim in enumerate(x.dims) if i != 1):
         raise node.rejected(

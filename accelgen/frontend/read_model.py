@@ -5,20 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-import onnx.version_converter
 
 from accelgen.errors import ModelError
 from accelgen.frontend.clean_names import clean_names
 from accelgen.frontend.external import load_external
 from accelgen.frontend.registry import DOMAINS
 
-__all__ = ["MAX_OPSET", "MIN_OPSET", "MOST_NODES", "OLDEST_OPSET", "read_model", "read_opset"]
+__all__ = ["MAX_OPSET", "MIN_OPSET", "MOST_NODES", "read_model", "read_opset"]
 
 #: Nodes of the largest model: reading one takes seconds up to here.
 MOST_NODES = 20_000
-#: Opsets that are read; older ones, down to the other, are converted before.
-MIN_OPSET, OLDEST_OPSET = 9, 7
-MAX_OPSET = 28
+#: Opsets that are read.
+MIN_OPSET, MAX_OPSET = 7, 28
 
 
 def read_model(source: str | Path | bytes | onnx.ModelProto) -> onnx.ModelProto:
@@ -49,27 +47,18 @@ def read_model(source: str | Path | bytes | onnx.ModelProto) -> onnx.ModelProto:
         raise ModelError(f"{where} has {count:,} nodes; up to {MOST_NODES:,} are read: split it")
     base = None if isinstance(source, bytes | onnx.ModelProto) else Path(source).parent
     load_external(model, base)
-    return clean_names(_converted(model))
+    _check_opsets(model)
+    return clean_names(model)
 
 
-def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model of an opset older than those read, in the first that is: onnx's own converter."""
+def _check_opsets(model: onnx.ModelProto) -> None:
+    """Raise ModelError when ai.onnx is imported at several opsets: nobody knows which holds."""
     versions = sorted({int(o.version) for o in model.opset_import if o.domain in DOMAINS})
     if len(versions) > 1:
         raise ModelError(
             f"the model imports ai.onnx operators of more than one opset"
             f" ({', '.join(map(str, versions))}): export it with opset_version=17"
         )
-    version = versions[0] if versions else MIN_OPSET
-    if not OLDEST_OPSET <= version < MIN_OPSET:
-        return model
-    try:
-        return onnx.version_converter.convert_version(model, MIN_OPSET)
-    except Exception as error:  # whatever the converter, in C++, stumbles on
-        raise ModelError(
-            f"the model has ai.onnx opset {version}, and onnx's converter does not bring it to"
-            f" {MIN_OPSET}: export it with opset_version=17"
-        ) from error
 
 
 def _parse(data: bytes, where: str) -> onnx.ModelProto:
@@ -89,7 +78,7 @@ def read_opset(model: onnx.ModelProto) -> int:
     version = int(versions[0])
     if not MIN_OPSET <= version <= MAX_OPSET:
         raise ModelError(
-            f"the model has ai.onnx opset {version}; {OLDEST_OPSET} to {MAX_OPSET} are read: export"
+            f"the model has ai.onnx opset {version}; {MIN_OPSET} to {MAX_OPSET} are read: export"
             f" it with opset_version=17"
         )
     return version

@@ -61,7 +61,7 @@ IMPORTERS: dict[str, Entry] = {
     "AveragePool": _entry(on_lines(pooling.import_average_pool), f"{_POOL} count_include_pad"),
     "BatchNormalization": _entry(
         # momentum only matters in training.
-        convolution.import_batch_normalization, "epsilon momentum training_mode",
+        convolution.import_batch_normalization, "epsilon momentum spatial training_mode",
     ),
     "Cast": _entry(shapes.import_cast, "to saturate"),
     "Clip": _entry(elementwise.import_clip, "min max"),
@@ -129,7 +129,7 @@ IMPORTERS: dict[str, Entry] = {
     "Swish": _entry(elementwise.import_swish, "alpha"),
     "Transpose": _entry(shapes.import_transpose, "perm"),
     "Unsqueeze": _entry(shapes.import_unsqueeze, "axes"),
-    "Upsample": _entry(resize.import_upsample, "mode"),
+    "Upsample": _entry(resize.import_upsample, "mode scales"),
 }  # fmt: skip
 
 

@@ -29,10 +29,15 @@ _ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def import_upsample(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Upsample (opsets 7 and 9): nearest, by whole numbers; or linear."""
+    """Upsample: nearest, by whole numbers; or linear. Scales are an attribute before opset 9."""
     x = graph.map(node)
     node.require("mode", _MODES, "nearest", 'use mode="nearest"')
-    scales = tuple(graph.floats(node, 1).reshape(-1).tolist())
+    if graph.opset < 9:
+        scales = tuple(float(scale) for scale in node.get("scales", ()))
+        if not np.isfinite(scales).all():
+            raise node.unsupported("scales", scales, "they must be finite")
+    else:
+        scales = tuple(graph.floats(node, 1).reshape(-1).tolist())
     if node.get("mode", "nearest") == "linear":
         return resize_linear(graph, node, x, scales)
     return _enlarged(graph, node, x, scales)

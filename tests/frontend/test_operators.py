@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
 from accelgen.errors import UnsupportedOpError
 from accelgen.frontend import load_onnx
@@ -440,15 +441,24 @@ def test_nhwc_flatten_reorders_weights():
 
 
 @pytest.mark.parametrize("opset", [7, 8])
-def test_old_opsets_are_converted(opset):
+def test_old_opsets(opset):
     """Upsample has its scales as an attribute there."""
     nodes = [
         node("Relu", "x", "r"), node("Upsample", "r", "u", mode="nearest", scales=[1.0, 1, 2, 2]),
-        node("BatchNormalization", "u g b b g"),
+        node("BatchNormalization", "u g b b g", "n", spatial=1),
+        node("Constant", "", "s", value=numpy_helper.from_array(np.array([0, -1]))),
+        node("Reshape", "n s"),
     ]  # fmt: skip
     constants = {"g": np.full(3, 2, np.float32), "b": np.ones(3, np.float32)}
 
     assert_computes_the_same(make_net(nodes, constants, opset=opset))
+
+
+def test_a_normalization_per_number_is_refused():
+    v = np.ones((3, 8, 8), np.float32)
+
+    with pytest.raises(UnsupportedOpError, match="spatial=0"):
+        load_onnx(make_net(node("BatchNormalization", "x v v v v", spatial=0), {"v": v}, opset=8))
 
 
 @pytest.mark.parametrize("order", ["x a", "a x"])

@@ -26,6 +26,7 @@ def test_every_operator_is_there_once():
 
 
 def test_opsets_of_an_operator_begin_with_the_one_in_force():
-    # Of Upsample 7 is gone, 9 has scales as an input, 10 is the last; of Gelu there is one.
-    assert operators()["Upsample"] == (9, 10)
+    # Of Softmax 1 is in force at opset 7; of Gelu there is one.
+    assert operators()["Upsample"] == (7, 9, 10)
+    assert operators()["Softmax"] == (1, 11, 13)
     assert operators()["Gelu"] == (20,)

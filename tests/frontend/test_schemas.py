@@ -61,7 +61,8 @@ INPUTS = {
     "Slice": ["x", "x starts ends", "x starts ends a1", "x starts ends a1 steps"],
     "Split": ["x", "x split"], "Squeeze": ["t4", "t4 a23"],
     "Sub": ["x one", "one x", "x col", "x x"],
-    "Sum": ["x x", "x x x", "x"], "Unsqueeze": ["x", "x a1", "x a23"], "Upsample": ["x scales"],
+    "Sum": ["x x", "x x x", "x", "x one"], "Unsqueeze": ["x", "x a1", "x a23"],
+    "Upsample": ["x", "x scales"],
 }  # fmt: skip
 #: Attributes without which an operator would be refused for that alone.
 PLAIN = {
@@ -74,7 +75,7 @@ PLAIN = {
 #: Where the schema of an opset demands an attribute.
 NEEDED = {
     "axes": [1], "starts": [1], "ends": [3], "pads": [0, 0, 1, 0, 0, 0, 2, 1], "axis": 1,
-    "blocksize": 2,
+    "blocksize": 2, "scales": [1.0, 1.0, 2.0, 2.0],
 }  # fmt: skip
 PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 ROUNDINGS = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
@@ -87,6 +88,8 @@ VALUES = {
     "INT": (0, 1, 2, -1, 6), "FLOAT": (0.0, 0.25, 2.0, -1.0), "STRING": WORDS,
     "INTS": ([1, 1], [2, 2], [2, 1], [1, 0, 1, 0], [0, 0, 2, 1], [1], [2, 3], [1, 2], [0, 3, 1, 2],
              [1, 3], [-1], [0, 0, 1, 1, 0, 0, 0, 2], []),
+    "FLOATS": ([1.0, 1.0, 3.0, 2.0], [1.0, 1.0, 0.5, 2.0], [2.0, 1.0, 1.0, 1.0], [2.0],
+               [1.0, 1.0, np.inf, 1.0], [1.0, 1.0, np.nan, np.nan]),
 }  # fmt: skip
 #: Words that make sense for an attribute, where it has many.
 SENSIBLE = {"auto_pad": PADDINGS, "nearest_mode": ROUNDINGS}
