@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.golden.arith import requantize
+from accelgen.golden.blas import one_blas_thread
+from accelgen.golden.exact import Sums, look_up, rescale
 from accelgen.golden.ps_ops import PS_INT8_OPS
-from accelgen.golden.windows import border, convolve, insert, largest, stretch, total, upsample
+from accelgen.golden.windows import border, insert, largest, stretch, total, upsample
 from accelgen.ir import ops
 
 __all__ = ["INT8_OPS", "accumulate"]
@@ -18,40 +20,28 @@ __all__ = ["INT8_OPS", "accumulate"]
 Int8s = npt.NDArray[np.int8]
 Ints = npt.NDArray[Any]
 
-# Floats hold every integer up to here exactly, so products of matrices may run on the BLAS.
-_EXACT_FLOAT32 = 1 << 24
-_EXACT_FLOAT64 = 1 << 53
-
 
 def accumulate(op: ops.QConv2d, x: Int8s, weight: Int8s) -> npt.NDArray[np.int64]:
-    """The exact sums of products of a convolution, before bias and scaling.
-
-    Computed in floats that cannot round: no partial sum exceeds ``128 * sum(|w|)`` of an output
-    channel.
-    """
-    if op.insert != (1, 1):
-        x = insert(x, op.insert, op.input_zero)
-    bound = 128 * int(np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0))
-    assert bound <= _EXACT_FLOAT64
-    exact = np.float32 if bound <= _EXACT_FLOAT32 else np.float64
-    acc = convolve(
-        x.astype(exact),
-        weight.astype(exact),
-        stride=op.stride,
-        dilation=op.dilation,
-        pads=op.pads,
-        groups=op.groups,
-        pad_value=op.input_zero,
-    )
-    result: npt.NDArray[np.int64] = acc.astype(np.int64)
+    """The exact sums of products of a convolution, before bias and scaling."""
+    sums = Sums(op, x, weight)
+    result = np.empty(sums.shape, np.int64)
+    with one_blas_thread():
+        for at, block in sums.blocks():
+            result[at] = block
     return result
 
 
 def _conv2d(
     op: ops.QConv2d, x: Int8s, weight: Int8s, bias: Ints, multiplier: Ints, shift: Ints
 ) -> Int8s:
-    acc = accumulate(op, x, weight)
-    return requantize(acc, bias, multiplier, shift, op.output_zero, op.low, op.high)
+    sums = Sums(op, x, weight)
+    result = np.empty(sums.shape, np.int8)
+    with one_blas_thread():
+        for at, block in sums.blocks():
+            result[at] = rescale(
+                block, bias, multiplier, shift, op.output_zero, op.low, op.high, most=sums.most
+            )
+    return result
 
 
 def _max_pool(op: ops.QMaxPool, x: Int8s) -> Int8s:
@@ -71,7 +61,7 @@ def _global_avg_pool(op: ops.QGlobalAvgPool, x: Int8s) -> Int8s:
 
 
 def _table(op: ops.QTable, x: Int8s, table: Int8s) -> Int8s:
-    return table[x.astype(np.int16) + 128]
+    return look_up(table, x)
 
 
 def _add(op: ops.QAdd, a: Int8s, b: Int8s) -> Int8s:
@@ -83,7 +73,7 @@ def _add(op: ops.QAdd, a: Int8s, b: Int8s) -> Int8s:
 
 def _scale(op: ops.QScale, x: Int8s, s: Int8s) -> Int8s:
     product = (x.astype(np.int32) - op.x_zero) * (s.astype(np.int32) - op.s_zero)
-    return requantize(product, 0, op.multiplier, op.shift, op.output_zero)
+    return rescale(product, 0, op.multiplier, op.shift, op.output_zero, most=1 << 16)
 
 
 def _concat(op: ops.QConcat, *inputs: Int8s) -> Int8s:

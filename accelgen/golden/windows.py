@@ -16,7 +16,9 @@ from accelgen.errors import ModelError
 from accelgen.ir.ops import Pads, Pair
 from accelgen.ir.shapes import window_sizes
 
-__all__ = ["border", "convolve", "insert", "largest", "stretch", "taps", "total", "upsample"]
+__all__ = [
+    "border", "convolve", "framed", "insert", "largest", "stretch", "taps", "total", "upsample",
+]  # fmt: skip
 
 Tensor = npt.NDArray[Any]
 
@@ -24,10 +26,11 @@ Tensor = npt.NDArray[Any]
 _THIN = 16
 
 
-def taps(
+def framed(
     x: Tensor, kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, pad_value: float
-) -> Iterator[Tensor]:
-    """For each kernel position, row by row: the pixels it meets, (n, out_h, out_w, c)."""
+) -> Tensor:
+    """``x`` with its pads around it, or cut where they are negative. Raises ModelError when the
+    kernel does not fit there."""
     n, h, w, c = x.shape
     out_h, out_w = window_sizes(kernel, stride, dilation, pads, (h, w))
     if out_h < 1 or out_w < 1:
@@ -38,10 +41,17 @@ def taps(
     x = x[:, max(0, -pads[0]) : h + min(0, pads[2]), max(0, -pads[1]) : w + min(0, pads[3])]
     h, w = x.shape[1:3]
     top, left, bottom, right = (max(0, pad) for pad in pads)
-    if any((top, left, bottom, right)):
-        padded = np.full((n, h + top + bottom, w + left + right, c), pad_value, x.dtype)
-        padded[:, top : top + h, left : left + w] = x
-        x = padded
+    if not any((top, left, bottom, right)):
+        return x
+    padded = np.full((n, h + top + bottom, w + left + right, c), pad_value, x.dtype)
+    padded[:, top : top + h, left : left + w] = x
+    return padded
+
+
+def taps(x: Tensor, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[Tensor]:
+    """For each kernel position, row by row: the pixels of a :func:`framed` map that it meets,
+    (n, out_h, out_w, c)."""
+    out_h, out_w = window_sizes(kernel, stride, dilation, (0, 0, 0, 0), (x.shape[1], x.shape[2]))
     for ky in range(kernel[0]):
         for kx in range(kernel[1]):
             y0, x0 = ky * dilation[0], kx * dilation[1]
@@ -81,7 +91,7 @@ def convolve(
         ]
         return np.concatenate(parts, axis=3)
 
-    pixels = taps(x, (kh, kw), stride, dilation, pads, pad_value)
+    pixels = _padded_taps(x, (kh, kw), stride, dilation, pads, pad_value)
     kernel = weight.reshape(c_out, kh * kw, c_group)
     if groups > 1:
         return _depthwise(pixels, kernel.reshape(groups, c_out // groups, kh * kw))
@@ -92,6 +102,12 @@ def convolve(
     for tap, pixel in enumerate(pixels, start=1):
         result += _matmul(pixel, kernel[:, tap])
     return result
+
+
+def _padded_taps(
+    x: Tensor, kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, pad_value: float
+) -> Iterator[Tensor]:
+    return taps(framed(x, kernel, stride, dilation, pads, pad_value), kernel, stride, dilation)
 
 
 def _matmul(pixels: Tensor, weight: Tensor) -> Tensor:
@@ -121,7 +137,7 @@ def largest(
     x: Tensor, kernel: Pair, stride: Pair, dilation: Pair, pads: Pads, pad_value: float
 ) -> Tensor:
     """The largest pixel under the kernel, per channel."""
-    pixels = taps(x, kernel, stride, dilation, pads, pad_value)
+    pixels = _padded_taps(x, kernel, stride, dilation, pads, pad_value)
     result = next(pixels).copy()
     for pixel in pixels:
         np.maximum(result, pixel, out=result)
@@ -130,7 +146,7 @@ def largest(
 
 def total(x: Tensor, kernel: Pair, stride: Pair, pads: Pads, pad_value: float) -> Tensor:
     """The sum of the pixels under the kernel, per channel, in ``x``'s dtype."""
-    pixels = taps(x, kernel, stride, (1, 1), pads, pad_value)
+    pixels = _padded_taps(x, kernel, stride, (1, 1), pads, pad_value)
     result = next(pixels).copy()
     for pixel in pixels:
         result += pixel
