@@ -1,4 +1,5 @@
-"""Pages of docs/ that are generated, from accelgen.arch and accelgen.frontend: ``make docs``."""
+"""Pages of docs/ that are generated, from accelgen.arch and accelgen.frontend: ``make docs``. And
+a module: the commands' records."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from accelgen.arch import isa, registers
+from accelgen.flow.records_text import records_text
 from accelgen.frontend.operators_page import operators_page
 
 __all__ = ["PAGES", "isa_page", "registers_page", "write_pages"]
@@ -62,12 +64,17 @@ def registers_page() -> str:
     ))  # fmt: skip
 
 
-#: File under docs/: what makes it.
-PAGES = {"isa.md": isa_page, "operators.md": operators_page, "registers.md": registers_page}
+#: File, from docs/ on: what makes it.
+PAGES = {
+    "isa.md": isa_page,
+    "operators.md": operators_page,
+    "registers.md": registers_page,
+    "../accelgen/program/formats.py": records_text,
+}
 
 
 def write_pages(where: Path) -> None:
-    """Write all generated pages into directory ``where``."""
+    """Write all that is generated; ``where``: docs/ of a source tree."""
     for name, page in PAGES.items():
         (where / name).write_text(page())
 

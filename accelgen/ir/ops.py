@@ -261,7 +261,7 @@ class QAdd(Elementwise):
     + output_zero)``; offset holds the rounding half and both zero points. Multipliers fit 18
     bits signed, offset 32 bits, shift in [1, 31]."""
 
-    int8 = lane_wise = True
+    int8 = lane_wise = in_adder = True
 
     multiplier_a: int
     multiplier_b: int

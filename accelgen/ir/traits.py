@@ -33,8 +33,9 @@ class Operation:
 
     ``arity``: inputs, constants among them; 0: any number. ``int8``: one of the int8 graph.
     ``lane_wise``: output channel c is made of the input channels c alone. ``keeps_scale``: the
-    numbers stay, only their places change. ``in_window``: a stage of the window engine. ``on_ps``:
-    no engine of the PL has a form for it, so the PS computes it.
+    numbers stay, only their places change. ``in_window``: a stage of the window engine.
+    ``in_adder``: of two maps, by the adder on the way out. ``on_ps``: no engine of the PL has a
+    form for it, so the PS computes it.
     """
 
     arity: ClassVar[int] = 1
@@ -42,6 +43,7 @@ class Operation:
     lane_wise: ClassVar[bool] = False
     keeps_scale: ClassVar[bool] = False
     in_window: ClassVar[bool] = False
+    in_adder: ClassVar[bool] = False
     on_ps: ClassVar[bool] = False
 
 

@@ -9,7 +9,6 @@ from accelgen.arch import ArchParams
 from accelgen.errors import ScheduleError
 from accelgen.ir import Node
 from accelgen.ir.ops import (
-    QAdd,
     QAvgPool,
     QConcat,
     QConv2d,
@@ -149,7 +148,7 @@ def fuse(
 def _candidates(node: Node, made: dict[str, int]) -> list[str]:
     """The node's inputs whose step it may join, the latest first."""
     names = [i for i in node.inputs if i in made]
-    if isinstance(node.op, QAdd):
+    if node.op.in_adder:
         return sorted(dict.fromkeys(names), key=lambda i: -made[i])
     return names[:1]
 
@@ -172,7 +171,7 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
         if chain.uses_window or (chain.array is not None and isinstance(node.op, QScale)):
             return False
         chain.window = node
-    elif isinstance(node.op, QAdd):
+    elif node.op.in_adder:
         if chain.vector or node.inputs[0] == node.inputs[1]:
             return False
         chain.add = node
@@ -195,7 +194,7 @@ def _start(node: Node, depthwise: bool) -> Chain:
         chain.window = node
     elif isinstance(node.op, QTable):
         chain.table2 = node
-    elif isinstance(node.op, QAdd):
+    elif node.op.in_adder:
         chain.add = node
     elif isinstance(node.op, QGlobalAvgPool):
         # The map passes unchanged; only its squeeze is kept.
