@@ -14,8 +14,10 @@ from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.lines import along_channels
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.padding import read_pads
+from accelgen.frontend.quantized import within
 from accelgen.frontend.values import NCHW, Constant, View
 from accelgen.ir.ops import Conv2d
+from accelgen.ir.types import SMALLEST_STEP
 
 __all__ = [
     "import_batch_normalization",
@@ -135,8 +137,16 @@ def _fully_connected(
         spread = array.reshape(outputs, *(kernel[axis] for axis in order))
         return spread.transpose(0, *(1 + order.index(axis) for axis in "hwc"))
 
-    name = graph.add_weight(node, matrix, arrange, out_axis=0 if transposed else 1, factor=alpha)
-    bias = add_bias(graph, node, outputs, beta)
+    with np.errstate(over="ignore", invalid="ignore"):
+        name = graph.add_weight(
+            node, matrix, arrange, out_axis=0 if transposed else 1, factor=alpha
+        )  # fmt: skip
+        bias = add_bias(graph, node, outputs, beta)
+    for of, constant, factor in (("alpha", name, alpha), ("beta", bias, beta)):
+        if not np.isfinite(graph.constants[constant]).all():
+            raise node.unsupported(of, factor, "float32 does not hold what it makes; export anew")
+    if name in graph.weight_scales:
+        within(node, f"a scale times alpha={alpha:g}", graph.weight_scales[name], SMALLEST_STEP)
     dims = (*x.dims[:-1], ("c",))
     return graph.emit(node, Conv2d(kernel=(kernel["h"], kernel["w"])), x, name, bias, dims=dims)
 

@@ -15,7 +15,7 @@ import onnx
 from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder, Value, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.quantized import dequantized, quantized
+from accelgen.frontend.quantized import dequantized, quantized, within
 from accelgen.frontend.values import Constant, Integers, QuantizedView
 
 __all__ = ["import_qlinear", "is_qlinear"]
@@ -164,8 +164,11 @@ def _bias(graph: GraphBuilder, node: OnnxNode, form: _Form) -> Constant:
         )
     scales = [as_floats(node, graph.constant(node, start + 1)) for start in form.starts]
     scale: Any = np.float32(node.get("alpha", 1.0))
-    for factor in scales:
-        scale = scale * factor.reshape(-1)
+    with np.errstate(over="ignore"):
+        for factor in scales:
+            scale = scale * factor.reshape(-1)
+    # One that vanishes is of a bias that does.
+    within(node, f"the scale of bias '{constant.name}'", scale, 0.0)
     if scale.size not in (1, constant.array.size):
         raise ModelError(
             f"{node.label}: bias '{constant.name}' has {constant.array.size} numbers, the weight"

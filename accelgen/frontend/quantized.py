@@ -22,10 +22,11 @@ from accelgen.frontend.values import (
     View,
 )
 from accelgen.ir.ops import Activation
-from accelgen.ir.types import Quantization
+from accelgen.ir.types import LARGEST_SCALE, SMALLEST_SCALE, SMALLEST_STEP, Quantization
 
 __all__ = [
     "dequantized", "import_dequantize", "import_on_integers", "import_quantize", "quantized",
+    "within",
 ]  # fmt: skip
 
 Array = npt.NDArray[Any]
@@ -40,9 +41,9 @@ def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Cons
     limits = np.iinfo(zero.dtype)
     array = as_floats(node, x)
     axis = _axis(node, array, scale)
-    steps = np.rint(array / _along(scale, array, axis)) + _along(
-        zero.astype(np.float32), array, axis
-    )
+    with np.errstate(over="ignore"):  # clipped below
+        steps = np.rint(array / _along(scale, array, axis))
+    steps = steps + _along(zero.astype(np.float32), array, axis)
     return Constant(x.name, np.clip(steps, limits.min, limits.max).astype(zero.dtype))
 
 
@@ -120,14 +121,25 @@ def _parameters(graph: GraphBuilder, node: OnnxNode, default: np.dtype[Any]) -> 
         )
     scale = scale.reshape(()) if scale.size == 1 else scale
     zero = zero.reshape(()) if zero.size == 1 else zero
-    if not (scale > 0).all():
-        raise ModelError(f"{node.label}: scale '{node.inputs[1]}' must be positive", node=node.name)
+    within(node, f"scale '{node.inputs[1]}'", scale, SMALLEST_STEP)
     if zero.ndim and zero.shape != scale.shape:
         raise ModelError(
             f"{node.label}: scale and zero point differ in shape: {scale.shape}, {zero.shape}",
             node=node.name,
         )
     return scale, zero
+
+
+def within(node: OnnxNode, what: str, scale: Array, least: float) -> None:
+    """Raise ModelError where ``scale`` is not from ``least`` to LARGEST_SCALE: what is made of it
+    would be no float32 number."""
+    wrong = scale[~((scale >= least) & (scale <= LARGEST_SCALE))]
+    if wrong.size:
+        raise ModelError(
+            f"{node.label}: {what} is {wrong.flat[0]:.3g}, and must be positive, from {least:.3g}"
+            f" to {LARGEST_SCALE:.3g}; quantize the model anew",
+            node=node.name,
+        )
 
 
 def _axis(node: OnnxNode, array: Array, scale: Array) -> int:
@@ -157,6 +169,7 @@ def _per_tensor(node: OnnxNode, scale: Array, zero: Array) -> Quantization:
         )
     if zero.dtype == np.int32:
         raise node.rejected("quantizes an activation to int32", "only int8 and uint8 are built")
+    within(node, f"scale '{node.inputs[1]}' of an activation", scale, SMALLEST_SCALE)
     return Quantization(float(scale), int(zero) - (128 if zero.dtype == np.uint8 else 0))
 
 

@@ -2,6 +2,15 @@
 
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.names import Names
-from accelgen.ir.types import Quantization, TensorType
+from accelgen.ir.types import (
+    LARGEST_SCALE,
+    SMALLEST_SCALE,
+    SMALLEST_STEP,
+    Quantization,
+    TensorType,
+)
 
-__all__ = ["Graph", "Names", "Node", "Quantization", "TensorType"]
+__all__ = [
+    "LARGEST_SCALE", "SMALLEST_SCALE", "SMALLEST_STEP", "Graph", "Names", "Node", "Quantization",
+    "TensorType",
+]  # fmt: skip

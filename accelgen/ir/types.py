@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Quantization", "TensorType"]
+__all__ = ["LARGEST_SCALE", "SMALLEST_SCALE", "SMALLEST_STEP", "Quantization", "TensorType"]
+
+#: Of a scale, and of the product of two: 2**31 steps, more than any sum has, are a float32 number.
+LARGEST_SCALE = 2.0**96
+#: Below this float32 has fewer bits, and then none.
+SMALLEST_STEP = 2.0**-126
+#: Of activations: what the weights of a layer are rounded to is far below a step of its output.
+SMALLEST_SCALE = 2.0**-64
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """real = scale * (integer - zero_point), per tensor."""
+    """real = scale * (integer - zero_point), per tensor.
+
+    ``scale`` is in [SMALLEST_SCALE, LARGEST_SCALE].
+    """
 
     scale: float
     zero_point: int

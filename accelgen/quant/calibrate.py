@@ -16,7 +16,7 @@ from accelgen.ir.activations import activate
 from accelgen.ir.ops import Activation
 from accelgen.quant.fusion import fusable_clip, is_last_softmax
 from accelgen.quant.histogram import Histogram
-from accelgen.quant.scales import Range, quantization_of
+from accelgen.quant.scales import LARGEST_NUMBER, Range, quantization_of
 
 __all__ = ["METHODS", "calibrate", "check_samples"]
 
@@ -122,8 +122,14 @@ def _observe(
                     f"tensor {name!r} becomes NaN or infinite on calibration samples {start} to "
                     f"{min(start + batch, len(samples)) - 1}; check their scaling"
                 )
-            if name in histograms:
-                histograms[name].add(value)
+            if name not in histograms:
+                continue
+            if np.abs(value).max(initial=0) > LARGEST_NUMBER:
+                raise QuantizationError(
+                    f"tensor {name!r} reaches {np.abs(value).max():.3g} on calibration samples; "
+                    f"scales cover numbers up to {LARGEST_NUMBER:.3g}: check their scaling"
+                )
+            histograms[name].add(value)
     return histograms
 
 

@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import MissingScaleError
-from accelgen.ir import Graph, Names, Node, Quantization, TensorType, ops
+from accelgen.ir import (
+    LARGEST_SCALE,
+    SMALLEST_SCALE,
+    Graph,
+    Names,
+    Node,
+    Quantization,
+    TensorType,
+    ops,
+)
 from accelgen.ir.imported import Imported
 from accelgen.quant.elementwise import Curve
 from accelgen.quant.tables import ALL_INT8
@@ -46,7 +55,7 @@ class Draft:
         self,
         graph: Graph,
         scales: Mapping[str, Quantization],
-        given: Given,
+        given: Given | None,
         acc_bits: int,
         missing: Mapping[str, Quantization] | None = None,
     ) -> None:
@@ -54,7 +63,8 @@ class Draft:
         self.scales = dict(scales)
         self.missing = missing or {}
         self.filled: dict[str, Quantization] = {}
-        self.given = given
+        self.given = given or Given()
+        self._is_file = given is not None
         self.acc_bits = acc_bits
         self.nodes: list[Node] = []
         self.tensors: dict[str, TensorType] = {}
@@ -81,6 +91,10 @@ class Draft:
             )
         return self.scales[tensor]
 
+    def from_file(self, tensor: str) -> bool:
+        """Whether a file has the scale of ``tensor``: it was not chosen for it."""
+        return self._is_file and tensor in self.scales and tensor not in self.filled
+
     def _derived(self, tensor: str) -> Quantization | None:
         """The scale with which a multiple of ``tensor`` has the numbers of ``tensor`` itself."""
         readers = self.graph.readers(tensor)
@@ -99,7 +113,10 @@ class Draft:
         if shifts.any() or np.ptp(factors) or factors[0] <= 0:
             return None
         whole = self.scales[reader.output]
-        return Quantization(float(np.float32(whole.scale / factors[0])), whole.zero_point)
+        scale = whole.scale / float(factors[0])
+        if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+            return None
+        return Quantization(float(np.float32(scale)), whole.zero_point)
 
     def type_of(self, tensor: str, like: str, quantization: Quantization | None = None) -> None:
         """Declare int8 ``tensor`` with the shape of the float graph's ``like``."""

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
 from accelgen.golden.arith import MAX_MULTIPLIER, MAX_SHIFT
-from accelgen.ir import Quantization
+from accelgen.ir import LARGEST_SCALE, Quantization
 
 __all__ = [
     "LARGEST_FACTOR",
+    "LARGEST_NUMBER",
     "MIN_SCALE",
     "AddFactors",
     "Range",
@@ -24,6 +25,9 @@ __all__ = [
 
 #: Smaller steps are noise for float32 data and would only make factors overflow.
 MIN_SCALE = 2.0**-40
+
+#: Of a range, whose scale is LARGEST_SCALE at most then.
+LARGEST_NUMBER = 127 * LARGEST_SCALE
 
 #: Integers are multiplied by no more than this.
 LARGEST_FACTOR = 65535.0
@@ -56,9 +60,17 @@ def quantization_of(span: Range) -> Quantization:
     """Scale and zero point of a range: 255 steps over it, 0 exactly representable.
 
     The scale is a float32 value, so that it survives an ONNX file. An empty range gets scale 1.
+
+    Raises
+    ------
+    QuantizationError
+        The range is not finite, or beyond LARGEST_NUMBER.
     """
-    if not np.isfinite([span.low, span.high]).all():
-        raise QuantizationError(f"a range of {span.low} to {span.high} has no scale")
+    if not (-span.low <= LARGEST_NUMBER and span.high <= LARGEST_NUMBER):
+        raise QuantizationError(
+            f"a range of {span.low:.3g} to {span.high:.3g} has no scale: numbers up to"
+            f" {LARGEST_NUMBER:.3g} have one"
+        )
     if span.width == 0:
         return Quantization(1.0, 0)
     scale = float(np.float32(max(span.width / 255, MIN_SCALE)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from accelgen.errors import AccelgenError
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.ir.elementwise import is_uniform
@@ -20,6 +22,7 @@ from accelgen.quant.weights import (
     ACC_BITS,
     Integers,
     Steps,
+    check_bias,
     fold,
     given_integers,
     integers_of,
@@ -86,7 +89,7 @@ def rewrite(
     """
     graph = drop_unread(graph)
     scales = complete(graph, quantization)
-    draft = Draft(graph, scales, given or Given(), acc_bits, missing)
+    draft = Draft(graph, scales, given, acc_bits, missing)
     clips = fused_clips(graph, draft.scales)
     swallowed = {clip.name for clip in clips.values()}
     draft.type_of(graph.input, graph.input)
@@ -133,7 +136,7 @@ def _elementwise(draft: Draft, node: Node, clip: Node | None) -> bool:
     """
     conv = isinstance(node.op, ops.Conv2d)
     if conv and is_uniform(draft.graph, node) and _is_given(draft, node):
-        _integers(draft, node)
+        _integers(draft, node, (clip or node).output)
     function = function_of(draft.graph, node, draft.integers.get(node.name))
     above = [draft.roots.get(name, {}) for name in (node.inputs[:1] if conv else node.inputs)]
     common = [root for root in above[0] if all(root in others for others in above)]
@@ -193,18 +196,22 @@ def _same_shapes(graph: Graph, node: Node) -> bool:
     return len({graph.tensors[name].shape for name in node.inputs}) == 1
 
 
-def _integers(draft: Draft, node: Node) -> Integers:
-    """Weights and bias of a convolution, as given or made here."""
+def _integers(draft: Draft, node: Node, output: str) -> Integers:
+    """Weights and bias of a convolution, as given or made here. Raises QuantizationError where
+    scales that a file has, of input and ``output``, lose the bias."""
     x_name, w_name, b_name = node.inputs
     where, x, given = f"node {node.name!r}", draft.scale(x_name), draft.given
     weight, bias = draft.graph.constants[w_name], draft.graph.constants[b_name]
+    steps = _bias_steps(given, b_name)
     if w_name in given.weights:
         integers = given_integers(
-            given.weights[w_name], given.weight_scales[w_name], bias, _bias_steps(given, b_name),
-            x, where,
+            given.weights[w_name], given.weight_scales[w_name], bias, steps, x, where,
         )  # fmt: skip
     else:
         integers = integers_of(weight, bias, x, where, draft.acc_bits)
+    taken = steps is not None and np.array_equal(steps.values, integers.bias)
+    if not taken and draft.from_file(x_name) and draft.from_file(output):
+        check_bias(bias, integers, draft.scale(output), where)
     draft.integers[node.name] = integers
     return integers
 
@@ -220,7 +227,7 @@ def _conv2d(draft: Draft, node: Node, clip: Node | None) -> None:
     assert isinstance(node.op, ops.Conv2d)
     x_name = node.inputs[0]
     x, y = draft.scale(x_name), draft.scale((clip or node).output)
-    integers = _integers(draft, node)
+    integers = _integers(draft, node, (clip or node).output)
     folded, multiplier, shift = fold(integers, x, y, f"node {node.name!r}")
     op = ops.QConv2d(
         kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation,

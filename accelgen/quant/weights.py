@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
-from accelgen.ir import Quantization
+from accelgen.ir import LARGEST_SCALE, SMALLEST_STEP, Quantization
 from accelgen.quant.scales import sum_factors
 
 __all__ = [
     "ACC_BITS",
     "Integers",
     "Steps",
+    "check_bias",
     "fold",
     "given_integers",
     "integers_of",
@@ -68,7 +69,7 @@ def integers_of(
     scale = flat.max(axis=1, initial=0) / 127
     # A channel without weights is its bias: any scale will do that holds it.
     scale = np.where(scale > 0, scale, 1 / 127).astype(np.float32)
-    scale = np.maximum(scale, np.finfo(np.float32).tiny)
+    scale = np.maximum(scale, np.float32(SMALLEST_STEP / min(x.scale, 1)))
     for _ in range(_FITTING_ROUNDS):
         q = quantize_weight(weight, scale)
         steps = _bias_steps(bias, x, scale)
@@ -76,7 +77,9 @@ def integers_of(
         folded = steps - x.zero_point * q.astype(np.int64).reshape(len(scale), -1).sum(axis=1)
         worst = np.abs(folded) + 128 * sums
         if (worst <= limit).all():
-            return Integers(q, scale, steps.astype(np.int32), _bias_scale(x, scale))
+            return _checked(
+                Integers(q, scale, steps.astype(np.int32), _bias_scale(x, scale)), where
+            )
         growth = np.maximum(worst / limit * (1 + 2.0**-10), 1)
         with np.errstate(over="ignore"):
             scale = (scale * growth).astype(np.float32)
@@ -118,11 +121,38 @@ def given_integers(
     if steps is not None and (
         steps.scale is None or np.allclose(steps.scale, sums, rtol=_SAME_SCALE, atol=0)
     ):
-        return Integers(weight, scale, np.asarray(steps.values).astype(np.int32), sums)
+        return _checked(
+            Integers(weight, scale, np.asarray(steps.values).astype(np.int32), sums), where
+        )
     real = _bias_steps(bias, x, scale)
     if (np.abs(real) > _INT32_MAX).any():
         raise QuantizationError(f"{where}: the bias does not fit int32; quantize it anew")
-    return Integers(weight, scale, real.astype(np.int32), sums)
+    return _checked(Integers(weight, scale, real.astype(np.int32), sums), where)
+
+
+def _checked(made: Integers, where: str) -> Integers:
+    """``made``, whose bias is a float32 number in a QDQ file: scale and value."""
+    sums = made.bias_scale
+    wrong = sums[(sums > LARGEST_SCALE) | ((sums < SMALLEST_STEP) & (made.bias != 0))]
+    if wrong.size:
+        raise QuantizationError(
+            f"{where}: scales of input and weight make {wrong[0]:.3g}, which no sum in float32 can"
+            f" have; from {SMALLEST_STEP:.3g} to {LARGEST_SCALE:.3g} are built: quantize it anew"
+        )
+    return made
+
+
+def check_bias(bias: Floats, given: Integers, y: Quantization, where: str) -> None:
+    """Raise QuantizationError where rounding ``bias`` to steps of the sums moves an output of
+    scale ``y`` by more than a step: sums of a step that is coarser than the output's."""
+    real = bias.astype(np.float64)
+    errors = np.abs(real - given.bias * given.bias_scale) - 2 * _SAME_SCALE * np.abs(real)
+    off = errors.max(initial=0) / y.scale
+    if off > 1:
+        raise QuantizationError(
+            f"{where}: its bias in steps of its sums is {off:.3g} steps of its output off; quantize"
+            " its input and weights with scales that use their ranges"
+        )
 
 
 def fold(

@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from accelgen.errors import OutputError
-from accelgen.ir import Graph, Names, Node, Quantization, ops
+from accelgen.ir import SMALLEST_STEP, Graph, Names, Node, Quantization, ops
 from accelgen.ir.activations import KINDS
 from accelgen.ir.ps_ops import Deform
 from accelgen.ir.views import OutputView, Piece, plain_view
@@ -353,7 +353,9 @@ def _write_conv(writer: _Writer, node: Node, op: ops.Conv2d, out: str) -> None:
         weight = writer.dequantized(
             *weight_of, integers.weight.transpose(0, 3, 1, 2), integers.scale
         )
-        bias = writer.dequantized(*bias_of, integers.bias, integers.bias_scale)
+        # Where float32 has no such scale, the bias is zero.
+        scale = np.maximum(integers.bias_scale, SMALLEST_STEP)
+        bias = writer.dequantized(*bias_of, integers.bias, scale)
     writer.node(
         "Conv", node.name, [writer.real(node.inputs[0]), weight, bias], out,
         kernel_shape=op.kernel, strides=op.stride, dilations=op.dilation, pads=op.pads,

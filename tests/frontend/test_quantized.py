@@ -161,7 +161,7 @@ def test_integer_input_needs_no_quantize():
 @pytest.mark.parametrize(
     ("constants", "error", "sentence"),
     [
-        ({"xs": np.float32(0)}, ModelError, "scale 'xs' must be positive"),
+        ({"xs": np.float32(0)}, ModelError, "scale 'xs' is 0, and must be positive"),
         ({"xs": np.float32("nan")}, ModelError, "initializer 'xs' holds NaN"),
         ({"xs": np.ones(3, np.float32)}, ModelError, "scale and zero point|per channel"),
         ({"ws": np.ones(3, np.float32)}, ModelError, "differ in shape"),
