@@ -156,9 +156,11 @@ def walk(
     add_input(model, graph, nodes, layout)
     _check_single_makers(graph, nodes)
     graph.later = {name: n.label for n in nodes for name in n.outputs if name}
-    attention = find_attention(nodes, [t.name for t in model.graph.initializer])
+    # Of other domains an operator is another one, whatever its name.
+    ours = [node for node in nodes if node.domain in DOMAINS]
+    attention = find_attention(ours, [t.name for t in model.graph.initializer])
     norms: dict[str, Norm | Grn | SoftmaxPieces] = {
-        **find_norms(nodes, graph.output_names), **find_softmaxes(nodes, graph.output_names)
+        **find_norms(ours, graph.output_names), **find_softmaxes(ours, graph.output_names)
     }  # fmt: skip
     for node in nodes:
         try:

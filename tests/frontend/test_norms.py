@@ -54,6 +54,15 @@ def pieces(*, axes=(1,), power="two", more=()):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("index", range(1, 7))
+def test_a_piece_of_another_domain_is_refused(index):
+    """The fuzzer's seed 25, case 3487."""
+    nodes = pieces()
+    nodes[index].domain = "elsewhere"
+
+    assert "is of domain 'elsewhere'" in refused(nodes)
+
+
 def test_pieces_that_others_read():
     assert refused(pieces(more=[node("Add", "d s", "y", "last")])) == (
         "node 'mean' (ReduceMean) begins a LayerNormalization in pieces (it ends with 'divide'), of"

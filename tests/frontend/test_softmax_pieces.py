@@ -28,6 +28,15 @@ def pieces(*, opset=17, axis=1, maximum=True, more=()):
 LAST = node("Conv", "d p", "y", "last")
 
 
+@pytest.mark.parametrize("index", range(1, 6))
+def test_a_piece_of_another_domain_is_refused(index):
+    nodes = pieces(more=[LAST])
+    nodes[index].domain = "elsewhere"
+
+    refusal = check_model(make_net(nodes, CONSTANTS), arch=PRESETS["ultra96_double"]).refusal
+    assert "is of domain 'elsewhere'" in refusal
+
+
 @pytest.mark.parametrize("opset", [17, 18])
 @pytest.mark.parametrize("maximum", [True, False])
 def test_read_as_one(opset, maximum):

@@ -15,8 +15,8 @@ from accelgen.ir.views import Choice
 from accelgen.quant import QuantizedModel
 
 __all__ = [
-    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "allowed", "chosen", "outputs",
-    "rounding", "same", "squares_overflow", "steepest",
+    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "allowed", "chosen",
+    "float_tolerance", "outputs", "rounding", "same", "squares_overflow", "steepest",
 ]  # fmt: skip
 
 _SQUARING = LocalNorm | Normalize | Response
@@ -123,6 +123,54 @@ def squares_overflow(graph: Graph, values: dict) -> bool:
     largest = float(np.finfo(np.float32).max)
     maps = [values[n.inputs[0]] for n in graph.nodes if isinstance(n.op, _SQUARING)]
     return any(float(np.abs(m).max(initial=0)) ** 2 * m.size > largest for m in maps)
+
+
+def float_tolerance(graph: Graph, values: dict) -> float:
+    """What an output of the float ``graph`` may be off.
+
+    Sums come in another order: 2e-6 of the largest number on the way, per node. A normalization
+    multiplies what its map is off by its :func:`_gain`, which of a flat map is 1 / sqrt(epsilon)
+    and more; and what comes of that is multiplied as the numbers are.
+    """
+    sizes = {name: _size(array) for name, array in values.items()}
+    largest = max([1e-3, *sizes.values()])
+    seen, off = max(1e-3, sizes[graph.input]), {}
+    for k, node in enumerate(graph.nodes):
+        x = node.inputs[0]
+        before = max(off.get(name, 0) for name in node.inputs)
+        if isinstance(node.op, Normalize | Response):
+            gain = _gain(node.op, values[x], values[node.output])
+            off[node.output] = gain * (_PER_NODE * seen * (k + 2) + before)
+        elif before:
+            off[node.output] = before * max(1, sizes[node.output] / max(sizes[x], 1e-30))
+        seen = max(seen, sizes[node.output])
+    return _PER_NODE * largest * (len(graph.nodes) + 2) + max(off.values(), default=0)
+
+
+#: A dozen roundings of float32.
+_PER_NODE = 2e-6
+
+
+def _size(array: np.ndarray) -> float:
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0))
+
+
+def _gain(op: Normalize | Response, x: np.ndarray, y: np.ndarray) -> float:
+    """By how much more a normalization's output may be off than each number of its map.
+
+    Of n numbers with mean m, ``y = (x - m) / s`` and ``dy[i] / dx[j] = (d[i, j] - 1 / n - y[i] y[j]
+    / n) / s``: over j the absolute values sum to ``(2 + |y[i]|) / s`` at most, since |y| is 1 on
+    average at most. Of a response ``y = g / m``, g the root of n squares, which is off by sqrt(n)
+    of what each is: ``sqrt(n) (1 + |y|) / m``.
+    """
+    wide, tiny = x.astype(np.float64), float(np.finfo(np.float32).tiny)
+    if isinstance(op, Normalize):
+        axes = {"channels": (3,), "pixels": (1, 2), "map": (1, 2, 3)}[op.along]
+        factors = 1 / np.sqrt(np.maximum(wide.var(axes, keepdims=True) + op.epsilon, tiny))
+        return float((factors * (2 + np.abs(y))).max())
+    sizes = np.sqrt((wide * wide).sum((1, 2), keepdims=True))
+    mean = np.maximum(sizes.mean(3, keepdims=True) + op.epsilon, tiny)
+    return float((np.sqrt(x.shape[1] * x.shape[2]) * (1 + np.abs(y)) / mean).max())
 
 
 def steepest(graph: Graph) -> int:

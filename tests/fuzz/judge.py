@@ -40,6 +40,7 @@ from tests.fuzz.compare import (
     Verdict,
     allowed,
     chosen,
+    float_tolerance,
     outputs,
     rounding,
     same,
@@ -225,14 +226,9 @@ def _legal(data: bytes, why: str) -> None:
 
 
 def _float(imported: Imported, opinion: _Opinion, x: np.ndarray) -> None:
-    """The float graph against onnxruntime.
-
-    Sums come in another order: errors are relative to the largest number on the way.
-    """
+    """The float graph against onnxruntime."""
     values = interpret(imported.graph, x)
-    finite = [v[np.isfinite(v)] for v in values.values()]
-    largest = max((float(np.abs(v).max(initial=0)) for v in finite), default=0.0)
-    atol = 2e-6 * max(largest, 1e-3) * (len(imported.graph.nodes) + 2)
+    atol = float_tolerance(imported.graph, values)
     values = with_their_ties(imported.graph, values, opinion.places, atol)
     got, of = model_outputs(imported.graph, values), chosen(imported.graph, values)
     same("float differs", got, opinion.wanted, atol, 1e-4, indices=of, ties="zeros")
