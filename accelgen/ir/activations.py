@@ -130,6 +130,9 @@ ACTIVATIONS = (
         name="sqrt", function=lambda x: np.sqrt(np.maximum(x, 0)), never_negative=True
     ),
     ActivationKind(name="softsign", onnx="Softsign", function=lambda x: x / (1 + np.abs(x))),
+    ActivationKind(name="atan", onnx="Atan", function=np.arctan),
+    ActivationKind(name="sin", onnx="Sin", function=np.sin),
+    ActivationKind(name="cos", onnx="Cos", function=np.cos),
     ActivationKind(name="identity", function=lambda x: x),
 )  # fmt: skip
 
