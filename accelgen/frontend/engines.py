@@ -85,7 +85,10 @@ ENGINES: dict[str, Runs] = {
     ),
     "Identity": _NOTHING,
     "InstanceNormalization": Runs("PS", "ps", "scale and bias are folded"),
-    "LRN": Runs("PS", "ps", "odd size up to 1,023, alpha, beta and bias from 1e-06 on"),
+    "LRN": Runs(
+        "PS", "ps",
+        "odd size up to 1,023, alpha, beta and bias from 1e-06 on, bias ** -beta up to 1e30",
+    ),
     "LayerNormalization": Runs(
         "PS", "ps",
         "over channels, the pixels of each, or the map, in one node or in pieces; up to 65,536"

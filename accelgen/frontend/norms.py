@@ -32,6 +32,8 @@ _MOST = 1 << 16
 #: Of LRN: their sum of squares.
 _MOST_NEIGHBOURS = 1023
 _LEAST = 1e-6
+#: Of LRN, too: float32's largest numbers are not far.
+_LARGEST_POWER = 30
 
 
 def _normalized(
@@ -123,6 +125,10 @@ def import_lrn(graph: GraphBuilder, node: OnnxNode) -> View:
     for name, value in (("alpha", alpha), ("beta", beta), ("bias", bias)):
         if not _LEAST <= value <= _MOST:
             raise node.unsupported(name, value, f"numbers from {_LEAST:g} on are built")
+    if -beta * np.log10(bias) > _LARGEST_POWER:
+        raise node.unsupported(
+            "beta", beta, f"bias ** -beta may be up to 1e{_LARGEST_POWER}, with bias={bias:g}"
+        )
     return graph.emit(node, LocalNorm(size=size, alpha=alpha, beta=beta, bias=bias), x)
 
 

@@ -122,11 +122,14 @@ ACTIVATIONS = (
     ActivationKind(name="erf", onnx="Erf", function=_erf, opset=9),
     ActivationKind(name="abs", onnx="Abs", function=np.abs, never_negative=True),
     ActivationKind(name="exp", onnx="Exp", function=np.exp, never_negative=True),
+    # Roots are only of what is never negative: the table's other half is never read.
     ActivationKind(
-        name="pow", function=lambda x, exponent: x ** x.dtype.type(exponent), params=(2.0,)
+        name="pow", params=(2.0,),
+        function=lambda x, exponent: (
+            np.maximum(x, 0) if exponent % 1 else x
+        ) ** x.dtype.type(exponent),
     ),
     ActivationKind(
-        # Only of what is never negative: the table's other half is never read.
         name="sqrt", function=lambda x: np.sqrt(np.maximum(x, 0)), never_negative=True
     ),
     ActivationKind(name="softsign", onnx="Softsign", function=lambda x: x / (1 + np.abs(x))),

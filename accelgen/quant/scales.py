@@ -33,6 +33,7 @@ LARGEST_NUMBER = 127 * LARGEST_SCALE
 LARGEST_FACTOR = 65535.0
 _SCALE_BITS = 17  # multipliers are normalised to [2 ** 16, 2 ** 17)
 _MAX_ADD_SHIFT = 31
+_INT8_STEPS = 255  # from one end of int8 to the other
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,18 @@ class AddFactors:
 def add_factors(a: Quantization, b: Quantization, y: Quantization, where: str) -> AddFactors:
     """Integers of QAdd: one shift for both inputs, as large as 17 bits of multiplier allow.
 
-    The sum stays below ``2**26 + 2**30``: 32 bits hold it.
+    The sum stays below ``2**26 + 2**30``: 32 bits hold it. Scales of any ratio have factors: a
+    step of an input whose factor is above ``255 * (the other's + 1)`` leaves int8 whatever the
+    other input holds, and is as good with that. Where that is above :data:`LARGEST_FACTOR`, a step
+    of either input leaves int8: both come down together, the smaller to no less than 256. Then
+    only sums of numbers that cancel each other up to ``255 * factor / 65535`` come out smaller than
+    they are, with the right sign.
     """
-    factors = (a.scale / y.scale, b.scale / y.scale)
+    small, big = sorted((a.scale / y.scale, b.scale / y.scale))
+    big = min(big, _INT8_STEPS * (small + 1))
+    if big > LARGEST_FACTOR:
+        small, big = max(small * LARGEST_FACTOR / big, _INT8_STEPS + 1), LARGEST_FACTOR
+    factors = (small, big) if a.scale < b.scale else (big, small)
     _, shifts = fixed_point(factors, where)
     shift = int(min(shifts.min(), _MAX_ADD_SHIFT))
     multiplier_a, multiplier_b = (int(np.rint(np.ldexp(f, shift))) for f in factors)

@@ -197,17 +197,20 @@ def _same_shapes(graph: Graph, node: Node) -> bool:
 
 
 def _integers(draft: Draft, node: Node, output: str) -> Integers:
-    """Weights and bias of a convolution, as given or made here. Raises QuantizationError where
-    scales that a file has, of input and ``output``, lose the bias."""
+    """Weights and bias of a convolution, as given or made here: where its input has no scale in the
+    file, samples make one, of any size, and given weights may be too fine for their bias then.
+    Raises QuantizationError where scales that a file has, of input and ``output``, lose the bias.
+    """
     x_name, w_name, b_name = node.inputs
     where, x, given = f"node {node.name!r}", draft.scale(x_name), draft.given
     weight, bias = draft.graph.constants[w_name], draft.graph.constants[b_name]
-    steps = _bias_steps(given, b_name)
+    steps, integers = _bias_steps(given, b_name), None
     if w_name in given.weights:
         integers = given_integers(
             given.weights[w_name], given.weight_scales[w_name], bias, steps, x, where,
+            draft.acc_bits if x_name in draft.filled else 0,
         )  # fmt: skip
-    else:
+    if integers is None:
         integers = integers_of(weight, bias, x, where, draft.acc_bits)
     taken = steps is not None and np.array_equal(steps.values, integers.bias)
     if not taken and draft.from_file(x_name) and draft.from_file(output):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
 from accelgen.ir import LARGEST_SCALE, SMALLEST_STEP, Quantization
-from accelgen.quant.scales import sum_factors
+from accelgen.quant.scales import LARGEST_NUMBER, sum_factors
 
 __all__ = [
     "ACC_BITS",
@@ -62,9 +62,19 @@ def integers_of(
     """Quantize: symmetric per output channel, the largest weight becomes 127.
 
     Where the worst sum of products plus bias would not fit ``acc_bits``, the channel's scale is
-    enlarged until it does: such a channel is nearly constant, or has very many inputs.
+    enlarged until it does: such a channel is nearly constant, or has very many inputs. A bias up
+    to LARGEST_NUMBER fits at any scale that a range makes.
+
+    Raises
+    ------
+    QuantizationError
+        A bias is beyond that, or the input's scale, a file's, is too small for it.
     """
     limit = (1 << (acc_bits - 1)) - 1
+    if (largest := float(np.abs(bias).max(initial=0))) > LARGEST_NUMBER:
+        raise QuantizationError(
+            f"{where}: bias {largest:.3g} is beyond {LARGEST_NUMBER:.3g}; train or export it anew"
+        )
     flat = np.abs(weight.astype(np.float64)).reshape(weight.shape[0], -1)
     scale = flat.max(axis=1, initial=0) / 127
     # A channel without weights is its bias: any scale will do that holds it.
@@ -73,9 +83,7 @@ def integers_of(
     for _ in range(_FITTING_ROUNDS):
         q = quantize_weight(weight, scale)
         steps = _bias_steps(bias, x, scale)
-        sums = np.abs(q.astype(np.int64)).reshape(len(scale), -1).sum(axis=1)
-        folded = steps - x.zero_point * q.astype(np.int64).reshape(len(scale), -1).sum(axis=1)
-        worst = np.abs(folded) + 128 * sums
+        worst = _worst_sums(q, steps, x)
         if (worst <= limit).all():
             return _checked(
                 Integers(q, scale, steps.astype(np.int32), _bias_scale(x, scale)), where
@@ -86,9 +94,19 @@ def integers_of(
         if not np.isfinite(scale).all():
             break
     raise QuantizationError(
-        f"{where}: bias {np.abs(bias).max():.3g} does not fit {acc_bits} bits at input scale "
+        f"{where}: bias {largest:.3g} does not fit {acc_bits} bits at input scale "
         f"{x.scale:.3g}; calibrate with data that use the range of its input"
     )
+
+
+def _worst_sums(
+    weight: npt.NDArray[np.int8], bias: npt.NDArray[Any], x: Quantization
+) -> npt.NDArray[np.float64]:
+    """The largest sum that each channel's products and bias may come to, whatever the pixels."""
+    flat = weight.astype(np.int64).reshape(len(weight), -1)
+    folded = bias.astype(np.float64) - x.zero_point * flat.sum(axis=1)
+    worst: npt.NDArray[np.float64] = np.abs(folded) + 128.0 * np.abs(flat).sum(axis=1)
+    return worst
 
 
 def quantize_weight(weight: npt.NDArray[Any], scale: Floats) -> npt.NDArray[np.int8]:
@@ -114,9 +132,13 @@ def given_integers(
     steps: Steps | None,
     x: Quantization,
     where: str,
-) -> Integers:
+    acc_bits: int = 0,
+) -> Integers | None:
     """Integers that a QDQ file gave: used as they are. ``steps`` are its integer biases, if any;
-    those of another scale than the layer's sums are rounded to that."""
+    those of another scale than the layer's sums are rounded to that.
+
+    With ``acc_bits`` (the scale of ``x`` is not the file's): None where sums do not fit so many.
+    """
     sums = _bias_scale(x, scale)
     if steps is not None and (
         steps.scale is None or np.allclose(steps.scale, sums, rtol=_SAME_SCALE, atol=0)
@@ -125,6 +147,8 @@ def given_integers(
             Integers(weight, scale, np.asarray(steps.values).astype(np.int32), sums), where
         )
     real = _bias_steps(bias, x, scale)
+    if acc_bits and (_worst_sums(weight, real, x) >= 1 << (acc_bits - 1)).any():
+        return None
     if (np.abs(real) > _INT32_MAX).any():
         raise QuantizationError(f"{where}: the bias does not fit int32; quantize it anew")
     return _checked(Integers(weight, scale, real.astype(np.int32), sums), where)

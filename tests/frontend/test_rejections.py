@@ -345,6 +345,9 @@ REJECTED = {
         node("MaxPool", "x", kernel_shape=[2, 2], pads=[2, 2, 0, 0]), {}, "wholly in the padding"
     ),
     "sizes of LRN": (node("LRN", "x", size=2), {}, "has size=2, .*; odd numbers up to"),
+    "powers of LRN": (
+        node("LRN", "x", size=3, bias=1e-5, beta=1000.0), {}, "has beta=1000.0, .*; bias [*]{2}",
+    ),
     "pad mode": (node("Pad", "x p", mode="mirror"), {"p": np.zeros(8, int)}, "mode='mirror'"),
     "pad of batches": (
         node("Pad", "x p", mode="reflect"), {"p": np.ones(8, int)}, "are padded, not the batch"

@@ -13,6 +13,7 @@ from accelgen.golden.arith import MAX_MULTIPLIER, dequantize_array, quantize_arr
 from accelgen.ir import Quantization, ops
 from accelgen.quant import quantize, to_int8
 from accelgen.quant.draft import Given
+from accelgen.quant.scales import MIN_SCALE
 from accelgen.quant.to_int8 import _RULES
 from accelgen.quant.weights import integers_of
 from tests.quant.nets import Net, everything
@@ -285,14 +286,26 @@ def test_very_many_inputs_fit_27_bits():
     assert integers.weight.max() < 127
 
 
-def test_hopeless_bias_is_a_sentence():
-    with pytest.raises(QuantizationError, match=r"node 'n': bias .* does not fit 27 bits"):
-        integers_of(
-            np.ones((1, 1, 1, 1), np.float32),
-            np.full(1, 3e38, np.float32),
-            Q(2.0**-40, 0),
-            "node 'n'",
-        )
+@pytest.mark.parametrize(
+    ("bias", "scale", "said"),
+    [
+        (3e38, 2.0**-40, r"bias 3e\+38 is beyond 1.01e\+31"),
+        (1e31, 2.0**-64, "bias .* not fit 27 bits"),
+    ],
+)
+def test_hopeless_bias_is_a_sentence(bias, scale, said):
+    one, large = np.ones((1, 1, 1, 1), np.float32), np.full(1, bias, np.float32)
+
+    with pytest.raises(QuantizationError, match=f"node 'n': {said}"):
+        integers_of(one, large, Q(scale, 0), "node 'n'")
+
+
+def test_the_largest_bias_fits_behind_the_least_range():
+    one, large = np.ones((1, 1, 1, 1), np.float32), np.full(1, 1e31, np.float32)
+
+    made = integers_of(one, large, Q(MIN_SCALE, 0), "node 'n'")
+
+    assert made.bias[0] * made.bias_scale[0] == pytest.approx(1e31)
 
 
 def test_given_integers_are_used_as_they_are():
@@ -331,23 +344,16 @@ def test_given_bias_that_leaves_int32_is_a_sentence():
         to_int8(graph, {"x": Q(0.5, 127), y: Q(1.0, 0)}, given)
 
 
-def test_scales_beyond_the_multiplier_are_a_sentence():
-    net = Net(4, 4, 3)
-    y = net.add("x", net.conv("x", 3))
-    graph = net.graph()
-
-    with pytest.raises(QuantizationError, match="node 'add1': the output's scale"):
-        to_int8(graph, {"x": Q(1e6, 0), "conv2d0_out": Q(1.0, 0), y: Q(1e-6, 0)})
-
-
 @pytest.mark.parametrize("fine", [1e-2, 1e-6, 2.0**-40])
 def test_sums_of_any_scale_are_right(fine):
     """Where every sum but 0 leaves int8, it does so by any factor."""
     net = Net(4, 4, 3)
     y = net.conv("x", 2, weight=np.resize([1, 0, -1, 0], (2, 1, 1, 3)), bias=np.zeros(2))
     pooled = net.gap(y)
-    graph = net.graph(y, pooled)
+    twice = net.add(y, y)
+    graph = net.graph(y, pooled, twice)
     scales = {"x": Q(1e6, 0), y: Q(fine, 3), pooled: Q(fine * 2.0**-40, -5)}
+    scales[twice] = Q(fine * 2.0**-30, 7)
     x = np.random.default_rng(0).integers(-1, 2, (1, 4, 4, 3))
 
     values = interpret(to_int8(graph, scales), x.astype(np.float32) * 1e6)
@@ -357,6 +363,8 @@ def test_sums_of_any_scale_are_right(fine):
     np.testing.assert_array_equal(values[y], np.clip(sums * 10**9 + 3, -128, 127))
     means = np.sign((values[y].astype(int) - 3).sum((1, 2), keepdims=True))
     np.testing.assert_array_equal(values[pooled], np.clip(means * 10**9 - 5, -128, 127))
+    signs = np.sign(values[y].astype(int) - 3)
+    np.testing.assert_array_equal(values[twice], np.clip(signs * 10**9 + 7, -128, 127))
 
 
 def test_a_constant_between_two_scales_is_as_exact_as_the_table():
