@@ -42,8 +42,8 @@ class Core(wiring.Component):
         Every burst has been answered.
     events : Out(events())
         Strobes to count.
-    m_axi_w, m_axi_f : Out(axi4.ReadSignature), Out(axi4.Signature)
-        Masters: program and weights, and maps.
+    m_axi_w, ... : Out(axi4.signature_of(master))
+        The masters of arch/ports.py: of the program and weights, and of maps.
     """
 
     DOMAINS = ("control", "engines", "maps")
@@ -113,7 +113,8 @@ class Core(wiring.Component):
         connect(m, transfers.feature_load, memory.load)
         connect(m, transfers.store_read, memory.store_read)
         connect(m, memory.store_data, transfers.store_data)
-        connect(m, transfers.axi, flipped(self.m_axi_f))
+        for port, member in TransferPath.MASTERS.items():
+            connect(m, getattr(transfers, member), flipped(getattr(self, port)))
 
         # Settings
         for dma in (program_dma, transfers):

@@ -33,10 +33,8 @@ class Accelerator(wiring.Component):
         Twice the clock, in phase: for the multipliers in mode ``"double"``, else not used.
     s_axil : In(axi4lite.Signature)
         Registers (arch/registers.py).
-    m_axi_w : Out(axi4.ReadSignature)
-        Reads the program and weights.
-    m_axi_f : Out(axi4.Signature)
-        Reads and writes maps.
+    m_axi_w, ... : Out(axi4.signature_of(master))
+        The masters of arch/ports.py, which says what each carries.
     irq : Out(1)
         Interrupt, level.
     """

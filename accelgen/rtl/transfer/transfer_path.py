@@ -1,6 +1,6 @@
 """Transfer path: maps between DDR and the feature memory, on their own AXI master."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth import Module
 from amaranth.lib import data, stream, wiring
@@ -49,6 +49,9 @@ class TransferPath(wiring.Component):
     load_beat, store_beat, idle : Out(1)
         Events to count; no command is in work.
     """
+
+    #: Port of the design (arch/ports.py): member.
+    MASTERS: ClassVar = {"m_axi_f": "axi"}
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
