@@ -66,6 +66,9 @@ class ArchParams:
         DSP48E2 (needs ``pixels >= 2`` and ``lanes <= 8``). ``"double"``: packed, and the
         multipliers run at twice the fabric's clock, so that four pixels share one
         (``pixels`` and ``chain_pixels`` at least 4, ``lanes`` 4 or 8).
+    adder_in : str
+        What multiplies in the residual adder: ``"dsp"``, or ``"lut"`` where DSPs are what is short;
+        the same sums in the same cycles.
     acc_bits : int
         Width of accumulators, 27 to 32. At 27 a DSP48E2 requantizes; wider ones need two, which
         are described and not instantiated (``rtl.design.described`` says so). The compiler
@@ -101,6 +104,7 @@ class ArchParams:
     window_pixels: int = 0
     window_taps: int = 1
     pe_mode: str = "packed"
+    adder_in: str = "dsp"
     acc_bits: int = 27
     feature_rows: int = 10240
     feature_ram: str = "block"
@@ -163,6 +167,8 @@ class ArchParams:
             mode != "double" or chain >= self.pe_pixels,
             f"pe_mode 'double' needs chain_pixels of at least {self.pe_pixels}, not {chain}",
         )
+        adder = self.adder_in
+        yield adder in ("dsp", "lut"), f"adder_in must be 'dsp' or 'lut', not {adder!r}"
         yield 27 <= self.acc_bits <= 32, f"acc_bits must be 27 to 32, not {self.acc_bits}"
         rows = self.feature_rows
         yield 16 <= rows <= 32768, f"feature_rows must be 16 to 32768, not {rows}"
@@ -271,11 +277,15 @@ class ArchParams:
     def crc(self) -> int:
         """CRC-32 of the knobs as canonical JSON: the ``config`` register's value.
 
-        A ``window_taps`` of 1 is left out: bitstreams and programs from before that knob agree.
+        A ``window_taps`` of 1 and an ``adder_in`` of ``"dsp"`` are left out: bitstreams and
+        programs from before these knobs agree.
         """
-        knobs = self.to_dict()
-        if self.window_taps == 1:
-            del knobs["window_taps"]
+        before = {"window_taps": 1, "adder_in": "dsp"}
+        knobs = {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in before or value != before[name]
+        }
         return zlib.crc32(json.dumps(knobs, sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
 #: (LUT, FF) of the rest, from one design, so that designs of other sizes are further off.
 _CONTROL_LUT, _CONTROL_FF = (4110, 12.5), (5200, 46)
 _SCALE = {"single": (1.286, 1.634), "packed": (0.926, 0.910), "double": (0.555, 0.895)}
+#: Of the adder with `adder_in = "lut"`, what each sum takes more (Yosys, the block alone).
+_SUM_LUT, _SUM_FF = 283, 247
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
             lut=240 * (chain + drain), ff=160 * (chain + drain),
             dsp=scale_dsp * (chain + drain) / pumped,
         ),
-        "adder": Resources(lut=120 * chain, ff=110 * chain, dsp=2 * chain / adding),
+        "adder": Resources(
+            lut=120 * chain, ff=110 * chain,
+            dsp=0 if arch.adder_in == "lut" else 2 * chain / adding,
+        ),
         "squeeze": Resources(lut=60 * chain + 300, ff=40 * chain + 300, dsp=1),
         "feature_memory": Resources(
             lut=rotator + 3 * row_bits, ff=rotator + 4 * row_bits,
@@ -115,6 +120,9 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     fitted = {
         name: replace(part, lut=lut * part.lut, ff=ff * part.ff) for name, part in parts.items()
     }
+    if arch.adder_in == "lut":
+        sums = chain / adding
+        fitted["adder"] += Resources(lut=_SUM_LUT * sums, ff=_SUM_FF * sums)
     fitted["control"] = Resources(
         lut=_CONTROL_LUT[0] + _CONTROL_LUT[1] * arch.row_bytes,
         ff=_CONTROL_FF[0] + _CONTROL_FF[1] * arch.row_bytes,

@@ -21,12 +21,13 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", default=DEFAULT_BOARD)
     parser.add_argument("--preset")
+    parser.add_argument("--config", help="a TOML file of knobs, over those of board or preset")
     parser.add_argument(
         "--blocks", action="store_true", help="block by block: quicker where little has changed"
     )
     parser.add_argument("--depth", type=int, default=3, help="levels of the hierarchy to print")
     options = parser.parse_args()
-    hardware = target(options.board, preset=options.preset)
+    hardware = target(options.board, preset=options.preset, config=options.config)
     modules = mapped_modules(hardware, flat=not options.blocks)
     print(f"{'':44}{'LUT':>9}{'FF':>9}{'BRAM36':>9}{'DSP':>9}{'URAM':>9}")
     for path, used in sorted(count_blocks(modules, TOP).items()):

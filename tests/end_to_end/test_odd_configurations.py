@@ -50,7 +50,7 @@ SIZES = [
 #: Simulated, so elaborated too.
 SIMULATED = [
     {"outstanding": 2, "burst_beats": 1, "acc_depth": 1},
-    {"tap_words": 32, "ring_rows": 16, "feature_rows": 333},
+    {"tap_words": 32, "ring_rows": 16, "feature_rows": 333, "adder_in": "lut"},
     {"lanes": 16, "pixels": 1},
     {"pixels": 32},
     {"window_pixels": 8},
@@ -115,6 +115,7 @@ def test_it_elaborates(preset, change):
         ({"window_taps": 3}, "window_taps must be 1 or 2, not 3"),
         ({"window_taps": 2, "window_pixels": 16}, "window_taps 2 needs window_pixels of 0 or"),
         ({"window_taps": 2, "tap_words": 2}, "window_taps 2 needs tap_words of at least 4"),
+        ({"adder_in": "ram"}, "adder_in must be 'dsp' or 'lut', not 'ram'"),
         ({"lanes": np.int64(8)}, "lanes must be a whole number"),
     ],
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """The resource model against Yosys on whole designs, and its own rules."""
 
+from dataclasses import replace
+
 import pytest
 
 from accelgen.arch import PRESETS, ArchParams
@@ -35,6 +37,18 @@ def test_packing_halves_the_arrays_dsps():
     packed = module_resources(ArchParams(pe_mode="packed"))["pe_array"].dsp
 
     assert single == 2 * packed == 512
+
+
+def test_an_adder_in_luts_takes_luts_for_its_dsps():
+    dsp, lut = (
+        module_resources(replace(PRESETS["ultra96_double"], adder_in=kind))["adder"]
+        for kind in ("dsp", "lut")
+    )
+
+    assert (dsp.dsp, lut.dsp) == (16, 0)
+    # As `synth_xilinx` maps the block alone.
+    assert lut.lut - dsp.lut == pytest.approx(2264, rel=0.05)
+    assert lut.ff - dsp.ff == pytest.approx(1978, rel=0.05)
 
 
 def test_more_of_anything_never_takes_less():

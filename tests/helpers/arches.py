@@ -16,8 +16,9 @@ LARGE = replace(PRESETS["ultra96"], acc_bits=32)
 DOUBLE = ArchParams(
     pe_mode="double", chain_pixels=4, drain_pixels=8, feature_rows=800, ring_rows=256
 )
-#: The same with two taps of the window engine per cycle, and its small sibling.
-DOUBLE_PAIRS = replace(DOUBLE, window_taps=2)
+#: The same with two taps of the window engine per cycle and the adder in LUTs, and its small
+#: sibling, with two taps.
+DOUBLE_PAIRS = replace(DOUBLE, window_taps=2, adder_in="lut")
 PAIRS = replace(SMALL, window_taps=2)
 #: Every queue as short as it may be, and as many pixels after the accumulators as before them.
 TIGHT = ArchParams(

@@ -83,7 +83,10 @@ def window_reader(arch: ArchParams) -> WindowReader:
 
 
 def adder(arch: ArchParams) -> Adder:
-    return Adder(**_rows(arch), width=arch.chain_pixels, clocking=blocks_of(arch).clocking)
+    return Adder(
+        **_rows(arch), width=arch.chain_pixels, clocking=blocks_of(arch).clocking,
+        in_luts=arch.adder_in == "lut",
+    )  # fmt: skip
 
 
 def row_assembler(arch: ArchParams) -> RowAssembler:

@@ -10,11 +10,16 @@ EMPTY = {TOP: {"ports": {}, "cells": {}, "netnames": {}}}
 BROKEN = [Violation("levels", 7, ("top.a[0]", "top.b[0]"))]
 
 
-def run(monkeypatch, found):
-    monkeypatch.setattr("sys.argv", ["accelgen.synthesis"])
-    monkeypatch.setattr(command, "mapped_modules", lambda hardware, *, flat: EMPTY)
+def run(monkeypatch, found, *arguments):
+    """The command's; returns the configuration it mapped."""
+    mapped = []
+    monkeypatch.setattr("sys.argv", ["accelgen.synthesis", *arguments])
+    monkeypatch.setattr(
+        command, "mapped_modules", lambda hardware, *, flat: mapped.append(hardware) or EMPTY
+    )
     monkeypatch.setattr(command, "violations", lambda netlist: found)
     command._main()
+    return mapped[0].arch
 
 
 def test_without_a_broken_rule_it_says_so(monkeypatch, capsys):
@@ -29,3 +34,12 @@ def test_a_broken_rule_is_named_and_status_1(monkeypatch, capsys):
 
     assert end.value.code == 1
     assert "levels         7  top.a[0] > top.b[0]" in capsys.readouterr().out
+
+
+def test_knobs_of_a_file_change_those_of_the_board(monkeypatch, tmp_path):
+    knobs = tmp_path / "knobs.toml"
+    knobs.write_text("window_taps = 2\n")
+
+    arch = run(monkeypatch, [], "--config", str(knobs))
+
+    assert (arch.window_taps, arch.pe_mode) == (2, "double")

@@ -1,5 +1,7 @@
 """Adder: the residual joins the chain's pixels."""
 
+from typing import Any, ClassVar
+
 from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -9,7 +11,13 @@ from accelgen.rtl import layouts
 from accelgen.rtl.basics.beat_counter import BeatCounter
 from accelgen.rtl.basics.delay import delay
 from accelgen.rtl.dsp.double_pump import SINGLE_CLOCK, Clocking
-from accelgen.rtl.dsp.multiply_add import multiply_add
+from accelgen.rtl.dsp.multiply_add import MULTIPLY_LATENCY, multiply_add
+from accelgen.rtl.output.weighted_sum import (
+    Multiples,
+    WeightedSum,
+    multiples_layout,
+    weighted_sum_latency,
+)
 from accelgen.rtl.requantize.scale_down import ScaleDown
 from accelgen.rtl.streams.credit_queue import CreditQueue
 from accelgen.rtl.streams.queue import StreamQueue
@@ -34,6 +42,8 @@ class Adder(wiring.Component):
         Channels, pixels of a row and of a beat (P, W).
     clocking : Clocking
         Double-pumped, four sums share a lane's multipliers, two of them in a cycle.
+    in_luts : bool
+        Multiply in LUTs and not in DSPs, in as many cycles.
 
     Members
     -------
@@ -49,11 +59,15 @@ class Adder(wiring.Component):
         As many. Comes out of registers.
     """
 
-    def __init__(self, *, lanes: int, row: int, width: int, clocking: Clocking = SINGLE_CLOCK):
+    def __init__(
+        self, *, lanes: int, row: int, width: int, clocking: Clocking = SINGLE_CLOCK,
+        in_luts: bool = False,
+    ):  # fmt: skip
         self.lanes = lanes
         self.row = row
         self.width = width
         self.clocking = clocking
+        self.in_luts = in_luts
         super().__init__({
             "step": In(layouts.fields(isa.EXEC)),
             "start": In(1),
@@ -98,16 +112,16 @@ class Adder(wiring.Component):
         # Nothing of a step that passes may be left in here when one that adds follows.
         added = delay(m, accept & self.step.add, latency, reset=True)
         m.d.comb += queue.i.valid.eq(Mux(self.step.add, added, accept))
+        factors = self._factors(m)
         # A lane takes its pixels one after another, two a cycle if double-pumped.
         step = interval * self.clocking.turns
+        kind = _LutLane if self.in_luts else _Lane
         for p in range(0, width, step):
             for c in range(self.lanes):
-                m.submodules[f"lane{p}_{c}"] = lane = _Lane(step, self.clocking)
+                m.submodules[f"lane{p}_{c}"] = lane = kind(step, self.clocking)
                 m.d.comb += [
                     lane.take.eq(~busy),
-                    lane.multiplier_a.eq(self.step.add_multiplier_a),
-                    lane.multiplier_b.eq(self.step.add_multiplier_b),
-                    lane.offset.eq(self.step.add_offset),
+                    *(getattr(lane, name).eq(value) for name, value in factors.items()),
                     lane.shift.eq(self.step.add_shift),
                     lane.zero.eq(self.step.add_zero),
                     lane.low.eq(self.step.add_low),
@@ -123,6 +137,16 @@ class Adder(wiring.Component):
 
         return m
 
+    def _factors(self, m):
+        """What lanes multiply by and add, by their members' names."""
+        names = ("multiplier_a", "multiplier_b", "offset")
+        factors = {name: getattr(self.step, f"add_{name}") for name in names}
+        if not self.in_luts:
+            return factors
+        m.submodules.multiples = multiples = Multiples(clocking=self.clocking)
+        m.d.comb += [getattr(multiples, name).eq(value) for name, value in factors.items()]
+        return {"multiples": multiples.o}
+
 
 class _Lane(wiring.Component):
     """One channel of ``count`` pixels that share all but the first register and the last.
@@ -130,14 +154,16 @@ class _Lane(wiring.Component):
     ``timing.add_latency`` cycles, less the queue's, from the cycle with ``take``.
     """
 
+    FACTORS: ClassVar[dict[str, Any]] = {
+        "multiplier_a": In(signed(18)), "multiplier_b": In(signed(18)), "offset": In(signed(32)),
+    }  # fmt: skip
+
     def __init__(self, count: int, clocking: Clocking):
         self.clocking = clocking
         pixels = data.ArrayLayout(signed(8), count)
         super().__init__({
             "take": In(1),
-            "multiplier_a": In(signed(18)),
-            "multiplier_b": In(signed(18)),
-            "offset": In(signed(32)),
+            **self.FACTORS,
             "shift": In(6),
             "zero": In(signed(8)),
             "low": In(signed(8)),
@@ -170,27 +196,8 @@ class _Lane(wiring.Component):
             enter([pixels[n] for n in range(turns)], name)
             for pixels, name in ((pixels_a, "a"), (pixels_b, "b"))
         )
-        result = self._add(m, platform, a, b, clocking.domain)
-        # Double-pumped, the first result shows in an odd fast cycle: one more, so that it meets the
-        # fabric's.
-        last = clocking.leave(m, delay(m, result, clocking.early, domain=clocking.domain))
-        later = reversed(range(len(self.a) // turns))
-        results = [delay(m, value, cycles) for cycles in later for value in last]
-        m.d.comb += [to.eq(result) for to, result in zip(self.result, results, strict=True)]
-
-        return m
-
-    def _add(self, m, platform, a, b, domain):
-        """Two multipliers in a cascade, the second one cycle after the first; scale down."""
-        product_a = multiply_add(
-            m, platform, "scale_a", self.multiplier_a, a,
-            bits=33, addend=self.offset, domain=domain,
-        )  # fmt: skip
-        total = multiply_add(
-            m, platform, "scale_b", self.multiplier_b, delay(m, b, 1, domain=domain),
-            bits=34, cascade=product_a, domain=domain,
-        ).value  # fmt: skip
-        m.submodules.down = down = ScaleDown(len(total), rounded=False, domain=domain)
+        total = self._total(m, platform, a, b)
+        m.submodules.down = down = ScaleDown(len(total), rounded=False, domain=clocking.domain)
         m.d.comb += [
             down.value.eq(total),
             down.shift.eq(self.shift),
@@ -198,4 +205,44 @@ class _Lane(wiring.Component):
             down.low.eq(self.low),
             down.high.eq(self.high),
         ]
-        return down.result
+        last = clocking.leave(m, delay(m, down.result, self._spare(), domain=clocking.domain))
+        later = reversed(range(len(self.a) // turns))
+        results = [delay(m, value, cycles) for cycles in later for value in last]
+        m.d.comb += [to.eq(result) for to, result in zip(self.result, results, strict=True)]
+
+        return m
+
+    def _total(self, m, platform, a, b):
+        """Two multipliers in a cascade, the second one cycle after the first."""
+        domain = self.clocking.domain
+        product_a = multiply_add(
+            m, platform, "scale_a", self.multiplier_a, a,
+            bits=33, addend=self.offset, domain=domain,
+        )  # fmt: skip
+        return multiply_add(
+            m, platform, "scale_b", self.multiplier_b, delay(m, b, 1, domain=domain),
+            bits=34, cascade=product_a, domain=domain,
+        ).value  # fmt: skip
+
+    def _spare(self):
+        """Cycles of the lane's clock that its result waits: double-pumped, the first shows in an
+        odd one, and has to meet the fabric's."""
+        return self.clocking.early
+
+
+class _LutLane(_Lane):
+    """The same without multipliers."""
+
+    FACTORS: ClassVar[dict[str, Any]] = {"multiples": In(multiples_layout())}
+
+    def _total(self, m, platform, a, b):
+        m.submodules.sum = weighted = WeightedSum(clocking=self.clocking)
+        m.d.comb += [
+            weighted.multiples.eq(self.multiples),
+            weighted.a.eq(a),
+            weighted.b.eq(b),
+        ]
+        return weighted.total
+
+    def _spare(self):
+        return super()._spare() + MULTIPLY_LATENCY + 1 - weighted_sum_latency(self.clocking)

@@ -70,7 +70,9 @@ class OutputPath(wiring.Component):
         m.submodules.cutter = cutter = RowCutter(**sizes)
         m.submodules.chain = chain = StreamJoin(beat)  # pixels or rows -> adder
         m.submodules.queue = queue = StreamQueue(beat, depth=2)
-        m.submodules.adder = adder = Adder(**sizes, clocking=self.clocking)
+        m.submodules.adder = adder = Adder(
+            **sizes, clocking=self.clocking, in_luts=arch.adder_in == "lut"
+        )
         m.submodules.squeeze = squeeze = Squeeze(**sizes)
         m.submodules.skid = skid = Skid(beat)
         m.submodules.assembler = assembler = RowAssembler(**sizes)

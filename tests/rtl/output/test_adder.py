@@ -21,6 +21,9 @@ CONFIGURATIONS = {
     "all": {"lanes": 4, "pixels": 4, "chain_pixels": 4},
     "double": {"lanes": 4, "pixels": 8, "chain_pixels": 4, "pe_mode": "double"},
 }
+CONFIGURATIONS |= {
+    f"{name}_in_luts": {**CONFIGURATIONS[name], "adder_in": "lut"} for name in ("w2", "double")
+}
 PLAIN = {"shift": 8, "offset": 128, "zero": 0, "low": -128, "high": 127}
 
 
