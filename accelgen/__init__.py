@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from accelgen.errors import AccelgenError
     from accelgen.flow.compiled import Compiled
     from accelgen.flow.compiler import compile
+    from accelgen.flow.evaluated import evaluate
     from accelgen.flow.hardware import Target, target
     from accelgen.flow.network import load
     from accelgen.flow.packages import build, open_package
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS", "AccelgenError", "ArchParams", "Calibration", "Compiled", "Pictures", "Target",
-    "__version__", "build", "check", "compile", "estimate", "load", "open_package", "quantize",
-    "simulate", "target",
+    "__version__", "build", "check", "compile", "estimate", "evaluate", "load", "open_package",
+    "quantize", "simulate", "target",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _HOMES = {
     "check": "accelgen.flow.verbs",
     "compile": "accelgen.flow.compiler",
     "estimate": "accelgen.flow.verbs",
+    "evaluate": "accelgen.flow.evaluated",
     "load": "accelgen.flow.network",
     "open_package": "accelgen.flow.packages",
     "quantize": "accelgen.flow.verbs",

@@ -14,6 +14,7 @@ import typer
 from accelgen import __version__
 from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli import tables
+from accelgen.cli.evaluate import evaluate
 from accelgen.cli.groups import Configuration, Hardware, Samples, StalledHardware, grouped
 from accelgen.cli.options import (
     BoardName,
@@ -135,6 +136,9 @@ def quantize(
         })
     else:
         print_results(tables.quantize_table(made, width=width()), f"written: {out}")
+
+
+app.command(epilog=EXIT)(evaluate)
 
 
 @app.command(epilog=EXIT)

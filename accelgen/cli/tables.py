@@ -17,6 +17,7 @@ from accelgen.estimator import Estimate, LayerEstimate
 from accelgen.estimator.board_design import board_design
 from accelgen.estimator.resources import exceeded, total_resources
 from accelgen.estimator.rows import sort_key, step_rows
+from accelgen.flow.evaluation import Evaluation
 from accelgen.flow.simulated import Simulated, layer_rows
 from accelgen.flow.verbs import Quantized
 
@@ -25,6 +26,8 @@ __all__ = [
     "check_table",
     "estimate_summary",
     "estimate_table",
+    "evaluate_lines",
+    "evaluate_tables",
     "presets_table",
     "ps_table",
     "quantize_table",
@@ -104,6 +107,27 @@ def check_verdict(report: Any, board: str) -> str:
 def quantize_table(made: Quantized, *, width: int = NARROW) -> Table:
     """``accelgen quantize``: what each layer lost."""
     return drawn(f"{made.name}: int8 against float", made.rows(), width)
+
+
+def evaluate_tables(made: Evaluation, *, width: int = NARROW) -> list[Table]:
+    """``accelgen evaluate``: accuracy where there are classes, outputs, worst pictures."""
+    tables = [drawn(f"{made.name}: {made.pictures:,} pictures", made.rows(), width)]
+    if made.classes is None or len(made.outputs) > 1:
+        tables.append(drawn(f"INT8 against {made.reference}", made.output_rows(), width))
+    if made.worst:
+        tables.append(drawn("worst pictures", made.worst_rows(), width))
+    return tables
+
+
+def evaluate_lines(made: Evaluation) -> list[str]:
+    """``accelgen evaluate``: in words."""
+    lines = []
+    if made.classes is not None and not made.labelled:
+        lines.append("no labels were given: agreement with float says what is lost")
+    if made.float and made.float.top1 is not None and made.int8.top1 is not None:
+        lost = 100 * (made.float.top1 - made.int8.top1)
+        lines.append(f"INT8 {'loses' if lost >= 0 else 'gains'} {abs(lost):.2f} points of top-1")
+    return lines
 
 
 def estimate_table(

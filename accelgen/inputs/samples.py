@@ -15,13 +15,21 @@ from accelgen.errors import QuantizationError
 from accelgen.inputs.pictures import NO_OPTIONS, Pictures, load_pictures, picture_files
 from accelgen.ps.picture import SUFFIXES, Preprocess
 
-__all__ = ["Calibration", "load_samples", "random_samples"]
+__all__ = [
+    "ARRAYS", "SCALING", "Calibration", "Scaling", "as_nhwc", "check_type", "load_samples",
+    "random_samples",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
 
 #: Images that random calibration uses: enough for stable ranges, few enough for large networks.
 RANDOM_COUNT = 4
-_SUFFIXES = (".npz", ".npy")
+#: What raw pixels are called, and what goes with them.
+RAW = "calib_uint8"
+SCALING = ("divisor", "mean", "std")
+ARRAYS = (".npz", ".npy")
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,63 +97,90 @@ def load_samples(
             f"no picture ({', '.join(SUFFIXES)}) and no .npz or .npy file in {where}; save samples "
             "with numpy.savez(..., x=samples)"
         )
-    return np.concatenate([_to_nhwc(_read(file, layout), shape, layout, file) for file in arrays])
+    return np.concatenate([_read(file, shape, layout) for file in arrays])
 
 
 def _arrays(where: Path) -> list[Path]:
     if where.is_dir():
-        return sorted(p for p in where.iterdir() if p.suffix in _SUFFIXES)
-    if where.suffix in _SUFFIXES or where.suffix.lower() in SUFFIXES:
-        return [where] if where.suffix in _SUFFIXES else []
+        return sorted(p for p in where.iterdir() if p.suffix in ARRAYS)
+    if where.suffix in ARRAYS or where.suffix.lower() in SUFFIXES:
+        return [where] if where.suffix in ARRAYS else []
     raise QuantizationError(
         f"calibration data is a .npz, .npy, .png or .jpg file or a directory of them, not "
         f"{where.name!r}"
     )
 
 
-def _read(file: Path, layout: str) -> npt.NDArray[Any]:
+def _read(file: Path, shape: tuple[int, ...], layout: str) -> Floats:
     try:
-        content = read_arrays(file, ("x", "calib_uint8", "divisor", "mean", "std"))
-        return _of_names(content, layout)
+        raw, names = _of_names(read_arrays(file, ("x", RAW, *SCALING)))
+        scaling = Scaling.of(names, shape[3]) if names is not None else None
     except ValueError as error:
         raise QuantizationError(f"cannot read calibration data {file}: {error}") from error
+    if scaling is None:
+        check_type(raw, file)
+    x = as_nhwc(raw, shape, layout, file)
+    return scaling(x) if scaling else np.ascontiguousarray(x, np.float32)
 
 
-def _of_names(content: Mapping[str, npt.NDArray[Any]], layout: str) -> npt.NDArray[Any]:
-    """The array of an ``.npy``, ``x`` of an ``.npz``, or what ``calib_uint8`` and its scaling make.
+def _of_names(content: Arrays) -> tuple[npt.NDArray[Any], Arrays | None]:
+    """The array of an ``.npy``, ``x`` of an ``.npz``, or ``calib_uint8`` and what scales it.
     Raises ValueError without the file's name."""
     if ONLY in content:
-        return content[ONLY]
+        return content[ONLY], None
     if "x" in content:
         if others := " and ".join(repr(name) for name in content if name != "x"):
             raise ValueError(
                 f"it has 'x', which is the network's own input, and beside it {others}; keep 'x' "
                 "alone, or 'calib_uint8' with 'divisor', 'mean' and 'std'"
             )
-        return content["x"]
-    if "calib_uint8" not in content:
+        return content["x"], None
+    if RAW not in content:
         raise ValueError("it has no array 'x' or 'calib_uint8'")
-    raw = content["calib_uint8"].astype(np.float32)
-    scale = {}
-    for name, default in (("divisor", 1.0), ("mean", 0.0), ("std", 1.0)):
-        value = np.asarray(content.get(name, default)).astype(np.float32).reshape(-1)
-        channels = raw.shape[-3 if layout == "nchw" else -1] if raw.ndim >= 3 else 0
-        if value.size not in (1, channels) or not np.isfinite(value).all():
-            raise ValueError(f"{name} must be one number, or one of each channel")
-        if name != "mean" and not value.all():
-            raise ValueError(f"{name} must not be 0")
-        scale[name] = value.reshape(-1, 1, 1) if layout == "nchw" else value
-    normalized = (raw / scale["divisor"] - scale["mean"]) / scale["std"]
-    return np.asarray(normalized, np.float32)
+    return content[RAW], content
 
 
-def _to_nhwc(x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Path) -> Floats:
-    """Checked against the model's input in the order of dimensions that the user sees."""
+@dataclass(frozen=True)
+class Scaling:
+    """What ``divisor``, ``mean`` and ``std`` of an .npz say: numbers, or one of each channel."""
+
+    divisor: Floats
+    mean: Floats
+    std: Floats
+
+    @classmethod
+    def of(cls, content: Arrays, channels: int) -> Scaling:
+        """Raises ValueError without the file's name."""
+        scale = []
+        for name, default in zip(SCALING, (1.0, 0.0, 1.0), strict=True):
+            value = np.asarray(content.get(name, default)).astype(np.float32).reshape(-1)
+            if value.size not in (1, channels) or not np.isfinite(value).all():
+                raise ValueError(f"{name} must be one number, or one of each channel")
+            if name != "mean" and not value.all():
+                raise ValueError(f"{name} must not be 0")
+            scale.append(value)
+        return cls(*scale)
+
+    def __call__(self, raw: npt.NDArray[Any]) -> Floats:
+        """``(raw / divisor - mean) / std`` of (n, h, w, c)."""
+        scaled = (raw.astype(np.float32) / self.divisor - self.mean) / self.std
+        return np.ascontiguousarray(scaled, np.float32)
+
+
+def check_type(x: npt.NDArray[Any], file: Path) -> None:
+    """Raises QuantizationError if an array that is the network's own input is of integers."""
     if np.issubdtype(x.dtype, np.integer):
         raise QuantizationError(
             f"samples in {file} are {x.dtype}: raw pixels; give float32 scaled as the network was "
             "trained, for example (x / 255 - mean) / std"
         )
+
+
+def as_nhwc(
+    x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Path
+) -> npt.NDArray[Any]:
+    """(n, h, w, c), no copy. Raises QuantizationError when it is not a model's input ``shape`` in
+    ``layout``, and speaks of the order of dimensions that the user sees."""
     _, h, w, c = shape
     line = (c, w) if layout == "nchw" else (w, c)
     if x.ndim == 3 and x.shape[1:] in ((h, w) if c == 1 else line, line if h == 1 else ()):
@@ -154,7 +189,7 @@ def _to_nhwc(x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Pat
         x = x[np.newaxis]
     if x.ndim == 2 and x.shape[1] == shape[1] * shape[2] * shape[3]:  # a flat input
         x = x.reshape(-1, *((c, h, w) if layout == "nchw" else (h, w, c)))
-    if x.ndim != 4 or not np.issubdtype(x.dtype, np.floating):
+    if x.ndim != 4 or x.dtype.kind not in "iuf":
         raise QuantizationError(
             f"samples in {file} are {x.dtype} {x.shape}; they must be float (n, c, h, w)"
         )
@@ -171,6 +206,4 @@ def _to_nhwc(x: npt.NDArray[Any], shape: tuple[int, ...], layout: str, file: Pat
             f"samples in {file} have shape {x.shape}; the model takes (n, {wanted}), "
             f"{layout.upper()}; {hint}"
         )
-    if layout == "nchw":
-        x = x.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(x, np.float32)
+    return x.transpose(0, 2, 3, 1) if layout == "nchw" else x

@@ -27,7 +27,7 @@ from accelgen.ir.views import OutputView, plain_view
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["LayerMatch", "compare_ort", "observe", "run_ort"]
+__all__ = ["LayerMatch", "OrtModel", "compare_ort", "observe", "run_ort"]
 
 Tensor = npt.NDArray[Any]
 
@@ -105,14 +105,49 @@ def compare_ort(
     )  # fmt: skip
 
 
+class OrtModel:
+    """A model in onnxruntime, of one thread; several may run it at a time.
+
+    Parameters
+    ----------
+    model : path or ModelProto
+    layout : str
+        Order in which it takes its input, ``"nchw"`` or ``"nhwc"``.
+    optimized : bool
+        Whether onnxruntime may fuse: for float models only (see :func:`compare_ort`).
+
+    Raises
+    ------
+    ModelError
+        onnxruntime does not take it.
+    ToolError
+        onnxruntime is not installed.
+    """
+
+    def __init__(
+        self, model: str | Path | onnx.ModelProto, layout: str = "nchw", *, optimized: bool = False
+    ):
+        require("reference")
+        proto, self._layout = _load(model), layout
+        try:
+            self._session = _session(proto, optimized)
+        except Exception as error:  # whatever its C++ raises
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"onnxruntime does not take the model: {reason}") from error
+
+    def run(self, samples: Tensor) -> list[Tensor]:
+        """Its outputs for float samples (n, h, w, c): one array (n, ...) each."""
+        results = [
+            self._session.run(None, _feed(self._session, x, self._layout, None)) for x in samples
+        ]
+        return [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
+
+
 def run_ort(
     model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
 ) -> list[Tensor]:
     """Outputs of onnxruntime, all optimizations off: one array (n, ...) per output of the model."""
-    proto = _load(model)
-    session = _session(proto)
-    results = [session.run(None, _feed(session, x, layout, None)) for x in samples]
-    return [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
+    return OrtModel(model, layout).run(samples)
 
 
 def _load(model: str | Path | onnx.ModelProto) -> onnx.ModelProto:
@@ -124,12 +159,15 @@ def _load(model: str | Path | onnx.ModelProto) -> onnx.ModelProto:
         raise ModelError(f"cannot read {str(model)!r} as ONNX: {error}") from error
 
 
-def _session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def _session(proto: onnx.ModelProto, optimized: bool = False) -> onnxruntime.InferenceSession:
     require("reference")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
+    )
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     data = proto.SerializeToString()

@@ -40,7 +40,7 @@ def printed(code):
 
 
 def test_the_verbs_are_there():
-    verbs = {"build", "check", "compile", "estimate", "quantize", "simulate"}
+    verbs = {"build", "check", "compile", "estimate", "evaluate", "quantize", "simulate"}
 
     assert verbs < set(FUNCTIONS)
     assert set(accelgen.__all__) <= set(dir(accelgen))

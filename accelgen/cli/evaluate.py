@@ -1,0 +1,87 @@
+"""accelgen evaluate: how accurate the int8 network is, on pictures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from accelgen.cli import tables
+from accelgen.cli.groups import Samples, grouped
+from accelgen.cli.options import Json, Method, Model, Seed
+from accelgen.cli.outcome import log, verb
+from accelgen.cli.output import print_json, print_results, warn, width
+from accelgen.extras import require
+from accelgen.inputs.samples import Calibration
+
+__all__ = ["evaluate"]
+
+
+@verb
+@grouped
+def evaluate(
+    model: Model,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="DIR|FILE",
+            help="Pictures (png, jpg), a folder of them per class (in order of names, or numbers), "
+            ".npz (x, or x_uint8 with divisor, mean, std; labels y) or .npy.",
+        ),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="Text or CSV, a line 'name,label' per picture; for arrays a label per line. "
+            "Labels are numbers from 0.",
+        ),
+    ] = None,
+    *,
+    samples: Samples,
+    method: Method = "mse",
+    seed: Seed = 0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N pictures.")
+    ] = None,
+    worst: Annotated[
+        int, typer.Option("--worst", metavar="N", min=0, help="Pictures to name that lose most.")
+    ] = 5,
+    json: Json = False,
+) -> None:
+    """How accurate INT8 is on pictures, beside float and onnxruntime: top-1, top-5, agreement with
+    float, ties, signal to noise. --mean, --std, --resize, --crop, --bgr hold for --calib and
+    --data."""
+    from accelgen.flow import evaluated
+
+    require("reference")  # now, and not after a minute of calibrating
+    calibration = samples.calibration
+    with _bar(f"evaluating {model}") as progress:
+        made = evaluated.evaluate(
+            model, Calibration(where=data, pictures=calibration.pictures), labels=labels,
+            calib=calibration, method=method, seed=seed, limit=limit, worst=worst,
+            progress=progress,
+        )  # fmt: skip
+    warn(made.warnings)
+    if json:
+        print_json({"model": model, "data": str(data), **made.to_dict()})
+    else:
+        print_results(*tables.evaluate_tables(made, width=width()), *tables.evaluate_lines(made))
+
+
+@contextlib.contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Pictures done, on a terminal's last line; nothing stays there."""
+    if not (log.notes and log.is_terminal):
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=log, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, count: bar.update(task, completed=done, total=count)
