@@ -283,8 +283,16 @@ EXEC = Format(
         Field("out_stride", 16, "Feature rows between its channel groups."),
         Field("out_pixels", 20, "Output pixels per channel group."),
         Field("out_rows", 16, "Rows written per channel group: ceil(out_pixels / P), even when "
-              "out_phases."),
+              "out_phases; when woven, writes."),
         Field("out_phases", 1, "1: the output map is stored in phases."),
+        Field("woven", 1, "1: the pixels are every other column of the output map, which other "
+              "EXECs complete (array 1, window and chained 0, P at least 2)."),
+        Field("woven_odd", 1, "1: they are its odd columns."),
+        Field("woven_pieces", 1, "1: a write is of a piece of a row (limits.piece_pixels). 0: of a "
+              "row."),
+        Field("woven_line", 12, "Pieces of an output line, when the pixels are every other line as "
+              "well; 0: they are of all lines."),
+        Field("woven_second", 1, "1: those lines are the odd ones."),
     ),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ __all__ = [
     "TABLE_BYTES",
     "UNIT_QUEUE",
     "WEIGHTS_AHEAD",
+    "piece_pixels",
 ]
 
 # Commands.
@@ -54,3 +55,11 @@ TABLE_BANKS = 4
 SQUEEZE_GROUPS = 32
 SQUEEZE_PIXELS = 65536
 SQUEEZE_LIMIT = 262144
+
+# Maps that are woven.
+
+
+def piece_pixels(pixels: int) -> int:
+    """Of a row of ``pixels`` (at least 2), those that a woven EXEC writes at a time where lines
+    are no whole rows, half of them its own: a quarter, or a pair."""
+    return max(2, pixels // 4)

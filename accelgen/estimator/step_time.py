@@ -87,7 +87,7 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         empty = 1 - fields.requant1.pixels / (vectors * arch.pixels)
         drain = kept_beats(fields.in_raster, arch.pixels, arch.array_width)
         if not with_window:
-            drain = max(drain, _chained(fields, arch))
+            drain = max(drain, _chained(fields, arch), fields.out_rows if fields.woven else 0)
         front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
         front = max(front_alone, least)
     else:
@@ -120,7 +120,7 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         front=front,
         front_alone=front_alone,
         drain=0 if with_window else drain,
-        out_rows=-(-fields.out_pixels // arch.pixels),
+        out_rows=fields.out_rows if fields.woven else -(-fields.out_pixels // arch.pixels),
         bound=bound,
         array=array,
         residual=fields.add,

@@ -324,7 +324,11 @@ def _engine(graph: Graph, node: Node) -> tuple[str, str]:
         (Select, "folded", "order of channels: in the weights of its neighbours"),
         (Upsample, "engine: window", "upsampling, in passes per axis"),
         (Border, "engine: window", "pixels repeated around the map, in a pass per side"),
-        (Insert, "engine: array", "zeros between the pixels, in a pass per axis"),
+        (
+            Insert,
+            "engine: array",
+            "zeros between pixels, by 2 and 4 none, in a pass per axis",
+        ),
         (Softmax, "ps", "softmax"),
     ):
         if isinstance(op, kinds):

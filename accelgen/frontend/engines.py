@@ -60,14 +60,18 @@ ENGINES: dict[str, Runs] = {
         f"2-D, or 1-D as a map of height 1; {_WEIGHTS}; any stride, dilation, group, pads",
     ),
     "ConvTranspose": Runs(
-        f"{_ARRAY}: a convolution over zeros and pixels", "array",
-        f"{_WEIGHTS}; any stride, pads, output_padding, group, dilation; zeros are read, too",
+        f"{_ARRAY}: a convolution per place in a block", "array",
+        f"{_WEIGHTS}; any stride, pads, output_padding, group, dilation; strides but 2 and 4, and"
+        " dilation, read zeros, too",
     ),
     "DeformConv": Runs(
         f"offsets and product: {_ARRAY}; gather: PS", "ps",
         f"{_WEIGHTS}; any stride, pads, dilation, group, offset_group",
     ),
-    "DepthToSpace": Runs(f"{_ARRAY}: a convolution over zeros and pixels", "array"),
+    "DepthToSpace": Runs(
+        f"{_ARRAY}: a convolution per place in a block", "array",
+        "blocks but those of 2 and 4 read zeros, too",
+    ),
     "DequantizeLinear": Runs("the scale of its tensor", "nothing", "scales are constants"),
     "Div": Runs("folded into its neighbour", "nothing", "by a constant"),
     "Dropout": _NOTHING,

@@ -46,7 +46,8 @@ def import_space_to_depth(graph: GraphBuilder, node: OnnxNode) -> View:
 
 def import_depth_to_space(graph: GraphBuilder, node: OnnxNode) -> View:
     """DepthToSpace (DCR, CRD): zeros between the pixels, then a convolution as large as the
-    blocks, which sees one pixel and takes the channel of its place."""
+    blocks, which sees one pixel and takes the channel of its place. (lowering/weave.py takes the
+    zeros out again.)"""
     x, block = graph.map(node), _block(node)
     node.require("mode", ("DCR", "CRD"), "DCR", "use DCR or CRD")
     inputs = x.sizes[2]

@@ -37,7 +37,8 @@ def import_conv_transpose(graph: GraphBuilder, node: OnnxNode) -> View:
     Output pixel y sums ``x[i] * w[t]`` over all ``i * stride + t * dilation - pad == y``: over x
     with ``stride - 1`` zeros after each pixel, that is a convolution of stride 1 with the kernel
     turned around and ``dilation * (kernel - 1) - pad`` pixels of padding before. Where that, or
-    what is left for the end, is negative, the kernel grows by zeros.
+    what is left for the end, is negative, the kernel grows by zeros. lowering/weave.py takes the
+    zeros between pixels out again.
     """
     x, weight = graph.map(node), graph.constant(node, 1)
     groups = int(node.get("group", 1))

@@ -11,11 +11,15 @@ __all__ = ["count_macs", "total_macs"]
 
 
 def count_macs(node: Node, graph: Graph) -> int:
-    """``out_h * out_w * o * kh * kw * i`` for a convolution (also fully connected), else 0."""
+    """``out_h * out_w * o * kh * kw * i`` for a convolution (also fully connected), else 0.
+    No weights meet what is inserted between pixels."""
     if not isinstance(node.op, Conv2d | QConv2d):
         return 0
     _, height, width, _ = graph.tensors[node.output].shape
-    return height * width * prod(graph.tensors[node.inputs[1]].shape)
+    met = height * width
+    if isinstance(node.op, QConv2d) and node.op.kernel != (1, 1):
+        met //= prod(node.op.insert)
+    return met * prod(graph.tensors[node.inputs[1]].shape)
 
 
 def total_macs(graph: Graph) -> int:

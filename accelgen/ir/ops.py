@@ -187,7 +187,8 @@ class QConv2d(Convolution):
     ``-input_zero * sum(w[o])``. Weights in [-127, 127], multiplier in [0, 2**17), shift in [1, 47].
 
     ``insert`` (fh, fw): x is taken as ``QInsert(factor=insert, value=input_zero)`` of it. The
-    compiler's, with a kernel of 1 x 1 without stride and pads, along one axis.
+    compiler's: with a kernel of 1 x 1 without stride and pads, along one axis (lowering/insert.py);
+    or with one of fh x fw and more without stride and dilation (lowering/strands.py).
     """
 
     int8 = True

@@ -15,6 +15,7 @@ from accelgen.cost import Memory
 from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import QConv2d, QMaxPool
 from accelgen.ir.shapes import infer_shape
+from accelgen.lowering.strands import is_woven
 from accelgen.lowering.windows import Window, window_of
 from accelgen.program.layout import rows_of
 from accelgen.program.raster import raster_vectors
@@ -65,7 +66,8 @@ def _pays(
     before, others = raster_vectors(strided.whole(), arch.pixels), 0
     if source in in_phases:
         before = raster_vectors(strided.in_phases(arch.pixels).whole(), arch.pixels)
-        beside = (n for n in graph.nodes if n.inputs[0] == source and n is not node)
+        readers = (n for n in graph.nodes if n.inputs[0] == source and n is not node)
+        beside = (n for n in readers if not is_woven(n))
         others = sum(_lost(n, graph, arch) for n in beside)
     after = raster_vectors(joined.whole(), arch.pixels)
     groups = -(-channels // arch.lanes)

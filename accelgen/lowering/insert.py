@@ -22,7 +22,7 @@ from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import Pair, QConv2d, QInsert
 from accelgen.ir.shapes import infer_shape
 
-__all__ = ["lower_inserts"]
+__all__ = ["dense_groups", "lower_inserts"]
 
 
 def lower_inserts(graph: Graph, lanes: int) -> Graph:
@@ -41,7 +41,7 @@ def lower_inserts(graph: Graph, lanes: int) -> Graph:
         axes = ((1, width), "columns"), ((height, 1), "rows")
         stages = [axis for axis in axes if axis[0] != (1, 1)] or [((1, 1), "")]
         channels = tensors[node.output].shape[3]
-        groups = _groups(channels, lanes)
+        groups = dense_groups(channels, lanes)
         arrays = _identity(channels, groups, node.op.value)
         inputs = tuple(names.fresh(f"{node.output}.{kind}") for kind in arrays)
         constants |= dict(zip(inputs, arrays.values(), strict=True))
@@ -69,7 +69,7 @@ def _stage(factor: Pair, groups: int, value: int) -> QConv2d:
     )  # fmt: skip
 
 
-def _groups(channels: int, lanes: int) -> int:
+def dense_groups(channels: int, lanes: int) -> int:
     """As many as make groups of several channels (one each would be depthwise) that do not reach
     from word to word: then the array reads a word per output word."""
     sizes = [n for n in range(2, lanes + 1) if channels % n == 0 and lanes % n == 0]

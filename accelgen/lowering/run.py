@@ -21,6 +21,7 @@ from accelgen.lowering.split_pools import split_pools
 from accelgen.lowering.stream_words import stream_words
 from accelgen.lowering.through_concats import through_concats
 from accelgen.lowering.upsample import lower_upsamples, spread_upsamples
+from accelgen.lowering.weave import weave
 
 __all__ = ["PASSES", "Given", "Pass", "lower"]
 
@@ -56,6 +57,7 @@ PASSES = (
     Pass("through concats", lambda graph, _: through_concats(graph)),
     Pass("share taps", lambda graph, given: share_taps(graph, given.arch, given.memory)),
     Pass("resolve selects", lambda graph, _: resolve_selects(graph)),
+    Pass("weave", lambda graph, given: weave(graph, given.arch)),
     Pass("fold crops", lambda graph, _: fold_crops(graph)),
     Pass("lower borders", lambda graph, _: lower_borders(graph)),
     Pass("spread upsamples", lambda graph, _: spread_upsamples(graph)),

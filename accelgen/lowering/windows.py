@@ -101,6 +101,7 @@ def window_of(node: Node, graph: Graph) -> Window:
         return _stretched(node.op, height, width)
     assert isinstance(node.op, QConv2d | QMaxPool | QAvgPool)
     if isinstance(node.op, QConv2d) and node.op.insert != (1, 1):
+        assert node.op.kernel == (1, 1), "woven convolutions have a window for each strand"
         return _spread(node.op, height, width)
     kernel = node.op.kernel
     dilation = (1, 1) if isinstance(node.op, QAvgPool) else node.op.dilation

@@ -52,11 +52,13 @@ def row_write(lanes: int, row: int) -> data.StructLayout:
 
 
 def row_choice(lanes: int, row: int) -> data.StructLayout:
-    """A row_write before it is chosen where the row comes from: ``straight`` or ``data``."""
+    """A row_write before it is chosen where the row comes from: ``straight`` or ``data``; of its
+    pixels those in ``mask`` are written."""
     return data.StructLayout({
         "write": row_write(lanes, row),
         "straight": pixels(lanes, row),
         "from_straight": 1,
+        "mask": row,
     })
 
 

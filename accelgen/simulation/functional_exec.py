@@ -14,6 +14,7 @@ from accelgen.golden.arith import requantize, rounding_shift
 from accelgen.program.commands import Exec, Raster, Requant
 from accelgen.program.layout import in_phases, rows_of
 from accelgen.simulation.functional_raster import TapView, Walked, walk
+from accelgen.simulation.functional_weave import out_words, weave_rules
 
 __all__ = ["CommandError", "Params", "StepStream", "execute"]
 
@@ -139,7 +140,10 @@ def _check(f: Exec, stream: StepStream, arch: ArchParams) -> None:
         wanted = taps if f.window_op == WindowOp.MAC else 0
         _expect(given == wanted, "taps do not add up")
         _expect(taps * 2 <= arch.tap_words, "tap memory is too small")
-    if f.write:
+    if f.woven:
+        for true, otherwise in weave_rules(f, arch):
+            _expect(true, otherwise)
+    elif f.write:
         rows = rows_of(f.out_pixels, 1, arch.pixels, phases=f.out_phases)
         _expect(f.out_rows == rows, "out_rows does not add up")
     for raster in (f.in_raster, f.ring_raster):
@@ -153,7 +157,7 @@ def _check_overlap(f: Exec, arch: ArchParams) -> None:
     """
     if not f.write:
         return
-    written = _out_rows(f)
+    written = np.unique(out_words(f, arch) // arch.pixels) if f.woven else _out_rows(f)
     if f.add:
         other = _residual_rows(f, arch)
         same = np.array_equal(other, written) and not f.out_phases
@@ -360,6 +364,12 @@ def _rows(first: int, stride: int, groups: int, rows: int) -> Ints:
 
 
 def _write(f: Exec, pixels: Int8, memory: Int8, arch: ArchParams) -> None:
+    if f.woven:
+        words = out_words(f, arch)
+        _expect(words.max() < memory.shape[0] * arch.pixels, "the output leaves the feature memory")
+        _expect(len(np.unique(words)) == words.size, "output groups overwrite each other")
+        memory.reshape(-1, arch.lanes)[words] = pixels
+        return
     rows = _out_rows(f)
     _expect(rows.max() < len(memory), "the output leaves the feature memory")
     _expect(len(np.unique(rows)) == rows.size, "output groups overwrite each other")

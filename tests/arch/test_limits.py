@@ -12,7 +12,7 @@ from accelgen.rtl import layouts
 from accelgen.rtl.control.dispatch import Dispatch
 from accelgen.rtl.control.fetch import Fetch
 from accelgen.schedule import schedule
-from accelgen.schedule.steps.weights import _params as packed_params
+from accelgen.schedule.steps.weights import channel_params as packed_params
 from accelgen.simulation.functional import _Machine
 from accelgen.simulation.functional import _params as unpacked_params
 from tests.helpers.blocks import load_unit, store_unit, weight_loader

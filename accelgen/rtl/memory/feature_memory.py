@@ -94,6 +94,8 @@ class FeatureMemory(wiring.Component):
         # RAM: banks have copies.
         enable = Signal()
         writes = copies(m, busy[0] | (busy[2] & ~busy[1]), count, name="row_write")
+        mask = Signal(self.row, reset_less=True)
+        m.d.sync += mask.eq(Mux(busy[0], choice.mask, ~0))
         residual, store = Signal(), Signal()
         address = Signal(ROW_BITS, reset_less=True)
         phases = Signal(reset_less=True)
@@ -118,7 +120,7 @@ class FeatureMemory(wiring.Component):
             m.d.sync += address.eq(self.store_read.payload)
         m.d.comb += [
             memory.row_en.eq(enable),
-            memory.row_write.eq(Cat(writes[n // _LANES_PER_COPY] for n in range(self.row))),
+            memory.row_write.eq(Cat(writes[n // _LANES_PER_COPY] for n in range(self.row)) & mask),
             memory.row_addr.eq(address),
             memory.row_phases.eq(phases),
             memory.row_wdata.eq(data),

@@ -12,7 +12,7 @@ from accelgen.ir.ops import Pair
 from accelgen.lowering.storage import Storages
 from accelgen.program.commands import Load, Store
 from accelgen.schedule.emit.commands import CommandList, Rows
-from accelgen.schedule.emit.fields import make_exec, make_weights
+from accelgen.schedule.emit.fields import make_exec, make_strand, make_weights
 from accelgen.schedule.emit.neighbours import Places, kept_words
 from accelgen.schedule.overlap import BEHIND_BYTES
 from accelgen.schedule.plan.memory import Interval, MemoryPlan
@@ -165,7 +165,8 @@ class Emitter:
             if from_ddr and part != last:
                 after = self._execs - tiling.ahead if tiling.ahead else 0
                 self._load(step, place.storage, place.first, part, at[role], after)
-        self._emit_exec(step, index, at)
+        for strand in range(len(self.works[step].strands) or 1):
+            self._emit_exec(step, index, at, strand)
         if tile is tiling.tiles[0]:
             self._emit_parked(step)
         for role in (OUT, SQUEEZED) if tile.ends else (OUT,):
@@ -185,17 +186,21 @@ class Emitter:
         start = row + (first + part.groups[0]) * height + part.rows[0]
         return Rows(start, height, part.groups[1] - part.groups[0], part.height)
 
-    def _emit_exec(self, step: int, index: int, at: dict[str, Rows]) -> None:
+    def _emit_exec(self, step: int, index: int, at: dict[str, Rows], strand: int) -> None:
         work, tile = self.works[step], self.plan.tilings[step].tiles[index]
         bank = self._execs % limits.TABLE_BANKS
         self._execs += 1
         words = kept_words(work, self.plan.tilings[step], index, self.arch)
-        weights = work.weights if words.come else work.weights.without_words()
+        weights = work.strands[strand].weights if work.strands else work.weights
+        weights = weights if words.come else weights.without_words()
         offset, size = self._place_stream(weights, tile)
         stream = make_weights(weights, tile, offset, size, bank)
         stream = replace(stream, parked=bool(self.parking.used(step)))
         made = (OUT, SQUEEZED) if tile.ends else (OUT,)
-        command = make_exec(work, tile, at, bank)
+        if work.strands:
+            command = make_strand(work, tile, at, bank, strand)
+        else:
+            command = make_exec(work, tile, at, bank)
         early = command.array and not self.list.last_exec_wrote(at[SOURCE])
         command = replace(command, keep=words.keep, rewind=words.rewind, early=early)
         after_loads = self._begin_loads if self._execs > 1 else 0

@@ -10,12 +10,13 @@ from accelgen.ir.ops import QAdd, QAvgPool, QConv2d, QGlobalAvgPool, QMaxPool, Q
 from accelgen.program.commands import Exec, Requant, Weights
 from accelgen.program.layout import rows_of
 from accelgen.program.raster import make_raster
+from accelgen.program.weave import woven
 from accelgen.schedule.emit.commands import Rows
 from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.weights import StepWeights
 from accelgen.schedule.steps.work import OTHER, OUT, SOURCE, SQUEEZED, Tile, Work
 
-__all__ = ["make_exec", "make_weights"]
+__all__ = ["make_exec", "make_strand", "make_weights"]
 
 
 def make_exec(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) -> Exec:
@@ -58,6 +59,19 @@ def make_exec(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int) -> E
     if OUT in at:
         command = replace(command, out_row=at[OUT].first, out_stride=at[OUT].stride)
     return command
+
+
+def make_strand(work: Work, tile: Tile, at: dict[str, Rows], table_bank: int, index: int) -> Exec:
+    """The same of one of the strands of a woven step, which fill one map between them."""
+    strand, walk = work.strands[index], tile.band.strands[index]
+    window, source = strand.window, at[SOURCE]
+    first = window.first + tile.groups[0] * window.step
+    source = replace(source, first=source.first + first * source.stride)
+    own = replace(work, window=window, weights=strand.weights)
+    tile = replace(tile, band=replace(tile.band, first=walk))
+    command = make_exec(own, tile, {**at, SOURCE: source}, table_bank)
+    place, geometry = strand.strand.place, work.geometry
+    return woven(command, place, geometry.weave, geometry.out_w, work.pixels)
 
 
 def make_weights(

@@ -46,7 +46,7 @@ _Cut = tuple[tuple[int, tuple[int, ...]], ...]
 _found: dict[Hashable, Tiling] = {}
 _MOST_FOUND = 64
 #: Fields of Work that hold more than cuts depend on.
-_BY_PARTS = ("chain", "weights", "tensors")
+_BY_PARTS = ("chain", "weights", "tensors", "strands")
 
 #: Cycles of the step, buffers per role, tiles ahead.
 _Rating = tuple[float, int, int]

@@ -91,7 +91,10 @@ class _Planner:
         self.arch = arch
         self.memory = memory
         # One EXEC, and nothing that passes through the memory.
-        self.alone = [len(t.tiles) == 1 and not t.buffers for t in plan.tilings]
+        self.alone = [
+            len(t.tiles) == 1 and not t.buffers and not w.strands
+            for w, t in zip(works, plan.tilings, strict=True)
+        ]
         parts = [
             [(w, t) for t in tiling.tiles] for w, tiling in zip(works, plan.tilings, strict=True)
         ]

@@ -20,6 +20,7 @@ from accelgen.ir.ops import (
 )
 from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import is_depthwise
+from accelgen.lowering.strands import is_woven
 from accelgen.lowering.stream_words import is_streamed
 
 __all__ = ["Chain", "fuse"]
@@ -48,6 +49,11 @@ class Chain:
     def uses_window(self) -> bool:
         """The window engine takes part (it alone follows the copy path)."""
         return self.array is None or self.window is not None
+
+    @property
+    def woven(self) -> bool:
+        """The array's strands go straight to the memory, one after the other."""
+        return self.array is not None and is_woven(self.array)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -130,7 +136,8 @@ def fuse(
             if name in streamed and isinstance(node.op, QMaxPool | QAvgPool | QConv2d | QStretch):
                 continue
             if isinstance(node.op, QGlobalAvgPool):
-                joined = node.name not in apart and chains[index].squeeze is None
+                busy = chains[index].squeeze is not None or chains[index].woven
+                joined = node.name not in apart and not busy
                 if joined:
                     chains[index].squeeze = node
                     chains[index].write = not alone
@@ -157,6 +164,8 @@ def _extend(chain: Chain, node: Node, depthwise: bool) -> bool:
     """Let ``node``, the only reader of ``chain.output``, join; False when it cannot."""
     if chain.squeeze is not None or chain.add is not None:
         return False
+    if chain.woven and not isinstance(node.op, QTable):
+        return False  # strands go straight to the memory
     if isinstance(node.op, QTable):
         if not chain.uses_window and chain.table1 is None:
             chain.table1 = node

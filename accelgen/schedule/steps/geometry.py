@@ -8,6 +8,7 @@ from accelgen.arch import ArchParams
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import Pair, QConv2d
 from accelgen.lowering.folding import fold_kernel
+from accelgen.lowering.strands import is_woven, strands_of
 from accelgen.lowering.stream_words import is_streamed, may_stream
 from accelgen.lowering.windows import Window, is_raw, window_of
 from accelgen.program.layout import rows_of
@@ -22,13 +23,15 @@ class Band:
     """Output rows ``rows`` of a step: ``source_rows`` is what it reads, in whole map rows.
 
     ``first`` walks the source (array or copy), ``second`` the ring's map. ``first.first_pixel``
-    counts from the feature row that holds the band's first pixel.
+    counts from the feature row that holds the band's first pixel. Of a woven step each of
+    ``strands`` walks the source, and ``first`` is the first of them.
     """
 
     rows: Pair
     source_rows: Pair
     first: Walk
     second: Walk | None
+    strands: tuple[Walk, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +43,17 @@ class Geometry:
 
     ``parts`` > 1: the output counts as rows of a vector each, so many to a row of the map. A band
     of one of them is a single vector; longer ones are whole rows of the map.
+
+    ``strands``: windows of a woven step, over one map and equally large, that take turns in blocks
+    of ``weave`` rows and columns of the output; ``first`` is the first of them.
     """
 
     first: Window
     second: Window | None
     raw: bool = False
     parts: int = 1
+    strands: tuple[Window, ...] = ()
+    weave: Pair = (1, 1)
 
     @property
     def in_bands(self) -> bool:
@@ -55,19 +63,19 @@ class Geometry:
     @property
     def out_h(self) -> int:
         """Rows of the step's output (of blocks that overlap: those)."""
-        return (self.second or self.first).out_h * self.parts
+        return (self.second or self.first).out_h * self.parts * self.weave[0]
 
     @property
     def out_w(self) -> int:
         """Pixels per row of the step's output."""
-        return (self.second or self.first).out_w // self.parts
+        return (self.second or self.first).out_w // self.parts * self.weave[1]
 
     def by_rows(self, pixels: int) -> Geometry:
         """The same step with feature rows for rows, where it works pixel by pixel and they are
         full: its bands may then end anywhere."""
         first = self.first
         whole, rest = divmod(first.height * first.width, pixels)
-        if self.second or self.raw or first.phases or rest or not is_raw(first):
+        if self.second or self.raw or self.strands or first.phases or rest or not is_raw(first):
             return self
         view = replace(first, height=whole, width=pixels, out_h=whole, out_w=pixels)
         return Geometry(first=view, second=None)
@@ -76,6 +84,8 @@ class Geometry:
         """What output rows ``rows`` need."""
         if self.parts > 1:
             return self._part(rows, pixels)
+        if self.strands:
+            return self._woven(rows, pixels)
         middle = self.second.rows_needed(*rows) if self.second else rows
         source = self.first.rows_needed(*middle)
         return Band(
@@ -86,6 +96,15 @@ class Geometry:
             ),
             second=self.second.walk(middle, rows) if self.second else None,
         )
+
+    def _woven(self, rows: Pair, pixels: int) -> Band:
+        """Whole blocks: what any strand needs of the source, for as many rows of each."""
+        middle = rows[0] // self.weave[0], rows[1] // self.weave[0]
+        needed = [strand.rows_needed(*middle) for strand in self.strands]
+        source = min(low for low, _ in needed), max(high for _, high in needed)
+        at = source[0] * self.first.width % pixels
+        walks = tuple(strand.walk(source, middle, at) for strand in self.strands)
+        return Band(rows=rows, source_rows=source, first=walks[0], second=None, strands=walks)
 
     def _part(self, rows: Pair, pixels: int) -> Band:
         """A vector of a row; or the rows that ``rows`` are of, whole."""
@@ -114,6 +133,8 @@ def geometry_of(
         A kernel, stride or dilation beyond the raster's fields.
     """
     _, height, width, _ = graph.tensors[chain.source].shape
+    if chain.array is not None and is_woven(chain.array):
+        return _woven(chain.array, graph)
     if chain.array is None:
         first = Window(height=height, width=width, out_h=height, out_w=width)
     else:
@@ -135,6 +156,12 @@ def geometry_of(
     if chain.array and arch.window_width == arch.pixels:
         second = second.in_phases(arch.pixels)
     return Geometry(first=first, second=second)
+
+
+def _woven(node: Node, graph: Graph) -> Geometry:
+    assert isinstance(node.op, QConv2d)
+    windows = tuple(strand.window(node, graph) for strand in strands_of(node.op))
+    return Geometry(first=windows[0], second=None, strands=windows, weave=node.op.insert)
 
 
 def _parts(chain: Chain, first: Window, graph: Graph, arch: ArchParams) -> int:

@@ -54,7 +54,7 @@ def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
 def _check_weights(
     node: Node, geometry: Geometry, window: GroupWindow, graph: Graph, arch: ArchParams
 ) -> None:
-    taps = geometry.first.kernel[0] * geometry.first.kernel[1]
+    taps = max(w.kernel[0] * w.kernel[1] for w in geometry.strands or (geometry.first,))
     words = taps * window.groups
     # Only steps that are told to are cut into bands of a vector; gaps of joined maps, which make
     # more words of the same channels, tell nobody.

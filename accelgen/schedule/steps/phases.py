@@ -29,10 +29,12 @@ def choose_phases(
     * has a stride of 2 along rows, at least one of them needing fewer vectors then, or
     * works pixel by pixel, and leaves a map in phases: in the order of the memory.
 
-    What is made vector by vector (stream_words.py) stays in order: phases are written in pairs.
+    What is made vector by vector (stream_words.py) stays in order, as phases are written in pairs,
+    and so does what is woven.
     """
     graph = prepared.graph
     single = {c.output for c in chains if c.array and is_streamed(c.array, graph, arch)}
+    single |= {c.output for c in chains if c.woven}
     writers = {c.output for c in chains if c.write} - single
     others = {t for c in chains for t in (c.residual, c.vector)}
     parts = [t for t, place in storages.places.items() if place.storage != t]
@@ -57,7 +59,7 @@ def _helps(
     """All readers can take phases, while those ``chosen`` are, and one is faster."""
     faster = False
     for chain in readers:
-        if chain.array is None:
+        if chain.array is None or chain.woven:
             return False
         window = geometry_of(chain, prepared.graph, arch).first
         if window.width % 2 or arch.pixels < 2:

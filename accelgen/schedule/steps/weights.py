@@ -17,7 +17,14 @@ from accelgen.lowering.storage import Storages
 from accelgen.program.commands import Weights
 from accelgen.schedule.steps.fuse import Chain
 
-__all__ = ["GroupWindow", "StepWeights", "group_window", "step_weights"]
+__all__ = [
+    "GroupWindow",
+    "StepWeights",
+    "array_words",
+    "channel_params",
+    "group_window",
+    "step_weights",
+]
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -28,11 +35,12 @@ _IDENTITY = (0, 1 << 16, 16)
 
 @dataclass(frozen=True)
 class GroupWindow:
-    """Output group g reads input groups ``g // repeat * step`` on, ``groups`` of them."""
+    """Output group g reads input groups ``first + g // repeat * step`` on, ``groups`` of them."""
 
     groups: int
     step: int
     repeat: int
+    first: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +132,11 @@ def step_weights(
         params2=chain.uses_window and not scale,
     )
     if chain.array is not None:
-        blocks.append(_params(*_conv_params(chain.array, graph), slots, lanes))
+        blocks.append(channel_params(*_conv_params(chain.array, graph), slots, lanes))
     if chain.uses_window:
-        blocks.append(_params(*_window_params(chain.window, graph, len(slots)), slots, lanes))
+        blocks.append(
+            channel_params(*_window_params(chain.window, graph, len(slots)), slots, lanes)
+        )
         taps = _taps(chain.window, graph, slots)
         if len(taps):
             taps = _stored(taps, kernel, arch)
@@ -142,7 +152,7 @@ def step_weights(
         if fold > 1:
             weight = fold_weight(weight, chain.array.op, fold)
         sources = np.asarray(storages.slots[chain.source])
-        words = _array_words(weight, chain.array.op.groups, sources, slots, window, lanes)
+        words = array_words(weight, chain.array.op.groups, sources, slots, window, lanes)
         fields = replace(fields, weight_words=words.shape[1] // arch.weight_word_bytes)
         blocks.append(words)
     tables = [graph.constants[t.inputs[1]] for t in (chain.table1, chain.table2) if t is not None]
@@ -173,7 +183,7 @@ def _window_params(node: Node | None, graph: Graph, channels: int) -> tuple[Any,
     return tuple(np.full(channels, v) for v in (bias, multiplier, shift))  # type: ignore[return-value]
 
 
-def _params(bias: Any, multiplier: Any, shift: Any, slots: Ints, lanes: int) -> Bytes:
+def channel_params(bias: Any, multiplier: Any, shift: Any, slots: Ints, lanes: int) -> Bytes:
     """(groups, lanes * 8) bytes: isa.CHANNEL_PARAM of each slot.
 
     Gap lanes are 0, 0, 1: they requantize to the zero point.
@@ -218,7 +228,7 @@ def _stored(
     return out
 
 
-def _array_words(
+def array_words(
     weight: npt.NDArray[np.int8], conv_groups: int, sources: Ints, slots: Ints,
     window: GroupWindow, lanes: int,
 ) -> Bytes:  # fmt: skip

@@ -10,9 +10,11 @@ from accelgen.lowering.prepare import Prepared
 from accelgen.lowering.storage import Storages
 from accelgen.lowering.stream_words import is_streamed
 from accelgen.program.raster import aligned_rows, raster_vectors
+from accelgen.program.weave import weave_writes
 from accelgen.schedule.steps.fuse import Chain
 from accelgen.schedule.steps.geometry import Band, Geometry, geometry_of
 from accelgen.schedule.steps.limits import check_step
+from accelgen.schedule.steps.strand_weights import StrandStep, joined_weights, strand_steps
 from accelgen.schedule.steps.weights import GroupWindow, StepWeights, group_window, step_weights
 
 __all__ = ["OTHER", "OUT", "SOURCE", "SQUEEZED", "Slice", "Tile", "Work", "make_work"]
@@ -71,6 +73,8 @@ class Work:
     tensors: dict[str, str]
     #: The weight ring does not hold a group's words: each EXEC must be of a single vector.
     streamed: bool = False
+    #: Of a woven step: an EXEC each per tile.
+    strands: tuple[StrandStep, ...] = ()
 
     def tile(self, rows: Pair, groups: Pair) -> Tile:
         """Output rows ``rows`` (ending on whole feature rows, or the last) of groups ``groups``."""
@@ -93,6 +97,8 @@ class Work:
         """Rough cycles of a tile: its slowest engine."""
         groups = tile.groups[1] - tile.groups[0]
         first, second = tile.band.first, tile.band.second
+        if self.strands:
+            return groups * self._woven_cycles(tile.band)
         per_group = (
             raster_vectors(first, self.pixels)
             * first.taps
@@ -107,9 +113,22 @@ class Work:
             drained = max(drained, second.out_pixels // width)
         return groups * max(per_group, drained)
 
+    def _woven_cycles(self, band: Band) -> int:
+        """Of a group: of each strand the array's, or its writes'."""
+        cycles = 0
+        for step, walk in zip(self.strands, band.strands, strict=True):
+            beats = raster_vectors(walk, self.pixels) * walk.taps * step.window.groups
+            writes = weave_writes(
+                walk.out_pixels, self.geometry.weave, self.geometry.out_w, self.pixels
+            )
+            cycles += max(beats, writes, walk.out_pixels // self.drain_pixels)
+        return cycles
+
     def may_keep_words(self, arch: ArchParams) -> bool:
         """All weight words of the step take at most half of their ring: the rest is for the next
         step's."""
+        if self.strands:
+            return False
         words = self.groups * self.weights.fields.weight_words
         return 0 < words <= arch.weight_words // 2
 
@@ -125,7 +144,7 @@ class Work:
 
     @property
     def out_pixels(self) -> int:
-        """Pixels per channel group of the step's output."""
+        """Pixels per channel group of the step's output, or of one of its strands."""
         return (self.geometry.second or self.geometry.first).whole().out_pixels
 
     @property
@@ -144,7 +163,8 @@ class Work:
     @property
     def band_rows(self) -> int:
         """Output rows that fill whole feature rows (in phases: pairs): where a band may end."""
-        return aligned_rows(self.geometry.out_w, self.pixels * (1 + self.out_phases))
+        rows = aligned_rows(self.geometry.out_w, self.pixels * (1 + self.out_phases))
+        return max(rows, self.geometry.weave[0])  # powers of two
 
     def _feature_rows(self, rows: Pair, width: int, phases: bool) -> Pair:
         unit = 2 if phases else 1
@@ -173,7 +193,10 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
     phases = chain.source in storages.in_phases
     geometry = geometry_of(chain, graph, arch, fold=fold, phases=phases)
     window = group_window(chain, graph, storages, arch.lanes)
+    if chain.woven:
+        window = GroupWindow(len(storages.slots[chain.source]) // arch.lanes, 0, 1)
     check_step(chain, geometry, window, graph, arch)
+    strands = strand_steps(chain, graph, storages, arch) if chain.woven else ()
     kernel = geometry.second.kernel if geometry.second is not None else (1, 1)
     tensors = {SOURCE: chain.source}
     if other := chain.residual or chain.vector:
@@ -186,7 +209,9 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         chain=chain,
         geometry=geometry,
         window=window,
-        weights=step_weights(chain, graph, storages, window, arch, fold, kernel),
+        weights=joined_weights(strands)
+        if strands
+        else step_weights(chain, graph, storages, window, arch, fold, kernel),
         groups=len(storages.slots[chain.output]) // arch.lanes,
         source_groups=len(storages.slots[chain.source]) // arch.lanes,
         pixels=arch.pixels,
@@ -198,4 +223,5 @@ def make_work(chain: Chain, prepared: Prepared, storages: Storages, arch: ArchPa
         out_phases=chain.write and chain.output in storages.in_phases and not geometry.raw,
         tensors=tensors,
         streamed=chain.array is not None and is_streamed(chain.array, graph, arch),
+        strands=strands,
     )

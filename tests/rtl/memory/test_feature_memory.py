@@ -10,8 +10,8 @@ ARCH = ArchParams(lanes=4, pixels=4, chain_pixels=1, pe_mode="single", feature_r
 CLIENTS = ("write", "residual_read", "load", "store_read")
 
 
-def offer(client, row, data, rng):
-    """A row to write, of two in ``write``'s."""
+def offer(client, row, data, mask, rng):
+    """A row to write, of two in ``write``'s, where ``mask`` says which of its pixels."""
     if client == "load":
         return {"row": row, "data": data}
     straight, other = bool(rng.integers(2)), rng.integers(-128, 128, np.shape(data)).tolist()
@@ -19,6 +19,7 @@ def offer(client, row, data, rng):
         "write": {"row": row, "data": other if straight else data},
         "straight": data if straight else other,
         "from_straight": straight,
+        "mask": sum(int(on) << n for n, on in enumerate(mask)),
     }
 
 
@@ -38,13 +39,15 @@ def test_clients_by_priority_and_answers_on_time():
                 if wanted[client] is None and rng.random() < 0.45:
                     row = int(rng.integers(0, ARCH.feature_rows))
                     data = rng.integers(-128, 128, stored[0].shape).tolist()
-                    wanted[client] = row, data
+                    mask = rng.random(ARCH.pixels) < rng.choice([0.5, 1.0])
+                    every = np.ones(ARCH.pixels, bool)
+                    wanted[client] = row, data, mask if client == "write" else every
                 port = getattr(dut, client)
                 ctx.set(port.valid, wanted[client] is not None)
                 if wanted[client]:
-                    row, data = wanted[client]
+                    row, data, mask = wanted[client]
                     reads = client.endswith("read")
-                    ctx.set(port.payload, row if reads else offer(client, row, data, rng))
+                    ctx.set(port.payload, row if reads else offer(client, row, data, mask, rng))
 
             first = None if writing else next((c for c in CLIENTS[1:] if wanted[c]), None)
             writing = wanted["write"] is not None
@@ -55,14 +58,14 @@ def test_clients_by_priority_and_answers_on_time():
                 assert ctx.get(port.valid & port.ready) == takes
                 if not takes:
                     continue
-                row, data = wanted[client]
+                row, data, mask = wanted[client]
                 accepted[client] += 1
                 wanted[client] = None
                 if client.endswith("read"):
                     due = cycle + timing.FEATURE_READ_LATENCY
                     expected[client.removesuffix("_read")][due] = stored[row].tolist()
                 else:
-                    stored[row] = data
+                    stored[row][mask] = np.array(data)[mask]
 
             for name, port in (("residual", dut.residual_data), ("store", dut.store_data)):
                 assert ctx.get(port.valid) == (cycle in expected[name])

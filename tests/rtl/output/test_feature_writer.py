@@ -124,9 +124,9 @@ async def run_step(dut, *, write, squeeze=0, straight=0, groups, rows, stall=0.0
 def chosen(offer):
     """Bits of layouts.row_write of those of a row_choice."""
     bits = 8 * bench_arch().row_bytes
-    write, straight, from_straight = (
-        offer & (1 << bits + 17) - 1, offer >> bits + 17 & (1 << bits) - 1, offer >> 2 * bits + 17
-    )  # fmt: skip
+    write, straight = offer & (1 << bits + 17) - 1, offer >> bits + 17 & (1 << bits) - 1
+    from_straight, mask = offer >> 2 * bits + 17 & 1, offer >> 2 * bits + 18
+    assert mask == (1 << bench_arch().pixels) - 1
     return straight << 16 | write & 0xFFFF if from_straight else write
 
 
