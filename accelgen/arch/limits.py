@@ -61,5 +61,6 @@ SQUEEZE_LIMIT = 262144
 
 def piece_pixels(pixels: int) -> int:
     """Of a row of ``pixels`` (at least 2), those that a woven EXEC writes at a time where lines
-    are no whole rows, half of them its own: a quarter, or a pair."""
-    return max(2, pixels // 4)
+    are no whole rows, half of them its own: half a row, or a pair. Smaller ones keep the row port
+    from all others where a strand has few weights."""
+    return max(2, pixels // 2)

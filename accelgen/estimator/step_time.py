@@ -9,6 +9,7 @@ from typing import Any
 from accelgen.arch import ArchParams, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.program.commands import Exec, Raster
+from accelgen.program.weave import weave_cycles
 
 __all__ = ["StepTime", "kept_beats", "step_time"]
 
@@ -87,7 +88,8 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         empty = 1 - fields.requant1.pixels / (vectors * arch.pixels)
         drain = kept_beats(fields.in_raster, arch.pixels, arch.array_width)
         if not with_window:
-            drain = max(drain, _chained(fields, arch), fields.out_rows if fields.woven else 0)
+            writes = weave_cycles(fields, arch.pixels) if fields.woven else 0
+            drain = max(drain, _chained(fields, arch), writes)
         front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
         front = max(front_alone, least)
     else:

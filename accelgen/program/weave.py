@@ -11,7 +11,7 @@ from accelgen.arch.limits import piece_pixels
 from accelgen.ir.ops import Pair
 from accelgen.program.commands import Exec
 
-__all__ = ["weave_unit", "weave_writes", "woven", "woven_words"]
+__all__ = ["weave_cycles", "weave_unit", "weave_writes", "woven", "woven_words"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -35,6 +35,11 @@ def weave_writes(made: int, factor: Pair, width: int, pixels: int) -> int:
     """Writes of ``made`` pixels of a strand."""
     at_once = piece_pixels(pixels) if _in_pieces(factor, width, pixels) else pixels
     return -(-2 * made // at_once)
+
+
+def weave_cycles(command: Exec, pixels: int) -> int:
+    """Cycles of the writes of a group: one each, and one for each row that is taken apart."""
+    return command.out_rows + -(-command.out_pixels // pixels)
 
 
 def weave_unit(factor: Pair, pixels: int) -> int:

@@ -144,7 +144,6 @@ class FeatureWriter(wiring.Component):
             weaver.pieces.eq(step.woven_pieces),
             weaver.wanted.eq(wanted),
             weaver.last.eq(last),
-            weaver.ends.eq(ends),
         ]
         piece = piece_pixels(self.row)
         row, place = self._places(m, take, last, self.row // piece)

@@ -23,7 +23,8 @@ class Weaver(wiring.Component):
     row.
 
     A row passes at once. A row that is woven is held, its first write offered in the next cycle; a
-    write per cycle, without a gap from row to row but after a row that its group's end cut short.
+    write per cycle, and a cycle without one before the next row, in which others have the memory's
+    row port: the datapath's writes come first there.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ class Weaver(wiring.Component):
         Static from the cycle before the step's first row on.
     wanted : In(1)
         A row that is woven may be taken: it is of this step.
-    last, ends : In(1)
-        The write on offer is its group's last; the step's.
+    last : In(1)
+        The write on offer is its group's last.
     i, o : streams of row
     """
 
@@ -50,7 +51,6 @@ class Weaver(wiring.Component):
             "pieces": In(1),
             "wanted": In(1),
             "last": In(1),
-            "ends": In(1),
             "i": In(rows),
             "o": Out(rows),
         })
@@ -61,45 +61,40 @@ class Weaver(wiring.Component):
         row, piece = self.row, piece_pixels(self.row)
         full = 2 * row // piece
         writes = Signal(range(full))  # of the row held, after the one on offer
-        held, final, woven = Signal(), Signal(), Signal()
+        held, next_held, woven = Signal(), Signal(), Signal()
         gone, taken = Signal(), Signal()
-        m.d.sync += woven.eq(self.woven)
+        m.d.sync += [woven.eq(self.woven), held.eq(next_held)]
         m.d.comb += [
-            final.eq(writes == 0),
+            next_held.eq(held),
             gone.eq(held & self.o.ready),
             self.o.valid.eq(Mux(woven, held, self.i.valid)),
-            self.i.ready.eq(
-                Mux(woven, Mux(held, gone & final & ~self.ends, self.wanted), self.o.ready)
-            ),
+            self.i.ready.eq(Mux(woven, ~held & self.wanted, self.o.ready)),
             taken.eq(self.i.valid & self.i.ready & woven),
         ]
-        # What may be taken next, so that no row waits for its pixels to be chosen.
-        fresh, next_fresh = Signal(init=1), Signal()
-        m.d.sync += fresh.eq(next_fresh)
-        m.d.comb += next_fresh.eq(fresh)
         with m.If(taken):
-            m.d.comb += next_fresh.eq(0)
-            m.d.sync += [held.eq(1), writes.eq(Mux(self.pieces, full - 1, 1))]
+            m.d.comb += next_held.eq(1)
+            m.d.sync += writes.eq(Mux(self.pieces, full - 1, 1))
         with m.Elif(gone):
-            m.d.comb += next_fresh.eq(self.last | final | (writes == 1))
-            m.d.sync += [held.eq(~(self.last | final)), writes.eq(writes - 1)]
+            m.d.comb += next_held.eq(~self.last & (writes != 0))
+            m.d.sync += writes.eq(writes - 1)
 
-        self._data(m, next_fresh, taken | gone, piece)
+        self._data(m, next_held, taken | gone, piece)
         return m
 
-    def _data(self, m, fresh, moves, piece):
+    def _data(self, m, held, moves, piece):
         """What is held moves down as it goes; banks have their pixel of it, or the row's."""
         row = self.row
         count = -(-row // _BANKS_PER_COPY)
-        woven, pieces, fresh = (
+        woven, pieces, held = (
             copies(m, value, count, name=name)
-            for name, value in (("woven", self.woven), ("pieces", self.pieces), ("fresh", fresh))
+            for name, value in (("woven", self.woven), ("pieces", self.pieces), ("held", held))
         )
         kept = Signal(self.i.p.shape(), reset_less=True)
         for n in range(row):
             copy = n // _BANKS_PER_COPY
             near, far = (kept[(n + by) % row] for by in (piece // 2, row // 2))
+            moved = Mux(pieces[copy], near, far)
             with m.If(moves):
-                m.d.sync += kept[n].eq(Mux(fresh[copy], self.i.p[n], Mux(pieces[copy], near, far)))
+                m.d.sync += kept[n].eq(Mux(held[copy], moved, self.i.p[n]))
             mine = Mux(pieces[copy], kept[n % piece // 2], kept[n // 2])
             m.d.comb += self.o.p[n].eq(Mux(woven[copy], mine, self.i.p[n]))

@@ -121,7 +121,8 @@ class Work:
             writes = weave_writes(
                 walk.out_pixels, self.geometry.weave, self.geometry.out_w, self.pixels
             )
-            cycles += max(beats, writes, walk.out_pixels // self.drain_pixels)
+            rows = walk.out_pixels // self.pixels
+            cycles += max(beats, writes + rows, walk.out_pixels // self.drain_pixels)
         return cycles
 
     def may_keep_words(self, arch: ArchParams) -> bool:

@@ -52,8 +52,8 @@ async def a_write_per_cycle(dut):
 
     cycles = await weave_one(dut, random.Random(2), (2, 2), 4 * pixels, 3, (1, 0), 0.0)
 
-    # The row's cycle and the writer's.
-    assert cycles == 2 * 3 * 4 + 2
+    # A cycle for each row, two for its writes; and the writer's.
+    assert cycles == 2 * 3 * 2 * 3 + 1
 
 
 async def begin(dut):
