@@ -118,6 +118,11 @@ class Exec:
     out_pixels: int = 0
     out_rows: int = 0
     out_phases: bool = False
+    woven: bool = False
+    woven_odd: bool = False
+    woven_pieces: bool = False
+    woven_line: int = 0
+    woven_second: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
