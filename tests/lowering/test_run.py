@@ -28,6 +28,11 @@ def everything():
     net.max_pool(net.concat(net.conv(x, 8), net.conv(x, 9)))
     net.conv(net.conv(strided, 41), 3, (15, 15), pads=(7, 7, 7, 7))  # more words than the ring
     net.conv(net.insert(net.conv(x, 4), (2, 2)), 3)
+    zeros = net.insert(net.conv(x, 4), (2, 2))
+    net.tensors[zeros] = replace(
+        net.tensors[zeros], quantization=net.tensors[net.nodes[-2].output].quantization
+    )
+    net.conv(zeros, 3, (2, 2))
     net.conv(net.border(net.conv(x, 4), (1, 1, 1, 1), "reflect"), 3, (3, 3))
     net.conv(net.upsample(net.conv(strided, 4), (3, 3)), 3)
     net.conv(net.max_pool(x, (1, 1), (1, 1), (-1, 0, 0, -2)), 3)
