@@ -14,7 +14,9 @@ __all__ = ["Resources", "exceeded", "module_resources", "total_resources"]
 #: Fitted to Yosys 0.70 on "small", "ultra96" and "ultra96_double" (tests/estimator): what DMA,
 #: control and registers take, at all and per byte of a row; and for each ``pe_mode`` the scale
 #: (LUT, FF) of the rest, from one design, so that designs of other sizes are further off.
+#: What weaving adds per byte of a row is by how much `make synth` grew with it.
 _CONTROL_LUT, _CONTROL_FF = (4110, 12.5), (5200, 46)
+_WEAVER_LUT, _WEAVER_FF = 16.6, 8.9
 _SCALE = {"single": (1.286, 1.634), "packed": (0.926, 0.910), "double": (0.555, 0.895)}
 #: Of the adder with `adder_in = "lut"`, what each sum takes more (Yosys, the block alone).
 _SUM_LUT, _SUM_FF = 283, 247
@@ -123,6 +125,7 @@ def module_resources(arch: ArchParams) -> dict[str, Resources]:
     if arch.adder_in == "lut":
         sums = chain / adding
         fitted["adder"] += Resources(lut=_SUM_LUT * sums, ff=_SUM_FF * sums)
+    fitted["weaver"] = Resources(lut=_WEAVER_LUT * arch.row_bytes, ff=_WEAVER_FF * arch.row_bytes)
     fitted["control"] = Resources(
         lut=_CONTROL_LUT[0] + _CONTROL_LUT[1] * arch.row_bytes,
         ff=_CONTROL_FF[0] + _CONTROL_FF[1] * arch.row_bytes,
