@@ -16,6 +16,7 @@ from accelgen.errors import ModelError
 from accelgen.frontend.builder import GraphBuilder, Value, as_floats
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.quantized import dequantized, quantized, within
+from accelgen.frontend.schema import check_schema, check_type
 from accelgen.frontend.values import Constant, Integers, QuantizedView
 
 __all__ = ["import_qlinear", "is_qlinear"]
@@ -127,18 +128,26 @@ def _form_of(node: OnnxNode) -> _Form:
 
 def _plain(graph: GraphBuilder, node: OnnxNode, form: _Form, names: list[str]) -> OnnxNode:
     """The float operator, which reads what ``node`` reads."""
-    known = dict(form.attributes)
-    attributes = {k: v for k, v in node.attributes.items() if k not in known}
+    own = {*dict(form.attributes), *(("opset",) if form.op == "Softmax" else ())}
+    # As the file has them: a value alone does not say which type an empty list is of.
+    attributes = [a for a in node.proto.attribute if a.name not in own]
+    for attribute in node.proto.attribute:
+        if attribute.name in own:
+            check_type(node, attribute, "INT")
     if form.op == "Softmax":
         since = _SOFTMAX_OF_ONE_AXIS
-        opset = int(attributes.pop("opset", graph.opset))
+        opset = int(node.get("opset", graph.opset))
         if (opset >= since) != (graph.opset >= since):
             raise node.unsupported("opset", opset, f"the model's opset is {graph.opset}")
-        attributes.setdefault("axis", -1)
+        if "axis" not in node.attributes:
+            attributes.append(onnx.helper.make_attribute("axis", -1))
     if form.bias is not None and node.has_input(form.bias):
         names = [*names, node.inputs[form.bias]]
-    proto = onnx.helper.make_node(form.op, names, node.outputs, name=node.name, **attributes)
-    return OnnxNode.read(proto, node.name)
+    proto = onnx.helper.make_node(form.op, names, node.outputs, name=node.name)
+    proto.attribute.extend(attributes)
+    plain = OnnxNode.read(proto, node.name)
+    check_schema(plain, graph.opset)  # before anything is made of its attributes
+    return plain
 
 
 def _part(graph: GraphBuilder, node: OnnxNode, plain: OnnxNode, start: int) -> OnnxNode:

@@ -7,7 +7,7 @@ import onnx
 from accelgen.errors import ModelError
 from accelgen.frontend.onnx_node import OnnxNode, shown
 
-__all__ = ["check_schema"]
+__all__ = ["check_schema", "check_type"]
 
 #: Opset from which on a negative axis counts from the end.
 _NEGATIVE_AXES_SINCE = 11
@@ -59,7 +59,7 @@ def check_schema(node: OnnxNode, opset: int) -> None:
                 f" opset {opset}; remove this attribute",
                 node=node.name,
             )
-        _check_type(node, attribute, str(given.type).rpartition(".")[2])
+        check_type(node, attribute, str(given.type).rpartition(".")[2])
         if attribute.name in _FLAGS and value not in (0, 1):
             raise ModelError(
                 f"{node.label} has {attribute.name}={value}; it is 0 or 1: export the model again",
@@ -83,7 +83,7 @@ def check_schema(node: OnnxNode, opset: int) -> None:
     _check_inference(node, opset)
 
 
-def _check_type(node: OnnxNode, attribute: onnx.AttributeProto, wanted: str) -> None:
+def check_type(node: OnnxNode, attribute: onnx.AttributeProto, wanted: str) -> None:
     """Raise ModelError unless ``attribute`` is of type ``wanted`` and holds nothing else."""
     kind = _KINDS.get(wanted, wanted.lower())
     if onnx.AttributeProto.AttributeType.Name(attribute.type) != wanted:

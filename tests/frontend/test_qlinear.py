@@ -166,3 +166,75 @@ def test_refused_in_one_sentence(name):
 
     assert sentence in str(caught.value)
     assert check_model(model, arch=PRESETS["small"]).refusal == str(caught.value)
+
+
+#: Node of integers; the same in QDQ format; of which attributes.
+FORMS = {
+    "QLinearConv": ("q s z w s wz s z", "Conv", "xd wd", "kernel_shape strides pads dilations"),
+    "QLinearAveragePool": ("q s z s z", "AveragePool", "xd", "kernel_shape strides pads"),
+    "QGemm": ("f s z m s wz b s z", "Gemm", "fd md bd", "alpha transB"),
+    "QLinearLeakyRelu": ("q s z s z", "LeakyRelu", "xd", "alpha"),
+    "QLinearSoftmax": ("q s z s z", "Softmax", "xd", "axis"),
+    "QLinearConcat": ("s z q s z q s z", "Concat", "xd xd", "axis"),
+}
+#: Values of an attribute, by its type: the empty ones are those that do not tell it.
+VALUES = {
+    "INTS": {}, "FLOATS": {}, "STRINGS": {}, "TENSORS": {}, "GRAPHS": {}, "TYPE_PROTOS": {},
+    "STRING": {"s": b"one"}, "FLOAT": {"f": 0.5}, "TENSOR": {},
+}  # fmt: skip
+ATTRIBUTES = [
+    (form, attribute, kind)
+    for form, (*_, attributes) in FORMS.items()
+    for attribute in attributes.split()
+    for kind in VALUES
+]
+
+
+@pytest.mark.parametrize(("form", "attribute", "kind"), ATTRIBUTES)
+def test_an_attribute_is_what_it_is_to_the_plain_operator(form, attribute, kind):
+    """Whatever its type is, and if its value does not tell the type (seed 27, case 1902)."""
+    inputs, plain, real, _ = FORMS[form]
+    given = {"kernel_shape": [2, 2]} if plain == "AveragePool" else {}
+    given |= {"axis": 1} if plain in ("Softmax", "Concat") else {}
+    given.pop(attribute, None)
+    domain = "" if form == "QLinearConv" else MS
+    before = [
+        node("QuantizeLinear", "x s z", "q"), node("Flatten", "q", "f"),
+        node("DequantizeLinear", "q s z", "xd"), node("DequantizeLinear", "f s z", "fd"),
+        node("DequantizeLinear", "w s wz", "wd"), node("DequantizeLinear", "m s wz", "md"),
+        node("DequantizeLinear", "b ss", "bd"),
+    ]  # fmt: skip
+    said = []
+    for one, after in (
+        (node(form, inputs, "y", "n", domain=domain, **given), []),
+        (node(plain, real, "r", "n", **given), [node("QuantizeLinear", "r s z", "y")]),
+    ):
+        kind_of = onnx.AttributeProto.AttributeType.Value(kind)
+        one.attribute.add(name=attribute, type=kind_of, **VALUES[kind])
+        constants = SCALES | {
+            "m": weights(192, 4, scale=40).astype(np.int8), "ss": np.float32(0.05**2),
+        }  # fmt: skip
+        nodes = [*before, one, *after, node("DequantizeLinear", "y s z", "out")]
+        said.append(_outcome(make_net(nodes, constants, outputs="out")).replace(form, plain))
+
+    assert said[0] == said[1]
+    assert said[0] == "read" or f"{attribute}=" in said[0]
+
+
+def _outcome(model):
+    try:
+        load_onnx(model)
+    except AccelgenError as error:
+        return str(error)
+    return "read"
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_an_opset_that_is_no_number(kind):
+    one = node("QLinearSoftmax", "q s z s z", name="n", domain=MS)
+    kind_of = onnx.AttributeProto.AttributeType.Value(kind)
+    one.attribute.add(name="opset", type=kind_of, **VALUES[kind])
+    nodes = [node("QuantizeLinear", "x s z", "q"), one, node("DequantizeLinear", "y s z", "out")]
+
+    with pytest.raises(AccelgenError, match=r"'n' .* opset=.* must be an integer"):
+        load_onnx(make_net(nodes, SCALES, outputs="out"))
