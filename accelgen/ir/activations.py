@@ -57,7 +57,8 @@ def _hard_sigmoid(x: Floats, alpha: float = 1 / 6, beta: float = 0.5) -> Floats:
 
 
 def _elu(x: Floats, alpha: float) -> Floats:
-    return np.where(x < 0, x.dtype.type(alpha) * np.expm1(x), x)
+    # Without what is not read: infinity times an alpha of 0.
+    return np.where(x < 0, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0)), x)
 
 
 def _selu(x: Floats, alpha: float, gamma: float) -> Floats:

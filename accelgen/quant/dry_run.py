@@ -137,9 +137,13 @@ def _products(op: ops.Conv2d, weight: Floats, bias: Floats, x: _Spread) -> _Spre
 
 
 def _activated(op: ops.Activation, x: _Spread) -> _Spread:
-    y = activate(op.kind, op.params, np.linspace(x.low, x.high, len(_POINTS)))
+    def applied(points: Numbers) -> Numbers:
+        # No further than what is kept of a spread: Exp makes infinity of a number.
+        return np.clip(activate(op.kind, op.params, points), -_MOST, _MOST)
+
+    y = applied(np.linspace(x.low, x.high, len(_POINTS)))
     points = np.clip(x.mean + x.deviation * _POINTS[:, None], x.low, x.high)
-    likely = activate(op.kind, op.params, points)
+    likely = applied(points)
     mean = _SHARES @ likely
     deviation = np.sqrt(_SHARES @ np.square(likely - mean))
     return _Spread(mean, deviation, float(y.min()), float(y.max()))

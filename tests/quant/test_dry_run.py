@@ -6,7 +6,8 @@ import pytest
 from accelgen import zoo
 from accelgen.flow.network import read_network
 from accelgen.inputs.samples import random_samples
-from accelgen.ir.ops import QConv2d
+from accelgen.ir.activations import KINDS
+from accelgen.ir.ops import Activation, QConv2d
 from accelgen.quant import dry_run
 from accelgen.quant.calibrate import calibrate
 
@@ -32,3 +33,30 @@ def test_ranges_are_like_those_of_data(name):
     far = {n: round(w, 2) for n, w in widths.items() if not 1 / 4 < w < 4}
     assert len(far) <= len(widths) // 20, far
     assert 0.5 < np.median(list(widths.values())) < 3
+
+
+#: Parameters that a file may have, beside those of every kind.
+ODD = {
+    "elu": [(0.0,), (-3.0,), (1e30,)], "celu": [(1e-3,), (-2.0,), (100.0,)],
+    "selu": [(0.0, 1.0), (-1e30, 1e30)], "leaky_relu": [(1e30,), (-1.0,)],
+    "hard_sigmoid": [(1e30, -1e30)], "clip": [(-1e30, 1e30), (0.0, float("inf"))],
+    "pow": [(16.0,), (0.5,), (3.0,)], "thresholded_relu": [(-1e30,)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1.0, 100.0, 2.0**20])
+def test_a_function_of_whatever_size_has_a_range(kind, size):
+    """Exp of it is infinite (seed 27, case 10973)."""
+    spread = dry_run._Spread(np.array([-size, 0, size]), size * np.ones(3), -4 * size, 4 * size)
+    attributes = tuple(default for _, default in KINDS[kind].attributes)
+
+    for params in (attributes, *ODD.get(kind, [])):
+        if kind == "clip" and not params:
+            continue
+        made = dry_run._activated(Activation(kind=kind, params=params), spread.kept()).kept()
+
+        numbers = [*made.mean, *made.deviation, made.low, made.high]
+        assert np.isfinite(numbers).all(), (params, numbers)
+        assert made.low <= made.mean.min()
+        assert made.mean.max() <= made.high
