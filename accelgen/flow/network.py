@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import onnx
 
 from accelgen.errors import MissingScaleError, ModelError
 from accelgen.frontend import load_onnx
 from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
+from accelgen.passes.fold_given import fold_given
 from accelgen.passes.run import run_passes
 from accelgen.plain_text import printable
 from accelgen.quant import QuantizedModel, quantize_imported
 from accelgen.quant import quantize as quantize_graph
 from accelgen.quant.dry_run import dry_int8
+from accelgen.quant.fusion import complete
 from accelgen.schedule.sizes import check_sizes
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
-    "MADE_UP", "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "dry", "load", "quantized",
-    "read_network", "source_of", "zoo_model",
+    "MADE_UP", "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "dry", "fold_rounded", "load",
+    "quantized", "read_network", "source_of", "zoo_model",
 ]  # fmt: skip
 
 Source = str | Path | bytes | onnx.ModelProto
@@ -96,10 +101,23 @@ def read_network(source: Source) -> Imported:
         Something is larger than any configuration can build.
     """
     imported = load_onnx(source)
-    if not imported.quantization:  # a QDQ model rounds between its nodes: fusing would skip that
-        imported = replace(imported, graph=run_passes(imported.graph))
+    if imported.quantization:
+        graph = fold_rounded(imported.graph, imported.quantization, imported.weight_scales)
+    else:
+        graph = run_passes(imported.graph)
+    imported = replace(imported, graph=graph)
     check_sizes(imported.graph)
     return imported
+
+
+def fold_rounded(
+    graph: Graph,
+    quantization: Mapping[str, Quantization],
+    weight_scales: Mapping[str, npt.NDArray[Any]],
+) -> Graph:
+    """What the passes may do to a QDQ model, which rounds between its nodes: most of them would
+    skip that."""
+    return fold_given(graph, complete(graph, quantization), weight_scales)
 
 
 def dry(loaded: Loaded) -> tuple[QuantizedModel, tuple[str, ...]]:

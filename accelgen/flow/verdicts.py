@@ -14,7 +14,7 @@ from accelgen.cost import Memory
 from accelgen.display.cells import Rows
 from accelgen.display.html import html_table
 from accelgen.errors import AccelgenError
-from accelgen.flow.network import Source, read_network
+from accelgen.flow.network import Source, fold_rounded, read_network
 from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
 from accelgen.frontend.inferred import inferred_shapes
 from accelgen.frontend.load import best_layout, name_nodes, new_builder, output_view, walk
@@ -122,7 +122,10 @@ def check_model(
     errors = _Errors(builder, model)
     walk(model, builder, nodes, layout, errors.note)
     graph = _loose_graph(model, builder)
-    graph = graph if builder.quantization else apply_passes(graph)
+    if builder.quantization:
+        graph = fold_rounded(graph, builder.quantization, builder.weight_scales)
+    else:
+        graph = apply_passes(graph)
     placed = _place(graph, nodes, nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
     reports = {
         node.name: errors.reports.get(node.name) or placed.get(node.name) or _folded(builder, node)

@@ -11,7 +11,7 @@ from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import Conv2d
 from accelgen.passes.rewrite import Lookup, Rewrite, join_sources, rewrite
 
-__all__ = ["fold_affine_after", "fold_affine_before"]
+__all__ = ["fold_affine_after", "fold_affine_before", "match_after", "match_before"]
 
 Array = npt.NDArray[Any]
 
@@ -21,10 +21,11 @@ def fold_affine_after(graph: Graph) -> Graph:
 
     ``W'[o] = W[o] * scale[o]``, ``b'[o] = b[o] * scale[o] + shift[o]``.
     """
-    return rewrite(graph, _match_after)
+    return rewrite(graph, match_after)
 
 
-def _match_after(lookup: Lookup, first: Node) -> Rewrite | None:
+def match_after(lookup: Lookup, first: Node) -> Rewrite | None:
+    """``first`` and the affine that alone reads it, as one."""
     if not isinstance(first.op, Conv2d):
         return None
     second = lookup.sole_reader(first.output)
@@ -45,10 +46,11 @@ def fold_affine_before(graph: Graph) -> Graph:
     ``W'[o, ., ., i] = W[o, ., ., i] * scale[i]``, ``b'[o] = b[o] + sum(W[o] * shift)``. Where the
     convolution pads, zeros would become shifts: only maps without shift are folded there.
     """
-    return rewrite(graph, _match_before)
+    return rewrite(graph, match_before)
 
 
-def _match_before(lookup: Lookup, first: Node) -> Rewrite | None:
+def match_before(lookup: Lookup, first: Node) -> Rewrite | None:
+    """``first``, an affine, and the convolution that alone reads it, as one."""
     affine = lookup.affine(first)
     if affine is None or any(affine.pads):
         return None
