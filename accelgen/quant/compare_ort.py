@@ -218,38 +218,49 @@ def observe(
         arrays = dict(zip(wanted, made, strict=True))
         values = {graph.input: quantize_array(x[None], quantization)}
         for ours, theirs in known.items():
-            order = orders.get(theirs, "nchw")
+            order = orders.get(theirs, _ORDERS)
             if (array := _as_ours(arrays[theirs], graph.tensors[ours], order)) is not None:
                 values[ours] = array
         yield values
 
 
-def _orders(proto: onnx.ModelProto, layout: str) -> dict[str, str]:
-    """The axes of the maps that Transposes turn: "nchw", or in another order."""
+#: What a map may be in whose order is not known.
+_ORDERS = ("nchw", "nhwc")
+
+
+def _orders(proto: onnx.ModelProto, layout: str) -> dict[str, tuple[str, ...]]:
+    """The axes of the maps that Transposes turn: "nchw", or in another order; those that they may
+    be behind what splits and joins axes, of which the order is not told."""
     constants = {t.name for t in proto.graph.initializer}
-    orders = {v.name: layout for v in proto.graph.input if v.name not in constants}
+    orders: dict[str, tuple[str, ...]] = {
+        v.name: (layout,) for v in proto.graph.input if v.name not in constants
+    }
     for node in proto.graph.node:
-        order = next((orders[name] for name in node.input if name in orders), "")
-        if node.op_type == "Transpose" and order:
+        order = next((orders[name] for name in node.input if name in orders), _ORDERS)
+        if node.op_type == "Transpose":
             perm = helper.get_node_attr_value(node, "perm") if node.attribute else (3, 2, 1, 0)
-            order = "".join(order[axis] for axis in perm) if len(perm) == len(order) else ""
-        # What splits and joins axes: nothing is known then.
-        if order and node.op_type not in ("Flatten", "Reshape", "Squeeze", "Unsqueeze"):
-            orders.update(dict.fromkeys(node.output, order))
+            whole = sorted(perm) == [0, 1, 2, 3]
+            order = tuple("".join(o[axis] for axis in perm) for o in order) if whole else _ORDERS
+        elif node.op_type in ("Flatten", "Reshape", "Squeeze", "Unsqueeze"):
+            order = _ORDERS
+        orders.update(dict.fromkeys(node.output, order))
     return orders
 
 
-def _as_ours(array: Tensor, kind: TensorType, order: str) -> Tensor | None:
-    """NCHW or flat, int8 or uint8, to NHWC int8; None when the model sees it in another order."""
+def _as_ours(array: Tensor, kind: TensorType, orders: tuple[str, ...]) -> Tensor | None:
+    """A map in one of ``orders``, or flat, int8 or uint8, as NHWC int8; None when the model sees it
+    in another, or its shape does not tell in which of them."""
     if array.dtype == np.uint8:
         array = (array.astype(np.int16) - 128).astype(np.int8)
     _, h, w, c = kind.shape
-    if array.ndim == 4 and array.shape == (1, c, h, w) and order == "nchw":
-        return array.transpose(0, 2, 3, 1)
     flat = sum(size > 1 for size in array.shape) <= 1
     if flat and array.size == h * w * c == c:
         return array.reshape(kind.shape)
-    return None
+    sizes = dict(zip("nhwc", (1, h, w, c), strict=True))
+    fitting = [o for o in orders if array.shape == tuple(sizes[axis] for axis in o)]
+    if len(fitting) != 1:
+        return None
+    return array.transpose([fitting[0].index(axis) for axis in "nhwc"])
 
 
 def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:

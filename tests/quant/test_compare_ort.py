@@ -11,7 +11,7 @@ from accelgen.ir.ops import QAdd, QConv2d
 from accelgen.quant import quantize, quantize_imported
 from accelgen.quant.compare_ort import compare_ort, run_ort
 from accelgen.quant.write_qdq import to_qdq
-from tests.helpers.nets import make_net, node
+from tests.helpers.nets import make_net, node, weights
 from tests.quant.nets import everything
 
 
@@ -116,3 +116,66 @@ def test_what_the_model_sees_turned_is_not_compared_in_the_wrong_order(name):
     matches = compare_ort(graph, proto, samples)
 
     assert all(m.max_difference <= 1 for m in matches)
+
+
+def a_cube_behind(view):
+    """A vector, a map again behind ``view``, then turned: all its sizes are 4, so that its shape
+    does not tell its order."""
+    turned = {"Unsqueeze": "u", "Reshape": "u", "none": "m"}[view]
+    views = {
+        "Unsqueeze": [node("Flatten", "m", "f"), node("Unsqueeze", "f axes", "u")],
+        "Reshape": [node("Flatten", "m", "f"), node("Reshape", "f shape", "u")],
+        "none": [],
+    }[view]
+    nodes = [
+        node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xd"),
+        node("GlobalAveragePool", "xd", "m"), *views,
+        node("Resize", f"{turned} _ sizes", "r", mode="nearest", nearest_mode="floor",
+             coordinate_transformation_mode="asymmetric"),
+        node("Conv", "r w", "c", pads=[1, 1, 1, 1]),
+        node("Transpose", "c", "t", perm=[0, 2, 3, 1]), node("Mul", "t k", "n"),
+        node("QuantizeLinear", "n s z", "q"), node("DequantizeLinear", "q s z", "d"),
+        node("Transpose", "d", "e", perm=[0, 3, 1, 2]),
+        node("Conv", "e w", "f0", pads=[1, 1, 1, 1]),
+        node("QuantizeLinear", "f0 s z", "fq"), node("DequantizeLinear", "fq s z", "y"),
+    ]  # fmt: skip
+    constants = {
+        "s": np.float32(0.03), "z": np.int8(0), "axes": np.array([2, 3]),
+        "shape": np.array([1, 4, 1, 1]), "sizes": np.array([1, 1, 4, 4], np.float32),
+        "k": np.array([1, -2, 3, 0.5], np.float32), "w": weights(4, 4, 3, 3),
+    }  # fmt: skip
+    return make_net(nodes, constants, shape=(1, 4, 5, 5))
+
+
+@pytest.mark.parametrize("view", ["Unsqueeze", "Reshape", "none"])
+def test_a_map_whose_shape_does_not_tell_its_order(view):
+    """Behind what splits axes nothing is known of it, and it is not compared (seed 27, case
+    21937)."""
+    proto = a_cube_behind(view)
+    samples = 3 * np.random.default_rng(0).standard_normal((4, 5, 5, 4)).astype(np.float32)
+    graph = quantize_imported(load_onnx(proto), samples).graph
+
+    matches = compare_ort(graph, proto, samples)
+
+    assert all(m.max_difference <= 1 for m in matches)
+    compared = {m.tensor for m in matches}
+    assert ("n" in compared) == (view == "none")
+
+
+def test_a_map_in_another_order_is_compared():
+    """A model of NHWC: its Mul between two Transposes."""
+    nodes = [
+        node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xd"),
+        node("Transpose", "xd", "t", perm=[0, 2, 3, 1]), node("Mul", "t k", "n"),
+        node("QuantizeLinear", "n s z", "q"), node("DequantizeLinear", "q s z", "d"),
+        node("Transpose", "d", "e", perm=[0, 3, 1, 2]), node("GlobalAveragePool", "e", "y"),
+    ]  # fmt: skip
+    constants = {"s": np.float32(0.03), "z": np.int8(0), "k": np.float32([1, -2, 3, 0.5, 1, 1])}
+    proto = make_net(nodes, constants, shape=(1, 6, 4, 5))
+    samples = np.random.default_rng(0).standard_normal((1, 4, 5, 6)).astype(np.float32)
+    graph = quantize_imported(load_onnx(proto), samples).graph
+
+    (match,) = compare_ort(graph, proto, samples)
+
+    assert (match.tensor, match.elements) == ("n", 120)
+    assert match.max_difference <= 1
