@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir import Graph, Node
-from accelgen.ir.ops import QBilinear, QTable
+from accelgen.ir.ops import QAdd, QAvgPool, QBilinear, QConv2d, QGlobalAvgPool, QTable
 from accelgen.ir.ps_ops import LocalNorm, Normalize, QDeform, QNormalize, QUnpool, Response
 from accelgen.ir.views import Choice
 from accelgen.quant import QuantizedModel
@@ -187,12 +188,45 @@ def steepest(graph: Graph) -> int:
 def allowed(graph: Graph, node: Node) -> int:
     """Steps that a layer may be off, fed with the same integers ("why at most 1",
     docs/numerics.md): a resize's positions are rounded to 1/2048 of a pixel along both axes, and
-    pixels are at most 255 steps of the input apart."""
-    if not isinstance(node.op, QBilinear):
-        return 1
-    scales = [graph.tensors[name].quantization for name in (node.inputs[0], node.output)]
-    x, y = (of.scale for of in scales if of)
-    return 1 + int(2 * 255 / 4096 * x / y)
+    pixels are at most 255 steps of the input apart. Float32's sums are off by :func:`_sum_noise`,
+    which is nothing, unless what is left of them is."""
+    off = _sum_noise(graph, node)
+    if isinstance(node.op, QBilinear):
+        scales = [graph.tensors[name].quantization for name in (node.inputs[0], node.output)]
+        x, y = (of.scale for of in scales if of)
+        off = 2 * 255 / 4096 * x / y
+    return 1 + int(off)
+
+
+#: Of a number that float32 rounds.
+_ROUNDING = 2.0**-24
+
+
+def _sum_noise(graph: Graph, node: Node) -> float:
+    """By how many steps onnxruntime's sum in float32 may be off; ours is exact.
+
+    Of n terms ``t = s (q - z)``: each is rounded, once as it is made and once as it is multiplied,
+    and so is the sum, each time that a term is added, and once more where it is divided or has a
+    bias added: off by ``(n + 3) 2^-24 sum |t|`` at most, and ``|q - z| <= 255``. Steps of the
+    output are those times the factor ``M / 2^n`` by which the layer goes to them. A map with a
+    mean of 0, a difference of equal maps: the scale is one of float32's noise then (seed 27, case
+    11129).
+    """
+    op = node.op
+    if isinstance(op, QConv2d):
+        _, weight, bias, multiplier, shift = (graph.constants.get(name) for name in node.inputs)
+        taps = weight[0].size
+        bias = bias + op.input_zero * weight.astype(float).sum((1, 2, 3))
+        sizes = 255 * np.abs(weight.astype(float)).sum((1, 2, 3)) + np.abs(bias)
+        return (taps + 3) * _ROUNDING * float((sizes * np.ldexp(multiplier * 1.0, -shift)).max())
+    if isinstance(op, QAdd):
+        factor = abs(op.multiplier_a) + abs(op.multiplier_b)
+        return 5 * _ROUNDING * 255 * math.ldexp(factor, -op.shift)
+    if isinstance(op, QAvgPool | QGlobalAvgPool):
+        n = math.prod(graph.tensors[node.inputs[0]].shape[1:3])
+        n = math.prod(op.kernel) if isinstance(op, QAvgPool) else n
+        return (n + 3) * _ROUNDING * 255 * n * math.ldexp(op.multiplier, -op.shift)
+    return 0.0
 
 
 def rounding(made: QuantizedModel, steps: float = 0.01) -> dict[str, float]:

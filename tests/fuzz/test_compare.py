@@ -1,16 +1,29 @@
 """Indices beside onnxruntime's: the same one, or one that is as good."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from accelgen.flow.network import read_network
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
+from accelgen.ir import Node, TensorType
+from accelgen.ir.ops import QAdd, QAvgPool, QConv2d, QGlobalAvgPool
 from accelgen.ir.views import Choice
+from accelgen.quant import quantize
+from accelgen.zoo import build
 from tests.fuzz.cases import Case
-from tests.fuzz.compare import Chosen, FaultError, float_tolerance, same, squares_overflow
+from tests.fuzz.compare import (
+    Chosen,
+    FaultError,
+    allowed,
+    float_tolerance,
+    same,
+    squares_overflow,
+)  # fmt: skip
 from tests.fuzz.judge import judge
-from tests.helpers.nets import make_net, node
+from tests.helpers.nets import make_net, node, weights
 
 #: Largest in its row: 1, about the same 3; 0 and 2 are equal, 4 and 5 are 0, 6 and 7 what a softmax
 #: makes of all that is small enough.
@@ -116,6 +129,79 @@ def test_a_tolerance_is_what_a_rounding_becomes(kind):
     moved = (x + 1e-6 * 5 * rng.choice([-1, 1], x.shape)).astype(np.float32)
     values = interpret(graph, x)
     before, after = (model_outputs(graph, interpret(graph, v))["y"] for v in (x, moved))
-    allowed = float_tolerance(graph, values)
+    tolerance = float_tolerance(graph, values)
 
-    assert allowed / 300 < np.abs(after - before).max() < allowed
+    assert tolerance / 300 < np.abs(after - before).max() < tolerance
+
+
+def test_a_mean_of_nothing_is_float32s_noise():
+    """The mean of a normalized map: its scale is one of what float32 makes of 0 (seed 27, case
+    11129). Ours is 0 exactly."""
+    nodes = [
+        node("InstanceNormalization", "x s b", "m"), node("ReduceMean", "m", "r", axes=[2, 3]),
+        node("Conv", "r w", "y"),
+    ]  # fmt: skip
+    constants = {"s": np.ones(1, "f4"), "b": np.zeros(1, "f4"), "w": weights(4, 1, 1, 1)}
+    model = make_net(nodes, constants, shape=(1, 1, 8, 8))
+
+    verdict = judge(Case(kind="drawn", data=model.SerializeToString(), arch="small"))
+
+    assert verdict.kind == "equal", verdict
+
+
+#: Steps of the output in one of what is summed, whose scale is that of the input.
+FACTOR, SCALE = 2.0**40, np.float32(0.02)
+
+
+def of_one_sum(kind):
+    """A graph of one node that sums 5 x 7 numbers, and its weights, as integers."""
+    of_sum = {"multiplier": 2**16, "shift": 16 - 40, "input_zero": -9, "output_zero": 0}
+    weight = np.random.default_rng(1).integers(-127, 128, (1, 5, 7, 1)).astype(np.int8)
+    constants, inputs = {}, ("x",)
+    if kind == "mean":
+        op, weight = QGlobalAvgPool(**of_sum), np.ones_like(weight)
+    elif kind == "pool":
+        op, weight = QAvgPool(kernel=(5, 7), **of_sum), np.ones_like(weight)
+    elif kind == "add":
+        op = QAdd(multiplier_a=2**16, multiplier_b=-(2**16), offset=0, shift=-24, output_zero=0)
+        inputs, weight = ("x", "x2"), np.array([1, -1], np.int8)
+    else:
+        op = QConv2d(kernel=(5, 7), input_zero=-9, output_zero=0)
+        numbers = (weight, np.array([999]), np.array([2**16]), np.array([16 - 40]))
+        constants = dict(zip("wbms", numbers, strict=True))
+        inputs = ("x", *"wbms")
+    node = Node(name="n", op=op, inputs=inputs, output="y")
+    tensors = {"x": TensorType((1, 5, 7, 1), "int8")}
+    return SimpleNamespace(tensors=tensors, constants=constants), node, weight.ravel()
+
+
+@pytest.mark.parametrize("kind", ["mean", "pool", "add", "conv"])
+def test_a_sum_in_float32_is_off_by_less_than_is_allowed(kind):
+    """One term after the other, in any order; and by a thousandth of that at least."""
+    graph, node, weight = of_one_sum(kind)
+    bias = 999 - 9 * int(weight.sum()) if kind == "conv" else 0
+    worst = 0.0
+    for seed in range(300):
+        q = np.random.default_rng(seed).integers(-128, 128, weight.size) + 9
+        total = np.float32(0)
+        for term in (q * SCALE).astype(np.float32) * weight.astype(np.float32):
+            total += term
+        total += np.float32(bias * np.float64(SCALE))
+        exact = (int((q * weight.astype(int)).sum()) + bias) * np.float64(SCALE)
+        worst = max(worst, abs(float(total) - exact) / SCALE * FACTOR)
+
+    off = allowed(graph, node) - 1
+
+    assert off / 1000 < worst < off
+
+
+def test_nothing_more_is_allowed_where_numbers_are_left():
+    """Of every layer of a network with scales that its numbers use."""
+    graph = quantize(read_network(build("mobilenet_v2", 64)).graph, frames(64), "minmax").graph
+
+    assert {allowed(graph, one) for one in graph.nodes} == {1}
+
+
+def frames(size):
+    """Noise."""
+    return np.random.default_rng(0).standard_normal((2, size, size, 3)).astype(np.float32)
