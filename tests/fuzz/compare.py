@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.outputs import model_outputs
-from accelgen.ir import Graph, Node
-from accelgen.ir.ops import QAdd, QAvgPool, QBilinear, QConv2d, QGlobalAvgPool, QTable
-from accelgen.ir.ps_ops import LocalNorm, Normalize, QDeform, QNormalize, QUnpool, Response
+from accelgen.ir import Graph, Node, Quantization
+from accelgen.ir.elementwise import is_uniform
+from accelgen.ir.onehot import moves_pixels
+from accelgen.ir.ops import (
+    Add,
+    Bilinear,
+    QAdd,
+    QAvgPool,
+    QBilinear,
+    QConv2d,
+    QGlobalAvgPool,
+    QTable,
+)
+from accelgen.ir.ps_ops import (
+    Deform,
+    LocalNorm,
+    Normalize,
+    QDeform,
+    QNormalize,
+    QUnpool,
+    Response,
+    Unpool,
+)
 from accelgen.ir.views import Choice
 from accelgen.quant import QuantizedModel
+from accelgen.quant.scales import MIN_SCALE
 
 __all__ = [
-    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "allowed", "chosen",
+    "FAILURES", "STEEPEST", "Chosen", "FaultError", "Verdict", "allowed", "chosen", "coarse_scales",
     "float_tolerance", "outputs", "rounding", "same", "squares_overflow", "steepest",
 ]  # fmt: skip
 
@@ -227,6 +249,32 @@ def _sum_noise(graph: Graph, node: Node) -> float:
         n = math.prod(op.kernel) if isinstance(op, QAvgPool) else n
         return (n + 3) * _ROUNDING * 255 * n * math.ldexp(op.multiplier, -op.shift)
     return 0.0
+
+
+def coarse_scales(
+    graph: Graph, scales: Mapping[str, Quantization], given: Mapping[str, Quantization],
+    values: Mapping[str, np.ndarray],
+) -> list[str]:  # fmt: skip
+    """Tensors whose scale was chosen, is theirs alone, and is coarser than ``values`` need.
+
+    A Concat, and what hands numbers on as they are, shares its scale. What a sum is made of may
+    have its sum's, and an Add may not be finer than factors reach.
+    """
+    shared = set()
+    for node in graph.nodes:
+        hands_on = node.op.keeps_scale or isinstance(node.op, Bilinear | Deform | Unpool)
+        if hands_on or moves_pixels(graph, node) or is_uniform(graph, node):
+            shared |= {*node.inputs, node.output}
+        if isinstance(node.op, Add):
+            shared.add(node.output)
+    alone = [n for n in scales if n in values and n not in given and n not in shared]
+    least = {n: max(_width(values[n]) / 255, MIN_SCALE) for n in alone}
+    return [n for n in alone if scales[n].scale > 1.01 * least[n] and values[n].any()]
+
+
+def _width(numbers: np.ndarray) -> float:
+    """Of the range of ``numbers`` and 0."""
+    return float(max(numbers.max(), 0)) - float(min(numbers.min(), 0))
 
 
 def rounding(made: QuantizedModel, steps: float = 0.01) -> dict[str, float]:

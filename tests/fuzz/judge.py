@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret, run_node, walk
 from accelgen.golden.outputs import model_outputs
 from accelgen.inputs.samples import load_samples, random_samples
-from accelgen.ir import Graph
+from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.ir.ops import Conv2d
 from accelgen.quant import QuantizedModel, quantize, quantize_imported
@@ -40,6 +40,7 @@ from tests.fuzz.compare import (
     Verdict,
     allowed,
     chosen,
+    coarse_scales,
     float_tolerance,
     outputs,
     rounding,
@@ -128,6 +129,7 @@ def _judge_model(case: Case) -> Verdict:
     if made is None and any(words in said for words in _OF_DATA):
         return Verdict("not compared", said=said)
     if made is not None:
+        _chosen_well(imported, made, x)
         parts, said = _asked(lambda: schedule_parts(made.graph, arch, **how))
         if parts and case.thorough:
             _asked(lambda: estimated(_compiled(made, parts, _TARGETS[case.arch], case)))
@@ -181,6 +183,14 @@ def _quantized(imported: Imported, x: np.ndarray, thorough: bool) -> QuantizedMo
         return quantize(imported.graph, x, "mse" if thorough else "minmax")
     # The best scale cuts rare values off: then nothing could be said of the difference.
     return quantize_imported(imported, x, "minmax")
+
+
+def _chosen_well(imported: Imported, made: QuantizedModel, x: np.ndarray) -> None:
+    """Raise where a scale that was chosen is coarser than its numbers need."""
+    values = dict(walk(imported.graph, x, imported.quantization))
+    coarse = coarse_scales(imported.graph, made.quantization, imported.quantization, values)
+    if coarse:
+        raise FaultError("int8 differs", "scale", f"coarser than needed: {', '.join(coarse)}")
 
 
 class _Opinion:
@@ -252,43 +262,53 @@ def _int8(imported: Imported, made: QuantizedModel, opinion: _Opinion, x: np.nda
     ours, read = (model_outputs(m.graph, interpret(m.graph, x)) for m in (made, again))
     same("int8 differs", read, ours, 0, 0, "read back")
     if imported.quantization:
-        # Whose weights are no integers in the file.
-        convs = {n.name: n.inputs[1] for n in imported.graph.nodes if isinstance(n.op, Conv2d)}
-        rounded = {n for n, weight in convs.items() if weight not in imported.integer_weights}
-        layers = _layers(made.graph, opinion.model, x, imported.input_layout, rounded)
-        got, of = outputs(made, layers)
-        # Of an index: of the numbers that it chooses among.
-        sizes = opinion.wanted | {name: one.values for name, one in of.items()}
-        loose = {n: 0.06 * float(np.abs(a).max(initial=0)) for n, a in sizes.items()}
-        steep = steepest(made.graph)
-        # What is rounded here, and not in the file, is a step off where a table reads it.
-        lacks = set(made.quantization) - set(imported.quantization)
-        steps = rounding(made, max(6, steep) if lacks else 6)
-        loose = {n: max(v, steps.get(n, 0)) for n, v in loose.items()}
-        if steep <= STEEPEST:
-            meant = [opinion.wanted]
-            if lacks:
-                meant.append(_as_read(imported, x))
-            _one_of(meant, got, loose, of)
+        _of_the_model(imported, made, opinion, x)
 
 
-def _as_read(imported: Imported, x: np.ndarray) -> dict:
-    """The float network, each tensor that has a scale in the file rounded for all its readers. In
-    the file a scale may stand before one of them (docs/numerics.md)."""
-    values = dict(walk(imported.graph, x, imported.quantization))
-    return model_outputs(imported.graph, values)
+def _of_the_model(
+    imported: Imported, made: QuantizedModel, opinion: _Opinion, x: np.ndarray
+) -> None:
+    """The int8 graph against a model that has scales, some or all of them."""
+    # Whose weights are no integers in the file.
+    convs = {n.name: n.inputs[1] for n in imported.graph.nodes if isinstance(n.op, Conv2d)}
+    rounded = {n for n, weight in convs.items() if weight not in imported.integer_weights}
+    layers = _layers(made.graph, opinion.model, x, imported.input_layout, rounded)
+    got, of = outputs(made, layers)
+    # Of an index: of the numbers that it chooses among.
+    sizes = opinion.wanted | {name: one.values for name, one in of.items()}
+    loose = {n: 0.06 * float(np.abs(a).max(initial=0)) for n, a in sizes.items()}
+    steep = steepest(made.graph)
+    # What is rounded here, and not in the file, is a step off where a table reads it.
+    lacks = set(made.quantization) - set(imported.quantization)
+    steps = rounding(made, max(6, steep) if lacks else 6)
+    loose = {n: max(v, steps.get(n, 0)) for n, v in loose.items()}
+    if steep > STEEPEST:
+        return
+    meant = [opinion.wanted]
+    if lacks:
+        # As the file's scales round it, and as those that were chosen beside them do.
+        read, too = (_as_read(imported, x, q.quantization) for q in (imported, made))
+        meant.append(read)
+        if _fault(read, opinion.wanted, loose, of) is None:
+            meant.append(too)
+    faults = [_fault(got, wanted, loose, of) for wanted in meant]
+    if None not in faults:
+        raise faults[0]
 
 
-def _one_of(meant: list[dict], got: dict, atol: dict, indices: dict) -> None:
-    """Raise the first's fault unless ``got`` is the same as one of ``meant``."""
-    faults = []
-    for wanted in meant:
-        try:
-            same("int8 differs", got, wanted, atol, 0, "of the model", indices=indices, ties="none")
-            return
-        except FaultError as fault:
-            faults.append(fault)
-    raise faults[0]
+def _as_read(imported: Imported, x: np.ndarray, scales: Mapping[str, Quantization]) -> dict:
+    """The float network, each tensor that has one of ``scales`` rounded for all its readers. In the
+    file a scale may stand before one of them (docs/numerics.md)."""
+    return model_outputs(imported.graph, dict(walk(imported.graph, x, scales)))
+
+
+def _fault(got: dict, wanted: dict, atol: dict, indices: dict) -> FaultError | None:
+    """What is wrong with ``got``, made of a model that has scales."""
+    try:
+        same("int8 differs", got, wanted, atol, 0, "of the model", indices=indices, ties="none")
+    except FaultError as fault:
+        return fault
+    return None
 
 
 def _layers(graph: Graph, model: onnx.ModelProto, x: np.ndarray, layout: str, rounded=()) -> dict:

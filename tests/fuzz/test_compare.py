@@ -1,5 +1,6 @@
 """Indices beside onnxruntime's: the same one, or one that is as good."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests.fuzz.compare import (
     Chosen,
     FaultError,
     allowed,
+    coarse_scales,
     float_tolerance,
     same,
     squares_overflow,
@@ -205,3 +207,44 @@ def test_nothing_more_is_allowed_where_numbers_are_left():
 def frames(size):
     """Noise."""
     return np.random.default_rng(0).standard_normal((2, size, size, 3)).astype(np.float32)
+
+
+#: Half of the numbers are the limit, which is no int8 number of the scale that samples make: the
+#: means, which have a scale in the file, are all off to one side, and the rest of their sum is not.
+CLIPPED = [
+    node("Clip", "x _ k", "r"), node("AveragePool", "r", "g", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Flatten", "g", "f"), node("QuantizeLinear", "f s z", "q"),
+    node("DequantizeLinear", "q s z", "d"), node("MatMul", "d w", "p"), node("Add", "p b"),
+]  # fmt: skip
+
+
+def test_what_chosen_scales_cost_is_known():
+    """It is what the float network with all of them makes (seed 27, cases 14177 and 29537)."""
+    constants = {
+        "s": np.float32(0.02), "z": np.int8(100), "k": np.float32(-0.5), "b": np.float32(46),
+        "w": np.ones((64, 1), np.float32),
+    }  # fmt: skip
+    model = make_net(CLIPPED, constants, shape=(1, 16, 4, 4))
+
+    verdict = judge(Case(kind="drawn", data=model.SerializeToString(), arch="small"))
+
+    assert verdict.kind == "equal", verdict
+
+
+@pytest.mark.parametrize(("tensor", "seen"), [("c", True), ("p", False), ("x", True), ("a", False)])
+def test_a_scale_that_is_coarser_than_needed(tensor, seen):
+    """Of a convolution's output it is seen; of what shares its scale, or is a sum, it is not."""
+    nodes = [
+        node("Conv", "x w", "c"), node("Sigmoid", "c", "t"), node("Conv", "t w", "c2"),
+        node("MaxPool", "c2", "p", kernel_shape=[2, 2]), node("Add", "p p", "a"),
+        node("Conv", "a w", "y"),
+    ]  # fmt: skip
+    graph = read_network(make_net(nodes, {"w": weights(3, 3, 1, 1)})).graph
+    x = frames(8)
+    made, values = quantize(graph, x, "minmax"), interpret(graph, x)
+    fine = made.quantization[tensor]
+    coarse = {**made.quantization, tensor: replace(fine, scale=1.1 * fine.scale)}
+
+    assert coarse_scales(graph, made.quantization, {}, values) == []
+    assert coarse_scales(graph, coarse, {}, values) == [tensor] * seen
+    assert coarse_scales(graph, coarse, {tensor: fine}, values) == []
