@@ -32,12 +32,14 @@ from accelgen.cli.options import (
     SeOn,
     SimulateToo,
     Sort,
+    Technique,
     Top,
     Wide,
 )
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import note, print_json, print_results, said, warn, width
 from accelgen.cli.simulate import simulate
+from accelgen.cli.verdict import verdict_lines
 from accelgen.cli.working import working
 from accelgen.extras import require
 
@@ -119,23 +121,32 @@ def quantize(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="Q", help="QDQ ONNX file to write.")],
     samples: Samples,
     method: Method = "mse",
+    technique: Technique = "auto",
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise."""
+    """Quantize to INT8 and write QDQ ONNX; report each layer's signal to noise, the loss to
+    expect, the layers that lose most, and what helps."""
     from accelgen.flow import verbs
 
     with working(f"quantizing {model}"):
-        made = verbs.quantize(model, out, calib=samples.calibration, method=method, seed=seed)
+        made = verbs.quantize(
+            model, out, calib=samples.calibration, method=method, technique=technique, seed=seed
+        )
     warn(made.warnings)
     if json:
         print_json({
             "model": model,
             "out": str(out),
             "layers": [asdict(row) for row in made.model.report],
+            "techniques": [asdict(trial) for trial in made.model.trials],
+            "verdict": made.model.verdict and asdict(made.model.verdict),
         })
     else:
-        print_results(tables.quantize_table(made, width=width()), f"written: {out}")
+        print_results(
+            tables.quantize_table(made, width=width()), *verdict_lines(made.model),
+            f"written: {out}",
+        )  # fmt: skip
 
 
 app.command(epilog=EXIT)(evaluate)

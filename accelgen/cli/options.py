@@ -40,6 +40,7 @@ __all__ = [
     "Sort",
     "Stalls",
     "Std",
+    "Technique",
     "Top",
     "Wide",
 ]
@@ -125,6 +126,14 @@ Bgr = Annotated[
 ]
 Method = Annotated[
     str, typer.Option("--method", metavar="M", help="Calibration: mse, percentile or minmax.")
+]
+Technique = Annotated[
+    str,
+    typer.Option(
+        "--technique",
+        metavar="T",
+        help="Better numbers: bias, or none; auto: what helps on samples kept aside.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Delete what is in the way; it is listed.")]

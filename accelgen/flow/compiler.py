@@ -27,6 +27,7 @@ class CompileOptions(TypedDict, total=False):
     fc_on: str
     se_on: str
     method: str
+    technique: str
     keep_all: bool
     cycles_only: bool
 
@@ -39,6 +40,7 @@ def compile(
     se_on: str = "pl",
     calib: Given = None,
     method: str = "mse",
+    technique: str = "auto",
     seed: int = 0,
     keep_all: bool = False,
     cycles_only: bool = False,
@@ -60,12 +62,16 @@ def compile(
         Samples to calibrate a float model on; seeded random ones by default.
     method : str
         How ranges are found: "mse", "percentile" or "minmax".
+    technique : str
+        What makes better numbers: "none", names joined by commas, or "auto" for those that help
+        on part of ``calib`` that is kept aside (:mod:`accelgen.quant.techniques`).
     seed : int
         Of everything random.
     keep_all : bool
         Store every tensor: slower, for finding what is wrong.
     cycles_only : bool
-        Only the cycles will be asked for: a float model without samples gets made-up ranges.
+        Only the cycles will be asked for: a float model without samples gets made-up ranges, and
+        no technique is used.
 
     Raises
     ------
@@ -81,7 +87,10 @@ def compile(
         int8, warnings = dry(loaded)
     else:
         judge(loaded, hardware, offload)
-        int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+        int8, warnings = quantized(
+            loaded, calib=calib, method=method, seed=seed,
+            technique="none" if cycles_only else technique,
+        )  # fmt: skip
     log.info("%s: quantized", loaded.name)
     if fc_on == "auto":
         compiled = place(loaded, int8, hardware, se=offload.se)

@@ -46,6 +46,7 @@ def evaluate(
     labels: str | Path | None = None,
     calib: Given = None,
     method: str = "mse",
+    technique: str = "auto",
     seed: int = 0,
     limit: int | None = None,
     worst: int = 5,
@@ -57,7 +58,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, calib, method, seed
+    model, calib, method, technique, seed
         As for :func:`~accelgen.flow.compiler.compile`.
     data : str, Path or Calibration
         Pictures as :func:`~accelgen.inputs.shown.open_shown` takes them. A mere path is read with
@@ -83,7 +84,7 @@ def evaluate(
     if not isinstance(data, Calibration):
         data = Calibration(where=Path(data), pictures=calib.pictures)
     shown, count, classes = _opened(loaded, data, Path(labels) if labels else None, limit)
-    int8, warnings = quantized(loaded, calib=calib, method=method, seed=seed)
+    int8, warnings = quantized(loaded, calib=calib, method=method, technique=technique, seed=seed)
     ways = _Ways.of(loaded, int8, source_of(model))
     sums = _Sums(classes=classes, worsts=Worsts(worst))
     with one_blas_thread():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
-from accelgen.errors import MissingScaleError, ModelError
+from accelgen.errors import MissingScaleError, ModelError, QuantizationError
 from accelgen.frontend import load_onnx
 from accelgen.inputs.samples import Calibration, random_samples
 from accelgen.ir import Graph, Quantization
@@ -22,6 +22,7 @@ from accelgen.quant import QuantizedModel, quantize_imported
 from accelgen.quant import quantize as quantize_graph
 from accelgen.quant.dry_run import dry_int8
 from accelgen.quant.fusion import complete
+from accelgen.quant.techniques import named
 from accelgen.schedule.sizes import check_sizes
 from accelgen.zoo.build import build as build_zoo
 
@@ -136,20 +137,33 @@ def dry(loaded: Loaded) -> tuple[QuantizedModel, tuple[str, ...]]:
 
 
 def quantized(
-    loaded: Loaded, *, calib: Given = None, method: str = "mse", seed: int = 0
+    loaded: Loaded,
+    *,
+    calib: Given = None,
+    method: str = "mse",
+    technique: str = "auto",
+    seed: int = 0,
 ) -> tuple[QuantizedModel, tuple[str, ...]]:
     """The int8 network, and warnings.
 
-    A QDQ model keeps its own scales. A float model is calibrated on ``calib``, or on random input.
+    A QDQ model keeps its own numbers. A float model is calibrated on ``calib``, with
+    ``technique``, or on random input, without.
 
     Raises
     ------
     QuantizationError
-        The calibration data cannot be read or does not fit the model.
+        The calibration data cannot be read or does not fit the model, or a technique is asked for
+        by name where there is nothing for it to work on.
     """
     imported = loaded.imported
     shape = imported.graph.tensors[imported.graph.input].shape
     samples = Calibration.of(calib).samples(shape, imported.input_layout)
+    if named(technique) and (loaded.is_quantized or samples is None):
+        lacks = "is quantized already" if loaded.is_quantized else "has no calibration data"
+        raise QuantizationError(
+            f"{loaded.name} {lacks}: --technique {technique} has nothing to work on; leave it out"
+            + ("" if loaded.is_quantized else ", or give --calib")
+        )
     if loaded.is_quantized:
         try:
             return quantize_imported(imported, samples, method), ()
@@ -159,6 +173,6 @@ def quantized(
             made = quantize_imported(imported, random_samples(shape, seed), method)
             return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
-        return quantize_graph(imported.graph, samples, method), ()
+        return quantize_graph(imported.graph, samples, method, technique=technique), ()
     samples = random_samples(shape, seed)
     return quantize_graph(imported.graph, samples, method), (RANDOM_CALIBRATION,)

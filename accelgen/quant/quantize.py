@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,9 @@ from accelgen.quant.assign_scales import assign_scales
 from accelgen.quant.calibrate import calibrate, check_samples
 from accelgen.quant.draft import Given
 from accelgen.quant.report import LayerError, make_report
+from accelgen.quant.techniques import Trial, apply_techniques, choose, named
 from accelgen.quant.to_int8 import rewrite
+from accelgen.quant.verdict import Verdict, make_verdict
 from accelgen.quant.weights import ACC_BITS, Integers
 
 __all__ = ["QuantizedModel", "quantize", "quantize_imported"]
@@ -42,6 +44,10 @@ class QuantizedModel:
         Weights, their scales, and biases before the input's zero point is folded in.
     samples : (n, h, w, c) float32
         What the report compares on; without, it has the weights alone.
+    trials : tuple of Trial
+        Techniques that were tried or asked for.
+    calibrated : int
+        How many samples the ranges are of; 0: they are a file's.
     """
 
     float_graph: Graph
@@ -49,11 +55,19 @@ class QuantizedModel:
     quantization: Mapping[str, Quantization]
     integers: Mapping[str, Integers] = field(default_factory=dict)
     samples: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    trials: tuple[Trial, ...] = ()
+    calibrated: int = 0
 
     @cached_property
     def report(self) -> tuple[LayerError, ...]:
         """Per int8 node. Made when it is first read: it runs the network twice."""
         return make_report(self.float_graph, self.graph, self.integers, self.samples)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Expected loss and the layers that lose most; None without samples. Made when it is first
+        read: it runs the float network some thirty times on a few samples."""
+        return make_verdict(self, self.report)
 
 
 def quantize(
@@ -63,29 +77,44 @@ def quantize(
     *,
     percentile: float = 99.99,
     acc_bits: int = ACC_BITS,
+    technique: str = "none",
 ) -> QuantizedModel:
     """Quantize a float graph after training.
 
     ``samples`` (n, h, w, c) float32, ``method`` and ``percentile``: see
     :func:`accelgen.quant.calibrate.calibrate`. Weights keep every accumulator within
-    ``acc_bits``.
+    ``acc_bits``. ``technique``: "none", names of :data:`accelgen.quant.techniques.TECHNIQUES`
+    joined by commas, or "auto" for those that help on samples kept aside.
 
     Raises
     ------
     QuantizationError
-        Samples that do not fit the network, or a network that does not fit int8.
+        Samples that do not fit the network, a technique that is not known, or a network that does
+        not fit int8.
     """
+    names = named(technique)
     samples = check_samples(graph, samples)
-    ranges = calibrate(graph, samples, method, percentile=percentile)
-    quantization = assign_scales(graph, ranges)
-    made = rewrite(graph, quantization, acc_bits=acc_bits)
-    return QuantizedModel(
-        float_graph=graph,
-        graph=made.graph,
-        quantization=quantization,
-        integers=made.integers,
-        samples=samples[:_REPORT_SAMPLES],
-    )
+
+    def make(some: npt.NDArray[np.float32]) -> QuantizedModel:
+        ranges = calibrate(graph, some, method, percentile=percentile)
+        quantization = assign_scales(graph, ranges)
+        made = rewrite(graph, quantization, acc_bits=acc_bits)
+        return QuantizedModel(
+            float_graph=graph,
+            graph=made.graph,
+            quantization=quantization,
+            integers=made.integers,
+            samples=samples[:_REPORT_SAMPLES],
+            calibrated=len(some),
+        )
+
+    if names is None:
+        trials = choose(make, samples, acc_bits)
+        names = tuple(trial.technique for trial in trials if trial.used)
+    else:
+        trials = tuple(Trial(technique=name, used=True) for name in names)
+    model = apply_techniques(make(samples), names, samples, acc_bits)
+    return replace(model, trials=trials)
 
 
 def quantize_imported(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "given_integers",
     "integers_of",
     "quantize_weight",
+    "with_bias",
 ]
 
 Floats = npt.NDArray[np.float32]
@@ -97,6 +98,16 @@ def integers_of(
         f"{where}: bias {largest:.3g} does not fit {acc_bits} bits at input scale "
         f"{x.scale:.3g}; calibrate with data that use the range of its input"
     )
+
+
+def with_bias(
+    given: Integers, bias: npt.NDArray[Any], x: Quantization, acc_bits: int = ACC_BITS
+) -> Integers:
+    """``given`` with another bias, in whole steps; where a channel's sums would not fit
+    ``acc_bits`` with it, or it is no int32, that channel keeps its own."""
+    fits = _worst_sums(given.weight, bias, x) < 1 << (acc_bits - 1)
+    made = np.where(fits & (np.abs(bias) <= _INT32_MAX), bias, given.bias)
+    return replace(given, bias=made.astype(np.int32))
 
 
 def _worst_sums(

@@ -25,6 +25,7 @@ OPTIONS = {
     "se_on": "ps",
     "calib": SAMPLES,
     "method": "minmax",
+    "technique": "none",
     "seed": 3,
     "keep_all": True,
 }

@@ -1,0 +1,144 @@
+"""Techniques that make better numbers: what each keeps, what it gains, and when it is used."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from accelgen.errors import QuantizationError
+from accelgen.golden.arith import dequantize_array
+from accelgen.golden.interpret import interpret
+from accelgen.quant import quantize, techniques
+from accelgen.quant.bias_correction import correct_bias
+from accelgen.quant.techniques import LEAST_SAMPLES, choose, loss, named
+from accelgen.quant.to_int8 import to_int8
+from tests.quant.nets import Net
+
+RELU6 = (0.0, 6.0)
+
+
+def separable(seed=0):
+    """Depthwise-separable layers behind clips: inputs of one sign, so that rounded weights leave
+    an offset."""
+    net = Net(9, 9, 3, seed)
+    pads = {"pads": (1, 1, 1, 1)}
+    x = net.act(net.conv("x", 64, (3, 3), bias=np.ones(64), **pads), params=RELU6)
+    for _ in range(2):
+        weight = np.abs(net.rng.normal(0, 0.05, (64, 3, 3, 1)))
+        x = net.conv(x, 64, (3, 3), groups=64, weight=weight, bias=np.full(64, 0.2), **pads)
+        x = net.conv(net.act(x, params=RELU6), 64)
+    return net.graph(x)
+
+
+def pictures(count, seed):
+    return np.random.default_rng(seed).normal(0.5, 1, (count, 9, 9, 3)).astype(np.float32)
+
+
+def mean_errors(model, samples):
+    """Of each convolution's channels: int8's mean minus float's, behind the clip."""
+    exact, made = interpret(model.float_graph, samples), interpret(model.graph, samples)
+    errors = []
+    for node in model.graph.nodes:
+        if node.name in model.integers:
+            scale = model.graph.tensors[node.output].quantization
+            real = dequantize_array(made[node.output], scale)
+            errors.append((real - exact[node.output]).mean(axis=(0, 1, 2)) / scale.scale)
+    return np.abs(np.concatenate(errors)).mean()
+
+
+def test_bias_correction_brings_means_nearer_on_other_pictures():
+    plain = quantize(separable(), pictures(64, 1))
+    made = correct_bias(plain, pictures(64, 1))
+    aside = pictures(64, 2)
+    assert mean_errors(made, aside) < 0.6 * mean_errors(plain, aside)
+
+
+def test_bias_correction_changes_biases_alone():
+    plain = quantize(separable(), pictures(8, 1))
+    made = correct_bias(plain, pictures(8, 1))
+    changed = {k for k, v in made.graph.constants.items()
+               if not np.array_equal(v, plain.graph.constants[k])}  # fmt: skip
+    assert changed
+    assert all(name.endswith("/bias") for name in changed)
+    for name, given in made.integers.items():
+        old = plain.integers[name]
+        assert np.array_equal(given.weight, old.weight)
+        assert np.array_equal(given.scale, old.scale)
+    assert made.graph.nodes == plain.graph.nodes
+
+
+def test_the_corrected_graph_is_what_its_integers_make():
+    made = quantize(separable(), pictures(9, 1), technique="bias")
+    plain = quantize(separable(), pictures(9, 1))
+    graph = to_int8(made.float_graph, made.quantization)
+    for node in graph.nodes:
+        if node.name in made.integers:
+            moved = made.integers[node.name].bias - plain.integers[node.name].bias
+            bias = graph.constants[node.inputs[2]] + moved
+            assert np.array_equal(bias, made.graph.constants[node.inputs[2]])
+
+
+def test_biases_keep_to_the_width_of_sums():
+    plain = quantize(separable(), pictures(8, 1), acc_bits=20)
+    made = correct_bias(plain, pictures(8, 1), acc_bits=20)
+    for node in made.graph.nodes:
+        if node.name in made.integers:
+            weight = made.graph.constants[node.inputs[1]].astype(np.int64)
+            most = 128 * np.abs(weight).reshape(len(weight), -1).sum(axis=1)
+            assert (most + np.abs(made.graph.constants[node.inputs[2]]) < 1 << 19).all()
+    # So narrow that no bias may change.
+    same = correct_bias(plain, pictures(8, 1), acc_bits=2)
+    assert all(np.array_equal(same.integers[n].bias, plain.integers[n].bias) for n in same.integers)
+
+
+def test_auto_uses_what_helps_on_samples_kept_aside():
+    made = quantize(separable(), pictures(24, 1), technique="auto")
+    (trial,) = made.trials
+    assert trial.used
+    assert trial.after_db > trial.before_db + 1
+    assert trial.samples == 8
+    plain = quantize(separable(), pictures(24, 1))
+    aside = pictures(32, 3)
+    assert loss(made, aside).sqnr_db > loss(plain, aside).sqnr_db
+
+
+def test_auto_leaves_out_what_hurts(monkeypatch):
+    def spoil(model, samples, acc_bits):
+        spoiled = {n: v + 3000 if n.endswith("/bias") else v
+                   for n, v in model.graph.constants.items()}  # fmt: skip
+        return replace(model, graph=replace(model.graph, constants=spoiled))
+
+    monkeypatch.setattr(techniques, "TECHNIQUES", {"bias": spoil})
+    made = quantize(separable(), pictures(24, 1), technique="auto")
+    (trial,) = made.trials
+    assert not trial.used
+    assert trial.after_db < trial.before_db
+    plain = quantize(separable(), pictures(24, 1))
+    for name, value in plain.graph.constants.items():
+        assert np.array_equal(value, made.graph.constants[name])
+
+
+def test_a_trial_does_not_see_what_is_kept_aside():
+    seen = []
+    samples = pictures(24, 1)
+
+    def make(some):
+        seen.append(some)
+        return quantize(separable(), some)
+
+    choose(make, samples, 27)
+    assert [len(some) for some in seen] == [16]
+    assert np.array_equal(seen[0], samples[:16])
+
+
+def test_few_samples_are_all_calibrated_on():
+    few = quantize(separable(), pictures(LEAST_SAMPLES - 1, 1), technique="auto")
+    assert few.trials == ()
+
+
+def test_names_of_techniques():
+    assert named("auto") is None
+    assert named("none") == ()
+    assert named("bias") == ("bias",)
+    with pytest.raises(QuantizationError, match=r"auto, none, or of bias.*not 'bais'"):
+        named("bais")
