@@ -24,6 +24,7 @@ from accelgen.cli.options import (
     Json,
     KeepAll,
     Labels,
+    Logits,
     Method,
     Model,
     ProgramOnly,
@@ -122,6 +123,7 @@ def quantize(
     samples: Samples,
     method: Method = "mse",
     technique: Technique = "auto",
+    logits: Logits = "wide",
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -131,7 +133,8 @@ def quantize(
 
     with working(f"quantizing {model}"):
         made = verbs.quantize(
-            model, out, calib=samples.calibration, method=method, technique=technique, seed=seed
+            model, out, calib=samples.calibration, method=method, technique=technique,
+            logits=logits, seed=seed,
         )
     warn(made.warnings)
     if json:
@@ -161,6 +164,7 @@ def estimate(
     samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
+    logits: Logits = "wide",
     se_on: SeOn = "pl",
     ps_threads: PsThreads = 1,
     sort: Sort = "network",
@@ -174,8 +178,8 @@ def estimate(
     target = hardware.target(ps_threads=ps_threads)
     with working(f"reading {model}"):
         compiled = compiler.compile(
-            model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed,
-            cycles_only=True,
+            model, target, fc_on=fc_on, se_on=se_on, logits=logits,
+            calib=samples.calibration, seed=seed, cycles_only=True,
         )  # fmt: skip
         numbers = verbs.estimate(compiled)
     said(compiled)
@@ -201,6 +205,7 @@ def build(
     samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
+    logits: Logits = "wide",
     labels: Labels = None,
     keep_all: KeepAll = False,
     simulated: SimulateToo = False,
@@ -216,8 +221,9 @@ def build(
     target = hardware.target()
     with working(f"reading {model}"):
         compiled = compiler.compile(
-            model, target, fc_on=fc_on, calib=samples.calibration, seed=seed, keep_all=keep_all
-        )
+            model, target, fc_on=fc_on, logits=logits, calib=samples.calibration, seed=seed,
+            keep_all=keep_all,
+        )  # fmt: skip
     said(compiled)
     warn(described(target.arch, target.family))
     with working(f"writing {out}"):

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accelgen.cli import tables
 from accelgen.cli.groups import Samples, grouped
-from accelgen.cli.options import Json, Method, Model, Seed, Technique
+from accelgen.cli.options import Json, Logits, Method, Model, Seed, Technique
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import print_json, print_results, warn, width
 from accelgen.extras import require
@@ -47,6 +47,7 @@ def evaluate(
     samples: Samples,
     method: Method = "mse",
     technique: Technique = "auto",
+    logits: Logits = "wide",
     seed: Seed = 0,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N pictures.")
@@ -66,8 +67,8 @@ def evaluate(
     with _bar(f"evaluating {model}") as progress:
         made = evaluated.evaluate(
             model, Calibration(where=data, pictures=calibration.pictures), labels=labels,
-            calib=calibration, method=method, technique=technique, seed=seed, limit=limit,
-            worst=worst, progress=progress,
+            calib=calibration, method=method, technique=technique, logits=logits, seed=seed,
+            limit=limit, worst=worst, progress=progress,
         )  # fmt: skip
     warn(made.warnings)
     if json:

@@ -24,6 +24,7 @@ __all__ = [
     "Json",
     "KeepAll",
     "Labels",
+    "Logits",
     "Mean",
     "Method",
     "Model",
@@ -133,6 +134,12 @@ Technique = Annotated[
         "--technique",
         metavar="T",
         help="Better numbers: bias, or none; auto: what helps on samples kept aside.",
+    ),
+]
+Logits = Annotated[
+    str,
+    typer.Option(
+        "--logits", metavar="wide|int8", help="What last layers leave on the PS: sums, or INT8."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -15,6 +15,7 @@ from accelgen.cli.options import (
     Edited,
     FcPlace,
     Json,
+    Logits,
     ModelOrDir,
     Processor,
     Script,
@@ -48,6 +49,7 @@ def simulate(
     samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
+    logits: Logits = "wide",
     se_on: SeOn = "pl",
     ps: Processor = "twin",
     driver: DriverFrames = 0,
@@ -68,7 +70,7 @@ def simulate(
         return
 
     verilog = sample = None
-    elsewhere = fc_on != "auto" or se_on != "pl"
+    elsewhere = fc_on != "auto" or se_on != "pl" or logits != "wide"
     if Path(model).suffix == SUFFIX:
         if hardware.given or samples.given or seed or elsewhere:
             raise ConfigError(f"{model} is a saved run with its own options: give it none")
@@ -76,7 +78,9 @@ def simulate(
         sample, seed = run.sample, run.seed
     elif Path(model).is_dir():
         if elsewhere:
-            raise ConfigError("a package is as it was built: give --fc-on and --se-on with a model")
+            raise ConfigError(
+                "a package is as it was built: give --fc-on, --se-on and --logits with a model"
+            )
         compiled, verilog = packages.open_package(Path(model), edited=edited)
         sample = packages.sample_of(Path(model), compiled.input_layout)
         compiled = compiled.on(hardware.over(compiled.hardware))
@@ -84,8 +88,9 @@ def simulate(
         target = hardware.target()
         with working(f"reading {model}"):
             compiled = compiler.compile(
-                model, target, fc_on=fc_on, se_on=se_on, calib=samples.calibration, seed=seed
-            )
+                model, target, fc_on=fc_on, se_on=se_on, logits=logits,
+                calib=samples.calibration, seed=seed,
+            )  # fmt: skip
         said(compiled)
     result = runs.simulate(
         compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,

@@ -21,7 +21,7 @@ from accelgen.arch.registers import (
     STATUS,
     offset_of,
 )
-from accelgen.ir import Quantization
+from accelgen.ir import Quantization, TensorType
 from accelgen.program.places import PartPlaces, Places
 from accelgen.program.records import Placement, Program
 
@@ -87,9 +87,14 @@ def _part(part: PartPlaces, index: int) -> dict[str, Any]:
 def _ps_steps(program: Program) -> list[dict[str, Any]]:
     return [
         {"node": s.node, "op": _op_name(program, s.node), "inputs": list(s.inputs),
-         "output": s.output}
+         "output": s.output, **_sums(program.graph.tensors[s.output])}
         for s in program.ps_steps
     ]  # fmt: skip
+
+
+def _sums(kind: TensorType) -> dict[str, Any]:
+    """Of wide logits: real = scales[channel] * sum."""
+    return {"dtype": kind.dtype, "scales": list(kind.steps)} if kind.steps else {}
 
 
 def register_manifest() -> dict[str, Any]:

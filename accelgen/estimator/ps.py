@@ -23,6 +23,7 @@ from accelgen.ps.model import (
     model_output,
     node_work,
     sensitivity,
+    sums_output,
     to_feature_memory,
 )
 
@@ -335,11 +336,16 @@ def _output_works(parts: Sequence[Program]) -> Iterator[tuple[str, str, Work]]:
     tensors = {name: kind for part in parts for name, kind in part.graph.tensors.items()}
     views = _views(parts)
     # Of one map's integers the largest is found without making real numbers of them.
-    whole = {v.name for v in views if v.choice and len(v.pieces) == 1}
+    whole = {
+        v.name for v in views
+        if v.choice and len(v.pieces) == 1 and tensors[v.pieces[0].tensor].dtype != "int32"
+    }  # fmt: skip
     real = [p.tensor for v in views if v.name not in whole for p in v.pieces]
     for name in dict.fromkeys(real):
         if tensors[name].dtype == "int8":
             yield name, "output", model_output(math.prod(tensors[name].shape))
+        elif tensors[name].dtype == "int32":
+            yield name, "output", sums_output(math.prod(tensors[name].shape))
     for view in views:
         if view.choice is not None:
             integers = view.name in whole and tensors[view.pieces[0].tensor].dtype == "int8"

@@ -16,6 +16,8 @@ from accelgen.estimator.timeline import timeline
 from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
+from accelgen.ir.offload import nodes_on_ps
+from accelgen.ir.wide import narrowed
 from accelgen.program.records import Program
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
@@ -140,11 +142,14 @@ def scheduled(
     *,
     offload: Offload | None = None,
 ) -> Compiled:
-    """One int8 network for one target, everything placed by ``offload``.
+    """One int8 network for one target, everything placed by ``offload``; wide logits are left to
+    the PS alone, so that others are int8 from here on.
 
     Raises ScheduleError when it does not fit the configuration.
     """
     offload = offload or Offload()
+    on_ps = nodes_on_ps(int8.graph, fc=offload.fc, se=offload.se)
+    int8 = replace(int8, graph=narrowed(int8.graph, keep=on_ps))
     planned = _planned(int8.graph, hardware, offload)
     return Compiled(
         name=loaded.name,

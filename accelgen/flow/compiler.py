@@ -28,6 +28,7 @@ class CompileOptions(TypedDict, total=False):
     se_on: str
     method: str
     technique: str
+    logits: str
     keep_all: bool
     cycles_only: bool
 
@@ -41,6 +42,7 @@ def compile(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    logits: str = "wide",
     seed: int = 0,
     keep_all: bool = False,
     cycles_only: bool = False,
@@ -65,6 +67,9 @@ def compile(
     technique : str
         What makes better numbers: "none", names joined by commas, or "auto" for those that help
         on part of ``calib`` that is kept aside (:mod:`accelgen.quant.techniques`).
+    logits : str
+        What last fully connected layers leave where the PS computes them: "wide", their sums, or
+        "int8", rounded, as the PL's are.
     seed : int
         Of everything random.
     keep_all : bool
@@ -84,11 +89,11 @@ def compile(
     hardware, loaded = as_target(hardware), load(model)
     log.info("%s: read, %d operations", loaded.name, len(loaded.imported.graph.nodes))
     if cycles_only and not loaded.is_quantized and Calibration.of(calib).where is None:
-        int8, warnings = dry(loaded)
+        int8, warnings = dry(loaded, logits)
     else:
         judge(loaded, hardware, offload)
         int8, warnings = quantized(
-            loaded, calib=calib, method=method, seed=seed,
+            loaded, calib=calib, method=method, seed=seed, logits=logits,
             technique="none" if cycles_only else technique,
         )  # fmt: skip
     log.info("%s: quantized", loaded.name)

@@ -47,6 +47,7 @@ def evaluate(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    logits: str = "wide",
     seed: int = 0,
     limit: int | None = None,
     worst: int = 5,
@@ -58,8 +59,9 @@ def evaluate(
 
     Parameters
     ----------
-    model, calib, method, technique, seed
-        As for :func:`~accelgen.flow.compiler.compile`.
+    model, calib, method, technique, logits, seed
+        As for :func:`~accelgen.flow.compiler.compile`; a last layer that the PL computes leaves
+        "int8".
     data : str, Path or Calibration
         Pictures as :func:`~accelgen.inputs.shown.open_shown` takes them. A mere path is read with
         the words on pictures of ``calib``.
@@ -84,7 +86,9 @@ def evaluate(
     if not isinstance(data, Calibration):
         data = Calibration(where=Path(data), pictures=calib.pictures)
     shown, count, classes = _opened(loaded, data, Path(labels) if labels else None, limit)
-    int8, warnings = quantized(loaded, calib=calib, method=method, technique=technique, seed=seed)
+    int8, warnings = quantized(
+        loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
+    )
     ways = _Ways.of(loaded, int8, source_of(model))
     sums = _Sums(classes=classes, worsts=Worsts(worst))
     with one_blas_thread():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
-from accelgen.errors import MissingScaleError, ModelError, QuantizationError
+from accelgen.errors import ConfigError, MissingScaleError, ModelError, QuantizationError
 from accelgen.frontend import load_onnx
 from accelgen.inputs.samples import Calibration, random_samples
 from accelgen.ir import Graph, Quantization
@@ -27,8 +27,8 @@ from accelgen.schedule.sizes import check_sizes
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
-    "MADE_UP", "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "dry", "fold_rounded", "load",
-    "quantized", "read_network", "source_of", "zoo_model",
+    "LOGITS", "MADE_UP", "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "dry", "fold_rounded",
+    "load", "quantized", "read_network", "source_of", "zoo_model",
 ]  # fmt: skip
 
 Source = str | Path | bytes | onnx.ModelProto
@@ -39,6 +39,8 @@ RANDOM_CALIBRATION = (
     "no calibration data: quantized on seeded random input, fine for cycles, not for accuracy "
     "(give --calib)"
 )
+#: What a last fully connected layer leaves: its sums (ir.wide), or those rounded to int8.
+LOGITS = ("wide", "int8")
 MADE_UP = (
     "no calibration data: the ranges are made up, fine for cycles, not for accuracy (give --calib)"
 )
@@ -121,7 +123,13 @@ def fold_rounded(
     return fold_given(graph, complete(graph, quantization), weight_scales)
 
 
-def dry(loaded: Loaded) -> tuple[QuantizedModel, tuple[str, ...]]:
+def _wide(logits: str) -> bool:
+    if logits not in LOGITS:
+        raise ConfigError(f"--logits is wide or int8, not {logits!r}")
+    return logits == "wide"
+
+
+def dry(loaded: Loaded, logits: str = "wide") -> tuple[QuantizedModel, tuple[str, ...]]:
     """An int8 network of the same operations and sizes, so of the same cycles, and warnings.
 
     Takes no samples: quick, and of use for nothing else.
@@ -132,7 +140,8 @@ def dry(loaded: Loaded) -> tuple[QuantizedModel, tuple[str, ...]]:
         The network cannot be int8, whatever the data.
     """
     imported = loaded.imported
-    made = QuantizedModel(float_graph=imported.graph, graph=dry_int8(imported), quantization={})
+    graph = dry_int8(imported, wide=_wide(logits))
+    made = QuantizedModel(float_graph=imported.graph, graph=graph, quantization={})
     return made, (MADE_UP,)
 
 
@@ -142,12 +151,14 @@ def quantized(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    logits: str = "wide",
     seed: int = 0,
 ) -> tuple[QuantizedModel, tuple[str, ...]]:
     """The int8 network, and warnings.
 
     A QDQ model keeps its own numbers. A float model is calibrated on ``calib``, with
-    ``technique``, or on random input, without.
+    ``technique``, or on random input, without. Of its last fully connected layers the sums are the
+    ``logits`` ("wide"), or are rounded ("int8").
 
     Raises
     ------
@@ -155,7 +166,7 @@ def quantized(
         The calibration data cannot be read or does not fit the model, or a technique is asked for
         by name where there is nothing for it to work on.
     """
-    imported = loaded.imported
+    imported, wide = loaded.imported, _wide(logits)
     shape = imported.graph.tensors[imported.graph.input].shape
     samples = Calibration.of(calib).samples(shape, imported.input_layout)
     if named(technique) and (loaded.is_quantized or samples is None):
@@ -166,13 +177,15 @@ def quantized(
         )
     if loaded.is_quantized:
         try:
-            return quantize_imported(imported, samples, method), ()
+            return quantize_imported(imported, samples, method, wide=wide), ()
         except MissingScaleError as error:
             if samples is not None:
                 raise
-            made = quantize_imported(imported, random_samples(shape, seed), method)
+            samples = random_samples(shape, seed)
+            made = quantize_imported(imported, samples, method, wide=wide)
             return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
-        return quantize_graph(imported.graph, samples, method, technique=technique), ()
+        made = quantize_graph(imported.graph, samples, method, technique=technique, wide=wide)
+        return made, ()
     samples = random_samples(shape, seed)
-    return quantize_graph(imported.graph, samples, method), (RANDOM_CALIBRATION,)
+    return quantize_graph(imported.graph, samples, method, wide=wide), (RANDOM_CALIBRATION,)

@@ -93,13 +93,14 @@ def quantize(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    logits: str = "wide",
     seed: int = 0,
 ) -> Quantized:
     """Write ``model`` as QDQ ONNX to ``out``.
 
     Parameters
     ----------
-    model, calib, method, technique, seed
+    model, calib, method, technique, logits, seed
         As for :func:`~accelgen.flow.compiler.compile`.
     out : str or Path
         File to write; a file there is replaced.
@@ -110,7 +111,9 @@ def quantize(
         The model or the data cannot be used, or the file cannot be written.
     """
     loaded = load(model)
-    int8, warnings = quantized(loaded, calib=calib, method=method, technique=technique, seed=seed)
+    int8, warnings = quantized(
+        loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
+    )
     with new_file(Path(out)) as scratch:
         write_qdq(int8, scratch)
     warnings = loaded.warnings + warnings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,8 +32,10 @@ from accelgen.frontend.values import (
 )
 from accelgen.ir.graph import Graph
 from accelgen.ir.imported import Imported
+from accelgen.ir.logits_note import NOTE, read_note
 from accelgen.ir.names import Names
 from accelgen.ir.spec import check_float
+from accelgen.ir.types import Quantization
 from accelgen.ir.views import OutputView
 
 __all__ = ["best_layout", "load_onnx", "name_nodes", "new_builder", "output_view", "walk"]
@@ -64,9 +66,19 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
         integer_weights=graph.integer_weights,
         integer_biases=graph.integer_biases,
         bias_scales=graph.bias_scales,
+        logits=_logits(model, result, graph.quantization),
         input_layout=layout.name,
         warnings=tuple(graph.warnings),
     )
+
+
+def _logits(
+    model: onnx.ModelProto, graph: Graph, rounded: Mapping[str, Quantization]
+) -> dict[str, Quantization]:
+    """What accelgen noted of outputs that the file does not round."""
+    notes = [prop.value for prop in model.metadata_props if prop.key == NOTE]
+    known = {name: q for text in notes for name, q in read_note(text).items()}
+    return {n: q for n, q in known.items() if n in graph.tensors and n not in rounded}
 
 
 def best_layout(model: onnx.ModelProto, nodes: list[OnnxNode]) -> InputLayout:

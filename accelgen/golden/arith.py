@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.ir import Quantization
+from accelgen.ir import Quantization, TensorType
 
 __all__ = [
     "MAX_MULTIPLIER",
     "MAX_SHIFT",
     "dequantize_array",
     "quantize_array",
+    "real_array",
     "requantize",
     "rounding_shift",
 ]
@@ -70,3 +71,12 @@ def dequantize_array(q: npt.NDArray[Any], of: Quantization) -> npt.NDArray[np.fl
         np.float32(of.scale)
     )
     return result
+
+
+def real_array(x: npt.NDArray[Any], kind: TensorType) -> npt.NDArray[Any]:
+    """Activations of type ``kind`` as real numbers: int8 as :func:`dequantize_array`, int32 times
+    the steps of their channels in float32; floats as they are."""
+    if kind.steps:
+        result: npt.NDArray[np.float32] = x.astype(np.float32) * np.asarray(kind.steps, np.float32)
+        return result
+    return x if kind.quantization is None else dequantize_array(x, kind.quantization)

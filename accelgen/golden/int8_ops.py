@@ -19,6 +19,7 @@ __all__ = ["INT8_OPS", "accumulate"]
 
 Int8s = npt.NDArray[np.int8]
 Ints = npt.NDArray[Any]
+_INT32 = -(1 << 31), (1 << 31) - 1
 
 
 def accumulate(op: ops.QConv2d, x: Int8s, weight: Int8s) -> npt.NDArray[np.int64]:
@@ -33,7 +34,9 @@ def accumulate(op: ops.QConv2d, x: Int8s, weight: Int8s) -> npt.NDArray[np.int64
 
 def _conv2d(
     op: ops.QConv2d, x: Int8s, weight: Int8s, bias: Ints, multiplier: Ints, shift: Ints
-) -> Int8s:
+) -> Ints:
+    if op.wide:
+        return np.clip(accumulate(op, x, weight) + bias, *_INT32).astype(np.int32)
     sums = Sums(op, x, weight)
     result = np.empty(sums.shape, np.int8)
     with one_blas_thread():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import ModelError
-from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.golden.arith import dequantize_array, quantize_array, real_array
 from accelgen.golden.float_ops import FLOAT_OPS
 from accelgen.golden.int8_ops import INT8_OPS
 from accelgen.ir import Graph, Node, Quantization
@@ -108,9 +108,7 @@ def enter(graph: Graph, x: Tensor) -> Tensor:
 def run_node(graph: Graph, node: Node, values: Mapping[str, Tensor]) -> Tensor:
     """The output of one node, given at least its activation inputs in ``values``."""
     inputs = [graph.constants[n] if n in graph.constants else values[n] for n in node.inputs]
-    if isinstance(node.op, Softmax) and inputs[0].dtype == np.int8:
-        quantization = graph.tensors[node.inputs[0]].quantization
-        assert quantization is not None
-        inputs[0] = dequantize_array(inputs[0], quantization)
+    if isinstance(node.op, Softmax):
+        inputs[0] = real_array(inputs[0], graph.tensors[node.inputs[0]])
     run = INT8_OPS.get(type(node.op)) or FLOAT_OPS[type(node.op)]
     return run(node.op, *inputs)

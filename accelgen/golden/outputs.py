@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.golden.arith import dequantize_array
+from accelgen.golden.arith import real_array
 from accelgen.ir import Graph
 from accelgen.ir.views import apply_view
 
@@ -37,14 +37,9 @@ def model_outputs(
     for view in graph.model_outputs():
         tensors = {piece.tensor: values[piece.tensor] for piece in view.pieces}
         if view.dtype in ("float32", "int64"):
-            tensors = {name: _real(graph, name, x) for name, x in tensors.items()}
+            tensors = {name: real_array(x, graph.tensors[name]) for name, x in tensors.items()}
         seen = apply_view(view, tensors)
         if view.dtype == "uint8":
             seen = (seen.astype(np.int16) + 128).astype(np.uint8)
         result[view.name] = seen
     return result
-
-
-def _real(graph: Graph, name: str, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    quantization = graph.tensors[name].quantization
-    return x if quantization is None else dequantize_array(x, quantization)

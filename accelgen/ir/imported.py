@@ -39,6 +39,9 @@ class Imported:
         Biases as the file had them, in steps of ``bias_scales``.
     bias_scales : mapping of constant to float64 array (o,)
         Usually input scale times weight scale; where not, the bias is rounded to that.
+    logits : mapping of tensor to Quantization
+        What wide logits (ir.wide), which the file does not round, are rounded to where they have
+        to be int8: accelgen writes it beside the graph.
     input_layout : str
         ``"nchw"`` or ``"nhwc"``: the order in which the ONNX model takes its input; ``graph``
         always takes NHWC.
@@ -52,5 +55,6 @@ class Imported:
     integer_weights: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     integer_biases: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     bias_scales: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    logits: Mapping[str, Quantization] = field(default_factory=dict)
     input_layout: str = "nchw"
     warnings: tuple[str, ...] = ()

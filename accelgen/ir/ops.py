@@ -189,6 +189,9 @@ class QConv2d(Convolution):
     ``insert`` (fh, fw): x is taken as ``QInsert(factor=insert, value=input_zero)`` of it. The
     compiler's: with a kernel of 1 x 1 without stride and pads, along one axis (lowering/insert.py);
     or with one of fh x fw and more without stride and dilation (lowering/strands.py).
+
+    ``wide``: y is int32, ``y[o] = clamp(sum(x * w[o]) + bias[o], -2**31, 2**31 - 1)``; multiplier,
+    shift, output_zero, low and high wait for a y that is int8 (ir.wide).
     """
 
     int8 = True
@@ -204,6 +207,7 @@ class QConv2d(Convolution):
     output_zero: int
     low: int = -128
     high: int = 127
+    wide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

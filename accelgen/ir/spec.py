@@ -9,6 +9,7 @@ from accelgen.ir.activations import KINDS
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import Activation, QConv2d, QTable, Softmax
 from accelgen.ir.shapes import infer_shape
+from accelgen.ir.wide import is_wide, may_be_wide
 
 __all__ = ["check_float", "check_quantized"]
 
@@ -135,12 +136,31 @@ def _check_int8_node(graph: Graph, node: Node, known: set[str]) -> None:
         )
     tensor, shape = graph.tensors.get(node.output), infer_shape(node, graph.tensors)
     dtype = "float32" if isinstance(node.op, Softmax) else "int8"
+    if is_wide(node):
+        dtype = "int32"
+        _check_wide(graph, node)
     if tensor is None or tensor.shape != shape or tensor.dtype != dtype:
         raise ModelError(
             f"node '{node.name}' makes {dtype} {shape}, but is typed as {tensor}", node=node.name
         )
     for name, what, dtype, low, high in _int8_constants(node):
         _check_int8_constant(graph, node, name, (what, dtype, low, high))
+
+
+def _check_wide(graph: Graph, node: Node) -> None:
+    tensor = graph.tensors.get(node.output)
+    if not may_be_wide(graph, node):
+        raise ModelError(
+            f"node '{node.name}' leaves its sums in int32, and is no fully connected layer that"
+            " only the model's outputs and a softmax at the end read",
+            node=node.name,
+        )
+    if tensor is None or len(tensor.steps) != tensor.shape[3]:
+        raise ModelError(
+            f"node '{node.name}' leaves its sums in int32, and '{node.output}' has no step for each"
+            " channel",
+            node=node.name,
+        )
 
 
 def _int8_constants(node: Node) -> tuple[tuple[str, str, str, int, int], ...]:

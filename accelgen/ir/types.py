@@ -31,8 +31,13 @@ class TensorType:
 
     Activations are ``(1, h, w, c)`` (NHWC, batch 1; vectors are ``(1, 1, 1, c)``), convolution
     weights ``(o, kh, kw, i)`` (OHWI), per-channel constants ``(c,)``.
+
+    ``quantization`` is that of int8 activations. ``steps`` have int32 activations, the sums of a
+    last layer (ir.wide): real = steps[c] * integer, in float32; their ``quantization`` is what
+    they are rounded to where they have to be int8.
     """
 
     shape: tuple[int, ...]
     dtype: str  # "float32", "int8", "int32"
-    quantization: Quantization | None = None  # int8 activations only
+    quantization: Quantization | None = None
+    steps: tuple[float, ...] = ()

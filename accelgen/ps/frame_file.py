@@ -143,9 +143,10 @@ class _Writer:
         operands = [self._operand(i, graph) for i in node.inputs]
         operands += [self._constant(a) for a in operator.arrays(node)]
         size = count_of(node.output, graph)
-        if graph.tensors[node.output].dtype == "float32":
+        kind = graph.tensors[node.output].dtype
+        if kind == "float32":
             self.floats.add(node.output)
-            size *= 4
+        size *= np.dtype(kind).itemsize
         self._add(kernel, integers, [*operands, self._value(node.output, size)])
 
     def output(self, view: OutputView) -> list[int]:
@@ -158,9 +159,9 @@ class _Writer:
         return [text, made, _TYPES[view.dtype], int(np.prod(view.shape))]
 
     def _chosen(self, view: OutputView, choice: Choice) -> int:
-        """Indices of the largest: of one tensor's integers, or of the real numbers of several."""
+        """Indices of the largest: of one int8 tensor's integers, or of real numbers."""
         first = view.pieces[0].tensor
-        whole = len(view.pieces) == 1 and first not in self.floats
+        whole = len(view.pieces) == 1 and self.tensors[first].dtype == "int8"
         dtype = "int8" if whole else "float32"
         in_rows = view.chosen_in_rows()
         x = self._as_type(first, dtype) if in_rows else self._joined(view, dtype)
@@ -200,6 +201,12 @@ class _Writer:
             made = self._value(name, count)
             self._add(StepKernel.TABLE, [count], [self.values[tensor], table, made])
             return made
+        if steps := self.tensors[tensor].steps:
+            given = self._constant(np.asarray(steps, np.float32))
+            made = self._value(name, 4 * count)
+            numbers = [count // len(steps), len(steps)]
+            self._add(StepKernel.DEQUANTIZE_INT32, numbers, [self.values[tensor], given, made])
+            return made
         quantization = self.tensors[tensor].quantization
         assert quantization is not None
         numbers = [count, quantization.zero_point, float_bits(quantization.scale)]
@@ -212,8 +219,10 @@ class _Writer:
         self.steps.append([kernel, *integers, *operands, *[0] * (_OPERANDS - len(operands))])
 
     def _operand(self, name: str, graph: Graph) -> int:
+        """What a step reads: of sums (int32) the real numbers."""
         if name in self.values:
-            return self.values[name]
+            sums = graph.tensors[name].steps
+            return self._as_type(name, "float32") if sums else self.values[name]
         value = graph.constants[name]
         return self._constant(value if value.dtype == np.int8 else value.astype(np.int32))
 

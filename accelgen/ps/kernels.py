@@ -30,6 +30,7 @@ __all__ = [
     "bilinear",
     "choose",
     "dense",
+    "dense_wide",
     "frame_finish",
     "frame_input",
     "from_feature_memory",
@@ -46,6 +47,7 @@ __all__ = [
     "scale",
     "softmax",
     "softmax_int8",
+    "softmax_int32",
     "squeeze_excite",
     "table",
     "to_feature_memory",
@@ -153,6 +155,14 @@ def dense(x: Int8s, weights: Int8s, q: Requant) -> Call:
     return Call(kernel=1, integers=(*sizes, *q.limits), buffers=(x, weights, *q.arrays, output))
 
 
+def dense_wide(x: Int8s, weights: Int8s, bias: Array) -> Call:
+    """``agps_fc_wide``: x (i,), weights (o, i), bias int32 (o,)."""
+    buffers: tuple[Array | Output | None, ...] = (
+        x, weights, bias, Output((1, len(weights)), np.int32)
+    )  # fmt: skip
+    return Call(kernel=25, integers=weights.shape, buffers=buffers)
+
+
 def requantize(acc: npt.NDArray[np.int32], q: Requant) -> Call:
     """``agps_requantize``: acc (pixels, channels)."""
     buffers: tuple[Array | Output | None, ...] = (acc, *q.arrays, Output(acc.shape))
@@ -211,6 +221,11 @@ def softmax_int8(x: Int8s, of: Quantization) -> Call:
     """``agps_softmax_int8``."""
     integers = (x.size, of.zero_point, _bits(of.scale))
     return Call(kernel=9, integers=integers, buffers=(x, Output(x.shape, np.float32)))
+
+
+def softmax_int32(x: npt.NDArray[np.int32], steps: npt.NDArray[np.float32]) -> Call:
+    """``agps_softmax_int32``."""
+    return Call(kernel=26, integers=(x.size,), buffers=(x, steps, Output(x.shape, np.float32)))
 
 
 def argmax(x: Array) -> Call:

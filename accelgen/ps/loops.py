@@ -50,6 +50,9 @@ LOOPS = (
     Loop("scale", "kernels_neon", "agps_scale_row", r"str d", 8, "element"),
     Loop("average", "kernels_neon", "agps_column_sums", r"saddw", 8, "element"),
     Loop("dequantize", "kernels_neon", "agps_dequantize", r"scvtf v\d+.4s", 4, "element"),
+    Loop(
+        "dequantize_int32", "kernels_neon", "agps_dequantize_int32", r"scvtf v\d+.4s", 4, "element"
+    ),
     Loop("quantize", "kernels_neon", "quantize_quickly", r"frintn v\d+.4s", 4, "element"),
     Loop("interleave", "kernels_neon", "agps_interleave3", r"st3", 48, "byte"),
     Loop("largest", "kernels_neon", "agps_largest", r"fmax v\d+.4s", 4, "element"),

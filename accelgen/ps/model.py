@@ -27,6 +27,7 @@ __all__ = [
     "node_work",
     "parameters",
     "sensitivity",
+    "sums_output",
     "to_feature_memory",
 ]  # fmt: skip
 
@@ -130,6 +131,11 @@ def hand_over(size: int) -> Work:
 def model_output(count: int) -> Work:
     """``count`` int8 elements to floats."""
     return elements("dequantize", count, moved=5)
+
+
+def sums_output(count: int) -> Work:
+    """``count`` sums times their steps, to floats."""
+    return elements("dequantize_int32", count, moved=12)
 
 
 def choose(outer: int, count: int, inner: int, *, integers: bool) -> Work:

@@ -61,7 +61,7 @@ class _Spread:
         return _Spread(mean, np.clip(self.deviation, _LEAST, _MOST), low, max(high, _LEAST))
 
 
-def dry_int8(imported: Imported) -> Graph:
+def dry_int8(imported: Imported, *, wide: bool = False) -> Graph:
     """What quantization would make of a model as the passes leave it, with made-up ranges where
     the model says none: the same operations and sizes, other numbers.
 
@@ -73,8 +73,9 @@ def dry_int8(imported: Imported) -> Graph:
     graph = imported.graph
     made_up = assign_scales(graph, ranges(graph))
     if not imported.quantization:
-        return rewrite(graph, made_up).graph
-    return rewrite(graph, imported.quantization, Given.of(imported), missing=made_up).graph
+        return rewrite(graph, made_up, wide=wide).graph
+    given = Given.of(imported)
+    return rewrite(graph, imported.quantization, given, missing=made_up, wide=wide).graph
 
 
 def ranges(graph: Graph) -> dict[str, Range]:

@@ -13,10 +13,12 @@ import numpy.typing as npt
 from accelgen.errors import MissingScaleError
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
+from accelgen.ir.wide import widened
 from accelgen.quant.assign_scales import assign_scales
 from accelgen.quant.calibrate import calibrate, check_samples
 from accelgen.quant.draft import Given
 from accelgen.quant.report import LayerError, make_report
+from accelgen.quant.steps import steps_of
 from accelgen.quant.techniques import Trial, apply_techniques, choose, named
 from accelgen.quant.to_int8 import rewrite
 from accelgen.quant.verdict import Verdict, make_verdict
@@ -78,13 +80,15 @@ def quantize(
     percentile: float = 99.99,
     acc_bits: int = ACC_BITS,
     technique: str = "none",
+    wide: bool = False,
 ) -> QuantizedModel:
     """Quantize a float graph after training.
 
     ``samples`` (n, h, w, c) float32, ``method`` and ``percentile``: see
     :func:`accelgen.quant.calibrate.calibrate`. Weights keep every accumulator within
     ``acc_bits``. ``technique``: "none", names of :data:`accelgen.quant.techniques.TECHNIQUES`
-    joined by commas, or "auto" for those that help on samples kept aside.
+    joined by commas, or "auto" for those that help on samples kept aside. ``wide``: last layers
+    leave their sums as int32 (:mod:`accelgen.ir.wide`).
 
     Raises
     ------
@@ -114,16 +118,22 @@ def quantize(
     else:
         trials = tuple(Trial(technique=name, used=True) for name in names)
     model = apply_techniques(make(samples), names, samples, acc_bits)
+    if wide:
+        # At the end, so that all else is the same whichever it is.
+        graph = widened(model.graph, steps_of(model.graph, model.integers))
+        model = replace(model, graph=graph)
     return replace(model, trials=trials)
 
 
 def quantize_imported(
-    imported: Imported, samples: npt.NDArray[Any] | None = None, method: str = "mse"
-) -> QuantizedModel:
+    imported: Imported, samples: npt.NDArray[Any] | None = None, method: str = "mse", *,
+    wide: bool = False,
+) -> QuantizedModel:  # fmt: skip
     """The int8 graph of a QDQ model: its own scales, weights and biases.
 
     ``imported.graph`` as the passes leave it. ``samples`` serve the report, and tensors that need
     a scale and have none in the file: those are calibrated on what the file's own scales leave.
+    ``wide``: last layers whose output the file does not round leave their sums.
 
     Raises
     ------
@@ -137,12 +147,13 @@ def quantize_imported(
     if samples is not None:
         chosen = check_samples(graph, samples)[:_REPORT_SAMPLES]
     try:
-        made = rewrite(graph, imported.quantization, given)
+        made = rewrite(graph, imported.quantization, given, missing=imported.logits, wide=wide)
     except MissingScaleError:
         if samples is None:
             raise
         ranges = calibrate(graph, samples, method, rounded=imported.quantization)
-        made = rewrite(graph, imported.quantization, given, missing=assign_scales(graph, ranges))
+        missing = assign_scales(graph, ranges) | dict(imported.logits)
+        made = rewrite(graph, imported.quantization, given, missing=missing, wide=wide)
     return QuantizedModel(
         float_graph=graph,
         graph=made.graph,

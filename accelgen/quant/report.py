@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.golden.arith import dequantize_array
+from accelgen.golden.arith import real_array
 from accelgen.golden.interpret import interpret, walk
 from accelgen.ir import Graph, Quantization
 from accelgen.quant.weights import Integers
@@ -25,7 +25,8 @@ class LayerError:
     """One node of the int8 graph.
 
     ``sqnr_db`` is of its output tensor, errors of all layers before it included;
-    ``weight_sqnr_db`` of its weights alone. None where there is nothing to compare.
+    ``weight_sqnr_db`` of its weights alone. ``quantization`` of wide logits is None.
+    None where there is nothing to compare.
     """
 
     node: str
@@ -60,14 +61,12 @@ def make_report(
     if samples is not None:
         exact = interpret(float_graph, samples)
         for name, value in walk(graph, samples):
-            scale = graph.tensors[name].quantization
             if name in exact and exact[name].shape == value.shape:
-                real = dequantize_array(value, scale) if scale else value
-                errors[name] = sqnr_db(exact[name], real)
+                errors[name] = sqnr_db(exact[name], real_array(value, graph.tensors[name]))
     weights = {n.name: n.inputs[1] for n in float_graph.nodes if n.name in integers}
     rows = []
     for node in graph.nodes:
-        weight_db = None
+        weight_db, kind = None, graph.tensors[node.output]
         if node.name in integers:
             given = integers[node.name]
             real = given.weight * given.scale[:, None, None, None]
@@ -78,7 +77,7 @@ def make_report(
                 op=type(node.op).__name__,
                 tensor=node.output,
                 sources=node.sources,
-                quantization=graph.tensors[node.output].quantization,
+                quantization=None if kind.steps else kind.quantization,
                 sqnr_db=errors.get(node.output),
                 weight_sqnr_db=weight_db,
             )

@@ -11,12 +11,14 @@ from accelgen.errors import AccelgenError
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.ir.elementwise import is_uniform
 from accelgen.ir.ps_ops import QUnpool
+from accelgen.ir.wide import widened
 from accelgen.quant.compose_tables import compose_tables, drop_unread
 from accelgen.quant.draft import Draft, Given, sources_of
 from accelgen.quant.elementwise import Curve, function_of
 from accelgen.quant.fusion import complete, fused_clips
 from accelgen.quant.ps_ops import PS_RULES, int8_softmax
 from accelgen.quant.scales import add_factors, sum_factors
+from accelgen.quant.steps import steps_of
 from accelgen.quant.tables import clip_limits, rescale_table
 from accelgen.quant.weights import (
     ACC_BITS,
@@ -82,11 +84,12 @@ def rewrite(
     given: Given | None = None,
     acc_bits: int = ACC_BITS,
     missing: Mapping[str, Quantization] | None = None,
+    *,
+    wide: bool = False,
 ) -> Rewritten:
-    """As :func:`to_int8`, with what else is known then.
-
-    ``missing``: scales for tensors that need one and have none.
-    """
+    """As :func:`to_int8`, with what else is known then. ``missing``: scales for tensors that need
+    one and have none. ``wide``: last layers leave their sums (:mod:`accelgen.ir.wide`), but where
+    a file rounds them."""
     graph = drop_unread(graph)
     scales = complete(graph, quantization)
     draft = Draft(graph, scales, given, acc_bits, missing)
@@ -106,10 +109,12 @@ def rewrite(
     for output in graph.outputs:
         if output not in draft.tensors:
             draft.scale(output)  # raises: nothing rounded it
-    result = graph.with_nodes(
-        tuple(draft.nodes), tensors=draft.tensors, constants=draft.constants
-    )  # fmt: skip
-    return Rewritten(compose_tables(result), draft.integers, draft.filled)
+    nodes = tuple(draft.nodes)
+    result = graph.with_nodes(nodes, tensors=draft.tensors, constants=draft.constants)
+    result = compose_tables(result)
+    if wide:
+        result = widened(result, steps_of(result, draft.integers, draft.from_file))
+    return Rewritten(result, draft.integers, draft.filled)
 
 
 #: A function is known of so many tensors before it: more only cost time in long chains.
@@ -235,7 +240,7 @@ def _conv2d(draft: Draft, node: Node, clip: Node | None) -> None:
     op = ops.QConv2d(
         kernel=node.op.kernel, stride=node.op.stride, dilation=node.op.dilation,
         pads=node.op.pads, groups=node.op.groups, insert=(1, 1), input_zero=x.zero_point,
-        output_zero=y.zero_point, **_limits(node, clip, y),
+        output_zero=y.zero_point, wide=False, **_limits(node, clip, y),
     )  # fmt: skip
     inputs = (
         x_name,

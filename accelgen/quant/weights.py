@@ -20,6 +20,7 @@ __all__ = [
     "fold",
     "given_integers",
     "integers_of",
+    "largest_sum",
     "quantize_weight",
     "with_bias",
 ]
@@ -118,6 +119,11 @@ def _worst_sums(
     folded = bias.astype(np.float64) - x.zero_point * flat.sum(axis=1)
     worst: npt.NDArray[np.float64] = np.abs(folded) + 128.0 * np.abs(flat).sum(axis=1)
     return worst
+
+
+def largest_sum(given: Integers, x: Quantization) -> float:
+    """The largest that a sum of products and bias may be, of any channel."""
+    return float(_worst_sums(given.weight, given.bias, x).max(initial=0))
 
 
 def quantize_weight(weight: npt.NDArray[Any], scale: Floats) -> npt.NDArray[np.int8]:

@@ -17,10 +17,13 @@ from onnx import TensorProto, helper, numpy_helper
 from accelgen.errors import OutputError
 from accelgen.ir import SMALLEST_STEP, Graph, Names, Node, Quantization, ops
 from accelgen.ir.activations import KINDS
+from accelgen.ir.logits_note import NOTE, written_note
 from accelgen.ir.ps_ops import Deform
 from accelgen.ir.views import OutputView, Piece, plain_view
+from accelgen.ir.wide import wide_nodes
 from accelgen.quant.ps_ops import PS_WRITERS
 from accelgen.quant.quantize import QuantizedModel
+from accelgen.quant.write_activation import write_activation
 
 __all__ = ["to_qdq", "write_qdq"]
 
@@ -55,7 +58,8 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
 
     NCHW, batch 1, whatever the order of the original's input; outputs as the original has them.
     Activations int8 per tensor, weights int8 per output channel, biases int32. Node names and the
-    names of input and outputs are kept. Reading the file back gives the same int8 graph.
+    names of input and outputs are kept. Wide logits are not rounded: the float product leaves.
+    Reading the file back gives the same int8 graph.
     """
     graph = model.float_graph
     used = [n.op.kind for n in graph.nodes if isinstance(n.op, ops.Activation)]
@@ -83,6 +87,8 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
         ir_version=_IR_VERSION,
         producer_name="accelgen",
     )
+    if writer.wide:
+        helper.set_model_props(proto, {NOTE: written_note(writer.wide)})
     onnx.checker.check_model(proto)
     return proto
 
@@ -104,6 +110,9 @@ class _Writer:
         self.model = model
         self.opset = opset
         self.graph = model.float_graph
+        int32 = {n.output for n in wide_nodes(model.graph)}
+        self.wide = {t: q for t, q in model.quantization.items() if t in int32}
+        self._scales = {t: q for t, q in model.quantization.items() if t not in int32}
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.names = Names.of(self.graph, constants=False)
@@ -116,7 +125,7 @@ class _Writer:
 
     def real(self, tensor: str) -> str:
         """The name under which operators read ``tensor``, rounded to its scale."""
-        if tensor not in self.model.quantization:
+        if tensor not in self._scales:
             return self.raw(tensor)
         return self.names.of_part(tensor, "/real")
 
@@ -188,9 +197,9 @@ class _Writer:
         return seen
 
     def _round(self, tensor: str, source: str) -> None:
-        if tensor not in self.model.quantization:
+        if tensor not in self._scales:
             return
-        scale = self.scale(tensor, self.model.quantization[tensor])
+        scale = self.scale(tensor, self._scales[tensor])
         q, quantize, dequantize = (
             self.names.of_part(tensor, s) for s in ("/int8", "/quantize", "/dequantize")
         )
@@ -251,7 +260,7 @@ def _write_node(writer: _Writer, node: Node) -> None:
         PS_WRITERS[type(op)](writer, node, inputs[0], out)
         return
     if isinstance(op, ops.Activation):
-        _write_activation(writer, node.name, op, inputs[0], out)
+        write_activation(writer, node.name, op, inputs[0], out)
         return
     if isinstance(op, ops.MaxPool) and min(op.pads) < 0:
         _write_slice(writer, node, op, inputs[0], out)
@@ -361,38 +370,3 @@ def _write_conv(writer: _Writer, node: Node, op: ops.Conv2d, out: str) -> None:
         kernel_shape=op.kernel, strides=op.stride, dilations=op.dilation, pads=op.pads,
         group=op.groups,
     )  # fmt: skip
-
-
-def _write_activation(writer: _Writer, name: str, op: ops.Activation, x: str, out: str) -> None:
-    if op.kind == "clip":
-        low, high = op.params
-        if (low, high) == (0, np.inf):
-            writer.node("Relu", name, [x], out)
-            return
-        limits = [
-            writer.constant(name, f"/{end}", np.array(limit, np.float32))
-            if np.isfinite(limit)
-            else ""
-            for end, limit in (("min", low), ("max", high))
-        ]
-        writer.node("Clip", name, [x, *limits], out)
-    elif op.kind == "swish":
-        gate = writer.names.of_part(out, "/sigmoid")
-        writer.node("Sigmoid", writer.names.of_part(name, "/sigmoid"), [x], gate)
-        writer.node("Mul", name, [x, gate], out)
-    elif op.kind == "pow":
-        exponent = writer.constant(
-            name, "/exponent", np.array((op.params or KINDS["pow"].params)[0], np.float32)
-        )
-        writer.node("Pow", name, [x, exponent], out)
-    elif op.kind in ("gelu", "gelu_tanh"):
-        writer.node("Gelu", name, [x], out, approximate={"gelu": "none"}.get(op.kind, "tanh"))
-    elif op.kind == "sqrt":
-        writer.node("Sqrt", name, [x], out)
-    elif op.kind == "identity":
-        writer.node("Identity", name, [x], out)
-    else:
-        kind = KINDS[op.kind]
-        names = (attribute for attribute, _ in kind.attributes)
-        values = dict(zip(names, op.params or kind.params, strict=True))
-        writer.node(kind.onnx, name, [x], out, **values)

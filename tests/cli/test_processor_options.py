@@ -191,4 +191,4 @@ def test_a_package_takes_no_such_options(tmp_path):
     outcome = run("simulate", tmp_path, "--se-on", "ps")
 
     assert outcome.status == 2
-    assert "give --fc-on and --se-on with a model" in outcome.err
+    assert "give --fc-on, --se-on and --logits with a model" in outcome.err

@@ -62,7 +62,12 @@ int agps_fc(
     const int8_t *x, const int8_t *packed, int outputs, int inputs, const agps_requant *q,
     int8_t *y, agps_pool *pool);
 
-/* The same for every pixel: x[p][i], y[p][o]; a 1x1 convolution. */
+/* y[o] = sum over i of x[i] * weights[o][i] + bias[o], saturated: what leaves a network as it is. */
+int agps_fc_wide(
+    const int8_t *x, const int8_t *packed, int outputs, int inputs, const int32_t *bias,
+    int32_t *y, agps_pool *pool);
+
+/* agps_fc for every pixel: x[p][i], y[p][o]; a 1x1 convolution. */
 int agps_gemm(
     const int8_t *x, const int8_t *packed, int pixels, int outputs, int inputs,
     const agps_requant *q, int8_t *y, agps_pool *pool);
@@ -220,9 +225,10 @@ int agps_deform(
     int8_t *y, agps_pool *pool);
 
 /* Softmax in float32, one defined order of operations (docs/ps.md); x without NaN and +inf.
- * agps_softmax_int8 first makes (x - zero) * scale of every x. */
+ * agps_softmax_int8 first makes (x - zero) * scale of every x, agps_softmax_int32 x * its step. */
 int agps_softmax(const float *x, size_t count, float *y);
 int agps_softmax_int8(const int8_t *x, size_t count, int zero, float scale, float *y);
+int agps_softmax_int32(const int32_t *x, size_t count, const float *steps, float *y);
 
 /* Index of the largest element, the first if there are several; AGPS_EINVAL when count is 0. */
 int agps_argmax_int8(const int8_t *x, size_t count);

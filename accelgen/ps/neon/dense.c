@@ -65,8 +65,18 @@ typedef struct {
     size_t pixels, outputs, inputs;
     const agps_requant *q;
     int8_t *y;
+    const int32_t *bias; /* without q: they and the sums are what leaves */
+    int32_t *wide;
     int by_pixels; /* what the threads share among them: pixels, or outputs */
 } product;
+
+static void add_bias(const int32_t *sums, const int32_t *bias, size_t count, int32_t *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int64_t sum = (int64_t)sums[i] + bias[i];
+        y[i] = (int32_t)(sum < INT32_MIN ? INT32_MIN : sum > INT32_MAX ? INT32_MAX : sum);
+    }
+}
 
 /* Up to 4 pixels from `x`, one panel of outputs. */
 static void tile(const product *job, const int8_t *x, size_t pixels, size_t panel, int8_t *y)
@@ -86,10 +96,13 @@ static void tile(const product *job, const int8_t *x, size_t pixels, size_t pane
             agps_dot8(last, weights + full * PANEL * BLOCK, 1, sums + PANEL * p);
         }
     const size_t first = panel * PANEL, left = job->outputs - first;
-    for (size_t p = 0; p < pixels; p++)
-        agps_requantize_row(
-            sums + PANEL * p, first, left < PANEL ? left : PANEL, job->q,
-            y + job->outputs * p + first);
+    const size_t count = left < PANEL ? left : PANEL;
+    if (job->wide != NULL)
+        add_bias(sums, job->bias + first, count, job->wide + first);
+    else
+        for (size_t p = 0; p < pixels; p++)
+            agps_requantize_row(
+                sums + PANEL * p, first, count, job->q, y + job->outputs * p + first);
 }
 
 static void multiply(void *argument, int part, int parts)
@@ -110,7 +123,7 @@ static void multiply(void *argument, int part, int parts)
             for (size_t p = from; p < to; p += QUAD)
                 tile(
                     job, job->x + p * job->inputs, to - p < QUAD ? to - p : QUAD, panel,
-                    job->y + p * job->outputs);
+                    job->wide == NULL ? job->y + p * job->outputs : NULL);
     }
 }
 
@@ -122,7 +135,8 @@ int agps_gemm(
         return AGPS_EINVAL;
     if (agps_check_requant(q, outputs) != AGPS_OK)
         return AGPS_EINVAL;
-    product job = {x, packed, (size_t)pixels, (size_t)outputs, (size_t)inputs, q, y, 0};
+    product job = {.x = x, .packed = packed, .pixels = (size_t)pixels, .outputs = (size_t)outputs,
+                   .inputs = (size_t)inputs, .q = q, .y = y};
     job.by_pixels = pixels >= outputs && pixels >= QUAD * agps_pool_threads(pool);
     agps_pool_run(pool, multiply, &job);
     return AGPS_OK;
@@ -133,4 +147,16 @@ int agps_fc(
     int8_t *y, agps_pool *pool)
 {
     return agps_gemm(x, packed, 1, outputs, inputs, q, y, pool);
+}
+
+int agps_fc_wide(
+    const int8_t *x, const int8_t *packed, int outputs, int inputs, const int32_t *bias,
+    int32_t *y, agps_pool *pool)
+{
+    if (agps_packed_bytes(outputs, inputs) == 0)
+        return AGPS_EINVAL;
+    product job = {.x = x, .packed = packed, .pixels = 1, .outputs = (size_t)outputs,
+                   .inputs = (size_t)inputs, .bias = bias, .wide = y};
+    agps_pool_run(pool, multiply, &job);
+    return AGPS_OK;
 }

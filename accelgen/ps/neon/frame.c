@@ -146,6 +146,8 @@ static int run_fc(const agps_frame *f, const agps_step *s, size_t index)
     const int64_t *n = s->n;
     void *const *o = s->operand;
     const agps_requant q = {o[2], o[3], o[4], (int)n[2], (int)n[3], (int)n[4]};
+    if (n[5])
+        return agps_fc_wide(o[0], f->packed[index], (int)n[0], (int)n[1], o[2], o[5], f->pool);
     return agps_fc(o[0], f->packed[index], (int)n[0], (int)n[1], &q, o[5], f->pool);
 }
 
@@ -194,6 +196,11 @@ static int run_step(const agps_frame *f, size_t index, int place)
         return run_softmax(s);
     case AGPS_STEP_DEQUANTIZE:
         agps_dequantize(o[0], (size_t)n[0], (int)n[1], real(n[2]), o[1]);
+        return AGPS_OK;
+    case AGPS_STEP_DEQUANTIZE_INT32:
+        for (int64_t i = 0; i < n[0]; i++)
+            agps_dequantize_int32(
+                (const int32_t *)o[0] + i * n[1], o[1], (size_t)n[1], (float *)o[2] + i * n[1]);
         return AGPS_OK;
     case AGPS_STEP_GATHER:
         run_gather(s);

@@ -105,8 +105,10 @@ int agps_operand_bytes(agps_step_kernel kernel, const int64_t n[], uint64_t byte
     const uint64_t a = (uint64_t)n[0], b = (uint64_t)n[1], f = sizeof(float);
     const int pair = agps_in(n[1], 1, MOST) && n[0] * n[1] <= MOST;
     switch (kernel) {
-    case AGPS_STEP_FC: /* outputs, inputs */
-        memcpy(bytes, (uint64_t[]){b, a * b, 4 * a, 4 * a, 4 * a, a}, 6 * sizeof *bytes);
+    case AGPS_STEP_FC: /* outputs, inputs, zero, low, high, 1 if y is int32 */
+        memcpy(
+            bytes, (uint64_t[]){b, a * b, 4 * a, 4 * a, 4 * a, n[5] ? 4 * a : a},
+            6 * sizeof *bytes);
         return pair ? 6 : 0;
     case AGPS_STEP_TABLE: /* count */
         memcpy(bytes, (uint64_t[]){a, 256, a}, 3 * sizeof *bytes);
@@ -130,6 +132,9 @@ int agps_operand_bytes(agps_step_kernel kernel, const int64_t n[], uint64_t byte
     case AGPS_STEP_DEQUANTIZE: /* count */
         memcpy(bytes, (uint64_t[]){a, f * a}, 2 * sizeof *bytes);
         return 2;
+    case AGPS_STEP_DEQUANTIZE_INT32: /* rows, count */
+        memcpy(bytes, (uint64_t[]){4 * a * b, f * b, f * a * b}, 3 * sizeof *bytes);
+        return pair ? 3 : 0;
     case AGPS_STEP_NORMALIZE:
         bytes[0] = bytes[1] = volume(n);
         return volume(n) > 0 ? 2 : 0;

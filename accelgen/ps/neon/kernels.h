@@ -64,6 +64,8 @@ int64_t agps_integer_root(int64_t v);
 int8_t agps_largest_int8(const int8_t *x, size_t count);
 float agps_largest(const float *x, size_t count);
 void agps_dequantize(const int8_t *x, size_t count, int zero, float scale, float *y);
+/* y[i] = x[i] * steps[i], x rounded to float32 before. */
+void agps_dequantize_int32(const int32_t *x, const float *steps, size_t count, float *y);
 
 /* y[i] = clamp(round_half_even(x[i] / scale) + zero, -128, 127); scale > 0. */
 void agps_quantize_row(const float *x, size_t count, float scale, int zero, int8_t *y);

@@ -224,6 +224,15 @@ void agps_dequantize(const int8_t *x, size_t count, int zero, float scale, float
         y[i] = (float)(x[i] - zero) * scale;
 }
 
+void agps_dequantize_int32(const int32_t *x, const float *steps, size_t count, float *y)
+{
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        vst1q_f32(y + i, vmulq_f32(vcvtq_f32_s32(vld1q_s32(x + i)), vld1q_f32(steps + i)));
+    for (; i < count; i++)
+        y[i] = (float)x[i] * steps[i];
+}
+
 /* The limits are whole numbers, so clamping may come before rounding. NaN becomes the lower one. */
 static inline float32x4_t steps_of(float32x4_t quotient, int zero)
 {

@@ -113,6 +113,12 @@ void agps_dequantize(const int8_t *x, size_t count, int zero, float scale, float
         y[i] = (float)(x[i] - zero) * scale;
 }
 
+void agps_dequantize_int32(const int32_t *x, const float *steps, size_t count, float *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = (float)x[i] * steps[i];
+}
+
 static float exponential(float d)
 {
     d = d < AGPS_EXP_LOWEST ? AGPS_EXP_LOWEST : d;

@@ -157,6 +157,19 @@ static int run_fc(const call *c, agps_pool *pool)
     return status;
 }
 
+static int run_fc_wide(const call *c, agps_pool *pool)
+{
+    /* n: outputs, inputs; b: x, weights, bias, y */
+    buffer b = packed_buffer(I(0), I(1));
+    int8_t *const packed = (int8_t *)b.data;
+    int status = agps_pack(P(int8_t, 1), I(0), I(1), packed);
+    if (status == AGPS_OK)
+        status = agps_fc_wide(
+            P(int8_t, 0), packed, I(0), I(1), P(int32_t, 2), P(int32_t, 3), pool);
+    release(&b);
+    return status;
+}
+
 static int run_se(const call *c, agps_pool *pool)
 {
     /* n: pixels, channels, hidden, average 4, zero low high, zero low high, scaling 5;
@@ -305,6 +318,10 @@ static int run(const call *c, agps_pool *pool)
         return c->kernel == 23 ? agps_choose_int8(P(int8_t, 0), &q, P(int64_t, 1))
                                : agps_choose(P(float, 0), &q, P(int64_t, 1));
     }
+    case 25:
+        return run_fc_wide(c, pool);
+    case 26:
+        return agps_softmax_int32(P(int32_t, 0), S(0), P(float, 1), P(float, 2));
     case 20: {
         const int32_t *const given = P(int32_t, 3);
         agps_average q;

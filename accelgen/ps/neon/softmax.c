@@ -22,6 +22,14 @@ int agps_softmax_int8(const int8_t *x, size_t count, int zero, float scale, floa
     return AGPS_OK;
 }
 
+int agps_softmax_int32(const int32_t *x, size_t count, const float *steps, float *y)
+{
+    if (count == 0)
+        return AGPS_EINVAL;
+    agps_dequantize_int32(x, steps, count, y);
+    return agps_softmax(y, count, y);
+}
+
 int agps_argmax_int8(const int8_t *x, size_t count)
 {
     if (count == 0 || count > INT_MAX)

@@ -44,6 +44,7 @@ class StepKernel(IntEnum):
     CHANNEL_MAX = 19
     UNPOOL = 20
     DEFORM = 21
+    DEQUANTIZE_INT32 = 22
 
 
 def _no_arrays(node: Node) -> list[npt.NDArray[np.int32]]:

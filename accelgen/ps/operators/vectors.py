@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d, QGlobalAvgPool
+from accelgen.ir.wide import is_wide
 from accelgen.ps import kernels
 from accelgen.ps.kernels import Call, Requant
 from accelgen.ps.operators.operator import (
@@ -26,23 +29,31 @@ def _dense_record(node: Node, graph: Graph) -> tuple[StepKernel, list[int]]:
     op = node.op
     assert isinstance(op, QConv2d)
     outputs, inputs = graph.tensors[node.output].shape[3], count_of(node.inputs[0], graph)
-    return StepKernel.FC, [outputs, inputs, op.output_zero, op.low, op.high]
+    return StepKernel.FC, [outputs, inputs, op.output_zero, op.low, op.high, int(op.wide)]
 
 
 def _dense_calls(node: Node, graph: Graph, inputs: list[Tensor]) -> list[Call]:
     x, weight, bias, multiplier, shift = inputs
     assert isinstance(node.op, QConv2d)
+    if node.op.wide:
+        return [kernels.dense_wide(x.reshape(-1), weight.reshape(len(weight), -1), bias)]
     q = Requant.of(node.op, bias, multiplier, shift)
     return [kernels.dense(x.reshape(1, -1), weight.reshape(len(weight), -1), q)]
 
 
 def _dense_work(node: Node, graph: Graph) -> Work:
-    """In panels of 8 outputs and blocks of 32 inputs, full or not."""
+    """In panels of 8 outputs and blocks of 32 inputs, full or not; sums that leave as they are are
+    not scaled, and wider."""
     outputs, inputs = graph.tensors[node.output].shape[3], count_of(node.inputs[0], graph)
     packed = -(-outputs // 8) * 8 * -(-inputs // 32) * 32
+    wide = is_wide(node)
+    left, given = (4, 4) if wide else (1, 12)
     product = replace(
-        elements("fc", packed, 0), map_bytes=inputs + outputs, constant_bytes=packed + 12 * outputs
-    )
+        elements("fc", packed, 0), map_bytes=inputs + left * outputs,
+        constant_bytes=packed + given * outputs,
+    )  # fmt: skip
+    if wide:
+        return replace(product, parallel=True)
     return replace(product + elements("requantize", outputs, 0), parallel=True)
 
 
@@ -65,7 +76,7 @@ def _average_work(node: Node, graph: Graph) -> Work:
 def _softmax_record(node: Node, graph: Graph) -> tuple[StepKernel, list[int]]:
     """Pixel after pixel, each over its channels."""
     sizes, x = sizes_of(node.output, graph), graph.tensors[node.inputs[0]]
-    if x.dtype == "float32":
+    if x.dtype != "int8":  # an int32 tensor is read as real numbers
         return StepKernel.SOFTMAX, [*sizes]
     assert x.quantization is not None
     numbers = [x.quantization.zero_point, float_bits(x.quantization.scale)]
@@ -77,12 +88,16 @@ def _softmax_calls(node: Node, graph: Graph, inputs: list[Tensor]) -> list[Call]
     rows, x = flat(inputs[0]), graph.tensors[node.inputs[0]]
     if x.dtype == "float32":
         return [kernels.softmax(row) for row in rows]
+    if x.steps:
+        steps = np.asarray(x.steps, np.float32)
+        return [kernels.softmax_int32(row, steps) for row in rows]
     assert x.quantization is not None
     return [kernels.softmax_int8(row, x.quantization) for row in rows]
 
 
 def _softmax_work(node: Node, graph: Graph) -> Work:
-    loops = ("dequantize", "largest", "exponential", "divide")
+    wide = graph.tensors[node.inputs[0]].dtype == "int32"
+    loops = ("dequantize_int32" if wide else "dequantize", "largest", "exponential", "divide")
     return sum((of_map(loop, node.output, graph, 4) for loop in loops), Work())
 
 
