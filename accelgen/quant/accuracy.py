@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accelgen.golden.arith import real_array
 from accelgen.golden.interpret import walk
 from accelgen.ir import Graph
 
@@ -16,11 +17,11 @@ _BATCH = 50
 
 
 def predict(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """First output of a float or int8 graph for (n, h, w, c) samples, as (n, values)."""
-    results = []
+    """First output of a float or int8 graph for (n, h, w, c) samples, as (n, real numbers)."""
+    results, name = [], graph.outputs[0]
     for start in range(0, len(samples), _BATCH):
         values = dict(walk(graph, samples[start : start + _BATCH]))
-        results.append(values[graph.outputs[0]])
+        results.append(real_array(values[name], graph.tensors[name]))
     return np.concatenate(results).reshape(len(samples), -1)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import accelgen
 from accelgen.flow import runs
-from accelgen.golden.arith import quantize_array
+from accelgen.golden.arith import quantize_array, real_array
 from accelgen.golden.interpret import interpret
 from accelgen.program import pack_tensor
 from accelgen.ps import kernels
@@ -75,7 +75,9 @@ def test_effse_ends_in_the_right_class(on_ps, se):
     logits = values[graph.outputs[0]]
     assert len(compiled.parts) == (6 if se else 1)
     assert logits.tobytes() == golden[graph.outputs[0]].tobytes()
-    (top,) = on_ps.run([kernels.argmax(logits.reshape(-1))])
+    assert logits.dtype == np.int32
+    real = real_array(logits, graph.tensors[graph.outputs[0]])
+    (top,) = on_ps.run([kernels.argmax(real.reshape(-1))])
     assert top.status == data["y"][0]
 
 

@@ -26,6 +26,7 @@ OPTIONS = {
     "calib": SAMPLES,
     "method": "minmax",
     "technique": "none",
+    "logits": "int8",
     "seed": 3,
     "keep_all": True,
 }

@@ -49,6 +49,25 @@ def test_any_number_of_threads_gives_the_same(runner):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("hostile", [False, True], ids=["random", "hostile"])
+def test_sums_leave_as_they_are_and_saturate(runner, hostile):
+    """Of any width and number of threads."""
+    rng = np.random.default_rng(6)
+    sizes = [(int(rng.choice(CHANNELS[:24])), inputs) for inputs in CHANNELS]
+    sizes += [(outputs, int(rng.choice(CHANNELS[:24]))) for outputs in CHANNELS]
+    calls, expected = [], []
+    for outputs, inputs in sizes:
+        x = int8s(rng, inputs, hostile=hostile)
+        weights = int8s(rng, (outputs, inputs), lowest=-127, hostile=hostile)
+        bias = requant(rng, outputs, hostile=hostile).arrays[0]
+        threads = int(rng.integers(0, 5))
+        calls.append(replace(kernels.dense_wide(x, weights, bias), threads=threads))
+        sums = weights.astype(np.int64) @ x + bias
+        expected.append(np.clip(sums, -(2**31), 2**31 - 1).astype(np.int32)[None])
+
+    assert_all_golden(runner, list(zip(calls, expected, strict=True)), rng)
+
+
 def test_a_matrix_beyond_the_second_level_cache_is_golden(runner):
     # 700 pixels of 1,024 inputs are 700 KB: two rounds over the panels.
     rng = np.random.default_rng(4)

@@ -12,6 +12,7 @@ from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir import Quantization
 from accelgen.ir.views import Choice, OutputView, Piece
+from accelgen.ir.wide import widened
 from accelgen.program import pack_tensor
 from accelgen.program.places import two_places
 from accelgen.ps import kernels
@@ -77,8 +78,20 @@ def indices(seed):
     return net, replace(net.graph(a, b, p), views=views)
 
 
+def sums(seed):
+    """A last layer that is not rounded: its softmax, and the real numbers themselves."""
+    net = Int8Net((5, 6, 20), seed=seed)
+    y = net.fc(net.fc(net.conv(net.x, 30), 17), 11)
+    net.nodes[-1] = replace(net.nodes[-1], op=replace(net.nodes[-1].op, low=-128))
+    steps = {net.nodes[-1].name: np.linspace(1e-4, 3e-4, 11)}
+    graph = widened(net.graph(net.softmax(y), y), steps)
+    assert graph.tensors[y].dtype == "int32"
+    return net, graph
+
+
 NETS = {
-    "everything": everything, "few channels": few_channels, "only on the PS": only_on_the_ps
+    "everything": everything, "few channels": few_channels, "only on the PS": only_on_the_ps,
+    "sums": sums,
 }  # fmt: skip
 
 
@@ -164,8 +177,21 @@ def test_outputs_are_pieces_of_tensors_and_integers(runner):
         assert got.tobytes() == value.tobytes()
 
 
-def test_outputs_are_indices(runner):
-    net, program, places = compiled(indices, SMALL)
+def chosen_sums(seed):
+    """Index of the largest real number: sums alone, of steps that differ, do not tell."""
+    net, graph = sums(seed)
+    piece = Piece(tensor=graph.outputs[1], split=(1, 1, 11), order=(2, 0, 1), shape=(1, 11))
+    views = tuple(
+        OutputView(name=f"y{least}", pieces=(piece,), dtype="int64",
+                   choice=Choice(axis=1, least=least))
+        for least in (False, True)
+    )  # fmt: skip
+    return net, replace(graph, views=views)
+
+
+@pytest.mark.parametrize("make", [indices, chosen_sums])
+def test_outputs_are_indices(runner, make):
+    net, program, places = compiled(make, SMALL)
     want = interpret(program.graph, net.input()[None])
     expected = model_outputs(program.graph, want)
     after = image_after(program, places, 1, want)

@@ -42,6 +42,20 @@ def test_softmax_of_int8_is_golden(runner):
     assert_golden(runner, calls, expected, rng=rng)
 
 
+def test_softmax_of_sums_is_golden(runner):
+    rng = np.random.default_rng(8)
+    calls, expected = [], []
+    for count in CHANNELS:
+        x = rng.integers(-(2**31), 2**31, count).astype(np.int32)
+        x[0] = (-(2**31), 2**31 - 1, 0, 2**24 + 1)[count % 4]
+        steps = (10 ** rng.uniform(-12, -7, count)).astype(np.float32)
+        calls.append(kernels.softmax_int32(x, steps))
+        expected.append(softmax(x.astype(np.float32) * steps))
+
+    assert_golden(runner, calls, expected, rng=rng)
+    assert runner.run([kernels.softmax_int32(x[:0], steps[:0])])[0].status == -1
+
+
 def test_argmax_is_the_first_of_the_largest(runner):
     rng = np.random.default_rng(3)
     inputs = [int8s(rng, n, hostile=n % 3 == 0) for n in CHANNELS]
