@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from accelgen.inputs.samples import Calibration
 from accelgen.inputs.shown import Shown, open_shown
 from accelgen.ir import Graph
 from accelgen.ir.views import OutputView
+from accelgen.ir.wide import wide_nodes
 from accelgen.quant import QuantizedModel
 from accelgen.quant.compare_ort import OrtModel
 from accelgen.quant.tally import Answers, Noise, Ranks, Worst, Worsts, winners
@@ -98,9 +99,9 @@ def evaluate(
             sums.add(made, shown.names[first:last], chosen)
             if progress:
                 progress(last, count)
-    return sums.result(
-        loaded.name, int8.graph.model_outputs(), loaded.warnings + warnings + shown.warnings
-    )
+    made_of = loaded.warnings + warnings + shown.warnings
+    found = sums.result(loaded.name, int8.graph.model_outputs(), made_of)
+    return replace(found, logits="wide" if wide_nodes(int8.graph) else "int8")
 
 
 def _opened(

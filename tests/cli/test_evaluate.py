@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -161,3 +162,29 @@ def test_a_terminal_sees_a_bar_and_a_pipe_none(monkeypatch):
     with module._bar("evaluating") as progress:
         progress(3, 10)
         assert callable(progress)
+
+
+def test_last_outputs_that_are_rounded_tie():
+    given = ("--calib", DATA, "--data", DATA, "--json")
+    wide, rounded = (
+        json.loads(run("evaluate", DIGITS, *given, "--logits", logits).out)
+        for logits in ("wide", "int8")
+    )
+
+    assert (wide["logits"], rounded["logits"]) == ("wide", "int8")
+    assert wide["sqnr_db"] > rounded["sqnr_db"]
+    refused = run("evaluate", DIGITS, *given, "--logits", "int16")
+    assert refused.status == 2
+    assert "--logits is wide or int8, not 'int16'" in refused.err
+
+
+def test_a_file_of_either_kind_is_written(tmp_path):
+    after = {}
+    for logits in ("wide", "int8"):
+        out = tmp_path / f"{logits}.onnx"
+        assert run("quantize", DIGITS, "--calib", DATA, "--logits", logits, "-o", out).status == 0
+        nodes = onnx.load(out).graph.node
+        (last,) = (node.output[0] for node in nodes if node.name == "classifier")
+        after[logits] = [node.op_type for node in nodes if last in node.input]
+
+    assert after == {"wide": ["Flatten"], "int8": ["QuantizeLinear"]}
