@@ -47,9 +47,9 @@ class Evaluation:
     ``int8`` is the golden model, to the bit what the accelerator gives; ``onnxruntime`` runs the
     QDQ file. Both are compared with ``float`` (onnxruntime, float32); a file that was quantized
     already has none, and ``int8`` is compared with ``onnxruntime`` then. ``classes`` is None for
-    networks whose first output is no vector; they have ``outputs`` alone. ``logits`` is "wide" where
-    a last layer leaves its sums, as it does where the PS computes it, else "int8". ``warnings`` are
-    sentences.
+    networks whose first output is no vector; they have ``outputs`` alone. ``logits`` is "wide"
+    where a last layer leaves its sums, as it does where the PS computes it, else "int8".
+    ``warnings`` are sentences.
     """
 
     name: str
