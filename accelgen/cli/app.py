@@ -133,8 +133,13 @@ def quantize(
 
     with working(f"quantizing {model}"):
         made = verbs.quantize(
-            model, out, calib=samples.calibration, method=method, technique=technique,
-            logits=logits, seed=seed,
+            model,
+            out,
+            calib=samples.calibration,
+            method=method,
+            technique=technique,
+            logits=logits,
+            seed=seed,
         )
     warn(made.warnings)
     if json:
