@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
-from accelgen.golden.arith import dequantize_array
+from accelgen.golden.arith import real_array
 from accelgen.golden.interpret import walk
 from accelgen.ir import Graph
 from accelgen.quant.bias_correction import correct_bias
@@ -162,6 +162,5 @@ def _outputs(graph: Graph, samples: Floats) -> list[npt.NDArray[Any]]:
     found = {name: value for name, value in walk(graph, samples) if name in graph.outputs}
     made = []
     for name in graph.outputs:
-        scale = graph.tensors[name].quantization
-        made.append(dequantize_array(found[name], scale) if scale else found[name])
+        made.append(real_array(found[name], graph.tensors[name]))
     return made

@@ -122,6 +122,18 @@ def test_another_tools_file_without_a_last_scale_leaves_its_sums():
     assert values[made.graph.outputs[0]].dtype == np.int32
 
 
+def test_the_report_and_the_verdict_see_real_numbers():
+    wide, narrow, _ = quantized()
+    (node,) = wide_nodes(wide.graph)
+
+    (last,) = [row for row in wide.report if row.node == node.name]
+    (rounded,) = [row for row in narrow.report if row.node == node.name]
+
+    assert last.quantization is None
+    assert last.sqnr_db > rounded.sqnr_db > 20
+    assert wide.verdict.sqnr_db == pytest.approx(last.sqnr_db, abs=0.01)
+
+
 def test_softmax_reads_the_real_numbers():
     wide, _, samples = quantized(softmax=True)
     (node,) = wide_nodes(wide.graph)
