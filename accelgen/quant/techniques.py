@@ -160,7 +160,4 @@ def _winners(output: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 def _outputs(graph: Graph, samples: Floats) -> list[npt.NDArray[Any]]:
     """Real numbers of a float or int8 graph's outputs, in order."""
     found = {name: value for name, value in walk(graph, samples) if name in graph.outputs}
-    made = []
-    for name in graph.outputs:
-        made.append(real_array(found[name], graph.tensors[name]))
-    return made
+    return [real_array(found[name], graph.tensors[name]) for name in graph.outputs]
