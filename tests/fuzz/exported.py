@@ -3,6 +3,7 @@ operands of other shapes than the map."""
 
 from __future__ import annotations
 
+from tests.fuzz.operators import BROADCAST
 from tests.fuzz.spelling import Model
 
 __all__ = ["broadcast", "exported"]
@@ -58,7 +59,7 @@ def _eca(m: Model, x: str) -> str:
     y = m.add("Conv", [y, m.floats(1, 1, k)], (n, 1, i), pads=[k // 2] * 2)
     y = m.add("Sigmoid", [y], (n, 1, i))
     y = m.reshape(y, [n, i, 1, 1])
-    if m.choices.below(2):
+    if m.opset >= BROADCAST and m.choices.below(2):
         size = m.add("Shape", [x], (4,))
         y = m.add("Expand", [y, size], (n, i, h, w))
     return m.add("Mul", [x, y][:: m.choices.one_of([1, -1])], (n, i, h, w))
@@ -93,5 +94,5 @@ def broadcast(m: Model, x: str) -> str:
     else:
         o = 1 if way == 1 else i
         y = m.add("Conv", [x, m.floats(o, i, 1, 1)], (n, o, h, w))
-    op = c.one_of(["Add", "Sub", "Max", "Min"])
+    op = c.one_of(["Add", "Sub", *(["Max", "Min"] if m.opset >= BROADCAST else [])])
     return m.add(op, [x, y][:: c.one_of([1, -1])], (n, i, h, w))

@@ -18,7 +18,9 @@ def interpolated(m: Model, x: str) -> str | None:
     """Resize or Upsample, linear."""
     c = m.choices
     n, i, h, w = m.shapes[x]
-    scales = [c.one_of([2, 2, 1.5, 0.5, 3, 0.7, 4 / 3]) for _ in "hw"]
+    # Upsample, that of before opset 10, makes no map smaller.
+    factors = [2, 2, 1.5, 3, 4 / 3, *([0.5, 0.7] if m.opset >= 10 else [])]
+    scales = [c.one_of(factors) for _ in "hw"]
     given = np.array([1, 1, *scales], np.float32)
     size = [int(np.float32(old) * s) for old, s in zip((h, w), given[2:], strict=True)]
     if not 1 <= min(size) <= max(size) <= SIDE:

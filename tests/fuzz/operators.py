@@ -14,11 +14,13 @@ from accelgen.ir.activations import BY_ONNX
 from accelgen.ir.shapes import window_sizes
 from tests.fuzz.spelling import Model
 
-__all__ = ["CHANNELS", "SIDE", "activation", "affine", "batch_norm", "conv", "pool"]
+__all__ = ["BROADCAST", "CHANNELS", "SIDE", "activation", "affine", "batch_norm", "conv", "pool"]
 
 CHANNELS, SIDE, MACS = 40, 24, 1_500_000
-#: Activations of the oldest opset that are drawn without attributes.
-PLAIN = (*(kind.onnx for kind in BY_ONNX.values() if kind.opset <= 9), "Neg")
+#: First opset with Max, Min and Sum of operands of several shapes.
+BROADCAST = 8
+#: Activations that are drawn without attributes, and the first opset with them.
+PLAIN = {**{kind.onnx: kind.opset for kind in BY_ONNX.values() if kind.opset <= 9}, "Neg": 6}
 
 
 def _window(m: Model, x: str, *, most: int = 5) -> tuple[dict, tuple[int, int]]:
@@ -66,7 +68,7 @@ def conv(m: Model, x: str) -> str | None:
     o = groups * c.between(1, max(1, min(CHANNELS, 16 if kind < 2 else 2 * i) // groups))
     if prod(size) * o * i // groups * prod(how["kernel_shape"]) > MACS or o > CHANNELS:
         return None
-    weight = m.floats(o, i // groups, *how["kernel_shape"])
+    weight = _weight(m, (o, i // groups, *how["kernel_shape"]))
     bias = [m.floats(o, scale=0.2)] if c.below(3) != 2 else []
     if groups > 1 or c.chance(30):
         how["group"] = groups
@@ -77,6 +79,29 @@ def conv(m: Model, x: str) -> str | None:
         del how["pads"]
         x = m.pad(x, tuple(pads))
     return m.add("Conv", [x, weight, *bias], (n, o, *size), **how)
+
+
+def _weight(m: Model, shape: tuple[int, ...]) -> str:
+    """A kernel; with one input channel per output it may have taps without weights: a row, a
+    column, any, in all channels alike; or all but one of each channel's own."""
+    c = m.choices
+    outputs, inputs, *kernel = shape
+    if inputs > 1 or not c.chance(40):
+        return m.floats(*shape)
+    way = c.below(4)
+    kept = m.rng.random((1, 1, *kernel)) < 0.5
+    if way == 1:
+        kept = np.ones((1, 1, *kernel), bool)
+        axis = c.between(2, 3)
+        kept.swapaxes(0, axis)[c.below(kernel[axis - 2])] = False
+    elif way == 2:
+        kept = np.zeros((1, 1, *kernel), bool)
+        kept[..., c.below(kernel[0]), c.below(kernel[1])] = True
+    elif way == 3:
+        own = m.rng.integers(0, prod(kernel), outputs)
+        kept = (np.arange(prod(kernel)) == own[:, None]).reshape(outputs, 1, *kernel)
+    numbers = m.rng.standard_normal(shape) * np.sqrt(2 / prod(kernel))
+    return m.constant((numbers * kept).astype(np.float32))
 
 
 def batch_norm(m: Model, x: str) -> str:
@@ -113,7 +138,7 @@ def pool(m: Model, x: str) -> str | None:
         how["ceil_mode"] = c.below(2)
         if how["ceil_mode"]:
             return None if c.chance(70) else m.add(op, [x], (n, i, *_ceiled(how, (h, w))), **how)
-    if op == "MaxPool" and c.chance(5):
+    if op == "MaxPool" and m.opset >= 8 and c.chance(5):
         how["storage_order"] = 0
     return m.add(op, [x], (n, i, *size), **how)
 
@@ -143,7 +168,7 @@ def activation(m: Model, x: str) -> str:
         alpha = c.one_of([None, 0.1, 0.2, 13 / 128])
         return m.add("LeakyRelu", [x], shape, alpha=alpha)
     if kind == 6:
-        return m.add(c.one_of(PLAIN), [x], shape)
+        return m.add(c.one_of([op for op, since in PLAIN.items() if since <= m.opset]), [x], shape)
     if kind == 7:
         alpha, beta = c.one_of([(None, None), (1 / 6, 0.5), (0.25, 0.4)])
         return m.add("HardSigmoid", [x], shape, alpha=alpha, beta=beta)
@@ -155,7 +180,7 @@ def activation(m: Model, x: str) -> str:
         if value.size > 1 and c.chance(30):
             value = m.rng.uniform(0.1, 0.4, slope).astype(np.float32)
         return m.add("PRelu", [x, m.constant(value)], shape)
-    if kind == 10:
+    if kind == 10 and m.opset >= BROADCAST:
         op = c.one_of(["Max", "Min"])
         given = [x, m.constant(np.float32(c.one_of([0, 0.5, -0.5])))]
         return m.add(op, given[:: c.one_of([1, -1])], shape)
@@ -224,7 +249,7 @@ def affine(m: Model, x: str) -> str:
     c, shape = m.choices, m.shapes[x]
     sizes = [(), (1,), (shape[1], 1, 1), (1, shape[1], 1, 1), (1, 1, 1, 1)]
     value = m.rng.uniform(0.4, 2, c.one_of(sizes)).astype(np.float32)
-    op = c.one_of(["Add", "Mul", "Sub", "Div", "Sum"])
+    op = c.one_of(["Add", "Mul", "Sub", "Div", *(["Sum"] if m.opset >= BROADCAST else [])])
     given = [x, m.constant(value)]
     if op in ("Add", "Mul", "Sum", "Sub") and c.chance(30):
         given.reverse()

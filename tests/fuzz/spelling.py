@@ -86,7 +86,8 @@ class Model:
     def clip(self, x: str, low: float | None, high: float | None) -> str:
         """Clip, its limits as attributes or inputs."""
         if self.opset < 11:
-            return self.add("Clip", [x], self.shapes[x], min=low, max=high)
+            least, most = (None if v is None else float(v) for v in (low, high))
+            return self.add("Clip", [x], self.shapes[x], min=least, max=most)
         limits = ["" if v is None else self.constant(np.float32(v)) for v in (low, high)]
         while limits and not limits[-1]:
             limits.pop()
@@ -158,7 +159,11 @@ class Model:
         """Nearest, by two numbers."""
         n, c, h, w = self.shapes[x]
         shape = (n, c, by[0] * h, by[1] * w)
-        scales = [] if self.opset < 9 else [self.constant(np.array([1, 1, *by], np.float32))]
+        if self.opset < 9:
+            return self.add(
+                "Upsample", [x], shape, mode="nearest", scales=[1.0, 1.0, *map(float, by)]
+            )
+        scales = [self.constant(np.array([1, 1, *by], np.float32))]
         if self.opset < 10:
             return self.add("Upsample", [x, *scales], shape, mode="nearest")
         if self.opset < 11:
