@@ -48,6 +48,7 @@ from tests.fuzz.compare import (
     squares_overflow,
     steepest,
 )
+from tests.fuzz.programs import check_programs
 from tests.fuzz.ties import their_places, with_their_ties
 from tests.helpers.nets import conv_relu
 from tests.helpers.second_opinion import load_optimized, ort_outputs
@@ -131,6 +132,7 @@ def _judge_model(case: Case) -> Verdict:
     if made is not None:
         _chosen_well(imported, made, x)
         parts, said = _asked(lambda: schedule_parts(made.graph, arch, **how))
+        check_programs(parts or ())
         if parts and case.thorough:
             _asked(lambda: estimated(_compiled(made, parts, _TARGETS[case.arch], case)))
     _agree(check, said, "compile")

@@ -70,6 +70,30 @@ def test_whole_maps_are_pooled_by_blocks(size):
     assert_matches_golden(schedule(graph, SMALL), x)
 
 
+#: With a side that no kernel has, and a rectangle of as many pixels whose sides one has.
+FOLDED = [(20, 1), (2, 24), (16, 5), (1, 30), (18, 10)]
+
+
+@pytest.mark.parametrize("size", FOLDED)
+@pytest.mark.parametrize("before", ["nothing", "1x1", "3x3", "stride"])
+@pytest.mark.parametrize("kind", ["max", "depthwise"])
+def test_a_map_that_is_taken_as_another_rectangle(size, before, kind):
+    """All of it, whatever its rows are: 20 x 1 was 10 rows of two, of which 10 rows of one were
+    made (the fuzzer's seed 29, case 341)."""
+    stride = 2 if before == "stride" else 1
+    net = Int8Net((size[0] * stride, size[1] * stride, 5))
+    y = net.x
+    if before != "nothing":
+        side = 3 if before == "3x3" else 1
+        y = net.conv(y, 5, (side, side), (stride, stride), pads=(side // 2,) * 4)
+    y = net.max_pool(y, size, (1, 1)) if kind == "max" else net.conv(y, 5, size, groups=5)
+    graph = net.graph(net.conv(y, 7))
+
+    for arch in (LARGE, SMALL):
+        arch = replace(arch, tap_words=max(arch.tap_words, 1024))
+        assert_matches_golden(schedule(graph, arch), net.input())
+
+
 def test_what_no_split_makes_small_enough_is_left():
     *_, graph = pooled((9, 9), kernel=(3, 3), stride=(1, 1), pads=(0, 0, 0, 0))
 

@@ -86,7 +86,9 @@ class Geometry:
             return self._part(rows, pixels)
         if self.strands:
             return self._woven(rows, pixels)
-        middle = self.second.rows_needed(*rows) if self.second else rows
+        middle = ring = self.second.rows_needed(*rows) if self.second else rows
+        if self.second and self.second.height != self.first.out_h:
+            middle = 0, self.first.out_h  # all of a map that is taken as another rectangle
         source = self.first.rows_needed(*middle)
         return Band(
             rows=rows,
@@ -94,7 +96,7 @@ class Geometry:
             first=self.first.walk(
                 source, middle, source[0] * self.first.width % (pixels * (1 + self.first.phases))
             ),
-            second=self.second.walk(middle, rows) if self.second else None,
+            second=self.second.walk(ring, rows) if self.second else None,
         )
 
     def _woven(self, rows: Pair, pixels: int) -> Band:
