@@ -258,7 +258,7 @@ def test_the_file_says_what_the_hardware_must_be(runner):
     assert places.image_bytes in words
 
 
-@pytest.mark.parametrize("make", [few_channels, only_on_the_ps, indices])
+@pytest.mark.parametrize("make", [few_channels, only_on_the_ps, indices, sums])
 @pytest.mark.parametrize("kind", ["twin", "sanitized"])
 def test_damaged_files_are_refused_or_harmless(runner_of, kind, make):
     """Cut, or with words and bytes changed: no crash, nothing written where it must not be."""

@@ -121,7 +121,9 @@ void agps_dequantize_int32(const int32_t *x, const float *steps, size_t count, f
 
 static float exponential(float d)
 {
-    d = d < AGPS_EXP_LOWEST ? AGPS_EXP_LOWEST : d;
+    /* Of NaN, which only a damaged file makes, some number. */
+    d = d > AGPS_EXP_LOWEST ? d : AGPS_EXP_LOWEST;
+    d = d < 0.0f ? d : 0.0f;
     const float rounded = d * AGPS_LOG2E + AGPS_ROUND;
     const float n = rounded - AGPS_ROUND;
     float r = d - n * AGPS_LN2_HIGH;
