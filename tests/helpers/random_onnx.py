@@ -132,6 +132,8 @@ class OnnxNet:
         if kind == "Mish":
             gate = self._add("Tanh", self._add("Softplus", x, shape), shape)
             return self._add("Mul", f"{x} {gate}", shape)
+        if kind == "Exp":  # of sums as large as weights of ones make them, it is infinite
+            x = self._add("Tanh", x, shape)
         return self._add(kind, x, shape, **ATTRIBUTES.get(kind, {}))
 
     def add(self, a, b):
