@@ -11,12 +11,14 @@ _ULTRA96 = ArchParams()
 PRESETS: dict[str, ArchParams] = {
     # 512 MAC/cycle in 256 packed DSP48E2, 640 KiB of features: fits the ZU3EG.
     "ultra96": _ULTRA96,
-    # 1,024 MAC/cycle in 256 double-pumped DSP48E2, four pixels per cycle after the engines.
+    # 1,024 MAC/cycle in 256 double-pumped DSP48E2, four pixels per cycle after the engines. The
+    # adder's multipliers are LUTs: their DSPs are the window engine's second taps.
     "ultra96_double": replace(
         _ULTRA96,
         pixels=16,
         chain_pixels=4,
-        drain_pixels=8,
+        window_taps=2,
+        adder_in="lut",
         pe_mode="double",
         feature_rows=5120,
         ring_rows=512,

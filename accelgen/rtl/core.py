@@ -23,7 +23,7 @@ __all__ = ["Core"]
 class Core(wiring.Component):
     """Runs a program of commands (arch/isa.py) over maps in DDR.
 
-    A block diagram in code: instances and connections only. Keep it so. Its parts are in three
+    A block diagram in code: instances and connections only. Keep it so. Its parts are in four
     clock domains, ``DOMAINS``, that differ in nothing but the register their reset comes from.
 
     Members
@@ -46,7 +46,7 @@ class Core(wiring.Component):
         The masters of arch/ports.py: of the program and weights, and of maps.
     """
 
-    DOMAINS = ("control", "engines", "maps")
+    DOMAINS = ("control", "engines", Datapath.OUTPUT_DOMAIN, "maps")
 
     def __init__(self, arch: ArchParams):
         self.arch = arch
@@ -71,7 +71,7 @@ class Core(wiring.Component):
         arch = self.arch
         rows = {"lanes": arch.lanes, "row": arch.pixels}
         bursts = {"burst_beats": arch.burst_beats, "outstanding": arch.outstanding}
-        control, engines, maps = map(DomainRenamer, self.DOMAINS)
+        control, engines, _, maps = map(DomainRenamer, self.DOMAINS)
         m.submodules.sequencer = sequencer = control(Sequencer())
         m.submodules.program_dma = program_dma = control(DmaRead(**bursts, queued=False))
         m.submodules.program_arbiter = program_arbiter = control(ReadArbiter())

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, DomainRenamer, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -57,7 +57,8 @@ class Datapath(wiring.Component):
 
     What SCALE makes goes back to the array path: it has D pixels per cycle, and nothing else to do.
 
-    A block diagram in code: instances and connections only. Keep it so.
+    A block diagram in code: instances and connections only. Keep it so. The output path is in the
+    clock domain ``OUTPUT_DOMAIN``: the same clock, and a register of its own for the reset.
 
     Members
     -------
@@ -72,6 +73,7 @@ class Datapath(wiring.Component):
         Events to count.
     """
 
+    OUTPUT_DOMAIN = "outputs"
     EVENTS = (
         "array_busy", "array_wait_weights", "array_wait_drain",
         "window_busy", "window_wait_pixels", "window_wait_weights", "window_wait_drain",
@@ -99,7 +101,9 @@ class Datapath(wiring.Component):
         clocking, queue, lanes = blocks_of(arch)
         m.submodules.array = array = ArrayPath(arch, clocking=clocking, queue=queue)
         m.submodules.window = window = WindowPath(arch, clocking=clocking, queue=queue, lanes=lanes)
-        m.submodules.output = output = OutputPath(arch, clocking=clocking)
+        m.submodules.output = output = DomainRenamer(self.OUTPUT_DOMAIN)(
+            OutputPath(arch, clocking=clocking)
+        )
         m.submodules.residual = residual = RowReader(
             lanes=arch.lanes, row=arch.pixels, slow=arch.pixels >= 4 * arch.chain_pixels
         )

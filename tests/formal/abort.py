@@ -39,7 +39,7 @@ class Ends(Check):
         rises = began & d.reset0 & ~self.past(m, d.reset0, "reset")
         was_quiet = self.past(m, quiet, "quiet") == quiet_cycles
         self.claim(m, "reset when quiet", ~rises | was_quiet | self.past(m, ~began, "first"))
-        self.claim(m, "resets alike", (d.reset0 == d.reset1) & (d.reset0 == d.reset2))
+        self.claim(m, "resets alike", Cat(one == d.reset0 for one in d.resets).all())
         within = self.past(m, d.ending, "within") | ~began
         self.claim(m, "reset within ending", ~d.reset0 | within)
         finished = self.past(m, d.finished, "finished")

@@ -39,7 +39,7 @@ class AbortControl(wiring.Component):
         Level: what ends, or has ended, is an abort and no fault.
     stop : Out(1)
         To the masters.
-    reset0, reset1, reset2 : Out(1)
+    reset0, ... reset3 : Out(1)
         Resets of the core, one for each of its parts: all the same, also while this is reset.
     cause, master, error_address : Out(8), Out(8), Out(32)
         Numbers in CAUSES and MASTERS; low bits of the address, 0 where there is none.
@@ -50,7 +50,7 @@ class AbortControl(wiring.Component):
     QUIET_CYCLES = 8
     #: Longer than anything travels through the core in registers that have no reset.
     RESET_CYCLES = 64
-    RESETS = 3
+    RESETS = 4
 
     def __init__(self):
         super().__init__({
