@@ -37,8 +37,8 @@ PRESETS: dict[str, ArchParams] = {
 
 
 def single_clock(arch: ArchParams) -> ArchParams:
-    """``arch`` without double-pumped multipliers: as many of them, and the same memories, after
-    half the pixels. Itself when it has one clock already."""
+    """``arch`` without double-pumped multipliers: as many in the array, and the same memories,
+    after half the pixels; one tap in the window engine. Itself when it has one clock already."""
     if arch.pe_mode != "double":
         return arch
     return replace(
@@ -48,6 +48,8 @@ def single_clock(arch: ArchParams) -> ArchParams:
         chain_pixels=arch.chain_pixels // 2,
         drain_pixels=0,
         window_pixels=arch.window_pixels // 2,
+        window_taps=1,
+        adder_in="dsp",
         feature_rows=2 * arch.feature_rows,
         ring_rows=2 * arch.ring_rows,
     )

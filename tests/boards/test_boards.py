@@ -1,6 +1,7 @@
 """Boards are data: complete, with sources, and refused with a sentence when they are not."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -146,7 +147,9 @@ def test_the_single_clock_configuration_of_a_board_fits_it(name):
 
     assert arch.pe_mode != "double"
     assert exceeded(total_resources(arch) + board_design(board), budget) == []
-    assert total_resources(arch).bram36 == pytest.approx(total_resources(board.arch).bram36, abs=4)
+    # A second tap has a ring of its own.
+    alike = total_resources(replace(board.arch, window_taps=1))
+    assert total_resources(arch).bram36 == pytest.approx(alike.bram36, abs=4)
 
 
 def test_the_single_clock_ultra96_is_the_preset_of_old():
