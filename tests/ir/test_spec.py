@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from accelgen.errors import ModelError
+from accelgen.frontend import load_onnx
 from accelgen.ir import Graph, Node, TensorType
 from accelgen.ir.macs import count_macs, total_macs
 from accelgen.ir.ops import Activation, Add, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, QConcat
 from accelgen.ir.shapes import infer_shape, window_sizes, windows_touch_map
 from accelgen.ir.spec import check_float
+from tests.helpers.nets import make_net, node, weights
 
 
 def tensor(*shape):
@@ -127,6 +129,15 @@ def test_macs():
     assert count_macs(graph.nodes[0], graph) == 3 * 3 * 8 * 3 * 3 * 2
     assert count_macs(graph.nodes[1], graph) == 0
     assert total_macs(graph) == 1296
+
+
+def test_macs_of_a_transposed_convolution_leave_out_the_zeros():
+    """Every pixel of the input meets every weight once."""
+    one = node("ConvTranspose", "x w", strides=[2, 2])
+
+    graph = load_onnx(make_net(one, {"w": weights(3, 5, 2, 2)})).graph
+
+    assert total_macs(graph) == 8 * 8 * 3 * 5 * 2 * 2
 
 
 def test_windows():
