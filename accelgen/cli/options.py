@@ -133,7 +133,7 @@ Technique = Annotated[
     typer.Option(
         "--technique",
         metavar="T",
-        help="Better numbers: bias, or none; auto: what helps on samples kept aside.",
+        help="Better numbers: bias, equalize, both, none; auto: what helps on samples kept aside.",
     ),
 ]
 Logits = Annotated[

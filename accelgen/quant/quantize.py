@@ -19,7 +19,7 @@ from accelgen.quant.calibrate import calibrate, check_samples
 from accelgen.quant.draft import Given
 from accelgen.quant.report import LayerError, make_report
 from accelgen.quant.steps import steps_of
-from accelgen.quant.techniques import Trial, apply_techniques, choose, named
+from accelgen.quant.techniques import Trial, choose, made_with, named
 from accelgen.quant.to_int8 import rewrite
 from accelgen.quant.verdict import Verdict, make_verdict
 from accelgen.quant.weights import ACC_BITS, Integers
@@ -37,7 +37,7 @@ class QuantizedModel:
     Parameters
     ----------
     float_graph : Graph
-        What was quantized.
+        What was quantized: with equalization, a graph of other weights that gives the same.
     graph : Graph
         Int8; what golden model, compiler and hardware run.
     quantization : mapping of tensor to Quantization
@@ -99,12 +99,12 @@ def quantize(
     names = named(technique)
     samples = check_samples(graph, samples)
 
-    def make(some: npt.NDArray[np.float32]) -> QuantizedModel:
-        ranges = calibrate(graph, some, method, percentile=percentile)
-        quantization = assign_scales(graph, ranges)
-        made = rewrite(graph, quantization, acc_bits=acc_bits)
+    def make(given: Graph, some: npt.NDArray[np.float32]) -> QuantizedModel:
+        ranges = calibrate(given, some, method, percentile=percentile)
+        quantization = assign_scales(given, ranges)
+        made = rewrite(given, quantization, acc_bits=acc_bits)
         return QuantizedModel(
-            float_graph=graph,
+            float_graph=given,
             graph=made.graph,
             quantization=quantization,
             integers=made.integers,
@@ -113,11 +113,11 @@ def quantize(
         )
 
     if names is None:
-        trials = choose(make, samples, acc_bits)
+        trials = choose(make, graph, samples, acc_bits)
         names = tuple(trial.technique for trial in trials if trial.used)
     else:
         trials = tuple(Trial(technique=name, used=True) for name in names)
-    model = apply_techniques(make(samples), names, samples, acc_bits)
+    model = made_with(names, make, graph, samples, acc_bits)
     if wide:
         # At the end, so that all else is the same whichever it is.
         graph = widened(model.graph, steps_of(model.graph, model.integers))

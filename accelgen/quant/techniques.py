@@ -20,20 +20,22 @@ from accelgen.golden.arith import real_array
 from accelgen.golden.interpret import walk
 from accelgen.ir import Graph
 from accelgen.quant.bias_correction import correct_bias
+from accelgen.quant.equalize import equalize
 from accelgen.quant.tally import Noise, winners
 
 if TYPE_CHECKING:
     from accelgen.quant.quantize import QuantizedModel
 
 __all__ = [
-    "LEAST_SAMPLES", "TECHNIQUES", "Loss", "Trial", "apply_techniques", "choose", "loss", "named",
+    "LEAST_SAMPLES", "TECHNIQUES", "Loss", "Trial", "choose", "loss", "made_with", "named",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
-Technique = Callable[..., "QuantizedModel"]
+#: A float graph's int8 network, ranges of samples.
+Make = Callable[[Graph, Floats], "QuantizedModel"]
 
-#: By name, in the order in which they are done.
-TECHNIQUES: dict[str, Technique] = {"bias": correct_bias}
+#: By name, in the order in which they are tried.
+TECHNIQUES = ("bias", "equalize")
 
 #: Fewer samples than this leave too few to be kept aside.
 LEAST_SAMPLES = 8
@@ -88,10 +90,8 @@ def named(technique: str) -> tuple[str, ...] | None:
     return tuple(name for name in TECHNIQUES if name in names)
 
 
-def choose(
-    make: Callable[[Floats], QuantizedModel], samples: Floats, acc_bits: int
-) -> tuple[Trial, ...]:
-    """What each technique does for the network that ``make`` quantizes on samples.
+def choose(make: Make, graph: Graph, samples: Floats, acc_bits: int) -> tuple[Trial, ...]:
+    """What each technique does for ``graph``, one after the other, beside those that helped.
 
     A third of ``samples``, the last ones, is kept aside: neighbours are often alike. With fewer
     than 8 nothing is tried.
@@ -101,11 +101,10 @@ def choose(
     aside = len(samples) // 3
     fit = _some(samples[:-aside], _MOST_SAMPLES)
     held = _some(samples[-aside:], _MOST_SAMPLES // 2)
-    model, trials = make(fit), []
-    before = loss(model, held)
+    plain = make(graph, fit)
+    before, names, trials = loss(graph, plain, held), tuple[str, ...](), []
     for name in TECHNIQUES:
-        made = apply_techniques(model, (name,), fit, acc_bits)
-        after = loss(made, held)
+        after = loss(graph, _with((*names, name), make, graph, fit, acc_bits, plain), held)
         used = after.sqnr_db > before.sqnr_db
         trials.append(
             Trial(
@@ -115,19 +114,28 @@ def choose(
             )
         )  # fmt: skip
         if used:
-            model, before = made, after
+            names, before = (*names, name), after
     return tuple(trials)
 
 
-def apply_techniques(
-    model: QuantizedModel, names: tuple[str, ...], samples: Floats, acc_bits: int
+def made_with(
+    names: tuple[str, ...], make: Make, graph: Graph, samples: Floats, acc_bits: int
 ) -> QuantizedModel:
-    """``model`` after the techniques of ``names``, on as many samples as memory has room for."""
-    largest = max(prod(kind.shape) for kind in model.float_graph.tensors.values())
+    """``graph`` quantized on ``samples`` with the techniques of ``names``."""
+    return _with(names, make, graph, samples, acc_bits, None)
+
+
+def _with(
+    names: tuple[str, ...], make: Make, graph: Graph, samples: Floats, acc_bits: int,
+    plain: QuantizedModel | None,
+) -> QuantizedModel:  # fmt: skip
+    """As :func:`made_with`; ``plain`` is the network without techniques, if there is one."""
+    largest = max(prod(kind.shape) for kind in graph.tensors.values())
     some = _some(samples, max(1, min(_MOST_SAMPLES, _VALUES // largest)))
-    for name in names:
-        model = TECHNIQUES[name](model, some, acc_bits)
-    return model
+    if "equalize" in names:
+        graph, plain = equalize(graph, _some(samples, _MOST_SAMPLES)), None
+    model = plain or make(graph, samples)
+    return correct_bias(model, some, acc_bits) if "bias" in names else model
 
 
 def _some(samples: Floats, most: int) -> Floats:
@@ -138,9 +146,9 @@ def _some(samples: Floats, most: int) -> Floats:
     return chosen
 
 
-def loss(model: QuantizedModel, samples: Floats) -> Loss:
-    """What the int8 network loses against float on ``samples``."""
-    graph, noise, agreeing = model.float_graph, Noise(), 0
+def loss(graph: Graph, model: QuantizedModel, samples: Floats) -> Loss:
+    """What the int8 network loses against float ``graph`` on ``samples``."""
+    noise, agreeing = Noise(), 0
     values = sum(prod(graph.tensors[name].shape) for name in graph.activations())
     batch = max(1, _VALUES_PER_RUN // values)
     for first in range(0, len(samples), batch):

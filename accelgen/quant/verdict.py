@@ -71,7 +71,7 @@ def make_verdict(model: QuantizedModel, report: Iterable[LayerError]) -> Verdict
         assert db is not None
         count = last.samples
     else:
-        found, count = loss(model, model.samples), len(model.samples)
+        found, count = loss(model.float_graph, model, model.samples), len(model.samples)
         db, agreeing = found.sqnr_db, found.agreeing
     return Verdict(
         sqnr_db=db, agreeing=agreeing, samples=count, kept_aside=bool(measured),
