@@ -7,6 +7,7 @@ benches see it on the RTL. Widths of fields are isa's: ``Format.largest`` says w
 from __future__ import annotations
 
 __all__ = [
+    "ADDER_QUEUE_BEATS",
     "EXECS_AHEAD",
     "FETCH_AHEAD",
     "PARAM_GROUPS_HELD",
@@ -46,6 +47,8 @@ PARAM_GROUPS_WAITING = 2
 
 # Tables and sums.
 
+#: Beats that wait for the adder.
+ADDER_QUEUE_BEATS = 2
 #: An activation table: a byte for each int8.
 TABLE_BYTES = 256
 #: Banks of the activation tables: a step's is written while those before it still run.

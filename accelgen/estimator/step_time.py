@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from accelgen.arch import ArchParams, timing
+from accelgen.arch import ArchParams, limits, timing
 from accelgen.arch.isa import WindowOp
 from accelgen.program.commands import Exec, Raster
 from accelgen.program.weave import weave_cycles
@@ -174,7 +174,8 @@ def _chained(fields: Exec, arch: ArchParams) -> int:
 
     What comes from the array's side comes in rows, which are cut again: a row is collected, its
     first beat in the cycle in which the last beat of the row before leaves, while nothing of it is
-    cut (rtl/output/row_assembler.py, row_cutter.py). Between two beats the adder may take as long.
+    cut (rtl/output/row_assembler.py, row_cutter.py). An adder that takes a beat every ``interval``
+    cycles has some left in the queue before it by then, and goes on.
     """
     straight = not fields.window or fields.window_op == WindowOp.SCALE
     if straight and not fields.chained:
@@ -184,7 +185,9 @@ def _chained(fields: Exec, arch: ArchParams) -> int:
     if straight:
         rows, rest = divmod(fields.out_pixels, arch.pixels)
         for count, pixels in ((rows, arch.pixels), (1, rest)):
-            cycles += count * max(0, -(-pixels // arch.array_width) - interval)
+            beats = -(-pixels // arch.chain_pixels)
+            left = min(limits.ADDER_QUEUE_BEATS, beats - (beats - 1) // interval)
+            cycles += count * max(0, -(-pixels // arch.array_width) - left * interval)
     return int(cycles)
 
 

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from accelgen.arch import ArchParams, isa
+from accelgen.arch import ArchParams, isa, limits
 from accelgen.rtl import layouts
 from accelgen.rtl.dsp.double_pump import Clocking
 from accelgen.rtl.output.adder import Adder
@@ -69,7 +69,7 @@ class OutputPath(wiring.Component):
         sizes = {"lanes": arch.lanes, "row": arch.pixels, "width": arch.chain_pixels}
         m.submodules.cutter = cutter = RowCutter(**sizes)
         m.submodules.chain = chain = StreamJoin(beat)  # pixels or rows -> adder
-        m.submodules.queue = queue = StreamQueue(beat, depth=2)
+        m.submodules.queue = queue = StreamQueue(beat, depth=limits.ADDER_QUEUE_BEATS)
         m.submodules.adder = adder = Adder(
             **sizes, clocking=self.clocking, in_luts=arch.adder_in == "lut"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from accelgen.arch import ArchParams, limits
@@ -104,8 +106,8 @@ def _check_window(node: Node, geometry: Geometry, arch: ArchParams) -> None:
     taps = arch.stored_taps(second.kernel)
     if taps > arch.tap_words // 2:
         raise ScheduleError(
-            f"node '{node.name}' has {taps} taps; tap_words is {arch.tap_words} and holds two"
-            f" kernels: raise tap_words to {2 << (taps - 1).bit_length()}",
+            f"node '{node.name}' has {prod(second.kernel)} taps; tap_words is {arch.tap_words} and"
+            f" holds two kernels: raise tap_words to {2 << (taps - 1).bit_length()}",
             node=node.name,
         )
     # From the first pixel of the kernel's first row to the last lane's pixel under its last tap.
