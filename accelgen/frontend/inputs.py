@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import prod
 
@@ -71,6 +72,11 @@ def add_input(
 
 def _input(model: onnx.ModelProto, nodes: list[OnnxNode]) -> onnx.ValueInfoProto:
     """The one input that is no initializer."""
+    made = {name for node in nodes for name in node.outputs}
+    for name, times in Counter(i.name for i in model.graph.input).items():
+        if times > 1 or name in made:
+            what = "made by a node, too" if name in made else "listed twice"
+            raise ModelError(f"the model's input '{name}' is {what}; export the model again")
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
     if len(inputs) > 1:

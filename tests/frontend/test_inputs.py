@@ -66,3 +66,14 @@ def test_a_dynamic_sizes_name_is_shown_in_one_line():
 
     with pytest.raises(AccelgenError, match=r"dimension 3 of input 'x' is dynamic \('a\\x0ab'\)"):
         read_network(model)
+
+
+@pytest.mark.parametrize(("name", "why"), [("w", "listed twice"), ("y", "made by a node, too")])
+def test_an_input_whose_name_is_taken(name, why):
+    """Nobody reads it as an input: the fuzzer's seed 20261129, case 312."""
+    model = make_net(node("Conv", "x w"), {"w": weights(4, 3, 1, 1)})
+    for _ in range(2 if name == "w" else 1):
+        model.graph.input.add(name=name).type.tensor_type.elem_type = 1
+
+    with pytest.raises(AccelgenError, match=f"input '{name}' is {why}"):
+        read_network(model)
