@@ -286,14 +286,15 @@ def _of_the_model(
     loose = {n: max(v, steps.get(n, 0)) for n, v in loose.items()}
     if steep > STEEPEST:
         return
-    meant = [opinion.wanted]
+    meant = [(got, opinion.wanted)]
     if lacks:
-        # As the file's scales round it, and as those that were chosen beside them do.
+        # As the file's scales round it; and the whole network, as those that were chosen beside
+        # them do: `got` has the file's own numbers wherever it has some.
         read, too = (_as_read(imported, x, q.quantization) for q in (imported, made))
-        meant.append(read)
+        meant.append((got, read))
         if _fault(read, opinion.wanted, loose, of) is None:
-            meant.append(too)
-    faults = [_fault(got, wanted, loose, of) for wanted in meant]
+            meant.append((outputs(made, interpret(made.graph, x))[0], too))
+    faults = [_fault(ours, wanted, loose, of) for ours, wanted in meant]
     if None not in faults:
         raise faults[0]
 
