@@ -68,9 +68,9 @@ built.
 
 Two convolutions of U-Net see 1,024 channels in 3x3: 1,152 words of weights per 8 channels out, and
 the ring of the default configuration holds 1,024. Their words come from DDR again for each vector;
-they take 43 % of the frame. With `weight_words = 2048` in a file for `--config` they are read once:
-`accelgen estimate zoo:unet --config FILE` prints 44,836,205 cycles, 6.7 frames per second, 212 of
-216 BRAM36.
+they take 43 % of the frame. With `weight_words = 2048` and, for its memory, `window_taps = 1` in a
+file for `--config` they are read once: `accelgen estimate zoo:unet --config FILE` prints 38,318,886
+cycles, 7.8 frames per second, 212 of 216 BRAM36.
 
 Estimates have no calibration data: ranges are made up, of normally distributed values. Where they
 say of maps that are joined that one needs the other's scale, and data does not, or the other way

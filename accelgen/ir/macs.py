@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from accelgen.ir.graph import Graph, Node
-from accelgen.ir.ops import Conv2d, Insert, QConv2d
+from accelgen.ir.ops import Conv2d, Insert, QConv2d, QInsert
 
 __all__ = ["count_macs", "total_macs"]
 
@@ -20,7 +20,7 @@ def count_macs(node: Node, graph: Graph) -> int:
     if isinstance(node.op, QConv2d) and node.op.kernel != (1, 1):
         met //= prod(node.op.insert)
     before = graph.producer(node.inputs[0])
-    if before is not None and isinstance(before.op, Insert):
+    if before is not None and isinstance(before.op, Insert | QInsert):
         met //= prod(before.op.factor)
     return met * prod(graph.tensors[node.inputs[1]].shape)
 

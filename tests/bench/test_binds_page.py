@@ -47,7 +47,8 @@ def test_what_guidance_says_in_words():
     )
     assert float(v3.mmac) < float(v2.mmac)
     assert v3.cycles > v2.cycles
-    assert (v2.bound[0][0], v4.bound[0][0], one.bound) == ("window", "ddr", ())
+    assert (v4.bound[0][0], one.bound) == ("ddr", ())
+    assert all(share < 10 for _, share in v2.bound)
 
     lite, b0, b4, plain, gated = of(
         "efficientnet_lite0", "efficientnet_b0", "efficientnet_b4", "resnet50", "se_resnet50"

@@ -7,11 +7,13 @@ import pytest
 
 from accelgen.errors import ModelError
 from accelgen.frontend import load_onnx
+from accelgen.inputs.samples import random_samples
 from accelgen.ir import Graph, Node, TensorType
 from accelgen.ir.macs import count_macs, total_macs
 from accelgen.ir.ops import Activation, Add, Concat, Conv2d, GlobalAvgPool, MaxPool, Mul, QConcat
 from accelgen.ir.shapes import infer_shape, window_sizes, windows_touch_map
 from accelgen.ir.spec import check_float
+from accelgen.quant import quantize
 from tests.helpers.nets import make_net, node, weights
 
 
@@ -136,8 +138,9 @@ def test_macs_of_a_transposed_convolution_leave_out_the_zeros():
     one = node("ConvTranspose", "x w", strides=[2, 2])
 
     graph = load_onnx(make_net(one, {"w": weights(3, 5, 2, 2)})).graph
+    int8 = quantize(graph, random_samples((1, 8, 8, 3), 0)).graph
 
-    assert total_macs(graph) == 8 * 8 * 3 * 5 * 2 * 2
+    assert total_macs(graph) == total_macs(int8) == 8 * 8 * 3 * 5 * 2 * 2
 
 
 def test_windows():
