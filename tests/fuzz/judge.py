@@ -250,7 +250,7 @@ def _int8(imported: Imported, made: QuantizedModel, opinion: _Opinion, x: np.nda
     """The int8 graph against the QDQ file we write and, if the model has scales, the model."""
     file = to_qdq(made)
     # As docs/numerics.md says: fed with the same integers a layer differs by 1 at most.
-    layers = _layers(made.graph, file, x, "nchw")
+    layers = _layers(made, file, x, "nchw")
     try:
         wanted = ort_outputs(file, np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
         load_optimized(file)
@@ -274,7 +274,7 @@ def _of_the_model(
     # Whose weights are no integers in the file.
     convs = {n.name: n.inputs[1] for n in imported.graph.nodes if isinstance(n.op, Conv2d)}
     rounded = {n for n, weight in convs.items() if weight not in imported.integer_weights}
-    layers = _layers(made.graph, opinion.model, x, imported.input_layout, rounded)
+    layers = _layers(made, opinion.model, x, imported.input_layout, rounded)
     got, of = outputs(made, layers)
     # Of an index: of the numbers that it chooses among.
     sizes = opinion.wanted | {name: one.values for name, one in of.items()}
@@ -314,10 +314,13 @@ def _fault(got: dict, wanted: dict, atol: dict, indices: dict) -> FaultError | N
     return None
 
 
-def _layers(graph: Graph, model: onnx.ModelProto, x: np.ndarray, layout: str, rounded=()) -> dict:
+def _layers(
+    quantized: QuantizedModel, model: onnx.ModelProto, x: np.ndarray, layout: str, rounded=()
+) -> dict:
     """Every tensor, as onnxruntime has it; a layer that differs by more than is ``allowed`` is a
     fault, of those whose weights are ``rounded`` for the first time by more than 6 % of its range.
     """
+    graph = quantized.graph
     try:
         (values,) = observe(graph, model, x, layout)
     except Exception as error:
@@ -329,7 +332,7 @@ def _layers(graph: Graph, model: onnx.ModelProto, x: np.ndarray, layout: str, ro
         activations = set(node.inputs) - set(graph.constants)
         if made.dtype == np.int8 and node.output in theirs and activations <= theirs:
             error = int(np.abs(made.astype(np.int16) - wanted).max(initial=0))
-            if error > (15 if node.name in rounded else allowed(graph, node)):
+            if error > (15 if node.name in rounded else allowed(quantized, node)):
                 said = f"{node.name}: {error} steps"
                 raise FaultError("int8 differs", type(node.op).__name__, said)
     return values
