@@ -28,7 +28,8 @@ CHANGES = [
     {"outstanding": 2}, {"outstanding": 64}, {"outstanding": 2, "burst_beats": 1},
     {"burst_beats": 1}, {"acc_depth": 1}, {"acc_depth": 1024}, {"feature_rows": 17},
     {"feature_rows": 1000}, {"feature_rows": 32768}, {"ring_rows": 1}, {"ring_rows": 65536},
-    {"weight_words": 1}, {"weight_words": 65536}, {"tap_words": 2}, {"tap_words": 65536},
+    {"weight_words": 1}, {"weight_words": 65536}, {"tap_words": 2, "window_taps": 1},
+    {"tap_words": 4}, {"tap_words": 65536},
     {"acc_bits": 29}, {"feature_ram": "ultra", "feature_rows": 17},
 ]  # fmt: skip
 #: Shapes of the array.

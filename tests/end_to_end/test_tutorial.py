@@ -54,7 +54,7 @@ def test_the_integers_are_the_golden_models(program):
     assert bias == _number(r"bias = *([\d,]+)")
     assert int(graph.constants["conv_7/multiplier"][1]) == _number(r"M = ([\d,]+), n")
     assert int(graph.constants["conv_7/shift"][1]) == _number(r", n = (\d+)")
-    assert int(seen["relu_9_out"][0, 6, 6, 1]) == _number(r"8 - 128 = (-\d+)")
+    assert int(seen["relu_9_out"][0, 6, 6, 1]) == _number(r"\d+ - 128 = (-\d+)")
 
 
 @pytest.mark.slow

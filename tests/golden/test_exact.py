@@ -153,6 +153,8 @@ def test_networks_have_the_values_they_have_in_integers(name, monkeypatch):
 
     def plainly(op, x, weight, bias, multiplier, shift):
         sums = in_integers(op, x, weight)
+        if op.wide:
+            return sums + bias
         return requantize(sums, bias, multiplier, shift, op.output_zero, op.low, op.high)
 
     monkeypatch.setitem(INT8_OPS, QConv2d, plainly)
