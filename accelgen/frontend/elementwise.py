@@ -145,6 +145,7 @@ def import_minmax(graph: GraphBuilder, node: OnnxNode) -> View:
         constant = graph.constant(node, index)
         limit, shift = 0.0, np.zeros(1, np.float32)
         if constant.array.size == 1:
+            _reach_no_further(node, result, constant)
             limit = graph.number(node, index)
         else:
             shift = per_channel(node, result, constant)
@@ -168,6 +169,7 @@ def import_prelu(graph: GraphBuilder, node: OnnxNode) -> View:
     """PRelu: one slope is a LeakyRelu; one per channel, ``max(x, 0) + slope * min(x, 0)``."""
     x, slope = graph.view(node), graph.floats(node, 1)
     if slope.size and np.unique(slope).size == 1:
+        _reach_no_further(node, x, graph.constant(node, 1))
         alpha = float(slope.reshape(-1)[0])
         return graph.emit(node, Activation(kind="leaky_relu", params=(alpha,)), x)
     scale = per_channel(node, x, graph.constant(node, 1))
@@ -290,6 +292,15 @@ def per_channel(node: OnnxNode, x: View, constant: Constant) -> Floats:
     if aligned.size > 1 and not any(d == ("c",) for d in x.dims):
         raise _bad_broadcast(node, x, constant)
     return aligned.reshape(-1)
+
+
+def _reach_no_further(node: OnnxNode, x: View, constant: Constant) -> None:
+    """Raise where a constant of equal numbers would make more of ``x`` than it is."""
+    shape = constant.array.shape
+    aligned = (1,) * (len(x.shape) - len(shape)) + shape
+    alike = len(aligned) == len(x.shape)
+    if not alike or any(s not in (1, n) for s, n in zip(aligned, x.shape, strict=True)):
+        raise _bad_broadcast(node, x, constant)
 
 
 def _bad_broadcast(node: OnnxNode, x: View, constant: Constant) -> Exception:

@@ -363,6 +363,13 @@ REJECTED = {
     "prelu": (
         node("PRelu", "x s"), {"s": weights(4, 4)}, "only a single number or one per channel is"
     ),
+    # Equal numbers, but more of them than the map has: three batches, or a fifth axis.
+    "prelu of batches": (
+        node("PRelu", "x s"), {"s": np.full((3, 1, 1, 1), 0.2, np.float32)}, "or one per channel is"
+    ),
+    "max of five axes": (
+        node("Max", "x s"), {"s": np.zeros((1,) * 5, np.float32)}, "or one per channel is"
+    ),
     "clip order": (
         node("Clip", "x a b"), {"a": np.float32(1), "b": np.float32(0)}, "not in order"
     ),
