@@ -72,10 +72,10 @@ def test_before_anything_is_loaded(module, number):
 @pytest.mark.parametrize("number", SIGNALS)
 def test_while_quantizing(number, tmp_path):
     out = tmp_path / "q.onnx"
-    arguments = ("quantize", "zoo:mobilenet_v1@224", "-o", out)
+    arguments = ("quantize", "zoo:resnet50@224", "-o", out)
     with Command(tmp_path, *arguments, imports=True) as command:
         command.until(lambda: command.imported("accelgen.flow.network"))
-        time.sleep(1)
+        time.sleep(0.3)
         assert_ends_well(command, number)
     assert not list(tmp_path.glob("*.onnx"))
 
