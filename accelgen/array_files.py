@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 import zipfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -41,11 +42,15 @@ def read_arrays(path: Path, names: tuple[str, ...], most: int | None = None) -> 
     """
     most = MOST_BYTES if most is None else most
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
+            raise ValueError("it is no file")
         with path.open("rb") as file:
             if zipfile.is_zipfile(file):
                 return _archived(file, names, most)
             file.seek(0)
             size = os.fstat(file.fileno()).st_size
+            if not size:
+                raise ValueError("it is empty")
             return {ONLY: _array(file, size, size, most)}
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error

@@ -52,10 +52,9 @@ def expected_frame(
     preprocess = calibration.preprocess(kind.shape, layout)
     file = calibration.picture()
     picture = read_picture(file, preprocess.order) if file and preprocess else None
-    samples = calibration.samples(kind.shape, layout)
-    if samples is None:
-        samples = random_samples(kind.shape, seed)
-    real = samples[:1]
+    streamed = calibration.samples(kind.shape, layout)
+    samples = random_samples(kind.shape, seed) if streamed is None else streamed
+    real = np.asarray(samples[:1])
     x = quantize_array(real, kind.quantization)
     values: dict[str, npt.NDArray[Any]] = {graph.input: x}
     order: list[tuple[str, tuple[str, ...]]] = []

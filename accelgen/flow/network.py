@@ -24,6 +24,7 @@ from accelgen.quant.dry_run import dry_int8
 from accelgen.quant.fusion import complete
 from accelgen.quant.techniques import named
 from accelgen.schedule.sizes import check_sizes
+from accelgen.streamed import Samples
 from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
@@ -41,6 +42,9 @@ RANDOM_CALIBRATION = (
 )
 #: What a last fully connected layer leaves: its sums (ir.wide), or those rounded to int8.
 LOGITS = ("wide", "int8")
+ONE_SAMPLE = (
+    "calibrated on one sample alone: others may reach further than its ranges (give a hundred)"
+)
 MADE_UP = (
     "no calibration data: the ranges are made up, fine for cycles, not for accuracy (give --calib)"
 )
@@ -168,7 +172,7 @@ def quantized(
     """
     imported, wide = loaded.imported, _wide(logits)
     shape = imported.graph.tensors[imported.graph.input].shape
-    samples = Calibration.of(calib).samples(shape, imported.input_layout)
+    samples: Samples | None = Calibration.of(calib).samples(shape, imported.input_layout)
     if named(technique) and (loaded.is_quantized or samples is None):
         lacks = "is quantized already" if loaded.is_quantized else "has no calibration data"
         raise QuantizationError(
@@ -186,6 +190,6 @@ def quantized(
             return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
         made = quantize_graph(imported.graph, samples, method, technique=technique, wide=wide)
-        return made, ()
+        return made, (ONE_SAMPLE,) if len(samples) == 1 else ()
     samples = random_samples(shape, seed)
     return quantize_graph(imported.graph, samples, method, wide=wide), (RANDOM_CALIBRATION,)

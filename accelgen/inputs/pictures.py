@@ -17,7 +17,10 @@ from accelgen.ps.picture import (
     read_picture,
 )
 
-__all__ = ["NO_OPTIONS", "Pictures", "load_pictures", "picture_files"]
+__all__ = [
+    "NO_OPTIONS", "Pictures", "load_pictures", "picture_files", "pictures_below",
+    "refuse_other_pictures",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
 
@@ -85,6 +88,30 @@ def picture_files(where: Path) -> list[Path]:
     if where.is_dir():
         return sorted(p for p in where.iterdir() if p.suffix.lower() in SUFFIXES)
     return [where] if where.suffix.lower() in SUFFIXES else []
+
+
+def pictures_below(where: Path) -> list[Path]:
+    """As :func:`picture_files`; of a directory without pictures those in its folders."""
+    found = picture_files(where)
+    if found or not where.is_dir():
+        return found
+    folders = sorted(p for p in where.iterdir() if p.is_dir())
+    return [file for folder in folders for file in picture_files(folder)]
+
+
+#: Pictures that are not read.
+_OTHERS = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp")
+
+
+def refuse_other_pictures(where: Path) -> None:
+    """Raises QuantizationError when a directory has pictures that :func:`picture_files` leaves."""
+    names = sorted(p.name for p in where.iterdir()) if where.is_dir() else []
+    for name in names:
+        if Path(name).suffix.lower() in _OTHERS:
+            raise QuantizationError(
+                f"{where} holds {name}, which is no PNG or JPEG file; save it as one, or take it "
+                "out"
+            )
 
 
 def load_pictures(files: list[Path], preprocess: Preprocess) -> Floats:

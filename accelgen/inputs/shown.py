@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from accelgen.array_files import ONLY, read_arrays
 from accelgen.errors import QuantizationError
+from accelgen.inputs.arrays import ARRAYS, SCALING, Scaling, as_nhwc, check_type
 from accelgen.inputs.labels import Labels, labels_in_order, labels_of_folders, labels_of_names
 from accelgen.inputs.pictures import Pictures, load_pictures, picture_files
-from accelgen.inputs.samples import ARRAYS, SCALING, Scaling, as_nhwc, check_type
 from accelgen.ps.picture import SUFFIXES, PictureError, Preprocess, normalized
 
-__all__ = ["Shown", "ShownArrays", "ShownFiles", "open_shown"]
+__all__ = ["Shown", "ShownArrays", "ShownFiles", "ShownJoined", "open_shown"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -41,6 +41,11 @@ class Shown(ABC):
     def names(self) -> Sequence[str]:
         """What each is called."""
 
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Where they are from, short."""
+
     @abstractmethod
     def read(self, first: int, last: int) -> Floats:
         """Pictures ``first`` up to ``last`` as the network's input (n, h, w, c).
@@ -61,6 +66,10 @@ class ShownFiles(Shown):
     def names(self) -> Sequence[str]:
         return [_named(file, self.root) for file in self.files]
 
+    @property
+    def title(self) -> str:
+        return self.root.name
+
     def read(self, first: int, last: int) -> Floats:
         return load_pictures(list(self.files[first:last]), self.preprocess)
 
@@ -70,24 +79,72 @@ class ShownArrays(Shown):
     """(n, h, w, c) of a file, of any type, made floats when they are asked for."""
 
     x: Array
+    file: Path
     scaling: Scaling | Preprocess | None = None
 
     @cached_property
     def names(self) -> Sequence[str]:
         return [f"sample {index}" for index in range(len(self.x))]
 
+    @property
+    def title(self) -> str:
+        return self.file.name
+
     def read(self, first: int, last: int) -> Floats:
         x = self.x[first:last]
-        if isinstance(self.scaling, Preprocess):
-            made = np.concatenate([normalized(pixels, self.scaling) for pixels in x])
-        elif self.scaling is not None:
-            made = self.scaling(x)
-        else:
-            made = np.ascontiguousarray(x, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is named below
+            if isinstance(self.scaling, Preprocess):
+                made = np.concatenate([normalized(pixels, self.scaling) for pixels in x])
+            elif self.scaling is not None:
+                made = self.scaling(x)
+            else:
+                made = np.ascontiguousarray(x, np.float32)
         if not np.isfinite(made).all():
             bad = first + int(np.flatnonzero(~np.isfinite(made).all(axis=(1, 2, 3)))[0])
-            raise QuantizationError(f"sample {bad} holds NaN or infinity; remove it")
+            raise QuantizationError(
+                f"sample {bad} of {self.file} holds NaN or infinity as float32; remove it"
+            )
         return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownJoined(Shown):
+    """Several, one after the other."""
+
+    parts: tuple[Shown, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Shown]) -> Shown:
+        """The only one, or all. Raises QuantizationError when some have labels and others not."""
+        if len(parts) == 1:
+            return parts[0]
+        given = [part.labels for part in parts if part.labels is not None]
+        if given and len(given) < len(parts):
+            raise QuantizationError(
+                f"{len(given)} of {len(parts)} pieces of data have labels; give labels to all, or "
+                "take them out"
+            )
+        return cls(
+            parts=tuple(parts), labels=np.concatenate(given) if given else None,
+            warnings=tuple(warning for part in parts for warning in part.warnings),
+        )  # fmt: skip
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        return [f"{part.title}: {name}" for part in self.parts for name in part.names]
+
+    @property
+    def title(self) -> str:
+        return ", ".join(part.title for part in self.parts)
+
+    def read(self, first: int, last: int) -> Floats:
+        made, start = [], 0
+        for part in self.parts:
+            count = len(part.names)
+            a, b = max(first - start, 0), min(last - start, count)
+            made += [part.read(a, b)] if a < b else []
+            start += count
+        return np.concatenate(made)
 
 
 def open_shown(
@@ -111,7 +168,7 @@ def open_shown(
     QuantizationError
         Nothing to read, it does not fit the model, or labels do not fit it.
     """
-    if where.suffix in ARRAYS and not where.is_dir():
+    if where.suffix.lower() in ARRAYS and not where.is_dir():
         return _of_array(where, shape, layout, pictures, labels)
     if not where.exists():
         raise QuantizationError(f"there is no {where}; --data takes pictures, .npz or .npy")
@@ -166,7 +223,7 @@ def _of_array(
         if classes is not None:
             raise QuantizationError(f"{file} has labels of its own; leave --labels out")
         classes = labels_in_order(labels, len(x))
-    return ShownArrays(x=x, scaling=scaling, labels=classes)
+    return ShownArrays(x=x, file=file, scaling=scaling, labels=classes)
 
 
 def _pixels(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float32]
 SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Orders of colours, and how many channels they have.
 ORDERS = {"rgb": 3, "bgr": 3, "gray": 1}
-#: Pixels of the largest picture that resizing may make.
+#: Pixels of the largest picture that is read, or that resizing may make.
 MOST_PIXELS = 1 << 26
 # Pillow's modes of eight bits per channel, with or without a palette or alpha.
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
@@ -122,20 +122,56 @@ class Preprocess:
 def read_picture(path: str | Path, order: str = "rgb") -> Bytes:
     """A PNG or JPEG file as uint8 (h, w, c): red, green, blue, or for "gray" one channel.
 
-    Raises PictureError for what is no picture, or has more than eight bits per channel.
+    As viewers show it: turned as its EXIF says. What is transparent keeps its colour, of 16 bits of
+    a colour the upper eight count. The content counts, not the name.
+
+    Raises PictureError for what is no picture or too large, or has 16 bits of gray.
     """
-    from PIL import Image  # only where files are read
+    from PIL import ImageOps  # only where files are read
 
     try:
-        with Image.open(path) as picture:
-            mode = picture.mode
-            pixels = np.asarray(picture.convert("L" if order == "gray" else "RGB"))
-    # Broken files end in OSError, ValueError or SyntaxError, bombs in an error of their own.
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(f"cannot read picture {path}: {error}") from error
-    if mode not in _MODES:
-        raise PictureError(f"{path} has pixels of mode {mode}; save it with 8 bits per channel")
+        if not Path(path).is_file():  # opening a pipe would wait
+            raise PictureError(f"{path} is no file that can be read; take it out")
+        with open(path, "rb") as file, _opened(file) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise PictureError(
+                    f"{path} has {width:,} x {height:,} pixels; up to {MOST_PIXELS:,} are read: "
+                    "make it smaller"
+                )
+            if picture.mode not in _MODES:
+                raise PictureError(
+                    f"{path} has pixels of mode {picture.mode}; save it with 8 bits per channel"
+                )
+            whole = ImageOps.exif_transpose(picture) or picture
+            if "transparency" in whole.info:  # palettes with it are turned with a warning else
+                whole = whole.convert("RGBA")
+            pixels = np.asarray(whole.convert("L" if order == "gray" else "RGB"))
+    except PictureError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise PictureError(f"cannot read picture {path}: {reason}; {_WAY_OUT}") from error
+    # Broken files end in whatever Pillow stumbles on.
+    except Exception as error:
+        raise PictureError(f"cannot read picture {path}: {error}; {_WAY_OUT}") from error
     return pixels.reshape(*pixels.shape[:2], ORDERS[order])
+
+
+_WAY_OUT = "save it anew, or take it out"
+
+
+def _opened(file: IO[bytes]) -> Any:
+    """Pillow's reader: no other formats, and its own limit of pixels, which warns, is not asked."""
+    from PIL import JpegImagePlugin, PngImagePlugin
+
+    head = file.read(8)
+    file.seek(0)
+    if head == b"\x89PNG\r\n\x1a\n":
+        return PngImagePlugin.PngImageFile(file)
+    if head[:3] == b"\xff\xd8\xff":
+        return JpegImagePlugin.JpegImageFile(file)
+    raise ValueError("it is no PNG or JPEG file" if head else "it is empty")
 
 
 def sized(pixels: Bytes, preprocess: Preprocess) -> Bytes:

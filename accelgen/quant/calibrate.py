@@ -17,6 +17,7 @@ from accelgen.ir.ops import Activation
 from accelgen.quant.fusion import fusable_clip, is_last_softmax
 from accelgen.quant.histogram import Histogram
 from accelgen.quant.scales import LARGEST_NUMBER, Range, quantization_of
+from accelgen.streamed import Samples, Streamed
 
 __all__ = ["METHODS", "calibrate", "check_samples"]
 
@@ -33,7 +34,7 @@ _ROUNDS = 2
 
 def calibrate(
     graph: Graph,
-    samples: npt.NDArray[Any],
+    samples: Samples,
     method: str = "mse",
     *,
     percentile: float = 99.99,
@@ -78,9 +79,11 @@ def calibrate(
     return {n: _least_error(h, _activation_behind(graph, n)) for n, h in histograms.items()}
 
 
-def check_samples(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """``samples`` as float32, or a QuantizationError that says what is wrong with them."""
-    samples = np.asarray(samples)
+def check_samples(graph: Graph, samples: Samples) -> Any:
+    """``samples`` as float32, or a QuantizationError that says what is wrong with them. Those that
+    stream stay what they are: float32, and finite when they are read."""
+    if not isinstance(samples, Streamed):
+        samples = np.asarray(samples)
     shape = graph.tensors[graph.input].shape[1:]
     wanted = f"(n, {', '.join(map(str, shape))}), NHWC"
     if samples.ndim == 4 and samples.shape[1:] != shape:
@@ -101,6 +104,8 @@ def check_samples(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[np.flo
             f"calibration samples are {samples.dtype}; give float32 scaled as the network was "
             "trained, for example (x / 255 - mean) / std"
         )
+    if isinstance(samples, Streamed):
+        return samples
     if not np.isfinite(samples).all():
         bad = int(np.flatnonzero(~np.isfinite(samples).all(axis=(1, 2, 3)))[0])
         raise QuantizationError(f"calibration sample {bad} holds NaN or infinity; remove it")
@@ -108,7 +113,7 @@ def check_samples(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[np.flo
 
 
 def _observe(
-    graph: Graph, samples: npt.NDArray[np.float32], rounded: Mapping[str, Quantization] | None
+    graph: Graph, samples: Any, rounded: Mapping[str, Quantization] | None
 ) -> dict[str, Histogram]:
     """Values of each tensor that gets a scale, over all samples."""
     skip = {n.output for n in graph.nodes if fusable_clip(graph, n) or is_last_softmax(graph, n)}
@@ -116,7 +121,8 @@ def _observe(
     values = sum(int(np.prod(graph.tensors[name].shape)) for name in graph.activations())
     batch = max(_VALUES_PER_RUN // values, 1)
     for start in range(0, len(samples), batch):
-        for name, value in _quiet(walk(graph, samples[start : start + batch], rounded)):
+        some = np.asarray(samples[start : start + batch])
+        for name, value in _quiet(walk(graph, some, rounded)):
             if not np.isfinite(value).all():
                 raise QuantizationError(
                     f"tensor {name!r} becomes NaN or infinite on calibration samples {start} to "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from accelgen.quant.techniques import Trial, choose, made_with, named
 from accelgen.quant.to_int8 import rewrite
 from accelgen.quant.verdict import Verdict, make_verdict
 from accelgen.quant.weights import ACC_BITS, Integers
+from accelgen.streamed import Samples
 
 __all__ = ["QuantizedModel", "quantize", "quantize_imported"]
 
@@ -74,7 +74,7 @@ class QuantizedModel:
 
 def quantize(
     graph: Graph,
-    samples: npt.NDArray[Any],
+    samples: Samples,
     method: str = "mse",
     *,
     percentile: float = 99.99,
@@ -99,7 +99,7 @@ def quantize(
     names = named(technique)
     samples = check_samples(graph, samples)
 
-    def make(given: Graph, some: npt.NDArray[np.float32]) -> QuantizedModel:
+    def make(given: Graph, some: Samples) -> QuantizedModel:
         ranges = calibrate(given, some, method, percentile=percentile)
         quantization = assign_scales(given, ranges)
         made = rewrite(given, quantization, acc_bits=acc_bits)
@@ -108,7 +108,7 @@ def quantize(
             graph=made.graph,
             quantization=quantization,
             integers=made.integers,
-            samples=samples[:_REPORT_SAMPLES],
+            samples=np.asarray(samples[:_REPORT_SAMPLES]),
             calibrated=len(some),
         )
 
@@ -126,7 +126,7 @@ def quantize(
 
 
 def quantize_imported(
-    imported: Imported, samples: npt.NDArray[Any] | None = None, method: str = "mse", *,
+    imported: Imported, samples: Samples | None = None, method: str = "mse", *,
     wide: bool = False,
 ) -> QuantizedModel:  # fmt: skip
     """The int8 graph of a QDQ model: its own scales, weights and biases.
@@ -145,7 +145,7 @@ def quantize_imported(
     graph, given = imported.graph, Given.of(imported)
     chosen: npt.NDArray[np.float32] | None = None
     if samples is not None:
-        chosen = check_samples(graph, samples)[:_REPORT_SAMPLES]
+        chosen = np.asarray(check_samples(graph, samples)[:_REPORT_SAMPLES])
     try:
         made = rewrite(graph, imported.quantization, given, missing=imported.logits, wide=wide)
     except MissingScaleError:

@@ -22,6 +22,7 @@ from accelgen.ir import Graph
 from accelgen.quant.bias_correction import correct_bias
 from accelgen.quant.equalize import equalize
 from accelgen.quant.tally import Noise, winners
+from accelgen.streamed import Samples
 
 if TYPE_CHECKING:
     from accelgen.quant.quantize import QuantizedModel
@@ -32,7 +33,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float32]
 #: A float graph's int8 network, ranges of samples.
-Make = Callable[[Graph, Floats], "QuantizedModel"]
+Make = Callable[[Graph, Samples], "QuantizedModel"]
 
 #: By name, in the order in which they are tried.
 TECHNIQUES = ("bias", "equalize")
@@ -90,7 +91,7 @@ def named(technique: str) -> tuple[str, ...] | None:
     return tuple(name for name in TECHNIQUES if name in names)
 
 
-def choose(make: Make, graph: Graph, samples: Floats, acc_bits: int) -> tuple[Trial, ...]:
+def choose(make: Make, graph: Graph, samples: Samples, acc_bits: int) -> tuple[Trial, ...]:
     """What each technique does for ``graph``, one after the other, beside those that helped.
 
     A third of ``samples``, the last ones, is kept aside: neighbours are often alike. With fewer
@@ -119,14 +120,14 @@ def choose(make: Make, graph: Graph, samples: Floats, acc_bits: int) -> tuple[Tr
 
 
 def made_with(
-    names: tuple[str, ...], make: Make, graph: Graph, samples: Floats, acc_bits: int
+    names: tuple[str, ...], make: Make, graph: Graph, samples: Samples, acc_bits: int
 ) -> QuantizedModel:
     """``graph`` quantized on ``samples`` with the techniques of ``names``."""
     return _with(names, make, graph, samples, acc_bits, None)
 
 
 def _with(
-    names: tuple[str, ...], make: Make, graph: Graph, samples: Floats, acc_bits: int,
+    names: tuple[str, ...], make: Make, graph: Graph, samples: Samples, acc_bits: int,
     plain: QuantizedModel | None,
 ) -> QuantizedModel:  # fmt: skip
     """As :func:`made_with`; ``plain`` is the network without techniques, if there is one."""
@@ -138,10 +139,10 @@ def _with(
     return correct_bias(model, some, acc_bits) if "bias" in names else model
 
 
-def _some(samples: Floats, most: int) -> Floats:
+def _some(samples: Samples, most: int) -> Floats:
     """At most so many, from the whole of them."""
     if len(samples) <= most:
-        return samples
+        return np.asarray(samples)
     chosen: Floats = samples[np.linspace(0, len(samples) - 1, most).round().astype(int)]
     return chosen
 

@@ -138,7 +138,7 @@ BAD = {
     "uint8": (saved(np.zeros((2, 1, 8, 8), np.uint8)), "are uint8: raw pixels"),
     "layout": (saved(np.zeros((2, 8, 8, 1), np.float32)), "NCHW; they are NHWC: x.transpose"),
     "size": (saved(np.zeros((2, 1, 9, 8), np.float32)), "NCHW; resize them to the model's"),
-    "nan": (saved(np.full((2, 1, 8, 8), np.nan, np.float32)), "sample 0 holds NaN or infinity"),
+    "nan": (saved(np.full((2, 1, 8, 8), np.nan, np.float32)), "x.npz holds NaN or infinity"),
 }
 
 

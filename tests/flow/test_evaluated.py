@@ -86,6 +86,8 @@ def test_pictures_stream_and_order_is_kept(monkeypatch):
     read = ShownArrays.read
 
     def counted(self, first, last):
+        if len(self.x) < 500:  # calibration
+            return read(self, first, last)
         under_way.append(first)
         most.append(last - first)
         assert len(under_way) - len(done) <= 2 * len(evaluated.os.sched_getaffinity(0)) + 2

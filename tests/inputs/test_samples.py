@@ -7,6 +7,7 @@ from PIL import Image
 from accelgen.errors import QuantizationError
 from accelgen.inputs.pictures import Pictures
 from accelgen.inputs.samples import Calibration, load_samples
+from tests.helpers.nets import weights
 
 SHAPE = (1, 6, 8, 3)
 IMAGENET = Pictures(mean="0.485,0.456,0.406", std="0.229,0.224,0.225")
@@ -104,7 +105,7 @@ def arrays(where, x):
 @pytest.mark.parametrize(
     ("x", "layout", "message"),
     [
-        (np.zeros((2, 3, 6, 8), np.uint8), "nchw", r"are uint8: raw pixels; give float32"),
+        (np.zeros((2, 3, 6, 8), np.uint8), "nchw", r"are uint8: raw pixels; say how"),
         (np.zeros((2, 6, 8, 3), np.float32), "nchw",
          r"\(2, 6, 8, 3\); .* \(n, 3, 6, 8\), NCHW; they are NHWC: x.transpose\(0, 3, 1, 2\)"),
         (np.zeros((2, 3, 6, 8), np.float32), "nhwc",
@@ -130,7 +131,7 @@ def test_a_directory_of_both_or_of_nothing_is_refused(tmp_path):
 
 
 def test_a_calibration_is_a_path_a_string_or_nothing(tmp_path):
-    file = arrays(tmp_path, np.ones((2, 3, 6, 8), np.float32))
+    file = arrays(tmp_path, weights(2, 3, 6, 8))
 
     for given in (file, str(file), Calibration(where=file)):
         assert Calibration.of(given).samples(SHAPE, "nchw").shape == (2, 6, 8, 3)
@@ -163,7 +164,7 @@ def test_scaling_per_channel(tmp_path, layout):
     ],
 )
 def test_scaling_that_is_no_number(tmp_path, scaling, message):
-    raw = np.zeros((1, 3, 6, 8), np.uint8)
+    raw = np.arange(144, dtype=np.uint8).reshape(1, 3, 6, 8)
     np.savez(tmp_path / "s.npz", calib_uint8=raw, **scaling)
 
     if message is None:
