@@ -221,7 +221,7 @@ REQUANT = Format(
     (
         Field("zero", 8, "Output zero point.", signed=True),
         Field("low", 8, "Lower clamp.", signed=True),
-        Field("high", 8, "Upper clamp.", signed=True),
+        Field("high", 8, "Upper clamp; below ``low``: no clamp, the lowest 8 bits.", signed=True),
         Field("table", 1, "1: the result goes through the step's 256-entry table."),
         Field("pixels", 20, "Pixels kept per channel group."),
     ),
@@ -277,7 +277,8 @@ EXEC = Format(
               "the band above. At most 32 groups of 65,536 pixels."),
         Field("squeeze_bias", 32, "Minus pixels times the input zero point.", signed=True),
         Field("squeeze_multiplier", 18, "Includes 1 / pixels.", signed=True),
-        Field("squeeze_shift", 6, "Right shift."),
+        Field("squeeze_shift", 6, "Right shift; 0: the sums as they are, byte k of each in the "
+              "row's pixel k, 0 to 3 (P at least 4)."),
         Field("squeeze_zero", 8, "Output zero point.", signed=True),
         Field("out_row", 16, "Feature row of the output map."),
         Field("out_stride", 16, "Feature rows between its channel groups."),

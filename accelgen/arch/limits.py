@@ -17,6 +17,7 @@ __all__ = [
     "SQUEEZE_GROUPS",
     "SQUEEZE_LIMIT",
     "SQUEEZE_PIXELS",
+    "SUM_BYTES",
     "TABLE_BANKS",
     "TABLE_BYTES",
     "UNIT_QUEUE",
@@ -58,6 +59,8 @@ TABLE_BANKS = 4
 SQUEEZE_GROUPS = 32
 SQUEEZE_PIXELS = 65536
 SQUEEZE_LIMIT = 262144
+#: Of a sum that leaves the PL as it is: an int32. Those of a squeeze take a pixel each.
+SUM_BYTES = 4
 
 # Maps that are woven.
 

@@ -19,7 +19,7 @@ from accelgen.estimator.timeline import Span, Timeline, timeline
 from accelgen.estimator.traffic import Beside, fixed_point
 from accelgen.ir import Graph, Node
 from accelgen.ir.macs import count_macs
-from accelgen.ir.ops import QAdd, QConv2d, QGlobalAvgPool, QTable
+from accelgen.ir.ops import QAdd, QConv2d, QTable
 from accelgen.program.commands import Weights, moves_maps
 from accelgen.program.encode import command_bytes
 from accelgen.program.records import Program, Step
@@ -225,7 +225,7 @@ def engine_of(node: Node, graph: Graph, program: Program) -> str:
         return "add"
     if node.op.__class__ is QTable:
         return "table"
-    if isinstance(node.op, QGlobalAvgPool) and node.output == step.squeezed:
+    if node.op.in_squeeze and node.output == step.squeezed:
         return "squeeze"
     if step.engine in ("array", "window"):
         return step.engine

@@ -17,7 +17,8 @@ from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
 from accelgen.ir.offload import nodes_on_ps
-from accelgen.ir.wide import narrowed
+from accelgen.ir.wide import narrowed, wide_nodes
+from accelgen.lowering.leave_sums import leaves_sums
 from accelgen.program.records import Program
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
@@ -142,14 +143,15 @@ def scheduled(
     *,
     offload: Offload | None = None,
 ) -> Compiled:
-    """One int8 network for one target, everything placed by ``offload``; wide logits are left to
-    the PS alone, so that others are int8 from here on.
+    """One int8 network for one target, everything placed by ``offload``; wide logits that stay on
+    the PL and that it has no room for are int8 from here on.
 
     Raises ScheduleError when it does not fit the configuration.
     """
     offload = offload or Offload()
     on_ps = nodes_on_ps(int8.graph, fc=offload.fc, se=offload.se)
-    int8 = replace(int8, graph=narrowed(int8.graph, keep=on_ps))
+    here = {n.name for n in wide_nodes(int8.graph) if leaves_sums(int8.graph, n, hardware.arch)}
+    int8 = replace(int8, graph=narrowed(int8.graph, keep=on_ps | here))
     planned = _planned(int8.graph, hardware, offload)
     return Compiled(
         name=loaded.name,

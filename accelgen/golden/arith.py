@@ -44,12 +44,14 @@ def requantize(
     """Scale int32 accumulators to int8.
 
     ``clamp((((acc + bias) * multiplier + (1 << (shift - 1))) >> shift) + zero, low, high)``.
-    Shapes broadcast. ``multiplier`` is in [0, 2**17), ``shift`` in [1, 47].
+    Shapes broadcast. ``multiplier`` is in [0, 2**17), ``shift`` in [1, 47]. ``low`` above ``high``:
+    not clamped; what is left are the lowest 8 bits.
     """
     total = np.asarray(acc, np.int64) + np.asarray(bias, np.int64)
     scaled = rounding_shift(total * np.asarray(multiplier, np.int64), shift) + zero
-    clamped: npt.NDArray[np.int8] = np.clip(scaled, low, high).astype(np.int8)
-    return clamped
+    limited = np.clip(scaled, low, high) if low <= high else scaled
+    result: npt.NDArray[np.int8] = limited.astype(np.int8)
+    return result
 
 
 def quantize_array(x: npt.ArrayLike, to: Quantization) -> npt.NDArray[np.int8]:

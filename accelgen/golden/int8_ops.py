@@ -14,6 +14,7 @@ from accelgen.golden.exact import Sums, look_up, rescale
 from accelgen.golden.ps_ops import PS_INT8_OPS
 from accelgen.golden.windows import border, insert, largest, stretch, total, upsample
 from accelgen.ir import ops
+from accelgen.ir.shapes import BYTES
 
 __all__ = ["INT8_OPS", "accumulate"]
 
@@ -37,6 +38,9 @@ def _conv2d(
 ) -> Ints:
     if op.wide:
         return np.clip(accumulate(op, x, weight) + bias, *_INT32).astype(np.int32)
+    if op.low > op.high:
+        acc = accumulate(op, x, weight)
+        return requantize(acc, bias, multiplier, shift, op.output_zero, op.low, op.high)
     sums = Sums(op, x, weight)
     result = np.empty(sums.shape, np.int8)
     with one_blas_thread():
@@ -57,10 +61,17 @@ def _avg_pool(op: ops.QAvgPool, x: Int8s) -> Int8s:
     return requantize(acc, bias, op.multiplier, op.shift, op.output_zero)
 
 
-def _global_avg_pool(op: ops.QGlobalAvgPool, x: Int8s) -> Int8s:
+def _global_avg_pool(op: ops.QGlobalAvgPool, x: Int8s) -> Ints:
     acc = x.sum(axis=(1, 2), dtype=np.int64, keepdims=True)
     bias = -x.shape[1] * x.shape[2] * op.input_zero
+    if op.wide:
+        return np.asarray(acc + bias, np.int32)
     return requantize(acc, bias, op.multiplier, op.shift, op.output_zero)
+
+
+def _sum_bytes(op: ops.QSumBytes, x: Int8s) -> Int8s:
+    acc = x.sum(axis=(1, 2), dtype=np.int64, keepdims=True)
+    return np.concatenate([acc >> 8 * k for k in range(BYTES)], axis=2).astype(np.int8)
 
 
 def _table(op: ops.QTable, x: Int8s, table: Int8s) -> Int8s:
@@ -109,6 +120,7 @@ INT8_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     ops.QMaxPool: _max_pool,
     ops.QAvgPool: _avg_pool,
     ops.QGlobalAvgPool: _global_avg_pool,
+    ops.QSumBytes: _sum_bytes,
     ops.QTable: _table,
     ops.QAdd: _add,
     ops.QScale: _scale,

@@ -25,6 +25,7 @@ from accelgen.ir.ps_ops import (
     QChannelMax,
     QDeform,
     QInnerAvgPool,
+    QJoinBytes,
     QLocalNorm,
     QMul,
     QNormalize,
@@ -33,6 +34,7 @@ from accelgen.ir.ps_ops import (
     QUnpool,
     Unpool,
 )
+from accelgen.ir.shapes import BYTES
 
 __all__ = [
     "PS_INT8_OPS",
@@ -107,6 +109,14 @@ def channel_max(op: ChannelMax | QChannelMax, x: npt.NDArray[Any]) -> npt.NDArra
     return result
 
 
+def join_bytes(op: QJoinBytes, x: Int8s) -> npt.NDArray[np.int32]:
+    """:class:`QJoinBytes`."""
+    planes = x.reshape(len(x), BYTES, -1).astype(np.uint8).astype(np.int64)
+    total_ = op.offset + sum(plane << 8 * k for k, plane in enumerate(planes.swapaxes(0, 1)))
+    joined = np.asarray(total_, np.int64).astype(np.uint32).view(np.int32)
+    return joined.reshape(len(x), 1, 1, -1)
+
+
 def unpool(op: Unpool | QUnpool, x: npt.NDArray[Any], like: npt.NDArray[Any]) -> Any:
     """Float and int8 alike."""
     batch, rows, columns, channels = x.shape
@@ -165,6 +175,7 @@ PS_INT8_OPS: dict[type, Callable[..., npt.NDArray[Any]]] = {
     QLocalNorm: local_norm_int8,
     QSoftmax: softmax_int8,
     QChannelMax: channel_max,
+    QJoinBytes: join_bytes,
     QUnpool: unpool,
     QDeform: deform_int8,
 }

@@ -25,6 +25,7 @@ from accelgen.ir.ps_ops import (
 )
 from accelgen.ir.traits import (
     Bordering,
+    ByteSums,
     Convolution,
     Elementwise,
     Enlarging,
@@ -42,12 +43,13 @@ from accelgen.ir.traits import (
 )
 
 __all__ = [
-    "Activation", "Add", "AvgPool", "Bilinear", "Border", "Bordering", "Concat", "Conv2d",
-    "Convolution", "Elementwise", "Enlarging", "GlobalAvgPool", "InnerAvgPool", "Insert",
+    "Activation", "Add", "AvgPool", "Bilinear", "Border", "Bordering", "ByteSums", "Concat",
+    "Conv2d", "Convolution", "Elementwise", "Enlarging", "GlobalAvgPool", "InnerAvgPool", "Insert",
     "Joining", "MaxPool", "Mul", "OneChannel", "OnePixel", "Op", "Operation", "Pads", "Pair",
     "Pooling", "QAdd",
     "QAvgPool", "QBilinear", "QBorder", "QConcat", "QConv2d", "QGlobalAvgPool", "QInnerAvgPool",
-    "QInsert", "QMaxPool", "QMul", "QScale", "QSelect", "QStretch", "QTable", "QUpsample",
+    "QInsert", "QMaxPool", "QMul", "QScale", "QSelect", "QStretch", "QSumBytes", "QTable",
+    "QUpsample",
     "Resampling", "SameShape", "Scaling", "Select", "Selection", "Softmax", "Upsample",
 ]  # fmt: skip
 
@@ -192,6 +194,9 @@ class QConv2d(Convolution):
 
     ``wide``: y is int32, ``y[o] = clamp(sum(x * w[o]) + bias[o], -2**31, 2**31 - 1)``; multiplier,
     shift, output_zero, low and high wait for a y that is int8 (ir.wide).
+
+    ``low`` above ``high``: nothing is clamped, y is the lowest 8 bits. The compiler's, for a layer
+    that leaves its sums byte by byte (lowering/leave_sums.py).
     """
 
     int8 = True
@@ -242,14 +247,27 @@ class QAvgPool(Pooling):
 
 @dataclass(frozen=True, kw_only=True)
 class QGlobalAvgPool(OnePixel):
-    """inputs (x,). As QAvgPool with the kernel the whole map."""
+    """inputs (x,). As QAvgPool with the kernel the whole map.
 
-    int8 = lane_wise = True
+    ``wide``: y is int32, ``y[c] = sum(x - input_zero)``; multiplier, shift and output_zero wait for
+    a y that is int8 (ir.wide).
+    """
+
+    int8 = lane_wise = in_squeeze = True
 
     input_zero: int
     output_zero: int
     multiplier: int
     shift: int
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class QSumBytes(ByteSums):
+    """inputs (x,). The sum of each channel's pixels, byte by byte: ``y[0, 0, k, c]`` is bits 8k to
+    8k + 7 of ``sum(x)``, an int32. The compiler's (lowering/leave_sums.py)."""
+
+    int8 = lane_wise = in_squeeze = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,6 +374,6 @@ Op = (
     | Border
     | Activation | Softmax
     | QConv2d | QMaxPool | QAvgPool | QGlobalAvgPool | QTable | QAdd | QScale | QConcat
-    | QSelect | QUpsample | QStretch | QInsert | QBorder
+    | QSelect | QUpsample | QStretch | QInsert | QBorder | QSumBytes
     | PsOp
 )  # fmt: skip

@@ -8,6 +8,7 @@ from accelgen.ir.traits import (
     Elementwise,
     OneChannel,
     OnePixel,
+    Operation,
     Pads,
     Pair,
     Pooling,
@@ -32,6 +33,7 @@ __all__ = [
     "QChannelMax",
     "QDeform",
     "QInnerAvgPool",
+    "QJoinBytes",
     "QLocalNorm",
     "QMul",
     "QNormalize",
@@ -347,6 +349,17 @@ def split_along(along: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
     }[along]
 
 
+@dataclass(frozen=True, kw_only=True)
+class QJoinBytes(Operation):
+    """inputs (x,), of 4 c elements in memory order. ``y[i] = offset + sum(256**k * (x[k * c + i] &
+    255))`` modulo 2**32, int32: the sums whose bytes the PL left one plane after the other (the
+    compiler's, lowering/leave_sums.py)."""
+
+    int8 = on_ps = True
+
+    offset: int = 0
+
+
 #: What reports call them.
 PS_NAMES: dict[type, str] = {
     Bilinear: "bilinear resize",
@@ -367,10 +380,11 @@ PS_NAMES: dict[type, str] = {
     QUnpool: "unpooling",
     Deform: "gather of a deformable convolution",
     QDeform: "gather of a deformable convolution",
+    QJoinBytes: "bytes of sums put together",
 }
 
 PsOp = (
     Bilinear | ChannelMax | Deform | InnerAvgPool | LocalNorm | Normalize | Response | Unpool
-    | QBilinear | QChannelMax | QDeform | QInnerAvgPool | QLocalNorm | QMul | QNormalize
-    | QResponse | QSoftmax | QUnpool
+    | QBilinear | QChannelMax | QDeform | QInnerAvgPool | QJoinBytes | QLocalNorm | QMul
+    | QNormalize | QResponse | QSoftmax | QUnpool
 )  # fmt: skip

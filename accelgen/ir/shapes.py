@@ -8,12 +8,15 @@ from accelgen.errors import ModelError
 from accelgen.ir import ops
 from accelgen.ir.graph import Node
 from accelgen.ir.ops import Pads, Pair
-from accelgen.ir.ps_ops import Deform, QDeform, QUnpool, Unpool
+from accelgen.ir.ps_ops import Deform, QDeform, QJoinBytes, QUnpool, Unpool
 from accelgen.ir.types import TensorType
 
-__all__ = ["infer_shape", "window_sizes", "windows_touch_map"]
+__all__ = ["BYTES", "infer_shape", "window_sizes", "windows_touch_map"]
 
 Shape = tuple[int, ...]
+
+#: Of a sum that the PL leaves.
+BYTES = 4
 
 
 def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
@@ -35,6 +38,10 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
         return x
     if isinstance(op, ops.OnePixel):
         return (1, 1, 1, x[3])
+    if isinstance(op, ops.ByteSums):
+        return (1, 1, BYTES, x[3])
+    if isinstance(op, QJoinBytes):
+        return (1, 1, 1, x[1] * x[2] * x[3] // BYTES)
     if isinstance(op, Unpool | QUnpool):
         return _unpooled(node, op.kernel, shapes)
     if isinstance(op, Deform | QDeform):

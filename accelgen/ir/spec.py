@@ -8,6 +8,7 @@ from accelgen.errors import ModelError
 from accelgen.ir.activations import KINDS
 from accelgen.ir.graph import Graph, Node
 from accelgen.ir.ops import Activation, QConv2d, QTable, Softmax
+from accelgen.ir.ps_ops import QJoinBytes
 from accelgen.ir.shapes import infer_shape
 from accelgen.ir.wide import is_wide, may_be_wide
 
@@ -136,6 +137,8 @@ def _check_int8_node(graph: Graph, node: Node, known: set[str]) -> None:
         )
     tensor, shape = graph.tensors.get(node.output), infer_shape(node, graph.tensors)
     dtype = "float32" if isinstance(node.op, Softmax) else "int8"
+    if isinstance(node.op, QJoinBytes):
+        dtype = "int32"
     if is_wide(node):
         dtype = "int32"
         _check_wide(graph, node)
@@ -151,8 +154,8 @@ def _check_wide(graph: Graph, node: Node) -> None:
     tensor = graph.tensors.get(node.output)
     if not may_be_wide(graph, node):
         raise ModelError(
-            f"node '{node.name}' leaves its sums in int32, and is no fully connected layer that"
-            " only the model's outputs and a softmax at the end read",
+            f"node '{node.name}' leaves its sums in int32, and is no fully connected layer or"
+            " average that only the model's outputs and a softmax at the end read",
             node=node.name,
         )
     if tensor is None or len(tensor.steps) != tensor.shape[3]:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 __all__ = [
     "Bordering",
+    "ByteSums",
     "Convolution",
     "Elementwise",
     "Enlarging",
@@ -34,8 +35,9 @@ class Operation:
     ``arity``: inputs, constants among them; 0: any number. ``int8``: one of the int8 graph.
     ``lane_wise``: output channel c is made of the input channels c alone. ``keeps_scale``: the
     numbers stay, only their places change. ``in_window``: a stage of the window engine.
-    ``in_adder``: of two maps, by the adder on the way out. ``on_ps``: no engine of the PL has a
-    form for it, so the PS computes it.
+    ``in_adder``: of two maps, by the adder on the way out. ``in_squeeze``: of a map's sums, which
+    are taken on the way out. ``on_ps``: no engine of the PL has a form for it, so the PS computes
+    it.
     """
 
     arity: ClassVar[int] = 1
@@ -44,6 +46,7 @@ class Operation:
     keeps_scale: ClassVar[bool] = False
     in_window: ClassVar[bool] = False
     in_adder: ClassVar[bool] = False
+    in_squeeze: ClassVar[bool] = False
     on_ps: ClassVar[bool] = False
 
 
@@ -53,6 +56,10 @@ class SameShape(Operation):
 
 class OnePixel(Operation):
     """A map becomes a vector: (1, 1, 1, c)."""
+
+
+class ByteSums(Operation):
+    """A map becomes the four bytes of each channel's sum: (1, 1, 4, c)."""
 
 
 class OneChannel(Operation):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.offload import tail_nodes
-from accelgen.ir.wide import wide_nodes
 from accelgen.lowering.concats import graph_inputs
 
 __all__ = ["Prepared", "insert_before_readers", "prepare"]
@@ -48,16 +47,9 @@ def prepare(
     Raises
     ------
     ScheduleError
-        A node of the PL comes after one of the PS, or leaves its sums.
+        A node of the PL comes after one of the PS.
     """
     ps = ps_nodes | tail_nodes(graph, fc=fc_on_ps)
-    for node in wide_nodes(graph):
-        if node.name not in ps:
-            raise ScheduleError(
-                f"node '{node.name}' leaves its sums in int32, which the PL does not; compute it on"
-                " the PS, or let it leave int8 (--logits int8)",
-                node=node.name,
-            )
     made_by_ps = {n.output for n in graph.nodes if n.name in ps}
     for node in graph.nodes:
         if node.name not in ps and made_by_ps.intersection(node.inputs):

@@ -15,6 +15,7 @@ from accelgen.lowering.concats import copy_members, share_prefixes
 from accelgen.lowering.decimate import decimate
 from accelgen.lowering.fold_crops import fold_crops
 from accelgen.lowering.insert import lower_inserts
+from accelgen.lowering.leave_sums import leave_sums
 from accelgen.lowering.reorder import resolve_selects
 from accelgen.lowering.share_taps import share_taps
 from accelgen.lowering.split_pools import split_pools
@@ -28,11 +29,12 @@ __all__ = ["PASSES", "Given", "Pass", "lower"]
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What passes go by besides the graph: the hardware, its DDR, and which maps would be stored in
-    phases (None: that is not known yet)."""
+    """What passes go by besides the graph: the hardware, its DDR, which nodes the PS computes, and
+    which maps would be stored in phases (None: that is not known yet)."""
 
     arch: ArchParams
     memory: Memory = field(default_factory=Memory)
+    on_ps: frozenset[str] = frozenset()
     in_phases: frozenset[str] | None = None
 
 
@@ -54,6 +56,7 @@ def _decimate(graph: Graph, given: Given) -> Graph:
 #: Selections before decimation: what they stand for is then read by convolutions, which may drop
 #: pixels.
 PASSES = (
+    Pass("leave sums", lambda graph, given: leave_sums(graph, given.arch, given.on_ps)),
     Pass("through concats", lambda graph, _: through_concats(graph)),
     Pass("share taps", lambda graph, given: share_taps(graph, given.arch, given.memory)),
     Pass("resolve selects", lambda graph, _: resolve_selects(graph)),

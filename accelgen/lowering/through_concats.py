@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from accelgen.ir import Graph, Names, Node, TensorType
-from accelgen.ir.ops import QAvgPool, QConcat, QConv2d, QGlobalAvgPool, QMaxPool, QTable
+from accelgen.ir.ops import QAvgPool, QConcat, QConv2d, QMaxPool, QTable
 from accelgen.lowering.storage import is_depthwise
 
 __all__ = ["through_concats"]
@@ -62,7 +62,7 @@ class _New:
         """Every member of ``concat`` is made by a step that takes ``node`` in, for it alone."""
         if not isinstance(concat.op, QConcat) or len(set(concat.inputs)) < len(concat.inputs):
             return False
-        if isinstance(node.op, QGlobalAvgPool):
+        if node.op.in_squeeze:
             return all(self._computes(m) for m in concat.inputs)
         if not self._once(concat.output):
             return False

@@ -78,6 +78,7 @@ LOOPS = (
     Loop("powers_of", "neighbours", "powers_of", r"ldrsb", 1, "element"),
     Loop("weigh", "neighbours", "weigh", r"strb", 1, "element"),
     Loop("keep_larger", "unpool", "keep_larger", r"smax v\d+.16b", 16, "element"),
+    Loop("join_bytes", "maps", "agps_join_bytes", r"str q", 4, "element"),
     Loop("mix_pixels", "deform", "mix_pixels", r"smull2? v\d+\.4s", 4, "element"),
     Loop("order_taps", "deform", "order_taps", r"strb", 1, "element"),
     Loop("put_pixel", "unpool", "put_pixel", r"cmeq v\d+.16b", 16, "element"),

@@ -341,7 +341,7 @@ def _on_ps(draft: Draft, node: Node, clip: Node | None) -> None:
 def _global_avg_pool(draft: Draft, node: Node, clip: Node | None) -> None:
     _, height, width, _ = draft.graph.tensors[node.inputs[0]].shape
     fields = _average(draft, node, height * width)
-    draft.add(node, ops.QGlobalAvgPool(**fields), node.inputs)
+    draft.add(node, ops.QGlobalAvgPool(wide=False, **fields), node.inputs)
 
 
 def _concat(draft: Draft, node: Node, clip: Node | None) -> None:

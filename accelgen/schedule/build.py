@@ -9,6 +9,7 @@ from accelgen.arch import ArchParams
 from accelgen.cost import Memory
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph
+from accelgen.ir.offload import tail_nodes
 from accelgen.lowering.folding import choose_folds
 from accelgen.lowering.prepare import Prepared, prepare
 from accelgen.lowering.run import Given, lower
@@ -131,7 +132,9 @@ def _lowered(
     ps_nodes: frozenset[str], in_phases: frozenset[str] | None,
 ) -> tuple[Prepared, Storages]:  # fmt: skip
     """The passes, the split between PL and PS, the folds of inputs, and lanes for every tensor."""
-    lowered = lower(graph, Given(arch=arch, memory=memory, in_phases=in_phases))
+    on_ps = ps_nodes | tail_nodes(graph, fc=fc_on_ps)
+    given = Given(arch=arch, memory=memory, on_ps=on_ps, in_phases=in_phases)
+    lowered = lower(graph, given)
     prepared = prepare(lowered, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes)
     folds = choose_folds(prepared.graph, foldable, arch.lanes)
     return lay_out(replace(prepared, folds=folds), arch)

@@ -100,7 +100,12 @@ def _sum(f: Exec, pixels: Int8, memory: Int8, sums: Ints, arch: ArchParams) -> N
         total += sums[: f.groups]
         _expect((abs(total) <= 128 * limits.SQUEEZE_PIXELS).all(), "a kept sum overflows")
     sums[: f.groups] = total[: len(sums)]
-    if f.squeeze:
+    if f.squeeze and f.squeeze_shift == 0:
+        _expect(arch.pixels >= limits.SUM_BYTES, "a row has no room for the bytes of a sum")
+        rows = f.squeeze_row + np.arange(f.groups) * f.squeeze_stride
+        for k in range(limits.SUM_BYTES):
+            memory[rows, k] = (total >> 8 * k).astype(np.int8)
+    elif f.squeeze:
         total = total + f.squeeze_bias
         _expect((abs(total) <= 255 * limits.SQUEEZE_LIMIT).all(), "a sum overflows")
         scaled = rounding_shift(total * f.squeeze_multiplier, f.squeeze_shift)

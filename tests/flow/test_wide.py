@@ -1,19 +1,19 @@
 """Wide logits from the front door: where they are, what they change, and what they do not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import accelgen
-from accelgen.errors import ConfigError, ScheduleError
-from accelgen.flow.network import load, quantized
+from accelgen.errors import ConfigError
 from accelgen.flow.packages import open_package
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir.wide import narrowed, wide_nodes
-from accelgen.schedule import schedule
+from tests.helpers.random_onnx import POINT, OnnxNet
 from tests.quant.test_write_qdq import assert_same
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -30,23 +30,31 @@ def compiled(small, **options):
     return accelgen.compile(DIGITS, small, calib=DATA, **options)
 
 
-def test_the_ps_leaves_sums_and_the_pl_int8(small):
+def test_ps_and_pl_leave_the_same_sums(small):
     there, here = (compiled(small, fc_on=place) for place in ("ps", "pl"))
     rounded = compiled(small, fc_on="ps", logits="int8")
 
-    assert [len(wide_nodes(c.model.graph)) for c in (there, here, rounded)] == [1, 0, 0]
-    assert_same(narrowed(there.model.graph), here.model.graph)
-    assert_same(rounded.model.graph, here.model.graph)
+    assert [len(wide_nodes(c.model.graph)) for c in (there, here, rounded)] == [1, 1, 0]
+    assert_same(there.model.graph, here.model.graph)
+    assert_same(rounded.model.graph, narrowed(here.model.graph))
     assert [len(wide_nodes(c.program.graph)) for c in (there, here, rounded)] == [1, 0, 0]
     # The PL's part is the same to the byte.
     assert there.program.image == rounded.program.image
+    # Of the other, the PS puts bytes together.
+    (step,) = here.program.ps_steps
+    assert step.node.endswith(".join")
 
 
-def test_a_wide_layer_on_the_pl_is_refused(small):
-    int8, _ = quantized(load(DIGITS), calib=DATA)
+def test_without_room_a_layer_is_int8(tmp_path, small):
+    """Two pixels of a row do not hold four bytes."""
+    few = accelgen.target(arch=replace(small.arch, lanes=8, pixels=2))
+    net = OnnxNet((3, 6, 5))
+    net.whole("GlobalAveragePool", net.conv("x", 9, POINT))
+    (tmp_path / "net.onnx").write_bytes(net.model())
 
-    with pytest.raises(ScheduleError, match="leaves its sums in int32, which the PL does not"):
-        schedule(int8.graph, small.arch)
+    made = [accelgen.compile(tmp_path / "net.onnx", where) for where in (few, small)]
+
+    assert [len(wide_nodes(c.model.graph)) for c in made] == [0, 1]
 
 
 def test_any_other_word_is_refused(small):

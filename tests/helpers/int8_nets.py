@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,9 @@ from accelgen.ir.ps_ops import (
     QSoftmax,
     QUnpool,
 )
+from accelgen.ir.wide import widened
 
-__all__ = ["Int8Net", "random_net", "window_out"]
+__all__ = ["Int8Net", "random_net", "unrounded", "window_out"]
 
 
 def window_out(extent, kernel, stride, dilation, before, after):
@@ -322,6 +323,25 @@ class Int8Net:
         s = self.table(self.conv(s, channels))
         s = self.table(self.conv(s, self.dims(x)[2]))
         return self.scale(x, s)
+
+
+def unrounded(net, *last, softmax=False, also=()):
+    """The graph of ``net`` whose ``last`` layers leave their sums, in steps that differ where
+    channels do; a softmax of each instead, or what is made ``also``, is an output too."""
+    makers = {node.output: i for i, node in enumerate(net.nodes)}
+    steps = {}
+    for tensor in last:
+        node = net.nodes[makers[tensor]]
+        channels = net.tensors[tensor].shape[3]
+        if isinstance(node.op, QConv2d):
+            net.nodes[makers[tensor]] = replace(node, op=replace(node.op, low=-128, high=127))
+            steps[node.name] = np.linspace(1e-4, 3e-4, channels)
+        else:
+            steps[node.name] = np.full(channels, 2e-4)
+    outputs = [net.softmax(y) for y in last] if softmax else [*last]
+    graph = widened(net.graph(*outputs, *also), steps)
+    assert all(graph.tensors[y].dtype == "int32" for y in last)
+    return graph
 
 
 def random_net(seed, *, nodes=8, largest=33, channels=70):

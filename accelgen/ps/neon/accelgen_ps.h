@@ -190,6 +190,10 @@ typedef struct {
 } agps_weights;
 int agps_soften(const int8_t *x, const agps_weights *q, int8_t *y, agps_pool *pool);
 
+/* y[i] = offset + the int32 whose byte k, the lowest first, is x[k][i], k from 0 to 3; modulo
+ * 2^32. */
+int agps_join_bytes(const int8_t *x, size_t count, int32_t offset, int32_t *y);
+
 /* y[p] = the largest of x[p][0], x[p][1], ... */
 int agps_channel_max(const int8_t *x, int pixels, int channels, int8_t *y);
 

@@ -28,7 +28,8 @@ typedef enum {
     AGPS_STEP_UNPOOL,
     AGPS_STEP_DEFORM,
     AGPS_STEP_DEQUANTIZE_INT32,
-    AGPS_STEP_LAST = AGPS_STEP_DEQUANTIZE_INT32
+    AGPS_STEP_JOIN_BYTES,
+    AGPS_STEP_LAST = AGPS_STEP_JOIN_BYTES
 } agps_step_kernel;
 
 /* Most of anything: sums and products of two stay far below 2^63. */

@@ -155,6 +155,9 @@ int agps_operand_bytes(agps_step_kernel kernel, const int64_t n[], uint64_t byte
         return 3;
     case AGPS_STEP_DEFORM:
         return deform_bytes(n, bytes);
+    case AGPS_STEP_JOIN_BYTES: /* sums, offset */
+        memcpy(bytes, (uint64_t[]){4 * a, 4 * a}, 2 * sizeof *bytes);
+        return 2;
     case AGPS_STEP_CHANNEL_MAX: /* pixels, channels */
         memcpy(bytes, (uint64_t[]){a * b, a}, 2 * sizeof *bytes);
         return pair ? 2 : 0;
@@ -210,6 +213,8 @@ int agps_plain_step(
     }
     if (kernel == AGPS_STEP_DEFORM)
         return deform(n, o, pool);
+    if (kernel == AGPS_STEP_JOIN_BYTES)
+        return agps_join_bytes(o[0], (size_t)n[0], (int32_t)n[1], o[1]);
     if (kernel == AGPS_STEP_CHANNEL_MAX)
         return agps_channel_max(o[0], (int)n[0], (int)n[1], o[1]);
     return AGPS_EINVAL;

@@ -200,3 +200,17 @@ int agps_se(
     free(squeezed);
     return status;
 }
+
+int agps_join_bytes(const int8_t *x, size_t count, int32_t offset, int32_t *y)
+{
+    if (count < 1)
+        return AGPS_EINVAL;
+    const uint8_t *const a = (const uint8_t *)x, *const b = a + count, *const c = b + count,
+                  *const d = c + count;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t low = a[i] | (uint32_t)b[i] << 8;
+        const uint32_t high = c[i] | (uint32_t)d[i] << 8;
+        y[i] = (int32_t)((low | high << 16) + (uint32_t)offset);
+    }
+    return AGPS_OK;
+}

@@ -24,6 +24,7 @@ from accelgen.ir.ops import (
 from accelgen.ir.ps_ops import (
     QChannelMax,
     QDeform,
+    QJoinBytes,
     QLocalNorm,
     QNormalize,
     QResponse,
@@ -35,7 +36,7 @@ from accelgen.ps.operators.maps import ADD, BILINEAR, INNER_AVERAGE, MULTIPLY, S
 from accelgen.ps.operators.norms import CHANNEL_MAX, LOCAL_NORM, NORMALIZE, RESPONSE, SOFTEN
 from accelgen.ps.operators.operator import PsOperator, StepKernel
 from accelgen.ps.operators.unpool import UNPOOL
-from accelgen.ps.operators.vectors import AVERAGE, DENSE, SOFTMAX
+from accelgen.ps.operators.vectors import AVERAGE, DENSE, JOIN_BYTES, SOFTMAX
 
 __all__ = ["OPERATORS", "PsOperator", "StepKernel", "operator_of"]
 
@@ -56,6 +57,7 @@ OPERATORS: dict[type, PsOperator] = {
     QChannelMax: CHANNEL_MAX,
     QUnpool: UNPOOL,
     QDeform: DEFORM,
+    QJoinBytes: JOIN_BYTES,
 }
 
 

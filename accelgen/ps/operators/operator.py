@@ -45,6 +45,7 @@ class StepKernel(IntEnum):
     UNPOOL = 20
     DEFORM = 21
     DEQUANTIZE_INT32 = 22
+    JOIN_BYTES = 23
 
 
 def _no_arrays(node: Node) -> list[npt.NDArray[np.int32]]:

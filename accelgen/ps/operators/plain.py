@@ -31,7 +31,8 @@ def plain(
         return kernel, integers(node, graph)
 
     def calls(node: Node, graph: Graph, inputs: list[Tensor]) -> list[Call]:
-        output = Output(graph.tensors[node.output].shape)
+        kind = graph.tensors[node.output]
+        output = Output(kind.shape, np.dtype(kind.dtype).type)
         numbers = tuple(integers(node, graph))
         buffers: tuple[Tensor | Output, ...] = (*inputs, *arrays(node), output)
         return [Call(kernel=_IN_CASES + kernel, integers=numbers, buffers=buffers)]

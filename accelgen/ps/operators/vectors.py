@@ -8,6 +8,7 @@ import numpy as np
 
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d, QGlobalAvgPool
+from accelgen.ir.ps_ops import QJoinBytes
 from accelgen.ir.wide import is_wide
 from accelgen.ps import kernels
 from accelgen.ps.kernels import Call, Requant
@@ -20,9 +21,10 @@ from accelgen.ps.operators.operator import (
     float_bits,
     sizes_of,
 )
+from accelgen.ps.operators.plain import plain
 from accelgen.ps.work import Work, elements, of_map
 
-__all__ = ["AVERAGE", "DENSE", "SOFTMAX"]
+__all__ = ["AVERAGE", "DENSE", "JOIN_BYTES", "SOFTMAX"]
 
 
 def _dense_record(node: Node, graph: Graph) -> tuple[StepKernel, list[int]]:
@@ -101,6 +103,17 @@ def _softmax_work(node: Node, graph: Graph) -> Work:
     return sum((of_map(loop, node.output, graph, 4) for loop in loops), Work())
 
 
+def _join_bytes(node: Node, graph: Graph) -> list[int]:
+    assert isinstance(node.op, QJoinBytes)
+    return [count_of(node.output, graph), node.op.offset]
+
+
+def _join_bytes_work(node: Node, graph: Graph) -> Work:
+    """Four planes of bytes in, as much out."""
+    return of_map("join_bytes", node.output, graph, 8)
+
+
+JOIN_BYTES = plain(StepKernel.JOIN_BYTES, _join_bytes, _join_bytes_work)
 DENSE = PsOperator(record=_dense_record, calls=_dense_calls, work=_dense_work)
 AVERAGE = PsOperator(record=_average_record, calls=_average_calls, work=_average_work)
 SOFTMAX = PsOperator(record=_softmax_record, calls=_softmax_calls, work=_softmax_work)

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from accelgen.arch import isa
+from accelgen.arch import isa, limits
 from accelgen.arch.limits import piece_pixels
 from accelgen.rtl import layouts
 from accelgen.rtl.output.weaver import Weaver
@@ -42,7 +42,7 @@ class FeatureWriter(wiring.Component):
     from_straight : In(1)
         Rows are at ``straight``. Static like ``step``.
     vector : In(stream of row_write)
-        Squeezed vectors; only lane 0 is looked at, the others are written with anything.
+        Squeezed vectors; lanes 0 to 3 are looked at, the others are written with anything.
     o : Out(stream of row_choice)
         To the feature memory, which has a choice between rows anyway: a LUT per bit for both.
         Comes out of registers.
@@ -104,7 +104,10 @@ class FeatureWriter(wiring.Component):
         with m.If(advance):
             m.d.sync += [rows.eq(self.i.payload), straights.eq(woven.payload)]
             with m.If(use_vector):
-                m.d.sync += rows[0].eq(self.vector.p.data[0])
+                m.d.sync += [
+                    rows[lane].eq(self.vector.p.data[lane])
+                    for lane in range(min(limits.SUM_BYTES, self.row))
+                ]
         m.d.comb += [self.o.p.write.data.eq(rows), self.o.p.straight.eq(straights)]
 
         with m.If(take_vector):

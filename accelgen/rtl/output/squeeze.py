@@ -27,6 +27,7 @@ class Squeeze(wiring.Component):
 
     ``clamp((((sum + squeeze_bias) * squeeze_multiplier + half) >> squeeze_shift) + squeeze_zero,
     -128, 127)``, C values in lane 0 of a row for feature row ``squeeze_row + g * squeeze_stride``.
+    With ``squeeze_shift`` 0 the sums themselves, bits 8 k to 8 k + 7 of each in lane k, 0 to 3.
     Pixels pass in the same cycle (with ``step.write``; else they end here). One multiplier
     works through the C sums while the next group's pixels pass; a group waits with its last beat
     until the previous group's vector was taken, ``timing.squeeze_interval`` cycles at least.
@@ -170,9 +171,13 @@ class Squeeze(wiring.Component):
             lane.high.eq(127),
         ]
 
+        # A round of C shifts leaves the sums in their places.
         queue = [Signal(signed(SUM_BITS), name=f"queue{c}", reset_less=True) for c in range(lanes)]
+        turning = Signal(lanes)
+        m.d.sync += turning.eq(Cat(capture, turning))
         m.d.comb += lane.acc.eq(queue[0])
-        m.d.sync += [to.eq(value) for to, value in pairwise(queue)]
+        with m.If(turning.any()):
+            m.d.sync += [to.eq(value) for to, value in pairwise([*queue, queue[0]])]
         with m.If(capture):
             m.d.sync += [to.eq(value) for to, value in zip(queue, sums, strict=True)]
 
@@ -190,5 +195,12 @@ class Squeeze(wiring.Component):
             m.d.sync += self.vector.valid.eq(0)
         with m.If(shift_in[-1]):
             m.d.sync += self.vector.valid.eq(1)
-        for c, result in enumerate(results):
-            m.d.comb += self.vector.p.data[0][c].eq(result)
+        plain = Signal()
+        m.d.sync += plain.eq(step.squeeze_shift == 0)
+        lowest = self.vector.p.data[0]
+        for c, (result, total) in enumerate(zip(results, queue, strict=True)):
+            m.d.comb += lowest[c].eq(Mux(plain, total[:8], result))
+            m.d.comb += [
+                self.vector.p.data[k][c].eq(total[8 * k : 8 * k + 8].as_signed())
+                for k in range(1, min(limits.SUM_BYTES, self.row))
+            ]

@@ -43,6 +43,8 @@ class RequantizeLane(wiring.Component):
     param : In(aligned_param)
     zero, low, high : In(signed(8))
         Static.
+    wrap : In(1)
+        Static. Nothing is clamped: the lowest 8 bits.
     result : Out(signed(8))
     """
 
@@ -57,6 +59,7 @@ class RequantizeLane(wiring.Component):
             "zero": In(signed(8)),
             "low": In(signed(8)),
             "high": In(signed(8)),
+            "wrap": In(1),
             "result": Out(signed(8)),
         })
 
@@ -78,6 +81,7 @@ class RequantizeLane(wiring.Component):
             down.zero.eq(self.zero),
             down.low.eq(self.low),
             down.high.eq(self.high),
+            down.wrap.eq(self.wrap),
             self.result.eq(down.result),
         ]
 

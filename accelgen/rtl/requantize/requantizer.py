@@ -24,8 +24,8 @@ class Requantizer(wiring.Component):
     """Scales accumulators to int8, looks them up in a table, and packs the kept ones densely.
 
     Bit-exact with :func:`accelgen.golden.arith.requantize` for multipliers 0 to 2**17 - 1 and
-    shifts 1 to 47, as long as ``acc + bias`` fits ``acc_bits``; with ``config.table`` its result r
-    becomes ``table[r + 128]``.
+    shifts 1 to 47, as long as ``acc + bias`` fits ``acc_bits``: also where ``config.low`` is above
+    ``config.high``. With ``config.table`` its result r becomes ``table[r + 128]``.
 
     Each group has ``config.pixels`` kept pixels and C parameters, one per lane; the parameters of
     the next group (also across steps) are fetched while this one runs. A group's pixels come
@@ -91,6 +91,8 @@ class Requantizer(wiring.Component):
         connect(m, flipped(self.table), table.table)
         connect(m, queue.o, flipped(self.o))
 
+        wrap = Signal()
+        m.d.sync += wrap.eq(self.config.high < self.config.low)
         valid, beat = self._admit(m, params.have & table.ready, params, queue)
         for n in range(len(self.i.p.acc)):
             for c in range(self.lanes):
@@ -103,6 +105,7 @@ class Requantizer(wiring.Component):
                     lane.zero.eq(self.config.zero),
                     lane.low.eq(self.config.low),
                     lane.high.eq(self.config.high),
+                    lane.wrap.eq(wrap),
                     table.i[n][c].eq(lane.result),
                 ]
         # Double-pumped, results are there in fast cycle 2t + 3 + LATENCY, an odd one.

@@ -14,7 +14,8 @@ class ScaleDown(wiring.Component):
     """``clamp((value >> shift) + zero, low, high)``, one value per cycle of ``domain``.
 
     With ``rounded``: ``clamp((value + (1 << shift) >> shift + 1) + zero, low, high)``, which rounds
-    half up; the shift is then one more than said. ``LATENCY`` cycles.
+    half up; the shift is then one more than said. With ``wrap`` nothing is clamped: the lowest 8
+    bits. ``LATENCY`` cycles.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class ScaleDown(wiring.Component):
     value : In(signed(width))
     zero, low, high : In(signed(8))
         Static.
+    wrap : In(1)
+        Static.
     result : Out(signed(8))
     """
 
@@ -47,6 +50,7 @@ class ScaleDown(wiring.Component):
             "zero": In(signed(8)),
             "low": In(signed(8)),
             "high": In(signed(8)),
+            "wrap": In(1),
             "result": Out(signed(8)),
         })
 
@@ -61,8 +65,9 @@ class ScaleDown(wiring.Component):
 
         # Cycle 4: round by adding 1 in front of the last bit, and the zero point with it.
         # (x + (1 << (s - 1))) >> s == ((x >> (s - 1)) + 1) >> 1.
-        zero, low, high = (
-            delay(m, value, 1, domain=self.domain) for value in (self.zero, self.low, self.high)
+        zero, low, high, wrap = (
+            delay(m, value, 1, domain=self.domain)
+            for value in (self.zero, self.low, self.high, self.wrap)
         )
         moved = shifter.result + zero
         if self.rounded:
@@ -79,8 +84,8 @@ class ScaleDown(wiring.Component):
         below, above = Signal(reset_less=True), Signal(reset_less=True)
         held = Signal(signed(8), reset_less=True)
         m.d[self.domain] += [
-            below.eq(Mux(over, negative, (total - low)[-1])),
-            above.eq(Mux(over, ~negative, (high - total)[-1])),
+            below.eq(Mux(over, negative, (total - low)[-1]) & ~wrap),
+            above.eq(Mux(over, ~negative, (high - total)[-1]) & ~wrap),
             held.eq(total),
         ]
 

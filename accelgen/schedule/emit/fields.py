@@ -144,13 +144,15 @@ def _with_add(command: Exec, chain: Chain) -> Exec:
 
 
 def _with_squeeze(command: Exec, node: Node, at: Rows, pixels: int) -> Exec:
+    """A shift of 0 leaves the sums as they are."""
     op = node.op
-    assert isinstance(op, QGlobalAvgPool)
+    command = replace(
+        command, squeeze=True, squeeze_row=at.first, squeeze_stride=at.stride, squeeze_shift=0
+    )
+    if not isinstance(op, QGlobalAvgPool):
+        return command
     return replace(
         command,
-        squeeze=True,
-        squeeze_row=at.first,
-        squeeze_stride=at.stride,
         squeeze_bias=-pixels * op.input_zero,
         squeeze_multiplier=op.multiplier,
         squeeze_shift=op.shift,

@@ -12,7 +12,6 @@ from accelgen.ir.ops import (
     QAvgPool,
     QConcat,
     QConv2d,
-    QGlobalAvgPool,
     QMaxPool,
     QScale,
     QStretch,
@@ -135,7 +134,7 @@ def fuse(
                 continue
             if name in streamed and isinstance(node.op, QMaxPool | QAvgPool | QConv2d | QStretch):
                 continue
-            if isinstance(node.op, QGlobalAvgPool):
+            if node.op.in_squeeze:
                 busy = chains[index].squeeze is not None or chains[index].woven
                 joined = node.name not in apart and not busy
                 if joined:
@@ -205,7 +204,7 @@ def _start(node: Node, depthwise: bool) -> Chain:
         chain.table2 = node
     elif node.op.in_adder:
         chain.add = node
-    elif isinstance(node.op, QGlobalAvgPool):
+    elif node.op.in_squeeze:
         # The map passes unchanged; only its squeeze is kept.
         chain.squeeze, chain.output, chain.write = node, node.inputs[0], False
     else:

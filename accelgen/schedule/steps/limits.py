@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
-
 from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import EXEC
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
 from accelgen.ir.ops import QConv2d
+from accelgen.lowering.leave_sums import largest_accumulator
 from accelgen.lowering.stream_words import is_streamed
 from accelgen.program.raster import aligned_rows, raster_vectors
 from accelgen.schedule.steps.fuse import Chain
@@ -36,15 +35,8 @@ def check_step(
 
 
 def _check_accumulators(node: Node, graph: Graph, arch: ArchParams) -> None:
-    """No sum may leave ``acc_bits``, whatever the pixels, in any order of summation."""
-    weight = np.asarray(graph.constants[node.inputs[1]], np.int64)
-    weight = weight.reshape(len(weight), -1)
-    bias = np.asarray(graph.constants[node.inputs[2]], np.int64)
-    positive = np.maximum(weight, 0).sum(1)
-    negative = positive - weight.sum(1)
-    highest = np.maximum(127 * positive + 128 * negative + np.maximum(bias, 0), 0)
-    lowest = np.maximum(128 * positive + 127 * negative - np.minimum(bias, 0), 0)
-    worst = int(max(highest.max(), lowest.max(), np.abs(bias).max()))
+    """No sum may leave ``acc_bits``."""
+    worst = largest_accumulator(graph, node)
     if worst >= 1 << (arch.acc_bits - 1):
         raise ScheduleError(
             f"node '{node.name}' can reach accumulators of {worst:,}; acc_bits is {arch.acc_bits}"

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import isa
+from accelgen.arch import isa, limits
 from accelgen.rtl.output.feature_writer import FeatureWriter
 from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import feature_writer
@@ -111,8 +111,9 @@ async def run_step(dut, *, write, squeeze=0, straight=0, groups, rows, stall=0.0
         await FallingEdge(dut.clk)
     watch.cancel()
 
-    # Rows in order, vectors in order, in any interleaving. Of vectors only lane 0 is something.
-    mask = (1 << 16 + 8 * bench_arch().lanes) - 1
+    # Rows in order, vectors in order, in any interleaving. Of vectors lanes 0 to 3 are something.
+    pixels = min(limits.SUM_BYTES, bench_arch().pixels)
+    mask = (1 << 16 + 8 * pixels * bench_arch().lanes) - 1
     vectors = [v & mask for v in vectors]
     assert [w for w in written if w & mask not in vectors] == expected
     assert [w & mask for w in written if w & mask in vectors] == vectors

@@ -1,11 +1,12 @@
-"""The squeeze sums exactly the group's pixels and requantizes as golden.arith does."""
+"""The squeeze sums exactly the group's pixels, and requantizes as golden.arith does or leaves the
+sums."""
 
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, Timer, with_timeout
 from cocotb.utils import get_sim_time
 
-from accelgen.arch import isa, timing
+from accelgen.arch import isa, limits, timing
 from accelgen.golden.arith import requantize
 from tests.helpers.bench import bench_arch, part_test
 from tests.helpers.blocks import squeeze
@@ -79,6 +80,25 @@ async def extremes(dut):
 
 
 @part_test(timeout_time=300, timeout_unit="us")
+async def sums_leave_byte_by_byte(dut):
+    """Between steps that round, under stalls, at the ends, and the sum of several bands."""
+    rng = np.random.default_rng(3)
+    await begin(dut)
+    cocotb.start_soon(check_stream_rules(dut, "vector"))
+
+    for n, pixels in enumerate((1, 2, 7, 16, 33, 49, 300)):
+        for shift in (0, 17):
+            await run_step(
+                dut, groups=1 + n % 4, pixels=pixels, stall=(0.0, 0.5, 0.8)[n % 3], shift=shift,
+                write=int(n % 3 != 1), bias=int(rng.integers(-9, 9)),
+            )  # fmt: skip
+    for value in (-128, 127):
+        await run_step(dut, groups=2, pixels=520, value=value, shift=0)
+    sums = await run_step(dut, groups=3, pixels=40, squeeze=0, resume=0)
+    await run_step(dut, groups=3, pixels=25, shift=0, resume=sums)
+
+
+@part_test(timeout_time=300, timeout_unit="us")
 async def sums_go_on_from_band_to_band(dut):
     rng = np.random.default_rng(2)
     await begin(dut)
@@ -129,7 +149,10 @@ async def run_step(
     if value is not None:
         x[:] = value
     sums = x[:, :pixels].sum(1) + (0 if resume is None else resume)
-    vectors = requantize(sums, bias, multiplier, shift, zero)
+    if shift:
+        vectors = requantize(sums, bias, multiplier, shift, zero)[:, None]
+    else:
+        vectors = np.stack([sums >> 8 * k for k in range(limits.SUM_BYTES)], 1).astype(np.int8)
     dut.step.value = isa.EXEC.pack({
         "groups": groups, "out_pixels": pixels, "write": write, "squeeze": squeeze,
         "squeeze_resume": int(np.ndim(resume) > 0), "squeeze_bias": bias,
@@ -160,8 +183,8 @@ async def run_step(
     for g, number in enumerate(squeezed):
         assert number & 0xFFFF == row + g * stride
         data = split(number >> 16, 8, (arch.pixels, arch.lanes))
-        np.testing.assert_array_equal(data[0], vectors[g], f"group {g}")
-        assert not data[1:].any()
+        np.testing.assert_array_equal(data[: len(vectors[g])], vectors[g], f"group {g}")
+        assert not data[limits.SUM_BYTES :].any()
     return cycles if resume is None else sums
 
 

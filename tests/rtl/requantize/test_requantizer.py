@@ -93,14 +93,15 @@ async def a_table_nobody_used_is_not_taken_for_the_next(dut):
 
 
 @part_test(timeout_time=300, timeout_unit="us")
-async def extremes_saturate_at_both_ends(dut):
+async def extremes_saturate_at_both_ends_or_wrap(dut):
     rng = np.random.default_rng(4)
     bits = bench_arch().acc_bits
     top = (1 << (bits - 1)) - 1
     accs = [-top - 1, -top, -129, -128, -2, -1, 0, 1, 2, 127, 128, 255, 256, 511, 512, top - 1, top]
     await begin(dut)
 
-    for zero, low, high in [(0, -128, 127), (-128, -128, 127), (127, -128, 127), (5, 5, 60)]:
+    limits = [(0, -128, 127), (-128, -128, 127), (127, -128, 127), (5, 5, 60)]
+    for zero, low, high in [*limits, (0, 127, -128), (0, -128, 127), (-9, 60, 59)]:
         step = random_step(rng, groups=24, pixels=16, zero=zero, low=low, high=high)
         shape = step.shift.shape
         step.bias[:] = 0
