@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelgen.ir.traits import (
+    ByteJoining,
     Elementwise,
     OneChannel,
     OnePixel,
-    Operation,
     Pads,
     Pair,
     Pooling,
@@ -350,7 +350,7 @@ def split_along(along: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QJoinBytes(Operation):
+class QJoinBytes(ByteJoining):
     """inputs (x,), of 4 c elements in memory order. ``y[i] = offset + sum(256**k * (x[k * c + i] &
     255))`` modulo 2**32, int32: the sums whose bytes the PL left one plane after the other (the
     compiler's, lowering/leave_sums.py)."""

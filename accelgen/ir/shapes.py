@@ -8,7 +8,8 @@ from accelgen.errors import ModelError
 from accelgen.ir import ops
 from accelgen.ir.graph import Node
 from accelgen.ir.ops import Pads, Pair
-from accelgen.ir.ps_ops import Deform, QDeform, QJoinBytes, QUnpool, Unpool
+from accelgen.ir.ps_ops import Deform, QDeform, QUnpool, Unpool
+from accelgen.ir.traits import ByteJoining
 from accelgen.ir.types import TensorType
 
 __all__ = ["BYTES", "infer_shape", "window_sizes", "windows_touch_map"]
@@ -40,7 +41,7 @@ def infer_shape(node: Node, tensors: Mapping[str, TensorType]) -> Shape:
         return (1, 1, 1, x[3])
     if isinstance(op, ops.ByteSums):
         return (1, 1, BYTES, x[3])
-    if isinstance(op, QJoinBytes):
+    if isinstance(op, ByteJoining):
         return (1, 1, 1, x[1] * x[2] * x[3] // BYTES)
     if isinstance(op, Unpool | QUnpool):
         return _unpooled(node, op.kernel, shapes)

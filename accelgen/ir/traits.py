@@ -6,6 +6,7 @@ from typing import ClassVar
 
 __all__ = [
     "Bordering",
+    "ByteJoining",
     "ByteSums",
     "Convolution",
     "Elementwise",
@@ -60,6 +61,10 @@ class OnePixel(Operation):
 
 class ByteSums(Operation):
     """A map becomes the four bytes of each channel's sum: (1, 1, 4, c)."""
+
+
+class ByteJoining(Operation):
+    """Four planes of bytes, in memory order, become a vector of int32."""
 
 
 class OneChannel(Operation):

@@ -8,13 +8,13 @@ import pytest
 
 from accelgen.golden.int8_ops import INT8_OPS
 from accelgen.ir import ops
-from accelgen.ir.traits import OneChannel, Sampling, Unpooling
+from accelgen.ir.traits import ByteJoining, OneChannel, Sampling, Unpooling
 
 OPERATIONS = get_args(ops.Op)
 SHAPES = (
     ops.SameShape, ops.OnePixel, ops.Convolution, ops.Pooling, ops.Selection, ops.Enlarging,
     ops.Joining, ops.Elementwise, ops.Scaling, ops.QStretch,
-    ops.Resampling, ops.Bordering, OneChannel, Sampling, Unpooling,
+    ops.Resampling, ops.Bordering, ops.ByteSums, ByteJoining, OneChannel, Sampling, Unpooling,
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def test_int8_operations_are_those_with_an_int8_formula(kind):
     ops.QAvgPool(kernel=(2, 2), input_zero=1, output_zero=2, multiplier=9, shift=5),
     ops.QAdd(multiplier_a=3, multiplier_b=-2, offset=8, shift=4, output_zero=0),
     ops.QInsert(factor=(2, 3), value=-7), ops.QBorder(pads=(1, 0, 2, 3), mode="reflect"),
-    ops.QScale(x_zero=1, s_zero=2, multiplier=90, shift=15, output_zero=0),
+    ops.QScale(x_zero=1, s_zero=2, multiplier=90, shift=15, output_zero=0), ops.QSumBytes(),
 ], ids=lambda op: type(op).__name__)  # fmt: skip
 def test_lane_wise_operations_look_at_one_channel_alone(op):
     rng = np.random.default_rng(3)

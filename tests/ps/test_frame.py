@@ -19,7 +19,7 @@ from accelgen.ps import kernels
 from accelgen.ps.frame_file import frame_file
 from accelgen.ps.kernels import Output
 from accelgen.schedule import schedule_parts
-from tests.helpers.int8_nets import Int8Net
+from tests.helpers.int8_nets import Int8Net, unrounded
 from tests.ps.judge import assert_golden
 from tests.schedule.test_ps_between import a_gate
 
@@ -89,9 +89,17 @@ def sums(seed):
     return net, graph
 
 
+def bytes_of_sums(seed):
+    """What the PL leaves of an average and of a layer that are not rounded; one is softened."""
+    net = Int8Net((5, 6, 20), seed=seed)
+    x = net.conv(net.x, 30)
+    y = net.fc(net.max_pool(x), 7)
+    return net, unrounded(net, net.gap(x), y, also=[net.softmax(y)])
+
+
 NETS = {
     "everything": everything, "few channels": few_channels, "only on the PS": only_on_the_ps,
-    "sums": sums,
+    "sums": sums, "bytes of sums": bytes_of_sums,
 }  # fmt: skip
 
 
