@@ -139,7 +139,7 @@ Technique = Annotated[
 Logits = Annotated[
     str,
     typer.Option(
-        "--logits", metavar="wide|int8", help="What last layers leave on the PS: sums, or INT8."
+        "--logits", metavar="wide|int8", help="What last layers leave: their sums, or INT8."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -16,13 +16,10 @@ from accelgen.estimator.timeline import timeline
 from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
-from accelgen.ir.offload import nodes_on_ps
-from accelgen.ir.wide import narrowed, wide_nodes
-from accelgen.lowering.leave_sums import leaves_sums
 from accelgen.program.records import Program
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
-from accelgen.schedule import plan_parts
+from accelgen.schedule import plan_parts, rounded_without_room
 from accelgen.schedule.build import Planned
 from accelgen.schedule.judged import Judge
 
@@ -149,9 +146,10 @@ def scheduled(
     Raises ScheduleError when it does not fit the configuration.
     """
     offload = offload or Offload()
-    on_ps = nodes_on_ps(int8.graph, fc=offload.fc, se=offload.se)
-    here = {n.name for n in wide_nodes(int8.graph) if leaves_sums(int8.graph, n, hardware.arch)}
-    int8 = replace(int8, graph=narrowed(int8.graph, keep=on_ps | here))
+    graph = rounded_without_room(
+        int8.graph, hardware.arch, fc_on_ps=offload.fc, se_on_ps=offload.se
+    )
+    int8 = replace(int8, graph=graph)
     planned = _planned(int8.graph, hardware, offload)
     return Compiled(
         name=loaded.name,

@@ -68,8 +68,7 @@ def compile(
         What makes better numbers: "none", names joined by commas, or "auto" for those that help
         on part of ``calib`` that is kept aside (:mod:`accelgen.quant.techniques`).
     logits : str
-        What last fully connected layers leave where the PS computes them: "wide", their sums, or
-        "int8", rounded, as the PL's are.
+        What last fully connected layers and averages leave: "wide", their sums, or "int8", rounded.
     seed : int
         Of everything random.
     keep_all : bool

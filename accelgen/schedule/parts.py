@@ -19,10 +19,12 @@ from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.names import graph_names
 from accelgen.ir.offload import nodes_on_ps, only_on_ps
 from accelgen.ir.ops import QTable
+from accelgen.ir.wide import narrowed, wide_nodes
+from accelgen.lowering.leave_sums import leaves_sums
 from accelgen.program.records import Program
 from accelgen.schedule.build import Planned, plan_graph
 
-__all__ = ["plan_parts", "schedule_parts"]
+__all__ = ["plan_parts", "rounded_without_room", "schedule_parts"]
 
 
 def schedule_parts(
@@ -69,6 +71,16 @@ def plan_parts(
         taken |= graph_names(made.prepared.graph)
         planned.append(made)
     return tuple(planned)
+
+
+def rounded_without_room(
+    graph: Graph, arch: ArchParams, *, fc_on_ps: int = False, se_on_ps: bool = False
+) -> Graph:
+    """``graph`` with those wide layers int8 that stay on the PL and that ``arch`` has no room for:
+    what is scheduled, and what the golden model has to say."""
+    keep = set(nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
+    keep |= {node.name for node in wide_nodes(graph) if leaves_sums(graph, node, arch)}
+    return narrowed(graph, keep)
 
 
 def _copied_input(graph: Graph) -> Graph:
