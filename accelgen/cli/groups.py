@@ -73,6 +73,7 @@ class Samples:
     calib: options.Calib = None
     resize: options.Resize = None
     crop: options.Crop = None
+    preprocess: options.Preprocess = None
     mean: options.Mean = None
     std: options.Std = None
     bgr: options.Bgr = False
@@ -81,8 +82,9 @@ class Samples:
     def calibration(self) -> Calibration:
         """The same, as the quantizer takes it."""
         pictures = Pictures(
-            resize=self.resize, crop=self.crop, mean=self.mean, std=self.std, bgr=self.bgr
-        )
+            resize=self.resize, crop=self.crop, preset=self.preprocess, mean=self.mean,
+            std=self.std, bgr=self.bgr,
+        )  # fmt: skip
         return Calibration(where=self.calib, pictures=pictures)
 
     @property

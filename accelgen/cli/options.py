@@ -29,6 +29,7 @@ __all__ = [
     "Method",
     "Model",
     "ModelOrDir",
+    "Preprocess",
     "Preset",
     "Processor",
     "ProgramOnly",
@@ -116,6 +117,12 @@ Resize = Annotated[
 ]
 Crop = Annotated[
     str | None, typer.Option("--crop", metavar="N|HxW", help="Pictures: keep this centre.")
+]
+Preprocess = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess", metavar="NAME", help="Pictures: imagenet, tf, caffe or unit, for --mean."
+    ),
 ]
 Mean = Annotated[
     str | None,

@@ -47,6 +47,12 @@ def simulate(
     ] = None,
     hardware: StalledHardware,
     samples: Samples,
+    shown: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", metavar="FILE", help="The frame: a picture (png, jpg), .npz or .npy."
+        ),
+    ] = None,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     logits: Logits = "wide",
@@ -60,6 +66,7 @@ def simulate(
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
     from accelgen.flow import compiler, packages, runs
+    from accelgen.flow.expected import shown_sample
     from accelgen.simulation.reproducer import SUFFIX
 
     require("simulate")  # now, and not after a minute of compiling
@@ -72,7 +79,7 @@ def simulate(
     verilog = sample = None
     elsewhere = fc_on != "auto" or se_on != "pl" or logits != "wide"
     if Path(model).suffix == SUFFIX:
-        if hardware.given or samples.given or seed or elsewhere:
+        if hardware.given or samples.given or seed or elsewhere or shown:
             raise ConfigError(f"{model} is a saved run with its own options: give it none")
         compiled, run = runs.open_reproducer(Path(model))
         sample, seed = run.sample, run.seed
@@ -92,6 +99,8 @@ def simulate(
                 calib=samples.calibration, seed=seed,
             )  # fmt: skip
         said(compiled)
+    if shown:
+        sample = shown_sample(compiled, shown, samples.calibration)
     result = runs.simulate(
         compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
         verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,

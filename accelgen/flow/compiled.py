@@ -17,6 +17,7 @@ from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
 from accelgen.program.records import Program
+from accelgen.ps.picture import Preprocess
 from accelgen.quant import QuantizedModel
 from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule import plan_parts, rounded_without_room
@@ -54,7 +55,7 @@ class Compiled:
     are the commands of what is ``planned``: for ``hardware``, or for ``planned_for`` if given.
     ``reason`` says why the last fully connected layers are where they are, if accelgen chose;
     ``numbers`` is the estimate by which it chose; ``judge`` chose among plans. ``warnings`` are
-    sentences for the user.
+    sentences for the user, ``recorded`` is how pictures become its input, as the file says it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Compiled:
     planned: tuple[Planned, ...] = field(default=(), compare=False)
     planned_for: Target | None = None
     judge: Judge | None = field(default=None, compare=False)
+    recorded: Preprocess | None = None
 
     def __repr__(self) -> str:
         steps = sum(len(part.steps) for part in self.parts)
@@ -160,6 +162,7 @@ def scheduled(
         parts=tuple(part.program() for part in planned),
         offload=offload,
         warnings=loaded.warnings,
+        recorded=loaded.recorded,
     )
 
 

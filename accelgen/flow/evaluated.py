@@ -28,6 +28,7 @@ from accelgen.ir.views import OutputView
 from accelgen.ir.wide import wide_nodes
 from accelgen.quant import QuantizedModel
 from accelgen.quant.compare_ort import OrtModel
+from accelgen.quant.plausible import far_from_calibration
 from accelgen.quant.tally import Answers, Noise, Ranks, Worst, Worsts, winners
 from accelgen.quant.write_qdq import to_qdq
 
@@ -86,6 +87,8 @@ def evaluate(
     calib = Calibration.of(calib)
     if not isinstance(data, Calibration):
         data = Calibration(where=Path(data), pictures=calib.pictures)
+    shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
+    data = data.recalling(loaded.recorded)
     shown, count, classes = _opened(loaded, data, Path(labels) if labels else None, limit)
     int8, warnings = quantized(
         loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
@@ -100,6 +103,8 @@ def evaluate(
             if progress:
                 progress(last, count)
     made_of = loaded.warnings + warnings + shown.warnings
+    odd = far_from_calibration(int8.graph, shown.read(0, min(count, 8)))
+    made_of += tuple(filter(None, (data.contradiction(shape, loaded.imported.input_layout), odd)))
     found = sums.result(loaded.name, int8.graph.model_outputs(), made_of)
     return replace(found, logits="wide" if wide_nodes(int8.graph) else "int8")
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelgen.errors import ModelError
+from accelgen.errors import ModelError, QuantizationError
+from accelgen.flow.compiled import Compiled
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.outputs import model_outputs
-from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.inputs.samples import Calibration, open_samples, random_samples
 from accelgen.ir import Graph
 from accelgen.program.records import Program
 from accelgen.ps.picture import Preprocess, read_picture
@@ -21,7 +22,7 @@ from accelgen.simulation.check import golden_tensors
 from accelgen.simulation.compare import tensor_order
 from accelgen.untrusted import read_text
 
-__all__ = ["Expected", "expected_frame", "read_labels"]
+__all__ = ["Expected", "expected_frame", "read_labels", "shown_sample"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,23 @@ def expected_frame(
         **{f"output_{i}": x for i, x in enumerate(model_outputs(graph, values).values())},
     }
     return Expected(arrays=arrays, order=tuple(order), preprocess=preprocess, picture=picture)
+
+
+def shown_sample(
+    compiled: Compiled, shown: str | Path | Calibration, calib: Calibration
+) -> npt.NDArray[np.float32]:
+    """The first sample of ``shown``, (1, h, w, c): pictures as it, or ``calib``, or else the file
+    that ``compiled`` was read from says. Raises QuantizationError when there is none."""
+    if not isinstance(shown, Calibration):
+        shown = Calibration(where=Path(shown), pictures=calib.pictures)
+    if shown.where is None:
+        raise QuantizationError("there is nothing to show; --input takes a picture or an array")
+    shape = compiled.model.graph.tensors[compiled.model.graph.input].shape
+    pictures = shown.recalling(compiled.recorded).pictures
+    samples = open_samples(
+        shown.where, shape=shape, layout=compiled.input_layout, pictures=pictures
+    )
+    return np.asarray(samples[:1])
 
 
 def read_labels(path: Path, graph: Graph) -> list[str]:

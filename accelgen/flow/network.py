@@ -12,16 +12,19 @@ import onnx
 
 from accelgen.errors import ConfigError, MissingScaleError, ModelError, QuantizationError
 from accelgen.frontend import load_onnx
+from accelgen.inputs.recorded import read_recorded
 from accelgen.inputs.samples import Calibration, random_samples
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.passes.fold_given import fold_given
 from accelgen.passes.run import run_passes
 from accelgen.plain_text import printable
+from accelgen.ps.picture import Preprocess
 from accelgen.quant import QuantizedModel, quantize_imported
 from accelgen.quant import quantize as quantize_graph
 from accelgen.quant.dry_run import dry_int8
 from accelgen.quant.fusion import complete
+from accelgen.quant.plausible import odd_scaling
 from accelgen.quant.techniques import named
 from accelgen.schedule.sizes import check_sizes
 from accelgen.streamed import Samples
@@ -52,11 +55,13 @@ MADE_UP = (
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Loaded:
-    """A model after import and passes. ``warnings`` are sentences for the user."""
+    """A model after import and passes. ``warnings`` are sentences for the user, ``recorded`` is how
+    its file says that pictures become its input."""
 
     name: str
     imported: Imported
     warnings: tuple[str, ...] = ()
+    recorded: Preprocess | None = None
 
     def __repr__(self) -> str:
         kind = "QDQ" if self.is_quantized else "float"
@@ -80,7 +85,11 @@ def load(model: str | Path) -> Loaded:
     imported = read_network(source_of(model))
     if not name.startswith("zoo:"):
         name = printable(Path(model).stem)
-    return Loaded(name=name, imported=imported, warnings=imported.warnings)
+    note, recorded = imported.preprocess, None
+    if note:
+        shape = imported.graph.tensors[imported.graph.input].shape
+        recorded = read_recorded(note, shape, imported.input_layout)
+    return Loaded(name=name, imported=imported, warnings=imported.warnings, recorded=recorded)
 
 
 def source_of(model: str | Path) -> Source:
@@ -172,7 +181,8 @@ def quantized(
     """
     imported, wide = loaded.imported, _wide(logits)
     shape = imported.graph.tensors[imported.graph.input].shape
-    samples: Samples | None = Calibration.of(calib).samples(shape, imported.input_layout)
+    calibration = Calibration.of(calib).recalling(loaded.recorded)
+    samples: Samples | None = calibration.samples(shape, imported.input_layout)
     if named(technique) and (loaded.is_quantized or samples is None):
         lacks = "is quantized already" if loaded.is_quantized else "has no calibration data"
         raise QuantizationError(
@@ -190,6 +200,7 @@ def quantized(
             return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
         made = quantize_graph(imported.graph, samples, method, technique=technique, wide=wide)
-        return made, (ONE_SAMPLE,) if len(samples) == 1 else ()
+        said = (ONE_SAMPLE if len(samples) == 1 else "", odd_scaling(imported.graph, samples))
+        return made, tuple(filter(None, said))
     samples = random_samples(shape, seed)
     return quantize_graph(imported.graph, samples, method, wide=wide), (RANDOM_CALIBRATION,)

@@ -39,11 +39,13 @@ from accelgen.flow.expected import expected_frame, read_labels
 from accelgen.flow.hardware import Target, target_of
 from accelgen.flow.network import MADE_UP, RANDOM_CALIBRATION, Given, load, quantized
 from accelgen.flow.simulated import Simulated
+from accelgen.inputs.recorded import written_record
 from accelgen.inputs.samples import Calibration
 from accelgen.plain_text import printable
 from accelgen.program.places import two_places
 from accelgen.program.text import program_text
 from accelgen.ps.frame_file import frame_file
+from accelgen.ps.picture import Preprocess
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
 from accelgen.scratch import scratch_directory
@@ -110,7 +112,8 @@ def build(
     out = Path(out)
     hardware, numbers = compiled.hardware, estimated(compiled)
     old = existing(out)
-    day = _first_day(compiled, Calibration.of(calib), Path(labels) if labels else None, seed)
+    calibration = Calibration.of(calib).recalling(compiled.recorded)
+    day = _first_day(compiled, calibration, Path(labels) if labels else None, seed)
     wanted = hardware_of(hardware.arch, hardware.board, hardware.clock_mhz) | {"files": {}}
     hardware_part = old.hardware_part if program_only else {}
     if program_only:
@@ -118,7 +121,8 @@ def build(
     _lost(old, wanted, hardware_part, force=force)  # before the Verilog, which takes a while
     with new_directory(out, force=force) as scratch, scratch_directory() as temporary:
         network = temporary / "network.onnx"
-        write_qdq(compiled.model, network)
+        how = day.preprocess and Preprocess.from_dict(dict(day.preprocess))
+        write_qdq(compiled.model, network, written_record(how) if how else "")
         verilog = None if program_only else design_verilog(hardware.arch, hardware.family)
         package = Package(
             model=compiled.name,

@@ -17,11 +17,12 @@ from accelgen.errors import ConfigError, ModelError
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.compiled import Compiled, estimated, judged, keeping_all, scheduled
 from accelgen.flow.compiler import CompileOptions, as_compiled
+from accelgen.flow.expected import shown_sample
 from accelgen.flow.hardware import Target, target
 from accelgen.flow.network import Given, load, quantized
 from accelgen.flow.simulated import Simulated, add_frame, add_layers, choose_steps
 from accelgen.golden.arith import quantize_array
-from accelgen.inputs.samples import random_samples
+from accelgen.inputs.samples import Calibration, random_samples
 from accelgen.quant import quantize as quantize_graph
 from accelgen.quant import quantize_imported
 from accelgen.schedule.single import single_step
@@ -43,6 +44,7 @@ def simulate(
     layers: str | None = None,
     frame: bool = True,
     sample: npt.NDArray[np.float32] | None = None,
+    shown: Given = None,
     seed: int = 0,
     verilog: str | None = None,
     waves: str | Path | None = None,
@@ -64,6 +66,9 @@ def simulate(
         each layer is compared.
     sample : float32 array (1, h, w, c)
         The input; seeded random numbers by default.
+    shown : str, Path or Calibration
+        A picture, or an ``.npz`` or ``.npy`` as for ``calib``, of which the first sample is the
+        input. A mere path is read with the words on pictures of ``calib``, or of the model's file.
     seed : int
         Of the input and the memory's timing; of everything else random too when ``model`` is a
         file.
@@ -82,6 +87,8 @@ def simulate(
     """
     compiled = as_compiled(model, hardware, calib=calib, seed=seed, **options)
     hardware, graph = compiled.hardware, compiled.model.graph
+    if shown is not None:
+        sample = shown_sample(compiled, shown, Calibration.of(calib))
     if sample is None:
         sample = random_samples(graph.tensors[graph.input].shape, seed)[:1]
     quantization = graph.tensors[graph.input].quantization

@@ -13,8 +13,11 @@ from accelgen.estimator import Estimate
 from accelgen.flow.compiled import Compiled, Offload, estimated
 from accelgen.flow.compiler import CompileOptions, as_compiled
 from accelgen.flow.hardware import Target, as_target
-from accelgen.flow.network import Given, load, quantized, source_of, zoo_model
+from accelgen.flow.network import Given, Loaded, load, quantized, source_of, zoo_model
 from accelgen.flow.verdicts import CheckReport, check_model
+from accelgen.inputs.recorded import written_record
+from accelgen.inputs.samples import Calibration
+from accelgen.ps.picture import Preprocess
 from accelgen.quant import QuantizedModel, write_qdq
 
 __all__ = ["Quantized", "check", "estimate", "export_zoo", "quantize"]
@@ -114,10 +117,18 @@ def quantize(
     int8, warnings = quantized(
         loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
     )
+    how = _pictures(loaded, Calibration.of(calib))
     with new_file(Path(out)) as scratch:
-        write_qdq(int8, scratch)
+        write_qdq(int8, scratch, written_record(how) if how else "")
     warnings = loaded.warnings + warnings
     return Quantized(name=loaded.name, model=int8, out=Path(out), warnings=warnings)
+
+
+def _pictures(loaded: Loaded, calibration: Calibration) -> Preprocess | None:
+    """How pictures become the input, if the options or the file say so."""
+    shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
+    known = calibration.recalling(loaded.recorded)
+    return known.preprocess(shape, loaded.imported.input_layout)
 
 
 def estimate(

@@ -32,7 +32,7 @@ from accelgen.frontend.values import (
 )
 from accelgen.ir.graph import Graph
 from accelgen.ir.imported import Imported
-from accelgen.ir.logits_note import NOTE, read_note
+from accelgen.ir.logits_note import NOTE, PICTURES, read_note
 from accelgen.ir.names import Names
 from accelgen.ir.spec import check_float
 from accelgen.ir.types import Quantization
@@ -68,6 +68,7 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
         bias_scales=graph.bias_scales,
         logits=_logits(model, result, graph.quantization),
         input_layout=layout.name,
+        preprocess=next((p.value for p in model.metadata_props if p.key == PICTURES), ""),
         warnings=tuple(graph.warnings),
     )
 

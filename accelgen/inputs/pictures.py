@@ -18,36 +18,62 @@ from accelgen.ps.picture import (
 )
 
 __all__ = [
-    "NO_OPTIONS", "Pictures", "load_pictures", "picture_files", "pictures_below",
-    "refuse_other_pictures",
+    "NO_OPTIONS", "PRESETS", "Pictures", "Preset", "load_pictures", "picture_files",
+    "pictures_below", "refuse_other_pictures",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
 
 HOW = (
-    "say how the network was trained: --mean and --std (of bytes / 255, one number or one per "
-    "channel; for ImageNet mostly --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225)"
+    "say how the network was trained: --preprocess imagenet, tf, caffe or unit, or --mean and "
+    "--std (of bytes / 255, one number or one per channel)"
 )
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Numbers that many networks were trained with, of bytes / 255, in the network's order.
+    ``order`` is the only one that they are for, if there is one."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    order: str | None = None
+
+
+#: Names of --preprocess.
+PRESETS = {
+    # torchvision.transforms.Normalize as in its references and models' weights (ImageNet).
+    "imagenet": Preset((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
+    # keras.applications.imagenet_utils.preprocess_input, mode "tf": v / 127.5 - 1.
+    "tf": Preset((0.5,), (0.5,)),
+    # The same, mode "caffe": blue, green, red minus (103.939, 116.779, 123.68), not scaled.
+    "caffe": Preset((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3, "bgr"),
+    # torchvision.transforms.ToTensor alone: v / 255.
+    "unit": Preset((0.0,), (1.0,)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """The options --resize, --crop, --mean, --std and --bgr as they were given.
+    """The options --resize, --crop, --preprocess, --mean, --std and --bgr as they were given.
 
-    ``resize`` is "N" (short side) or "HxW", ``crop`` "N" or "HxW", ``mean`` and ``std`` are numbers
-    with commas between.
+    ``resize`` is "N" (short side) or "HxW", ``crop`` "N" or "HxW", ``preset`` a name of
+    :data:`PRESETS`, ``mean`` and ``std`` are numbers with commas between. ``recorded`` is what the
+    network's own file says: it holds where options do not.
     """
 
     resize: str | None = None
     crop: str | None = None
+    preset: str | None = None
     mean: str | None = None
     std: str | None = None
     bgr: bool = False
+    recorded: Preprocess | None = None
 
     @property
     def given(self) -> bool:
         """Any of the options was."""
-        return any(getattr(self, f.name) for f in fields(self))
+        return any(getattr(self, f.name) for f in fields(self) if f.name != "recorded")
 
     def preprocess(self, shape: tuple[int, ...], layout: str) -> Preprocess:
         """How pictures become the input (1, h, w, c) ``shape`` of a model in ``layout``.
@@ -60,23 +86,56 @@ class Pictures:
                 f"the network's input has {channels} channels; pictures have 1 or 3: save samples "
                 "with numpy.savez(..., x=samples)"
             )
-        if self.mean is None or self.std is None:
-            raise QuantizationError(f"pictures need normalising; {HOW}")
+        if self.recorded and not self.given:
+            return self.recorded
         if self.bgr and channels == 1:
             raise QuantizationError("--bgr is for three channels, the network's input has one")
+        mean, std, order = self._scaling(channels)
         crop = _size("--crop", self.crop)
         try:
             return Preprocess(
                 size=(height, width),
-                mean=_numbers("--mean", self.mean, channels),
-                std=_numbers("--std", self.std, channels),
+                mean=mean,
+                std=std,
                 resize=_size("--resize", self.resize),
                 crop=(crop, crop) if isinstance(crop, int) else crop,
-                order="gray" if channels == 1 else "bgr" if self.bgr else "rgb",
+                order=order,
                 layout=layout,
             )
         except PictureError as error:
             raise QuantizationError(f"{error}; --resize and --crop say how") from error
+
+    def _scaling(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+        """Mean, deviation, and the order of colours."""
+        order = "gray" if channels == 1 else "bgr" if self.bgr else "rgb"
+        if self.preset is None:
+            if self.mean is None or self.std is None:
+                if self.recorded and self.mean is None and self.std is None and not self.bgr:
+                    return self.recorded.mean, self.recorded.std, self.recorded.order
+                raise QuantizationError(f"pictures need normalising; {HOW}")
+            mean, std = (
+                _numbers("--mean", self.mean, channels), _numbers("--std", self.std, channels)
+            )  # fmt: skip
+            return mean, std, order
+        named = PRESETS.get(self.preset)
+        if named is None:
+            raise QuantizationError(
+                f"--preprocess is {', '.join(PRESETS)}, not {self.preset!r}; --mean and --std say "
+                "other numbers"
+            )
+        if self.mean is not None or self.std is not None:
+            raise QuantizationError(
+                f"--preprocess {self.preset} has numbers of its own; leave --mean and --std out, "
+                "or it"
+            )
+        if named.order and (channels == 1 or (self.bgr and named.order == "rgb")):
+            found = "one channel" if channels == 1 else "--bgr"
+            raise QuantizationError(
+                f"--preprocess {self.preset} is for {named.order.upper()}, not for {found}; give "
+                "--mean and --std"
+            )
+        times = 1 if len(named.mean) == channels else channels
+        return named.mean * times, named.std * times, named.order or order
 
 
 #: Nothing was said about pictures.

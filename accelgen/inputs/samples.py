@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,32 @@ class Calibration:
         return cls(where=Path(given) if given else None)
 
     def samples(self, shape: tuple[int, ...], layout: str) -> Streamed | None:
-        """As :func:`open_samples`; None when there are none."""
+        """As :func:`open_samples`; None when there are none. Raises QuantizationError, too, when
+        nothing is to be seen on any of them."""
         if self.where is None:
             return None
-        return open_samples(self.where, shape=shape, layout=layout, pictures=self.pictures)
+        samples = open_samples(self.where, shape=shape, layout=layout, pictures=self.pictures)
+        _refuse_blank(samples, self.where)
+        return samples
 
     def preprocess(self, shape: tuple[int, ...], layout: str) -> Preprocess | None:
         """How a picture becomes the input, if anybody said so."""
-        return self.pictures.preprocess(shape, layout) if self.pictures.given else None
+        known = self.pictures.given or self.pictures.recorded
+        return self.pictures.preprocess(shape, layout) if known else None
+
+    def recalling(self, recorded: Preprocess | None) -> Calibration:
+        """With what the network's file says of pictures, for where the options do not."""
+        return replace(self, pictures=replace(self.pictures, recorded=recorded))
+
+    def contradiction(self, shape: tuple[int, ...], layout: str) -> str:
+        """A warning, or "", when the options say another thing than the network's file."""
+        recorded = self.pictures.recorded
+        if not recorded or not self.pictures.given:
+            return ""
+        given = self.pictures.preprocess(shape, layout)
+        if given == recorded:
+            return ""
+        return f"the network's file says of pictures: {recorded}; the options, which hold: {given}"
 
     def picture(self) -> Path | None:
         """The first picture there is."""
@@ -122,9 +140,7 @@ def open_samples(
             "with numpy.savez(..., x=samples)"
         )
     shown = ShownJoined.of(found)
-    samples = Streamed(shown.read, (len(shown.names), *shape[1:]))
-    _refuse_blank(samples, where)
-    return samples
+    return Streamed(shown.read, (len(shown.names), *shape[1:]))
 
 
 def _refuse_blank(samples: Streamed, where: Path) -> None:

@@ -45,6 +45,8 @@ class Imported:
     input_layout : str
         ``"nchw"`` or ``"nhwc"``: the order in which the ONNX model takes its input; ``graph``
         always takes NHWC.
+    preprocess : str
+        How pictures become the input, as accelgen noted it in the file; "" where it did not.
     warnings : tuple of str
         One sentence each: what was changed on the way in and may cost accuracy.
     """
@@ -57,4 +59,5 @@ class Imported:
     bias_scales: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     logits: Mapping[str, Quantization] = field(default_factory=dict)
     input_layout: str = "nchw"
+    preprocess: str = ""
     warnings: tuple[str, ...] = ()

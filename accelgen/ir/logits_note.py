@@ -10,10 +10,12 @@ from math import isfinite
 from accelgen.errors import ModelError
 from accelgen.ir.types import LARGEST_SCALE, SMALLEST_SCALE, Quantization
 
-__all__ = ["NOTE", "read_note", "written_note"]
+__all__ = ["NOTE", "PICTURES", "read_note", "written_note"]
 
 #: Key among the file's metadata.
 NOTE = "accelgen.logits"
+#: The same, of the note on pictures (accelgen.inputs.recorded).
+PICTURES = "accelgen.preprocess"
 
 
 def written_note(logits: Mapping[str, Quantization]) -> str:

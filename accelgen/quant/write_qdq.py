@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from accelgen.errors import OutputError
 from accelgen.ir import SMALLEST_STEP, Graph, Names, Node, Quantization, ops
 from accelgen.ir.activations import KINDS
-from accelgen.ir.logits_note import NOTE, written_note
+from accelgen.ir.logits_note import NOTE, PICTURES, written_note
 from accelgen.ir.ps_ops import Deform
 from accelgen.ir.views import OutputView, Piece, plain_view
 from accelgen.ir.wide import wide_nodes
@@ -38,8 +38,9 @@ _DEFORM_SINCE = 19
 _NCHW = (2, 0, 1)
 
 
-def write_qdq(model: QuantizedModel, path: str | Path) -> None:
-    """Write ``model`` to ``path`` as :func:`to_qdq` makes it.
+def write_qdq(model: QuantizedModel, path: str | Path, pictures: str = "") -> None:
+    """Write ``model`` to ``path`` as :func:`to_qdq` makes it; ``pictures`` is the note on how they
+    become the input, if there is one.
 
     Raises
     ------
@@ -47,7 +48,10 @@ def write_qdq(model: QuantizedModel, path: str | Path) -> None:
         The file cannot be written.
     """
     try:
-        onnx.save(to_qdq(model), str(path))
+        proto = to_qdq(model)
+        if pictures:
+            proto.metadata_props.add(key=PICTURES, value=pictures)
+        onnx.save(proto, str(path))
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
