@@ -89,7 +89,8 @@ def main(
     chosen, pythons = _chosen(tools), _pythons(python or [])
     loaded = load(model)
     graph, layout = loaded.imported.graph, loaded.imported.input_layout
-    shape, calibration = graph.tensors[graph.input].shape, samples.calibration
+    shape = graph.tensors[graph.input].shape
+    calibration = samples.calibration.recalling(loaded.recorded)
     calib = calibration.samples(shape, layout)
     if calib is None or loaded.is_quantized:
         raise QuantizationError("a comparison needs --calib and a network of floats")
@@ -98,7 +99,7 @@ def main(
     )
     with tempfile.TemporaryDirectory() as folder:
         contest = Contest(loaded, model, Path(folder).resolve(), timeout)
-        contest.show(calib[:pictures], shown, limit)
+        contest.show(np.asarray(calib[:pictures]), shown, limit)
         rows = []
         for tool in chosen:
             for setting in TOOLS[tool]:
