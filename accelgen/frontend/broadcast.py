@@ -9,14 +9,11 @@ import numpy as np
 from accelgen.frontend.builder import GraphBuilder
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.values import Constant, Dims, ExpandedView, View
-from accelgen.ir.ops import Conv2d, Mul
+from accelgen.ir.ops import Conv2d, Mul, Upsample
 
-__all__ = ["matched", "operands", "repeat_channel"]
+__all__ = ["matched", "operands", "repeat_channel", "repeated"]
 
-_WAY_OUT = (
-    "one value per channel and one channel for all are broadcast over a map: bring the others to"
-    " its shape"
-)
+_WAY_OUT = "let another of its operands have that shape, or remove the Expand"
 
 #: Opset from which on these broadcast; the others do in all that are read.
 _BROADCAST_SINCE = {"Max": 8, "Min": 8, "Sum": 8}
@@ -58,12 +55,12 @@ def matched(graph: GraphBuilder, node: OnnxNode, a: View, b: View) -> tuple[View
     """Both operands as maps of one shape and order.
 
     One channel is repeated by a 1x1 convolution with ones; a vector over a map's pixels by the
-    product of a map of ones with it.
+    product of a map of ones with it; a single row or column by an Upsample.
 
     Raises
     ------
     UnsupportedOpError
-        The axes are in different order, or rows or columns alone would be repeated.
+        The axes are in different order.
     """
     rank = max(len(a.dims), len(b.dims))
     one, two = _aligned(a, rank), _aligned(b, rank)
@@ -84,8 +81,12 @@ def matched(graph: GraphBuilder, node: OnnxNode, a: View, b: View) -> tuple[View
         for v in (one, two)
     ]
     for i, view in enumerate(both):
+        if view.sizes[:2] != (1, 1):
+            both[i] = repeated(graph, node, view, (sizes[0], sizes[1]))
+    for i, view in enumerate(both):
         if view.sizes != sizes:
-            both[i] = _over_pixels(graph, node, view, both[1 - i])
+            ones = graph.emit_affine(node, both[1 - i], 0, 1)
+            both[i] = graph.emit(node, Mul(), ones, view)
     return replace(both[0], dims=dims), replace(both[1], dims=dims)
 
 
@@ -107,9 +108,7 @@ def repeat_channel(graph: GraphBuilder, node: OnnxNode, x: View, channels: int, 
     return graph.emit(node, Conv2d(kernel=(1, 1)), x, ones, none, dims=dims)
 
 
-def _over_pixels(graph: GraphBuilder, node: OnnxNode, vector: View, like: View) -> View:
-    """``vector`` at every pixel of a map as large as ``like``."""
-    if vector.sizes[:2] != (1, 1):
-        raise node.rejected(f"combines {vector.shape} and {like.shape}", _WAY_OUT)
-    ones = graph.emit_affine(node, like, 0, 1)
-    return graph.emit(node, Mul(), ones, vector)
+def repeated(graph: GraphBuilder, node: OnnxNode, x: View, sizes: tuple[int, int]) -> View:
+    """``x``, a map, or a single pixel, row or column of one, as a map of ``sizes``."""
+    factor = (sizes[0] // x.sizes[0], sizes[1] // x.sizes[1])
+    return x if factor == (1, 1) else graph.emit(node, Upsample(factor=factor), x)

@@ -160,10 +160,8 @@ class GraphBuilder:
                 f"reads '{name}', indices of a MaxPool", "only a MaxUnpool may read them"
             )
         if isinstance(value, ExpandedView):
-            raise node.rejected(
-                f"reads '{name}', which an Expand makes larger",
-                "only Add, Sub, Mul, Max and Min may read it: they broadcast without it",
-            )
+            made = self.values[name] = value.make(node)
+            return made
         raise node.rejected(
             f"takes its input '{name}' from a constant", "only activations are computed on there"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,17 +10,20 @@ import numpy as np
 from accelgen.errors import ModelError
 from accelgen.frontend.blocks import strided
 from accelgen.frontend.builder import GraphBuilder
+from accelgen.frontend.joined import cut_apart
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.rearrange import cropped
-from accelgen.frontend.values import Dims, SplitView, StridedView, View
+from accelgen.frontend.values import Dims, JoinedView, SplitView, StridedView, View
 from accelgen.ir.ops import Select
 
 __all__ = ["import_gather", "import_slice", "import_split", "reshaped"]
 
 
-def import_split(graph: GraphBuilder, node: OnnxNode) -> list[View]:
-    """Split along channels: sizes as attribute (opset < 13), input, or equal parts."""
-    x = graph.view(node)
+def import_split(graph: GraphBuilder, node: OnnxNode) -> Sequence[View | JoinedView]:
+    """Split along channels: sizes as attribute (opset < 13), input, or equal parts; and of what is
+    joined, where it is."""
+    given = graph.value(node, 0)
+    x = given if isinstance(given, JoinedView) else graph.view(node)
     axis = _axis(node, x, node.get("axis", 0))
     total, count = x.shape[axis], len(node.outputs)
     if graph.opset < 13:
@@ -47,6 +51,10 @@ def import_split(graph: GraphBuilder, node: OnnxNode) -> list[View]:
         )
     if count == 1:
         return [x]
+    if isinstance(x, JoinedView):
+        if axis != x.axis:
+            graph.view(node)  # raises
+        return cut_apart(node, x, sizes)
     _only_channels(node, x, axis)
     ends = np.cumsum(sizes).tolist()
     return [
@@ -121,8 +129,8 @@ def import_gather(graph: GraphBuilder, node: OnnxNode) -> View:
     return graph.emit(node, Select(channels=channels), x, dims=dims)
 
 
-def _axis(node: OnnxNode, x: View | StridedView, axis: int) -> int:
-    rank = len(x.dims)
+def _axis(node: OnnxNode, x: View | StridedView | JoinedView, axis: int) -> int:
+    rank = len(x.shape)
     if not -rank <= axis < rank:
         raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     return axis % rank

@@ -42,7 +42,10 @@ _NOTHING = Runs("nothing moves", "nothing")
 
 ENGINES: dict[str, Runs] = {
     **{name: Runs("table of 256", "table") for name in BY_ONNX},
-    "Add": Runs("residual adder", "adder", "maps of one shape, or a constant per channel"),
+    "Add": Runs(
+        "residual adder", "adder",
+        "maps; vectors, rows, columns and single channels, repeated; a constant per channel",
+    ),
     **dict.fromkeys(
         ("ArgMax", "ArgMin"),
         Runs("PS", "ps", "at the end, along any axis; select_last_index honoured"),
@@ -54,7 +57,10 @@ ENGINES: dict[str, Runs] = {
     "BatchNormalization": Runs("folded into its neighbour", "nothing", "in inference"),
     "Cast": Runs("nothing moves", "nothing", "from float to float, or of a constant"),
     "Clip": Runs("clamp of the operator before", "nothing", "constant bounds"),
-    "Concat": Runs("addresses", "nothing", "along channels; elsewhere at the model's end"),
+    "Concat": Runs(
+        "addresses", "nothing",
+        "along channels; elsewhere before what works on each pixel alone, and at the model's end",
+    ),
     "Conv": Runs(
         f"{_ARRAY}; depthwise: {_WINDOW}", "array",
         f"2-D, or 1-D as a map of height 1; {_WEIGHTS}; any stride, dilation, group, pads",
@@ -75,7 +81,10 @@ ENGINES: dict[str, Runs] = {
     "DequantizeLinear": Runs("the scale of its tensor", "nothing", "scales are constants"),
     "Div": Runs("folded into its neighbour", "nothing", "by a constant"),
     "Dropout": _NOTHING,
-    "Expand": Runs(f"{_WINDOW}, as Resize", "pass", "of one pixel, by constants"),
+    "Expand": Runs(
+        f"nothing before what broadcasts; else {_WINDOW}, as Resize", "pass",
+        "of a single channel, pixel, row or column, by constants",
+    ),
     "Flatten": Runs("nothing moves", "nothing", "axis 1"),
     "Gather": Runs("order of weights", "nothing", "of channels, by constants"),
     "Gelu": Runs("table of 256", "table"),
@@ -139,12 +148,16 @@ ENGINES: dict[str, Runs] = {
     "SpaceToDepth": Runs(
         f"part of the convolution behind it; else {_ARRAY}", "nothing", "before a convolution"
     ),
-    "Split": Runs("order of weights", "nothing", "of channels"),
+    "Split": Runs("order of weights", "nothing", "of channels, and where a Concat joined"),
     "Sqrt": Runs("table of 256", "table", "of what is never negative"),
     "Squeeze": _NOTHING,
     "Sub": Runs("residual adder; constants: folded", "adder"),
     "Sum": Runs("residual adder", "adder"),
     "Swish": Runs("table of 256", "table"),
+    "Tile": Runs(
+        "of channels: order of weights; else as Expand", "pass",
+        "of channels, or of a single pixel, row or column",
+    ),
     "Transpose": Runs("nothing moves", "nothing", "order of dimensions; shuffles; at the end any"),
     "Unsqueeze": _NOTHING,
     "Upsample": Runs(f"nearest: {_WINDOW}; linear: PS", "pass", "by constants"),

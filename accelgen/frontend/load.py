@@ -13,6 +13,7 @@ from accelgen.frontend.attention import find_attention
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
 from accelgen.frontend.inputs import InputLayout, add_input, input_layouts
+from accelgen.frontend.joined import part_by_part
 from accelgen.frontend.norms import Grn, Norm, find_norms
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.qlinear import import_qlinear, is_qlinear
@@ -221,7 +222,9 @@ def _import(
     for index, name in enumerate(node.inputs):
         if name and name not in graph.values:
             graph.value(node, index)  # raises, whether the importer would look at it or not
-    result = import_on_integers(graph, node, importer)
+    result = part_by_part(
+        graph, node, lambda graph, node: import_on_integers(graph, node, importer)
+    )
     return list(result) if isinstance(result, Sequence) else [result]
 
 

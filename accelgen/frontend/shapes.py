@@ -18,7 +18,6 @@ from accelgen.frontend.values import (
     BlockView,
     ChoiceView,
     Constant,
-    ExpandedView,
     JoinedView,
     QuantizedView,
     SplitView,
@@ -33,7 +32,6 @@ __all__ = [
     "import_cast",
     "import_concat",
     "import_dropout",
-    "import_expand",
     "import_flatten",
     "import_identity",
     "import_reshape",
@@ -185,19 +183,6 @@ def import_transpose(graph: GraphBuilder, node: OnnxNode) -> AnyView | BlockView
         parts = tuple(replace(p, dims=tuple(p.dims[i] for i in perm)) for p in x.parts)
         return JoinedView(parts, perm.index(x.axis))
     return replace(x, dims=tuple(x.dims[i] for i in perm))
-
-
-def import_expand(graph: GraphBuilder, node: OnnxNode) -> View | ExpandedView:
-    """Expand of an activation: what reads it broadcasts by itself, so nothing is made larger."""
-    x, wanted = graph.view(node), graph.numbers(node, 1)
-    try:
-        shape = np.broadcast_shapes(x.shape, wanted)
-    except ValueError as error:
-        raise ModelError(
-            f"{node.label}: {x.shape} does not broadcast to {wanted}", node=node.name
-        ) from error
-    x = replace(x, dims=((),) * (len(shape) - len(x.dims)) + x.dims)
-    return x if shape == x.shape else ExpandedView(x, shape)
 
 
 def import_shape(graph: GraphBuilder, node: OnnxNode) -> Constant:

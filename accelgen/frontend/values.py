@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.ir.types import Quantization
 from accelgen.ir.views import Choice, Piece
 
@@ -101,7 +102,8 @@ class SplitView:
 @dataclass(frozen=True)
 class JoinedView:
     """Views joined along dimension ``axis``, not the channels of equal maps. Nothing moves, so only
-    an output of the model can be one: the host joins it."""
+    what works part by part may read it (``joined``), and an output of the model can be one: the
+    host joins it."""
 
     parts: tuple[View | SplitView, ...]
     axis: int
@@ -166,11 +168,12 @@ class StridedView:
 
 @dataclass(frozen=True)
 class ExpandedView:
-    """A View that an Expand repeats to ``shape``. Nothing is repeated: only operators that
-    broadcast by themselves may read it."""
+    """A View that an Expand repeats to ``shape``. Nothing is repeated where operators that
+    broadcast by themselves read it; for others ``make`` does, given the reader."""
 
     view: View
     shape: tuple[int, ...]
+    make: Callable[[OnnxNode], View]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ is a window of one pixel: it joins the step that makes x.
 
 By anything else. Between the pixels -128 is inserted (insert.py), and of as many pixels as the
 factor, going back from each, the largest is the one that is there: along columns, then along rows.
+A single pixel needs nothing inserted: padding makes it a row. Large factors go by several, each
+over the pixels that those before it made.
 """
 
 from __future__ import annotations
@@ -38,33 +40,64 @@ _TWICE: _Stages = (
 def lower_upsamples(graph: Graph) -> Graph:
     """``graph`` with four nodes in the place of each QUpsample by two; the last makes its
     output."""
-    return _lowered(graph, lambda factor: _TWICE if factor == (2, 2) else ())
+    return _lowered(graph, lambda factor, _: _TWICE if factor == (2, 2) else ())
 
 
 def spread_upsamples(graph: Graph) -> Graph:
-    """``graph`` with two nodes per axis in the place of each other QUpsample."""
+    """``graph`` with a chain of nodes per axis in the place of each other QUpsample."""
     return _lowered(graph, _spread)
 
 
-def _spread(factor: Pair) -> _Stages:
+def _spread(factor: Pair, size: Pair) -> _Stages:
+    """Of a map of ``size``."""
     if factor == (2, 2):
         return ()
     (rows, columns), stages = factor, list[tuple[str, Op]]()
     if columns > 1:
-        op = QMaxPool(kernel=(1, columns), pads=(0, columns - 1, 0, 0))
-        stages += [("columns", QInsert(factor=(1, columns), value=-128)), ("wide", op)]
+        stages += _along(1, columns, size[1])
     if rows > 1 or not stages:
-        op = QMaxPool(kernel=(rows, 1), pads=(rows - 1, 0, 0, 0))
-        stages += [("rows", QInsert(factor=(rows, 1), value=-128)), ("", op)]
+        stages += _along(0, rows, size[0])
     return (*stages[:-1], ("", stages[-1][1]))
 
 
-def _lowered(graph: Graph, stages: Callable[[Pair], _Stages]) -> Graph:
+def _along(axis: int, factor: int, size: int) -> _Stages:
+    """Each pixel of ``size`` along ``axis`` ``factor`` times."""
+    stages, before = list[tuple[str, Op]](), 1
+    for step in _steps(factor)[0]:
+        kernel = (step, 1) if axis == 0 else (1, step)
+        back = (kernel[0] - 1, kernel[1] - 1)
+        alone = size * before == 1
+        # Names say how large it has become, where it is not all at once.
+        part = "" if step == factor else str(step * before)
+        if not alone:
+            op = QInsert(factor=kernel, value=-128)
+            stages.append((("rows", "columns")[axis] + part, op))
+        pads = (*back, *back) if alone else (*back, 0, 0)
+        stages.append((("tall", "wide")[axis] + part, QMaxPool(kernel=kernel, pads=pads)))
+        before *= step
+    return tuple(stages)
+
+
+def _steps(factor: int) -> tuple[tuple[int, ...], int]:
+    """The quickest factors of ``factor``, first to last, and their cost: of a step to n pixels two
+    passes over them and a tap for each of its pixels."""
+    best: tuple[tuple[int, ...], int] = (factor,), factor * (2 + factor)
+    for last in range(2, factor // 2 + 1):
+        if factor % last == 0:
+            steps, cost = _steps(factor // last)
+            best = min(best, ((*steps, last), cost + factor * (2 + last)), key=lambda b: b[1])
+    return best
+
+
+def _lowered(graph: Graph, stages: Callable[[Pair, Pair], _Stages]) -> Graph:
     tensors = dict(graph.tensors)
     names = Names.of(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
-        made = stages(node.op.factor) if isinstance(node.op, QUpsample) else ()
+        made: _Stages = ()
+        if isinstance(node.op, QUpsample):
+            _, height, width, _ = graph.tensors[node.inputs[0]].shape
+            made = stages(node.op.factor, (height, width))
         source = node.inputs[0]
         for suffix, op in made:
             name = names.of_part(node.name, f".{suffix}") if suffix else node.name

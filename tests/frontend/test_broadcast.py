@@ -30,9 +30,23 @@ def test_products(inputs):
     assert_outputs_agree(make_net([*GIVEN, node("Mul", inputs)], W, shape=(1, 3, 6, 5)))
 
 
-@pytest.mark.parametrize("inputs", ["c g o", "c c2 two", "two c"])
+#: A row r, a column k, and one channel of each.
+LINES = [
+    node("ReduceMean", "c", "r", axes=[2]), node("ReduceMean", "c", "k", axes=[3]),
+    node("ReduceMean", "o", "r1", axes=[2]), node("ReduceMean", "o", "k1", axes=[3]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["Add", "Sub", "Mul", "Max", "Min"])
+@pytest.mark.parametrize("inputs", ["c r", "k c", "k r", "r k1", "c r1", "k g", "g r", "k1 n"])
+def test_rows_and_columns(kind, inputs):
+    nodes = [*GIVEN, *LINES, node(kind, inputs)]
+    assert_outputs_agree(make_net(nodes, W, shape=(1, 3, 6, 5)))
+
+
+@pytest.mark.parametrize("inputs", ["c g o", "c c2 two", "two c", "r c k"])
 def test_more_than_two(inputs):
-    nodes = [*GIVEN, node("Tanh", "c", "c2"), node("Max", inputs)]
+    nodes = [*GIVEN, *LINES, node("Tanh", "c", "c2"), node("Max", inputs)]
 
     assert_outputs_agree(make_net(nodes, W, shape=(1, 3, 6, 5)))
 
@@ -47,11 +61,10 @@ def test_two_vectors_of_a_flattened_one():
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([node("ReduceMean", "c", "r", axes=[2]), node("Add", "c r")], "are broadcast over a map"),
         ([node("Transpose", "c", "t", perm=[0, 1, 3, 2]), node("Add", "c t")], "do not broadcast"),
         (
             [node("Shape", "c", "s"), node("Expand", "n s", "e"), node("Add", "p e")],
-            "are broadcast",
+            "let another of its operands have that shape",
         ),
     ],
 )

@@ -137,8 +137,9 @@ def test_what_is_no_line(one, words):
 
 def test_an_expand_that_something_else_reads():
     nodes = [
-        node("GlobalAveragePool", "x", "p"), node("Shape", "x", "s"), node("Expand", "p s", "e"),
-        node("Relu", "e"),
+        node("GlobalAveragePool", "x", "p"), node("Transpose", "p", "t", perm=[0, 2, 3, 1]),
+        node("Transpose", "x", "u", perm=[0, 2, 3, 1]), node("Shape", "u", "s"),
+        node("Expand", "t s", "e"), node("Relu", "e"),
     ]  # fmt: skip
 
     with pytest.raises(AccelgenError, match="only Add, Sub, Mul, Max and Min may read it"):

@@ -466,10 +466,3 @@ def test_maps_are_subtracted(order):
     graph, _ = assert_computes_the_same(make_net([node("Sigmoid", "x", "a"), node("Sub", order)]))
 
     assert graph.nodes[-1].op.minus
-
-
-def test_maps_of_different_shapes_are_not_subtracted():
-    nodes = [node("ReduceMean", "x", "a", axes=[2]), node("Sub", "x a")]
-
-    with pytest.raises(UnsupportedOpError, match=r"combines \(1, 3, 1, 8\) and \(1, 3, 8, 8\)"):
-        load_onnx(make_net(nodes))

@@ -401,25 +401,6 @@ def test_operator(name):
     assert "'bad'" in str(caught.value)
 
 
-def test_mul_over_pixels():
-    nodes = [
-        node("Conv", "x w", "a"), node("ReduceMean", "a", "s", axes=[3]),
-        node("Mul", "x s", name="attention"),
-    ]  # fmt: skip
-
-    with pytest.raises(
-        UnsupportedOpError, match=r"'attention' \(Mul\) combines .*3, 8, 1\) and \(1, 3, 8, 8\)"
-    ):
-        load_onnx(make_net(nodes, {"w": weights(3, 3, 1, 1)}))
-
-
-def test_add_of_different_maps():
-    nodes = [node("ReduceMean", "x", "g", axes=[2]), node("Add", "x g")]
-
-    with pytest.raises(UnsupportedOpError, match=r"combines \(1, 3, 1, 8\) and \(1, 3, 8, 8\)"):
-        load_onnx(make_net(nodes))
-
-
 def test_add_of_a_transposed_map():
     nodes = [node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("Add", "x t")]
 

@@ -26,6 +26,7 @@ CONSTANTS = {
     "col": weights(4, 1, 1, scale=1.0), "one": np.float32(0.5), "two": np.float32(1.5),
     "slope": np.float32(0.25), "square": np.float32(2), "i4": np.array([2, 0, 3, 1]),
     "split": np.array([1, 3]), "large": np.array([1, 4, 1, 1]),
+    "wider": np.array([1, 3, 1, 1]),
     "shape": np.array([1, 4, 48]), "zeros": np.array([0, 0, -1]), "a1": np.array([1]),
     "a23": np.array([2, 3]), "none": np.array([], np.int64),
     "pads": np.array([0, 0, 1, 0, 0, 0, 2, 1]),
@@ -61,7 +62,8 @@ INPUTS = {
     "Slice": ["x", "x starts ends", "x starts ends a1", "x starts ends a1 steps"],
     "Split": ["x", "x split"], "Squeeze": ["t4", "t4 a23"],
     "Sub": ["x one", "one x", "x col", "x x"],
-    "Sum": ["x x", "x x x", "x", "x one"], "Unsqueeze": ["x", "x a1", "x a23"],
+    "Sum": ["x x", "x x x", "x", "x one"], "Tile": ["x wider", "x large"],
+    "Unsqueeze": ["x", "x a1", "x a23"],
     "Upsample": ["x", "x scales"],
 }  # fmt: skip
 #: Attributes without which an operator would be refused for that alone.

@@ -44,9 +44,31 @@ def test_other_factors_spread_pixels_and_take_the_largest(factor):
     np.testing.assert_array_equal(interpret(net.graph(), x)[y], wanted)
 
 
+@pytest.mark.parametrize("factor", [(1, 12), (56, 1), (6, 18)])
+@pytest.mark.parametrize("size", [(3, 4), (1, 4), (3, 1), (1, 1)])
+def test_large_factors_go_by_several(size, factor):
+    net = Int8Net((*size, 5))
+    y = net.upsample(net.x, factor)
+    x = net.input()[None]
+
+    spread = spread_upsamples(net.graph())
+
+    wanted = x.repeat(factor[0], axis=1).repeat(factor[1], axis=2)
+    taps = [max(n.op.kernel) for n in spread.nodes if isinstance(n.op, QMaxPool)]
+    assert max(taps) < max(factor)
+    inserted = sum(isinstance(n.op, QInsert) for n in spread.nodes)
+    alone = sum(side == 1 and times > 1 for side, times in zip(size, factor, strict=True))
+    assert inserted == len(taps) - alone
+    np.testing.assert_array_equal(interpret(spread, x)[y], wanted)
+
+
 @pytest.mark.parametrize(
-    ("size", "factor"), [((5, 7), (3, 3)), ((1, 1), (20, 33)), ((6, 3), (1, 5)), ((4, 9), (7, 2))]
-)
+    ("size", "factor"),
+    [
+        ((5, 7), (3, 3)), ((1, 1), (20, 33)), ((6, 3), (1, 5)), ((4, 9), (7, 2)),
+        ((6, 1), (1, 14)), ((1, 5), (12, 1)),
+    ],
+)  # fmt: skip
 def test_programs_of_other_factors_match_golden(size, factor):
     net = Int8Net((*size, 3))
     up = net.upsample(net.conv(net.x, 11), factor)
