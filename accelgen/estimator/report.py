@@ -137,6 +137,7 @@ class Estimate:
 def estimate(
     program: Program | Sequence[Program], board: Board, *, clock_mhz: float | None = None,
     memory: Memory | None = None, ps: PsModel | None = None, near: float = 0.0,
+    undisturbed: bool = False,
 ) -> Estimate:  # fmt: skip
     """Estimate one frame of ``program`` on ``board``.
 
@@ -152,6 +153,8 @@ def estimate(
         The processor; the board's by default.
     near : float
         Bytes per cycle that the processor is thought to move beside the PL, to be sooner there.
+    undisturbed : bool
+        As if it moved nothing: no frame is shorter, and it is known sooner.
     """
     parts = (program,) if isinstance(program, Program) else tuple(program)
     clock_mhz = clock_mhz or board.clock.mhz
@@ -167,7 +170,8 @@ def estimate(
         wanted = min(beside.overlapped_bytes / period, memory.bytes_per_cycle / 2)
         return Beside((lines, beside), competing, period, wanted)
 
-    point = fixed_point(look, NEGLIGIBLE * memory.bytes_per_cycle, near)
+    negligible = NEGLIGIBLE * memory.bytes_per_cycle
+    point = look(0.0) if undisturbed else fixed_point(look, negligible, near)
     lines, beside = point.frame
     around = board_design(board)
     used = total_resources(parts[0].arch) + around

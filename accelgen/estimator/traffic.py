@@ -10,8 +10,9 @@ __all__ = ["Beside", "fixed_point"]
 
 Frame = TypeVar("Frame")
 
-#: Cycles of a frame that a further look may still change.
-_CLOSE = 0.5
+#: Cycles, and share, of a frame that a further look may still change: far below what the time
+#: line itself is off.
+_CLOSE, _SHARE = 0.5, 1e-5
 #: Looks at most: where a frame's cycles jump, no traffic meets them exactly.
 _LOOKS = 12
 
@@ -32,7 +33,7 @@ class Beside(Generic[Frame]):
 def fixed_point(
     look: Callable[[float], Beside[Frame]], negligible: float, near: float = 0.0
 ) -> Beside[Frame]:
-    """The frame whose traffic is what it was estimated with, to half a cycle of the frame.
+    """The frame whose traffic is what it was estimated with, to a hundred thousandth of the frame.
 
     More traffic makes longer frames, and longer frames mean less traffic per cycle: so there is
     one such point, between no traffic and what the undisturbed frame means. It is cut off by
@@ -54,7 +55,8 @@ def fixed_point(
     best = look(first.wanted)
     low, high = (first, best) if near <= first.wanted else (best, first)
     for _ in range(_LOOKS):
-        if abs(best.wanted - best.bytes_per_cycle) * _slope(low, high) <= _CLOSE:
+        close = max(_CLOSE, _SHARE * best.cycles)
+        if abs(best.wanted - best.bytes_per_cycle) * _slope(low, high) <= close:
             break
         at = _chord(low, high)
         width = high.bytes_per_cycle - low.bytes_per_cycle

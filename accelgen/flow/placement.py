@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelgen.errors import ScheduleError
-from accelgen.flow.compiled import Compiled, Offload, estimated, scheduled
+from accelgen.estimator import Estimate
+from accelgen.flow.compiled import Compiled, Offload, estimated, fastest, scheduled
 from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
@@ -33,8 +34,7 @@ def place(
     layers = _layers(int8.graph)
     if not layers:
         return on_pl
-    best, here = on_pl, estimated(on_pl)
-    there, taken = here, 0
+    found: tuple[Compiled, Estimate, int] | None = None
     for count in range(layers, 0, -1):
         try:
             offload = Offload(fc=True if count == layers else count, se=se)
@@ -42,18 +42,25 @@ def place(
         except ScheduleError:  # nothing would be left for the PL
             continue
         numbers = estimated(tried)
-        if numbers.fps > there.fps:
-            best, there, taken = tried, numbers, count
+        if found is None or numbers.fps > found[1].fps:
+            found = tried, numbers, count
         if numbers.ps is None or numbers.ps.bound != "ps":
             break
-    if there.fps <= LEAST_GAIN * here.fps:
-        return replace(on_pl, numbers=here)
+    if found is None:
+        return on_pl
+    best, there, taken = found
+    here = fastest(on_pl)
+    if there.fps <= LEAST_GAIN * here:
+        numbers = estimated(on_pl)
+        here = numbers.fps
+        if there.fps <= LEAST_GAIN * here:
+            return replace(on_pl, numbers=numbers)
     which = (
         "the last fully connected layers go"
         if taken == layers
         else f"the last {taken} of {layers} fully connected layers {'goes' if taken == 1 else 'go'}"
     )
-    rates = f"estimated {there.fps:,.1f} frames per second there, {here.fps:,.1f} on the PL"
+    rates = f"estimated {there.fps:,.1f} frames per second there, {here:,.1f} at most on the PL"
     return replace(best, reason=f"{which} to the PS: {rates} (--fc-on)", numbers=there)
 
 

@@ -122,14 +122,15 @@ class _New:
         )
         if source is None or not apart:
             return [everything]
-        cycles = _cycles(source, node, self.graph, self.arch)
+        cycles, lanes = _cycles(source, node, self.graph, self.arch), self.arch.lanes
+        enough = _AT_MOST * -(-len(used) // lanes) * cycles(_cover(used, everything).kernel)
+        if _least(used, cycles, lanes) + self._spilled(node) >= enough:
+            return [everything]
         best = min(
-            (_cut_order(order, used, cycles, self.arch.lanes) for order in _orders(used)),
+            (_cut_order(order, used, cycles, lanes) for order in _orders(used)),
             key=lambda found: found[0],
         )
-        whole = -(-len(used) // self.arch.lanes) * cycles(_cover(used, everything).kernel)
-        saves = best[0] + self._spilled(node) < _AT_MOST * whole
-        return best[1] if saves else [everything]
+        return best[1] if best[0] + self._spilled(node) < enough else [everything]
 
     def _spilled(self, node: Node) -> float:
         """Cycles of the map through DDR where it may not stay in the feature memory: parts do not
@@ -250,6 +251,13 @@ def _orders(used: Bools) -> Iterator[list[int]]:
                 return int(empty[channel]), band, -x if band % 2 else x, y, channel
 
             yield sorted(range(len(used)), key=place)
+
+
+def _least(used: Bools, cycles: Callable[[Pair], int], lanes: int) -> int:
+    """Cycles that no order of channels gets below: a group takes as long as its slowest channel
+    alone, and at best the slowest are together."""
+    alone = sorted((cycles(_cover(used, [c]).kernel) for c in range(len(used))), reverse=True)
+    return _PART_CYCLES + sum(alone[::lanes])
 
 
 def _cut_order(

@@ -3,6 +3,7 @@
 import pytest
 
 import accelgen
+from accelgen.flow.compiled import estimated, fastest
 from tests.helpers.nets import make_net, node, weights
 
 
@@ -33,3 +34,12 @@ def test_as_many_layers_as_the_processor_is_quick_enough_for(tmp_path, hidden, t
     fps = {count: accelgen.estimate(model, fc_on=count).fps for count in ("pl", "ps")}
     best = accelgen.estimate(model).fps
     assert best >= max(fps.values())
+
+
+def test_no_frame_is_faster_than_undisturbed(tmp_path):
+    """What placement goes by first: a bound of the estimate, equal where the PS moves nothing."""
+    model = two_layers(tmp_path / "net.onnx", 512)
+
+    for fc_on in ("pl", "ps"):
+        made = accelgen.compile(model, fc_on=fc_on)
+        assert fastest(made) >= estimated(made).fps > 0.5 * fastest(made)

@@ -11,7 +11,7 @@ from accelgen.golden import interpret
 from accelgen.ir.ops import QConv2d, QSelect
 from accelgen.ir.spec import check_quantized
 from accelgen.lowering.run import Given, lower
-from accelgen.lowering.share_taps import share_taps
+from accelgen.lowering.share_taps import _cut_order, _least, _orders, share_taps
 from accelgen.lowering.storage import is_depthwise
 from accelgen.passes import run_passes
 from accelgen.quant import quantize
@@ -183,3 +183,18 @@ def test_a_shift_as_exported_equals_onnxruntime():
     np.testing.assert_array_equal(
         run_functional(program, {program.input.tensor: x}).tensors[int8.outputs[0]], want
     )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_bound_is_no_more_than_the_best_order(seed):
+    """What is not tried would not have gained."""
+    rng = np.random.default_rng(seed)
+    used = rng.random((rng.integers(1, 40), 3, 5)) < rng.choice([0.05, 0.3, 0.9])
+    lanes, price = int(rng.choice([4, 8])), rng.integers(1, 90, (6, 6)).cumsum(0).cumsum(1)
+
+    def cycles(kernel):
+        return int(price[kernel])
+
+    best = min(_cut_order(order, used, cycles, lanes)[0] for order in _orders(used))
+
+    assert _least(used, cycles, lanes) <= best
