@@ -153,7 +153,7 @@ def quantize(
     else:
         print_results(
             tables.quantize_table(made, width=width()), *verdict_lines(made.model),
-            f"written: {out}",
+            *tables.tie_lines(made), f"written: {out}",
         )  # fmt: skip
 
 

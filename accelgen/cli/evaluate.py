@@ -11,12 +11,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from accelgen.cli import tables
-from accelgen.cli.groups import Samples, grouped
+from accelgen.cli.groups import Configuration, Samples, grouped
 from accelgen.cli.options import Json, Logits, Method, Model, Seed, Technique
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import print_json, print_results, warn, width
 from accelgen.extras import require
-from accelgen.inputs.samples import Calibration
 
 __all__ = ["evaluate"]
 
@@ -26,12 +25,13 @@ __all__ = ["evaluate"]
 def evaluate(
     model: Model,
     data: Annotated[
-        Path,
+        list[Path],
         typer.Option(
             "--data",
             metavar="DIR|FILE",
             help="Pictures (png, jpg), a folder of them per class (in order of names, or numbers), "
-            ".npz (x, or x_uint8 with divisor, mean, std; labels y) or .npy.",
+            ".npz (x, or x_uint8 with divisor, mean, std; labels y), a folder of those, or .npy. "
+            "May be given several times.",
         ),
     ],
     labels: Annotated[
@@ -55,26 +55,40 @@ def evaluate(
     worst: Annotated[
         int, typer.Option("--worst", metavar="N", min=0, help="Pictures to name that lose most.")
     ] = 5,
+    rtl: Annotated[
+        int,
+        typer.Option("--rtl", metavar="N", min=0, help="Simulate the first N pictures, too."),
+    ] = 0,
+    hardware: Configuration,
     json: Json = False,
 ) -> None:
     """How accurate INT8 is on pictures, beside float and onnxruntime: top-1, top-5, agreement with
-    float, ties, signal to noise. --mean, --std, --resize, --crop, --bgr hold for --calib and
-    --data."""
+    float, ties, signal to noise. What is said of pictures holds for --calib and --data. --board,
+    --preset and --config are those of --rtl."""
     from accelgen.flow import evaluated
 
     require("reference")  # now, and not after a minute of calibrating
+    if rtl:
+        require("simulate")
     calibration = samples.calibration
     with _bar(f"evaluating {model}") as progress:
         made = evaluated.evaluate(
-            model, Calibration(where=data, pictures=calibration.pictures), labels=labels,
-            calib=calibration, method=method, technique=technique, logits=logits, seed=seed,
-            limit=limit, worst=worst, progress=progress,
+            model, data, labels=labels, calib=calibration, method=method, technique=technique,
+            logits=logits, seed=seed, limit=limit, worst=worst, rtl=rtl,
+            hardware=hardware.target() if rtl else None, progress=progress,
         )  # fmt: skip
     warn(made.warnings)
     if json:
-        print_json({"model": model, "data": str(data), **made.to_dict()})
+        where = [str(path) for path in data]
+        print_json({
+            "model": model, "data": where[0] if len(where) == 1 else where, **made.to_dict()
+        })  # fmt: skip
     else:
         print_results(*tables.evaluate_tables(made, width=width()), *tables.evaluate_lines(made))
+    for fault in made.rtl.faults if made.rtl else ():
+        log.print(f"mismatch: {fault}", markup=False, style="red")
+    if made.rtl and not made.rtl.match:
+        raise typer.Exit(1)
 
 
 @contextlib.contextmanager

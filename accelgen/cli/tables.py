@@ -37,6 +37,7 @@ __all__ = [
     "simulated_lines",
     "simulated_table",
     "sources_table",
+    "tie_lines",
 ]
 
 
@@ -114,9 +115,23 @@ def evaluate_tables(made: Evaluation, *, width: int = NARROW) -> list[Table]:
     tables = [drawn(f"{made.name}: {made.pictures:,} pictures", made.rows(), width)]
     if made.classes is None or len(made.outputs) > 1:
         tables.append(drawn(f"INT8 against {made.reference}", made.output_rows(), width))
+    if made.maps:
+        tables.append(drawn(f"maps of {made.maps.classes} classes", made.map_rows(), width))
     if made.worst:
         tables.append(drawn("worst pictures", made.worst_rows(), width))
     return tables
+
+
+def tie_lines(made: Quantized) -> list[str]:
+    """``accelgen quantize``: what rounding the last layer does, if it is rounded."""
+    found = made.ties()
+    if found is None:
+        return []
+    tied, count = found
+    return [
+        f"the last layer is rounded to int8: {tied} of {count} samples have more than one largest "
+        "output, the first counts"
+    ]
 
 
 def evaluate_lines(made: Evaluation) -> list[str]:
@@ -127,6 +142,20 @@ def evaluate_lines(made: Evaluation) -> list[str]:
     if made.float and made.float.top1 is not None and made.int8.top1 is not None:
         lost = 100 * (made.float.top1 - made.int8.top1)
         lines.append(f"INT8 {'loses' if lost >= 0 else 'gains'} {abs(lost):.2f} points of top-1")
+    if made.ties_int8 is not None and (made.ties_int8 or made.logits == "int8"):
+        share = f"{100 * made.ties_int8:.2f} % of the pictures have more than one largest output"
+        lines.append(
+            f"the last layer is rounded to int8: {share}, the first counts"
+            if made.logits == "int8"
+            else f"where a build leaves the last layer on the PL it is rounded to int8: {share} "
+            "then (--logits int8)"
+        )
+    if made.rtl:
+        right = "every layer and output bit-exact" if made.rtl.match else "WRONG"
+        lines.append(
+            f"{made.rtl.pictures} of the pictures simulated for {made.rtl.board}: {right}; logits "
+            f"of that build: {made.rtl.logits}"
+        )
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -16,20 +16,23 @@ import numpy.typing as npt
 
 from accelgen.errors import ConfigError, QuantizationError
 from accelgen.flow.evaluation import Evaluation, Found, OutputLoss
+from accelgen.flow.hardware import Target, as_target
 from accelgen.flow.network import Given, Loaded, load, quantized, source_of
+from accelgen.golden.arith import quantize_array
 from accelgen.golden.blas import one_blas_thread
 from accelgen.golden.interpret import walk
 from accelgen.golden.outputs import model_outputs
-from accelgen.inputs.labels import check_labels
+from accelgen.inputs.labels import Labels, check_labels, check_maps
 from accelgen.inputs.samples import Calibration
-from accelgen.inputs.shown import Shown, open_shown
-from accelgen.ir import Graph
+from accelgen.inputs.shown import Shown, ShownJoined, open_shown
+from accelgen.ir import Graph, Quantization
 from accelgen.ir.views import OutputView
 from accelgen.ir.wide import wide_nodes
 from accelgen.quant import QuantizedModel
 from accelgen.quant.compare_ort import OrtModel
 from accelgen.quant.plausible import far_from_calibration
 from accelgen.quant.tally import Answers, Noise, Ranks, Worst, Worsts, winners
+from accelgen.quant.tally_maps import ClassMap, MapTally
 from accelgen.quant.write_qdq import to_qdq
 
 __all__ = ["evaluate"]
@@ -43,7 +46,7 @@ _MOST_PER_RUN = 64
 
 def evaluate(
     model: str | Path,
-    data: str | Path | Calibration,
+    data: str | Path | Calibration | Sequence[str | Path],
     *,
     labels: str | Path | None = None,
     calib: Given = None,
@@ -53,6 +56,8 @@ def evaluate(
     seed: int = 0,
     limit: int | None = None,
     worst: int = 5,
+    rtl: int = 0,
+    hardware: Target | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Run float, INT8 (golden model) and onnxruntime INT8 on ``data`` and compare.
@@ -64,15 +69,18 @@ def evaluate(
     model, calib, method, technique, logits, seed
         As for :func:`~accelgen.flow.compiler.compile`; a last layer that the PL computes leaves
         "int8".
-    data : str, Path or Calibration
+    data : str, Path or Calibration, or several paths
         Pictures as :func:`~accelgen.inputs.shown.open_shown` takes them. A mere path is read with
-        the words on pictures of ``calib``.
+        the words on pictures of ``calib``; of several all are shown.
     labels : str or Path
         File of labels; none are needed where folders or the ``.npz`` have them.
     limit : int
         Only so many pictures, the first ones.
     worst : int
         How many pictures that lose most are named.
+    rtl : int
+        So many pictures, the first ones, are simulated, too: the Verilog for ``hardware`` (a target
+        or a board's name; the default board's), against the golden model.
     progress : callable
         Told how many pictures of how many are done.
 
@@ -81,20 +89,27 @@ def evaluate(
     AccelgenError
         The model, the data or the labels cannot be used.
     """
-    if (limit is not None and limit < 1) or worst < 0:
-        raise ConfigError("the limit of pictures is at least 1, the number of worst ones 0 or more")
+    if (limit is not None and limit < 1) or worst < 0 or rtl < 0:
+        raise ConfigError(
+            "the limit of pictures is at least 1, the number of worst and of simulated ones 0 or "
+            "more"
+        )
     loaded = load(model)
     calib = Calibration.of(calib)
-    if not isinstance(data, Calibration):
-        data = Calibration(where=Path(data), pictures=calib.pictures)
-    shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
-    data = data.recalling(loaded.recorded)
-    shown, count, classes = _opened(loaded, data, Path(labels) if labels else None, limit)
+    every = [
+        Calibration.of(d).recalling(loaded.recorded) if isinstance(d, Calibration)
+        else Calibration(where=Path(d), pictures=calib.pictures).recalling(loaded.recorded)
+        for d in ([data] if isinstance(data, str | Path | Calibration) else data)
+    ]  # fmt: skip
+    shown, count, classes = _opened(loaded, every, Path(labels) if labels else None, limit)
     int8, warnings = quantized(
         loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
     )
     ways = _Ways.of(loaded, int8, source_of(model))
-    sums = _Sums(classes=classes, worsts=Worsts(worst))
+    sums = _Sums(
+        classes=classes, worsts=Worsts(worst), maps=_map_tally(int8.graph, classes),
+        rounding=_rounding(int8),
+    )  # fmt: skip
     with one_blas_thread():
         for first, made in _batches(ways, shown, count):
             last = first + len(made.int8[0])
@@ -103,33 +118,75 @@ def evaluate(
             if progress:
                 progress(last, count)
     made_of = loaded.warnings + warnings + shown.warnings
+    shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
     odd = far_from_calibration(int8.graph, shown.read(0, min(count, 8)))
-    made_of += tuple(filter(None, (data.contradiction(shape, loaded.imported.input_layout), odd)))
+    against = every[0].contradiction(shape, loaded.imported.input_layout)
+    made_of += tuple(filter(None, (against, odd)))
     found = sums.result(loaded.name, int8.graph.model_outputs(), made_of)
-    return replace(found, logits="wide" if wide_nodes(int8.graph) else "int8")
+    found = replace(found, logits="wide" if wide_nodes(int8.graph) else "int8")
+    if not rtl:
+        return found
+    from accelgen.flow.on_rtl import on_rtl  # it needs what simulates
+
+    some = min(rtl, count)
+    simulated = on_rtl(loaded, int8, shown, some, as_target(hardware), progress)
+    return replace(found, rtl=simulated)
+
+
+def _map_tally(graph: Graph, classes: int | None) -> MapTally | None:
+    kind = ClassMap.of(graph) if classes is None else None
+    return MapTally(kind) if kind else None
+
+
+def _rounding(int8: QuantizedModel) -> Quantization | None:
+    """What the first output would be rounded to, if it is a layer's wide sums."""
+    tensor = int8.graph.model_outputs()[0].pieces[0].tensor
+    wide = {node.output for node in wide_nodes(int8.graph)}
+    return int8.quantization.get(tensor) if tensor in wide else None
 
 
 def _opened(
-    loaded: Loaded, data: Calibration, labels: Path | None, limit: int | None
+    loaded: Loaded, data: Sequence[Calibration], labels: Path | None, limit: int | None
 ) -> tuple[Shown, int, int | None]:
     """The pictures, how many are shown, and how many classes the network tells apart."""
     graph = loaded.imported.graph
-    if data.where is None:
+    if not data or any(d.where is None for d in data):
         raise QuantizationError("there is nothing to evaluate on; --data takes pictures or arrays")
-    shown = open_shown(
-        data.where, shape=graph.tensors[graph.input].shape, layout=loaded.imported.input_layout,
-        pictures=data.pictures, labels=labels,
-    )  # fmt: skip
+    if labels and len(data) > 1:
+        raise QuantizationError("--labels is of one --data; evaluate on one after the other")
+    shown = ShownJoined.of([
+        open_shown(
+            d.where, shape=graph.tensors[graph.input].shape, layout=loaded.imported.input_layout,
+            pictures=d.pictures, labels=labels,
+        )
+        for d in data
+        if d.where is not None
+    ])  # fmt: skip
     classes = _classes(graph.model_outputs()[0])
     if shown.labels is not None:
-        if classes is None:
-            raise QuantizationError(
-                f"{data.where} has labels, but output {graph.model_outputs()[0].name!r} of the "
-                "network is no vector of classes; take the labels out"
-            )
-        check_labels(shown.labels, classes, shown.names)
+        _check_labels(graph, shown, shown.labels, classes)
     shown.read(0, 1)  # what is wrong with all of them is said before anything is computed
     return shown, min(len(shown.names), limit or len(shown.names)), classes
+
+
+def _check_labels(graph: Graph, shown: Shown, labels: Labels, classes: int | None) -> None:
+    """Raises QuantizationError unless labels are of the kind that the network has outputs for."""
+    maps = ClassMap.of(graph) if classes is None else None
+    of_one = maps.label_shape if maps else ()
+    if classes is None and maps is None:
+        raise QuantizationError(
+            f"{shown.title} has labels, but output {graph.model_outputs()[0].name!r} of the "
+            "network is no vector and no only map of classes; take the labels out"
+        )
+    if np.squeeze(labels[:1], 0).squeeze().shape != tuple(s for s in of_one if s > 1):
+        wanted = f"a map {of_one} of each picture" if maps else "one number of each picture"
+        raise QuantizationError(
+            f"labels of {shown.title} are {labels.shape}; the network's take {wanted}"
+        )
+    if maps:
+        check_maps(labels, maps.classes, shown.names)
+    elif classes is not None:
+        check_labels(labels, classes, shown.names)
 
 
 def _classes(view: OutputView) -> int | None:
@@ -226,6 +283,9 @@ class _Sums:
     noises: list[Noise] = field(default_factory=list)
     ort_noise: Noise = field(default_factory=Noise)
     has_float: bool = True
+    maps: MapTally | None = None
+    rounding: Quantization | None = None
+    rounded: Answers = field(default_factory=Answers)
 
     def add(self, made: _Made, names: Any, labels: npt.NDArray[np.int64] | None) -> None:
         """Of a batch."""
@@ -237,6 +297,9 @@ class _Sums:
         ]
         self.ort_noise.add(reference[0], made.ort[0])
         self.pictures += len(names)
+        if self.maps:
+            real = made.real[0] if made.real else None
+            self.maps.add((real, made.int8[0], made.ort[0]), labels)
         chosen: list[Any] = [None] * len(names)
         seen, answered = chosen, chosen
         if self.classes is not None:
@@ -244,6 +307,8 @@ class _Sums:
             self.answers.add(rows[0], rows[1])
             self.ort_answers.add(rows[0], rows[2])
             self.between.add(rows[2], rows[1])
+            if self.rounding:
+                self.rounded.add(rows[0], quantize_array(rows[1], self.rounding))
             seen, answered = winners(rows[0]).tolist(), winners(rows[1]).tolist()
             if labels is not None:
                 chosen = labels.tolist()
@@ -280,7 +345,13 @@ class _Sums:
                 for view, n in zip(views, self.noises, strict=True)
             ),
             worst=tuple(self.worsts.pictures), warnings=warnings,
+            ties_int8=self._rounded_ties(), maps=self.maps.result() if self.maps else None,
         )  # fmt: skip
+
+    def _rounded_ties(self) -> float | None:
+        if self.classes is None:
+            return None
+        return (self.rounded if self.rounding else self.answers).tied / self.pictures
 
     def _found(self, labels: Ranks, answers: Answers | None, noise: Noise | None) -> Found:
         top1, top5 = labels.shares(self.classes or 0)

@@ -8,6 +8,11 @@ from typing import Any
 from accelgen.display.cells import Rows
 from accelgen.display.html import html_table
 from accelgen.quant.tally import Worst
+from accelgen.quant.tally_maps import MapLoss
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # it needs what simulates
+    from accelgen.flow.on_rtl import OnRtl
 
 __all__ = ["Evaluation", "Found", "OutputLoss"]
 
@@ -49,6 +54,9 @@ class Evaluation:
     already has none, and ``int8`` is compared with ``onnxruntime`` then. ``classes`` is None for
     networks whose first output is no vector; they have ``outputs`` alone. ``logits`` is "wide"
     where a last layer leaves its sums, as it does where the PS computes it, else "int8".
+    ``maps`` is there where the only output is a map of classes, ``rtl`` where pictures were
+    simulated.
+    ``ties_int8`` are the ties where the last layer is rounded to int8, whatever ``logits`` is.
     ``warnings`` are sentences.
     """
 
@@ -63,6 +71,9 @@ class Evaluation:
     outputs: tuple[OutputLoss, ...]
     worst: tuple[Worst, ...]
     logits: str = "int8"
+    ties_int8: Any = None
+    maps: MapLoss | None = None
+    rtl: OnRtl | None = None
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -103,6 +114,30 @@ class Evaluation:
                 for row in rows
                 if any(value is not None for value in row[1:])
             ),
+        )
+
+    def map_rows(self) -> Rows:
+        """Maps of classes: INT8 and onnxruntime against the reference, and all against labels."""
+        maps = self.maps
+        if maps is None:
+            return Rows((), ())
+        same = {
+            "INT8": (maps.miou, maps.agreement), "onnxruntime INT8": (maps.onnxruntime_miou, None)
+        }  # fmt: skip
+        keys = {"float": "float", "INT8": "int8", "onnxruntime INT8": "onnxruntime"}
+        rows = []
+        for name, key in keys.items():
+            of = (maps.labels or {}).get(key, {})
+            cells = (of.get("miou"), of.get("accuracy"), *same.get(name, (None, None)))
+            if any(cell is not None for cell in cells):
+                rows.append((name, *map(_percent, cells)))
+        against = self.reference
+        columns = (
+            "", "mIoU, labels", "pixels, labels", f"mIoU, {against}", f"pixels, {against}"
+        )  # fmt: skip
+        known = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
+        return Rows(
+            tuple(columns[i] for i in known), tuple(tuple(row[i] for i in known) for row in rows)
         )
 
     def output_rows(self) -> Rows:

@@ -15,10 +15,13 @@ from accelgen.flow.compiler import CompileOptions, as_compiled
 from accelgen.flow.hardware import Target, as_target
 from accelgen.flow.network import Given, Loaded, load, quantized, source_of, zoo_model
 from accelgen.flow.verdicts import CheckReport, check_model
+from accelgen.golden.interpret import interpret
 from accelgen.inputs.recorded import written_record
 from accelgen.inputs.samples import Calibration
+from accelgen.ir.wide import wide_nodes
 from accelgen.ps.picture import Preprocess
 from accelgen.quant import QuantizedModel, write_qdq
+from accelgen.quant.tally import Answers
 
 __all__ = ["Quantized", "check", "estimate", "export_zoo", "quantize"]
 
@@ -37,6 +40,22 @@ class Quantized:
 
     def _repr_html_(self) -> str:
         return html_table(repr(self).strip("<>"), self.rows())
+
+    def ties(self) -> tuple[int, int] | None:
+        """Of how many samples more than one output is the largest, since the last layer is rounded
+        to int8; and of how many of the calibration samples that was counted. None where it is not
+        rounded, the network has no single vector of classes, or there are no samples."""
+        graph, samples = self.model.graph, self.model.samples
+        views = graph.model_outputs()
+        sides = [side for side in views[0].shape if side > 1]
+        if samples is None or wide_nodes(graph) or len(views) > 1 or len(sides) != 1:
+            return None
+        if views[0].dtype == "int64":
+            return None
+        outputs = interpret(graph, samples)[views[0].pieces[0].tensor].reshape(len(samples), -1)
+        found = Answers()
+        found.add(outputs, outputs)
+        return found.tied, len(samples)
 
     def rows(self) -> Rows:
         """What each layer lost: its scale, and signal to noise against float."""

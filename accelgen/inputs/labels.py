@@ -11,9 +11,15 @@ import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
 
-__all__ = ["Labels", "check_labels", "labels_in_order", "labels_of_folders", "labels_of_names"]
+__all__ = [
+    "VOID", "Labels", "check_labels", "check_maps",
+    "labels_in_order", "labels_of_folders", "labels_of_names",
+]  # fmt: skip
 
 Labels = npt.NDArray[np.int64]
+
+#: Label of a pixel that does not count, as VOC and Cityscapes have it.
+VOID = 255
 
 _NUMBER = re.compile(r"[+-]?\d{1,9}")
 _MOST_BYTES = 1 << 28
@@ -88,6 +94,18 @@ def check_labels(labels: Labels, classes: int, names: Sequence[str]) -> None:
             f"the label of {names[at]} is {labels[at]}, and the network has classes 0 to "
             f"{classes - 1}; {hint}"
         )
+
+
+def check_maps(labels: Labels, classes: int, names: Sequence[str]) -> None:
+    """Raises QuantizationError naming the first picture with a pixel whose label is neither a class
+    nor :data:`VOID`."""
+    for name, made in zip(names, labels, strict=True):
+        wrong = made[((made < 0) | (made >= classes)) & (made != VOID)]
+        if wrong.size:
+            raise QuantizationError(
+                f"a pixel's label of {name} is {wrong[0]}, and the network has classes 0 to "
+                f"{classes - 1}; labels count from 0, {VOID} does not count"
+            )
 
 
 def _lines(file: Path) -> Iterable[tuple[int, str]]:

@@ -16,7 +16,12 @@ from accelgen.array_files import ONLY, read_arrays
 from accelgen.errors import QuantizationError
 from accelgen.inputs.arrays import ARRAYS, SCALING, Scaling, as_nhwc, check_type
 from accelgen.inputs.labels import Labels, labels_in_order, labels_of_folders, labels_of_names
-from accelgen.inputs.pictures import Pictures, load_pictures, picture_files
+from accelgen.inputs.pictures import (
+    Pictures,
+    load_pictures,
+    picture_files,
+    refuse_other_pictures,
+)
 from accelgen.ps.picture import SUFFIXES, PictureError, Preprocess, normalized
 
 __all__ = ["Shown", "ShownArrays", "ShownFiles", "ShownJoined", "open_shown"]
@@ -157,21 +162,27 @@ def open_shown(
 ) -> Shown:
     """What there is at ``where`` for an input ``shape`` (1, h, w, c) of a model in ``layout``.
 
-    A directory holds pictures, or a folder of pictures for each class. An ``.npz`` holds ``x``, or
-    ``x_uint8`` with ``divisor``, ``mean`` and ``std`` (x = (x_uint8 / divisor - mean) / std), and
-    maybe labels ``y`` (or ``labels``); an ``.npy`` holds ``x``. ``x`` is the network's own input,
-    or uint8 pixels if ``pictures`` says how those become it. ``labels`` is a file: ``name,label``
-    a line for pictures, a number a line for arrays.
+    A directory holds pictures, or a folder of pictures for each class, or arrays. An ``.npz`` holds
+    ``x``, or ``x_uint8`` with ``divisor``, ``mean`` and ``std``
+    (x = (x_uint8 / divisor - mean) / std), and maybe labels ``y`` (or ``labels``), numbers or maps
+    (n, h, w) of them; an ``.npy`` holds ``x``. ``x`` is the network's own input, or uint8 pixels if
+    ``pictures`` says how those become it. ``labels`` is a file: ``name,label`` a line for pictures,
+    a number a line for arrays.
 
     Raises
     ------
     QuantizationError
         Nothing to read, it does not fit the model, or labels do not fit it.
     """
-    if where.suffix.lower() in ARRAYS and not where.is_dir():
-        return _of_array(where, shape, layout, pictures, labels)
     if not where.exists():
         raise QuantizationError(f"there is no {where}; --data takes pictures, .npz or .npy")
+    if where.suffix.lower() in ARRAYS and not where.is_dir():
+        return _of_array(where, shape, layout, pictures, labels)
+    refuse_other_pictures(where)
+    if arrays := _arrays_of(where):
+        if labels is not None:
+            raise QuantizationError(f"{where} holds arrays; labels of each are 'y' in it")
+        return ShownJoined.of([_of_array(a, shape, layout, pictures, None) for a in arrays])
     files, classes = picture_files(where), None
     if where.is_dir():
         folders = {f: picture_files(f) for f in sorted(where.iterdir()) if f.is_dir()}
@@ -199,6 +210,16 @@ def open_shown(
         root=where, files=tuple(files), preprocess=pictures.preprocess(shape, layout),
         labels=classes, warnings=warnings,
     )  # fmt: skip
+
+
+def _arrays_of(where: Path) -> list[Path]:
+    """Arrays of a directory without pictures."""
+    if not where.is_dir():
+        return []
+    arrays = sorted(p for p in where.iterdir() if p.suffix.lower() in ARRAYS)
+    if arrays and picture_files(where):
+        raise QuantizationError(f"{where} holds pictures and arrays; keep one kind in it")
+    return arrays
 
 
 def _named(file: Path, root: Path) -> str:
@@ -250,9 +271,9 @@ def _labels(content: Mapping[str, Array], file: Path, count: int) -> Labels | No
     if not found:
         return None
     labels = found[0]
-    if len(found) > 1 or labels.dtype.kind not in "iu" or labels.shape != (count,):
+    if len(found) > 1 or labels.dtype.kind not in "iu" or labels.shape[:1] != (count,):
         raise QuantizationError(
-            f"labels of {file} must be one array 'y' or 'labels' of {count} whole numbers, not "
-            f"{labels.dtype} {labels.shape}"
+            f"labels of {file} must be one array 'y' or 'labels' of {count} whole numbers, or of "
+            f"as many maps of them, not {labels.dtype} {labels.shape}"
         )
     return labels.astype(np.int64)

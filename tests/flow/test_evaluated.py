@@ -103,7 +103,7 @@ def test_pictures_stream_and_order_is_kept(monkeypatch):
 
     made = accelgen.evaluate(DIGITS, DATA, calib=DATA, limit=100, progress=progress)
 
-    assert max(most) == 3
+    assert set(most) <= {1, 3, 8}  # eight to see how they are scaled
     assert told == [(min(n, 100), 100) for n in range(3, 103, 3)]
     assert made.pictures == 100
     monkeypatch.undo()
@@ -130,7 +130,7 @@ def test_maps_have_errors_and_no_classes(tmp_path):
 def test_labels_of_maps_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.zeros((1, 3, 64, 64), np.float32), y=np.array([1]))
 
-    with pytest.raises(QuantizationError, match=r"output 'head0.out' .*is no vector of classes"):
+    with pytest.raises(QuantizationError, match=r"output 'head0.out' .*is no vector and no only"):
         accelgen.evaluate("zoo:tiny_yolov3@64", tmp_path / "x.npz")
 
 

@@ -59,7 +59,7 @@ PLAIN = {"mean": "0", "std": "1"}
 @pytest.mark.parametrize(
     ("options", "shape", "message"),
     [
-        ({}, SHAPE, r"pictures need normalising; say how the network was trained: --mean"),
+        ({}, SHAPE, r"pictures need normalising; say how the network was trained: --preprocess"),
         (PLAIN, (1, 7, 8, 3), r"becomes 6x8, but the network takes 7x8; give --resize 7x8"),
         (PLAIN | {"crop": "9"}, (1, 9, 9, 3), r"a.png: a centre of 9x9 does not fit into 6x8"),
         (

@@ -112,8 +112,8 @@ BYTES = FLOATS.astype(np.uint8)
         ({"x": FLOATS, "x_uint8": BYTES}, r"it has 'x' and 'x_uint8'; keep one"),
         ({"x": FLOATS, "mean": 0.5}, r"it has 'x', which nothing scales, and beside it 'mean'"),
         ({"x_uint8": BYTES, "std": 0.0}, r"std must not be 0"),
-        ({"x": FLOATS, "y": np.arange(3)}, r"array 'y' or 'labels' of 2 whole numbers, not int"),
-        ({"x": FLOATS, "y": np.zeros(2)}, r"of 2 whole numbers, not float64 \(2,\)"),
+        ({"x": FLOATS, "y": np.arange(3)}, r"array 'y' or 'labels' of 2 whole numbers, or"),
+        ({"x": FLOATS, "y": np.zeros(2)}, r"as many maps of them, not float64 \(2,\)"),
         ({"x": FLOATS, "y": np.arange(2), "labels": np.arange(2)}, r"must be one array"),
     ],
 )
