@@ -14,6 +14,7 @@ import typer
 from accelgen import __version__
 from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli import tables
+from accelgen.cli.accuracy import tie_lines
 from accelgen.cli.evaluate import evaluate
 from accelgen.cli.groups import Configuration, Hardware, Samples, StalledHardware, grouped
 from accelgen.cli.options import (
@@ -153,7 +154,7 @@ def quantize(
     else:
         print_results(
             tables.quantize_table(made, width=width()), *verdict_lines(made.model),
-            *tables.tie_lines(made), f"written: {out}",
+            *tie_lines(made), f"written: {out}",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from accelgen.cli import tables
+from accelgen.cli.accuracy import evaluate_lines, evaluate_tables
 from accelgen.cli.groups import Configuration, Samples, grouped
 from accelgen.cli.options import Json, Logits, Method, Model, Seed, Technique
 from accelgen.cli.outcome import log, verb
@@ -84,7 +84,7 @@ def evaluate(
             "model": model, "data": where[0] if len(where) == 1 else where, **made.to_dict()
         })  # fmt: skip
     else:
-        print_results(*tables.evaluate_tables(made, width=width()), *tables.evaluate_lines(made))
+        print_results(*evaluate_tables(made, width=width()), *evaluate_lines(made))
     for fault in made.rtl.faults if made.rtl else ():
         log.print(f"mismatch: {fault}", markup=False, style="red")
     if made.rtl and not made.rtl.match:

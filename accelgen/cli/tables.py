@@ -17,7 +17,6 @@ from accelgen.estimator import Estimate, LayerEstimate
 from accelgen.estimator.board_design import board_design
 from accelgen.estimator.resources import exceeded, total_resources
 from accelgen.estimator.rows import sort_key, step_rows
-from accelgen.flow.evaluation import Evaluation
 from accelgen.flow.simulated import Simulated, layer_rows
 from accelgen.flow.verbs import Quantized
 
@@ -26,8 +25,6 @@ __all__ = [
     "check_table",
     "estimate_summary",
     "estimate_table",
-    "evaluate_lines",
-    "evaluate_tables",
     "presets_table",
     "ps_table",
     "quantize_table",
@@ -37,7 +34,6 @@ __all__ = [
     "simulated_lines",
     "simulated_table",
     "sources_table",
-    "tie_lines",
 ]
 
 
@@ -108,55 +104,6 @@ def check_verdict(report: Any, board: str) -> str:
 def quantize_table(made: Quantized, *, width: int = NARROW) -> Table:
     """``accelgen quantize``: what each layer lost."""
     return drawn(f"{made.name}: int8 against float", made.rows(), width)
-
-
-def evaluate_tables(made: Evaluation, *, width: int = NARROW) -> list[Table]:
-    """``accelgen evaluate``: accuracy where there are classes, outputs, worst pictures."""
-    tables = [drawn(f"{made.name}: {made.pictures:,} pictures", made.rows(), width)]
-    if made.classes is None or len(made.outputs) > 1:
-        tables.append(drawn(f"INT8 against {made.reference}", made.output_rows(), width))
-    if made.maps:
-        tables.append(drawn(f"maps of {made.maps.classes} classes", made.map_rows(), width))
-    if made.worst:
-        tables.append(drawn("worst pictures", made.worst_rows(), width))
-    return tables
-
-
-def tie_lines(made: Quantized) -> list[str]:
-    """``accelgen quantize``: what rounding the last layer does, if it is rounded."""
-    found = made.ties()
-    if found is None:
-        return []
-    tied, count = found
-    return [
-        f"the last layer is rounded to int8: {tied} of {count} samples have more than one largest "
-        "output, the first counts"
-    ]
-
-
-def evaluate_lines(made: Evaluation) -> list[str]:
-    """``accelgen evaluate``: in words."""
-    lines = []
-    if made.classes is not None and not made.labelled:
-        lines.append("no labels were given: agreement with float says what is lost")
-    if made.float and made.float.top1 is not None and made.int8.top1 is not None:
-        lost = 100 * (made.float.top1 - made.int8.top1)
-        lines.append(f"INT8 {'loses' if lost >= 0 else 'gains'} {abs(lost):.2f} points of top-1")
-    if made.ties_int8 is not None and (made.ties_int8 or made.logits == "int8"):
-        share = f"{100 * made.ties_int8:.2f} % of the pictures have more than one largest output"
-        lines.append(
-            f"the last layer is rounded to int8: {share}, the first counts"
-            if made.logits == "int8"
-            else f"where a build leaves the last layer on the PL it is rounded to int8: {share} "
-            "then (--logits int8)"
-        )
-    if made.rtl:
-        right = "every layer and output bit-exact" if made.rtl.match else "WRONG"
-        lines.append(
-            f"{made.rtl.pictures} of the pictures simulated for {made.rtl.board}: {right}; logits "
-            f"of that build: {made.rtl.logits}"
-        )
-    return lines
 
 
 def estimate_table(

@@ -16,6 +16,7 @@ from accelgen.estimator.timeline import timeline
 from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.ir import Graph
+from accelgen.ir.wide import wide_nodes
 from accelgen.program.records import Program
 from accelgen.ps.picture import Preprocess
 from accelgen.quant import QuantizedModel
@@ -28,6 +29,10 @@ __all__ = [
     "Compiled", "Offload", "estimated", "fastest", "judge", "judged", "keeping_all", "scheduled",
 ]  # fmt: skip
 
+ROUNDED = (
+    "this configuration has no room for the last layer's sums: they are rounded to int8, and "
+    "outputs may tie (accelgen evaluate --logits int8 says how often)"
+)
 #: Numbers of a map from which on a network is judged before it is calibrated.
 LARGE_MAP = 1 << 22
 
@@ -153,6 +158,7 @@ def scheduled(
     graph = rounded_without_room(
         int8.graph, hardware.arch, fc_on_ps=offload.fc, se_on_ps=offload.se
     )
+    narrowed = bool(wide_nodes(int8.graph)) and not wide_nodes(graph)
     int8 = replace(int8, graph=graph)
     planned = _planned(int8.graph, hardware, offload)
     return Compiled(
@@ -163,7 +169,7 @@ def scheduled(
         planned=planned,
         parts=tuple(part.program() for part in planned),
         offload=offload,
-        warnings=loaded.warnings,
+        warnings=loaded.warnings + ((ROUNDED,) if narrowed else ()),
         recorded=loaded.recorded,
     )
 
