@@ -163,14 +163,17 @@ _OTHERS = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp")
 
 
 def refuse_other_pictures(where: Path) -> None:
-    """Raises QuantizationError when a directory has pictures that :func:`picture_files` leaves."""
-    names = sorted(p.name for p in where.iterdir()) if where.is_dir() else []
-    for name in names:
-        if Path(name).suffix.lower() in _OTHERS:
-            raise QuantizationError(
-                f"{where} holds {name}, which is no PNG or JPEG file; save it as one, or take it "
-                "out"
-            )
+    """Raises QuantizationError when a directory, or a folder in it, has pictures that
+    :func:`picture_files` leaves."""
+    if not where.is_dir():
+        return
+    for folder in (where, *sorted(p for p in where.iterdir() if p.is_dir())):
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in _OTHERS:
+                raise QuantizationError(
+                    f"{folder} holds {path.name}, which is no PNG or JPEG file; save it as one, or "
+                    "take it out"
+                )
 
 
 def load_pictures(files: list[Path], preprocess: Preprocess) -> Floats:

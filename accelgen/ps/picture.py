@@ -8,6 +8,9 @@ library's kernels of these names.
 
 from __future__ import annotations
 
+import struct
+import threading
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -127,8 +130,6 @@ def read_picture(path: str | Path, order: str = "rgb") -> Bytes:
 
     Raises PictureError for what is no picture or too large, or has 16 bits of gray.
     """
-    from PIL import ImageOps  # only where files are read
-
     try:
         if not Path(path).is_file():  # opening a pipe would wait
             raise PictureError(f"{path} is no file that can be read; take it out")
@@ -143,10 +144,12 @@ def read_picture(path: str | Path, order: str = "rgb") -> Bytes:
                 raise PictureError(
                     f"{path} has pixels of mode {picture.mode}; save it with 8 bits per channel"
                 )
-            whole = ImageOps.exif_transpose(picture) or picture
-            if "transparency" in whole.info:  # palettes with it are turned with a warning else
-                whole = whole.convert("RGBA")
-            pixels = np.asarray(whole.convert("L" if order == "gray" else "RGB"))
+            picture.load()
+            number = _orientation(picture.info.get("exif", b""))
+            # Palettes with transparency are converted with a warning else.
+            whole = picture.convert("RGBA") if "transparency" in picture.info else picture
+            stored = np.asarray(whole.convert("L" if order == "gray" else "RGB"))
+            pixels = np.ascontiguousarray(_turned(stored, number))
     except PictureError:
         raise
     except OSError as error:
@@ -156,6 +159,31 @@ def read_picture(path: str | Path, order: str = "rgb") -> Bytes:
     except Exception as error:
         raise PictureError(f"cannot read picture {path}: {error}; {_WAY_OUT}") from error
     return pixels.reshape(*pixels.shape[:2], ORDERS[order])
+
+
+def _turned(x: Bytes, number: int) -> Bytes:
+    """From how a picture is stored to how it is seen, by EXIF's number."""
+    if number in (5, 6, 7, 8):
+        x = x.swapaxes(0, 1)
+    if number in (2, 3, 6, 7):
+        x = x[:, ::-1]
+    return x[::-1] if number in (3, 4, 7, 8) else x
+
+
+def _orientation(exif: bytes) -> int:
+    """EXIF's number, of which 2 to 8 turn; 0 where there is none, or no sense in it."""
+    data = exif[6:] if exif[:6] == b"Exif\0\0" else exif
+    order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
+    try:
+        (start,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", data, at)
+            if (tag, kind) == (0x0112, 3):
+                return int(value)
+    except struct.error:
+        pass
+    return 0
 
 
 _WAY_OUT = "save it anew, or take it out"
@@ -168,10 +196,18 @@ def _opened(file: IO[bytes]) -> Any:
     head = file.read(8)
     file.seek(0)
     if head == b"\x89PNG\r\n\x1a\n":
-        return PngImagePlugin.PngImageFile(file)
-    if head[:3] == b"\xff\xd8\xff":
-        return JpegImagePlugin.JpegImageFile(file)
-    raise ValueError("it is no PNG or JPEG file" if head else "it is empty")
+        reader: Any = PngImagePlugin.PngImageFile
+    elif head[:3] == b"\xff\xd8\xff":
+        reader = JpegImagePlugin.JpegImageFile
+    else:
+        raise ValueError("it is no PNG or JPEG file" if head else "it is empty")
+    # It warns of EXIF without sense. Filters are the process's, so one thread at a time.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return reader(file)
+
+
+_FILTERS = threading.Lock()
 
 
 def sized(pixels: Bytes, preprocess: Preprocess) -> Bytes:

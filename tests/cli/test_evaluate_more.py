@@ -144,6 +144,7 @@ def test_ties_of_a_rounded_last_layer_are_said(tmp_path):
     assert f"the last layer is rounded to int8: {share}" in rounded.out
     assert made.int8.ties > 0
     assert made.ties_int8 == made.int8.ties
+    assert sums.int8.ties == 0 < sums.ties_int8
     assert sums.ties_int8 == pytest.approx(made.int8.ties, abs=0.002)
 
 

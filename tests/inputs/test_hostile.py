@@ -183,6 +183,10 @@ REFUSED = {
     "link to itself": (linked("a.png", "a.png"), "a.png", "is no file that can be read"),
     "link to nothing": (linked("a.png", "no.png"), "a.png", "is no file that can be read"),
     "WebP": (lambda w: png(w, "a.webp"), "{where} holds a.webp", "is no PNG or JPEG file"),
+    "WebP in a folder": (
+        lambda w: png(in_folders(w) / "cat", "a.webp").parent, "{where}/cat holds a.webp",
+        "is no PNG or JPEG file",
+    ),
     "pickle": (arrays(x=np.array([{1: 2}], object)), "x.npz", "its values are object, and must be"),
     "infinity": (arrays(x=with_nan(np.inf)), "sample 2 of {where}/x.npz", "NaN or infinity"),
     "numbers beyond float32": (arrays(x=X.astype(float) * 1e300), "x.npz", "infinity as float32"),
@@ -249,7 +253,7 @@ def grayed(pixels):
 def turned(where):
     """A picture that is stored on its side."""
     picture = Image.fromarray(np.rot90(PIXELS).copy())
-    exif = picture.getexif()
+    exif = Image.Exif()
     exif[0x112] = 6
     picture.save(where / "a.png", exif=exif)
     return where

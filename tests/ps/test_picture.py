@@ -4,11 +4,20 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from accelgen.golden.arith import quantize_array
 from accelgen.ir import Quantization
 from accelgen.ps import kernels
-from accelgen.ps.picture import PictureError, Preprocess, normalized, quantized, resize, sized
+from accelgen.ps.picture import (
+    PictureError,
+    Preprocess,
+    normalized,
+    quantized,
+    read_picture,
+    resize,
+    sized,
+)
 
 HOWS = [
     Preprocess(size=(20, 30), mean=(0.5,), std=(0.25,), order="gray"),
@@ -81,3 +90,27 @@ def test_a_picture_that_resizing_makes_enormous():
 
     with pytest.raises(PictureError, match="becomes 256x15360000: too large a picture"):
         sized(row, how)
+
+
+STORED = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("number", [*range(11), 60_000])
+@pytest.mark.parametrize("end", ["png", "jpg"])
+def test_pictures_are_turned_as_pillow_turns_them(tmp_path, number, end):
+    file, exif = tmp_path / f"a.{end}", Image.Exif()
+    exif[0x112] = number
+    Image.fromarray(STORED).save(file, exif=exif)
+
+    with Image.open(file) as picture:
+        want = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    np.testing.assert_array_equal(read_picture(file), want)
+
+
+@pytest.mark.parametrize(
+    "data", ["MM\0*\0\0\0\x08\0\x05garbage", "II*\0\xff\xff\xff\xff", "II", "x" * 99]
+)
+def test_exif_without_sense_is_silent(tmp_path, data):
+    Image.fromarray(STORED).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + data.encode("latin-1"))
+
+    assert read_picture(tmp_path / "a.jpg").shape == (6, 8, 3)
