@@ -158,6 +158,8 @@ GOOD = json.loads(written_record(HOWS[0]))
     "text",
     [
         "", "[]", "3", "{", "[" * 100_000, json.dumps(GOOD | {"size": [8, 9]}),
+        json.dumps(GOOD | {"size": [9, 9], "crop": [9, 9]}),
+        json.dumps(GOOD | {"order": "gray", "mean": [0.5], "std": [1.0]}),
         *(json.dumps(GOOD | {key: value}) for key, value in (
             ("size", [8]), ("size", ["8", 8]), ("size", [True, 8]), ("mean", [0.5]),
             ("mean", ["a", "b", "c"]), ("mean", [float("nan")] * 3), ("std", [0, 1, 1]),
