@@ -140,7 +140,7 @@ Technique = Annotated[
     typer.Option(
         "--technique",
         metavar="T",
-        help="Better numbers: bias, equalize, both, none; auto: what helps on samples kept aside.",
+        help="Better numbers: bias, equalize, minmax, round, by commas; none; auto: what helps.",
     ),
 ]
 Logits = Annotated[

@@ -34,6 +34,6 @@ def _trial_line(trial: Trial) -> str:
         return f"technique {trial.technique}: used, as asked; not measured"
     return (
         f"technique {trial.technique}: {'used' if trial.used else 'not used'}, "
-        f"{trial.before_db:.1f} dB without, {trial.after_db:.1f} dB with it on {trial.samples} "
-        "samples kept aside"
+        f"{trial.before_db:.1f} dB without, {trial.after_db:.1f} dB with it, give or take "
+        f"{trial.error_db:.1f}, on {trial.samples} samples kept aside"
     )

@@ -19,7 +19,7 @@ from accelgen.quant.histogram import Histogram
 from accelgen.quant.scales import LARGEST_NUMBER, Range, quantization_of
 from accelgen.streamed import Samples, Streamed
 
-__all__ = ["METHODS", "calibrate", "check_samples"]
+__all__ = ["METHODS", "calibrate", "check_method", "check_samples", "observe", "ranges_of"]
 
 #: Names of the methods, the default first.
 METHODS = ("mse", "minmax", "percentile")
@@ -28,6 +28,9 @@ Floats = npt.NDArray[np.float64]
 
 # Images per run of the float model: enough for the BLAS, little enough for the memory.
 _VALUES_PER_RUN = 1 << 23
+# Values of each tensor that are counted, of about so many pixels and channels: an odd share, so
+# that all channels are met.
+_COUNTED = 1 << 22
 _CANDIDATES = np.linspace(1.0, 0.2, 41)
 _ROUNDS = 2
 
@@ -66,12 +69,23 @@ def calibrate(
         Samples that are empty, of the wrong shape or type, or not finite; or a network that
         makes NaN or infinity of them.
     """
+    check_method(method, percentile)
+    histograms = observe(graph, check_samples(graph, samples), rounded)
+    return ranges_of(graph, histograms, method, percentile)
+
+
+def check_method(method: str, percentile: float) -> None:
+    """Raises QuantizationError for what :func:`ranges_of` does not know."""
     if method not in METHODS:
         raise QuantizationError(f"unknown calibration method {method!r}; known: {METHODS}")
     if not 50 < percentile <= 100:
         raise QuantizationError(f"percentile must be above 50 and at most 100, not {percentile}")
-    samples = check_samples(graph, samples)
-    histograms = _observe(graph, samples, rounded)
+
+
+def ranges_of(
+    graph: Graph, histograms: Mapping[str, Histogram], method: str, percentile: float = 99.99
+) -> dict[str, Range]:
+    """As :func:`calibrate`, of what :func:`observe` saw."""
     if method == "minmax":
         return {name: Range(h.low, h.high) for name, h in histograms.items()}
     if method == "percentile":
@@ -112,8 +126,8 @@ def check_samples(graph: Graph, samples: Samples) -> Any:
     return samples.astype(np.float32, copy=False)
 
 
-def _observe(
-    graph: Graph, samples: Any, rounded: Mapping[str, Quantization] | None
+def observe(
+    graph: Graph, samples: Any, rounded: Mapping[str, Quantization] | None = None
 ) -> dict[str, Histogram]:
     """Values of each tensor that gets a scale, over all samples."""
     skip = {n.output for n in graph.nodes if fusable_clip(graph, n) or is_last_softmax(graph, n)}
@@ -135,7 +149,8 @@ def _observe(
                     f"tensor {name!r} reaches {np.abs(value).max():.3g} on calibration samples; "
                     f"scales cover numbers up to {LARGEST_NUMBER:.3g}: check their scaling"
                 )
-            histograms[name].add(value)
+            every = -(-len(samples) * value[0].size // _COUNTED)
+            histograms[name].add(value, every + (every % 2 == 0))
     return histograms
 
 

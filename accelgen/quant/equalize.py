@@ -46,6 +46,8 @@ def equalize(graph: Graph, samples: npt.NDArray[np.float32]) -> Graph:
     does not reach twice of what it reaches on ``samples``; no operation changes."""
     channels = _Channels(graph)
     factors = _factors(graph, channels, _peaks(graph, samples))
+    if (factors == 1).all():
+        return graph
     constants = dict(graph.constants)
     for node in graph.nodes:
         if isinstance(node.op, ops.Conv2d):

@@ -14,11 +14,11 @@ from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.ir.wide import widened
 from accelgen.quant.assign_scales import assign_scales
-from accelgen.quant.calibrate import calibrate, check_samples
+from accelgen.quant.calibrate import calibrate, check_method, check_samples, ranges_of
 from accelgen.quant.draft import Given
 from accelgen.quant.report import LayerError, make_report
 from accelgen.quant.steps import steps_of
-from accelgen.quant.techniques import Trial, choose, made_with, named
+from accelgen.quant.techniques import TECHNIQUES, Fit, Trial, choose, made_with, named
 from accelgen.quant.to_int8 import rewrite
 from accelgen.quant.verdict import Verdict, make_verdict
 from accelgen.quant.weights import ACC_BITS, Integers
@@ -99,25 +99,29 @@ def quantize(
     names = named(technique)
     samples = check_samples(graph, samples)
 
-    def make(given: Graph, some: Samples) -> QuantizedModel:
-        ranges = calibrate(given, some, method, percentile=percentile)
-        quantization = assign_scales(given, ranges)
-        made = rewrite(given, quantization, acc_bits=acc_bits)
+    check_method(method, percentile)
+
+    def make(fit: Fit, full: bool) -> QuantizedModel:
+        ranges = ranges_of(fit.graph, fit.seen, "minmax" if full else method, percentile)
+        quantization = assign_scales(fit.graph, ranges)
+        made = rewrite(fit.graph, quantization, acc_bits=acc_bits)
         return QuantizedModel(
-            float_graph=given,
+            float_graph=fit.graph,
             graph=made.graph,
             quantization=quantization,
             integers=made.integers,
             samples=np.asarray(samples[:_REPORT_SAMPLES]),
-            calibrated=len(some),
+            calibrated=len(fit.samples),
         )
 
     if names is None:
-        trials = choose(make, graph, samples, acc_bits)
+        # A method that is not the default was chosen by who knows the data.
+        tried = [name for name in TECHNIQUES if name != "minmax" or method == "mse"]
+        trials = choose(make, graph, samples, acc_bits, tried)
         names = tuple(trial.technique for trial in trials if trial.used)
     else:
         trials = tuple(Trial(technique=name, used=True) for name in names)
-    model = made_with(names, make, graph, samples, acc_bits)
+    model = made_with(names, make, Fit(graph, samples), acc_bits)
     if wide:
         # At the end, so that all else is the same whichever it is.
         graph = widened(model.graph, steps_of(model.graph, model.integers))

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from accelgen.quant.report import NO_ERROR_DB
 
-__all__ = ["TOP", "Answers", "Noise", "Ranks", "Worst", "Worsts", "ranks", "winners"]
+__all__ = [
+    "TOP", "Answers", "Noise", "Ranks", "Worst", "Worsts", "decibels", "ranks", "winners",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -77,17 +79,18 @@ class Noise:
         self.largest = max(self.largest, float(np.abs(error).max(initial=0)))
         self.equal += int((error == 0).sum())
         self.count += error.size
-        return _decibels(power, noise)
+        return decibels(power, noise)
 
     @property
     def sqnr_db(self) -> float:
         """``10 log10(sum(real ** 2) / sum(error ** 2))``, within +-200 dB."""
-        return float(_decibels(np.array([self.power]), np.array([self.noise]))[0])
+        return float(decibels(np.array([self.power]), np.array([self.noise]))[0])
 
 
-def _decibels(
+def decibels(
     power: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
+    """``10 log10(power / noise)``, within +-200 dB."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = 10 * np.log10(power / noise)
     found = np.where(noise == 0, NO_ERROR_DB, found)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.interpret import walk
 from accelgen.ir import Graph, Quantization
+from accelgen.quant.loss import loss
 from accelgen.quant.report import LayerError, sqnr_db
-from accelgen.quant.techniques import LEAST_SAMPLES, TECHNIQUES, loss
+from accelgen.quant.techniques import LEAST_SAMPLES, TECHNIQUES
 
 if TYPE_CHECKING:
     from accelgen.quant.quantize import QuantizedModel

@@ -23,6 +23,7 @@ __all__ = [
     "largest_sum",
     "quantize_weight",
     "with_bias",
+    "with_weight",
 ]
 
 Floats = npt.NDArray[np.float32]
@@ -109,6 +110,15 @@ def with_bias(
     fits = _worst_sums(given.weight, bias, x) < 1 << (acc_bits - 1)
     made = np.where(fits & (np.abs(bias) <= _INT32_MAX), bias, given.bias)
     return replace(given, bias=made.astype(np.int32))
+
+
+def with_weight(
+    given: Integers, weight: npt.NDArray[np.int8], x: Quantization, acc_bits: int = ACC_BITS
+) -> Integers:
+    """``given`` with other weights of the same scale; where a channel's sums would not fit
+    ``acc_bits`` with them, that channel keeps its own."""
+    fits = _worst_sums(weight, given.bias, x) < 1 << (acc_bits - 1)
+    return replace(given, weight=np.where(fits[:, None, None, None], weight, given.weight))
 
 
 def _worst_sums(

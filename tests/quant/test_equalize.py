@@ -7,7 +7,7 @@ from accelgen.golden.interpret import interpret
 from accelgen.ir import ops
 from accelgen.quant import quantize
 from accelgen.quant.equalize import equalize
-from accelgen.quant.techniques import loss
+from accelgen.quant.loss import loss
 from tests.quant.nets import RELU, Net
 
 RELU6 = (0.0, 6.0)

@@ -8,9 +8,11 @@ import pytest
 from accelgen.errors import QuantizationError
 from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret
+from accelgen.ir import ops
 from accelgen.quant import quantize, techniques
-from accelgen.quant.bias_correction import correct_bias
-from accelgen.quant.techniques import LEAST_SAMPLES, choose, loss, named
+from accelgen.quant.layerwise import improve
+from accelgen.quant.loss import Loss, loss
+from accelgen.quant.techniques import LEAST_SAMPLES, choose, named
 from accelgen.quant.to_int8 import to_int8
 from tests.quant.nets import Net
 
@@ -48,14 +50,14 @@ def mean_errors(model, samples):
 
 def test_bias_correction_brings_means_nearer_on_other_pictures():
     plain = quantize(separable(), pictures(64, 1))
-    made = correct_bias(plain, pictures(64, 1))
+    made = improve(plain, pictures(64, 1), ("bias",))
     aside = pictures(64, 2)
     assert mean_errors(made, aside) < 0.6 * mean_errors(plain, aside)
 
 
 def test_bias_correction_changes_biases_alone():
     plain = quantize(separable(), pictures(8, 1))
-    made = correct_bias(plain, pictures(8, 1))
+    made = improve(plain, pictures(8, 1), ("bias",))
     changed = {k for k, v in made.graph.constants.items()
                if not np.array_equal(v, plain.graph.constants[k])}  # fmt: skip
     assert changed
@@ -80,14 +82,14 @@ def test_the_corrected_graph_is_what_its_integers_make():
 
 def test_biases_keep_to_the_width_of_sums():
     plain = quantize(separable(), pictures(8, 1), acc_bits=20)
-    made = correct_bias(plain, pictures(8, 1), acc_bits=20)
+    made = improve(plain, pictures(8, 1), ("bias",), acc_bits=20)
     for node in made.graph.nodes:
         if node.name in made.integers:
             weight = made.graph.constants[node.inputs[1]].astype(np.int64)
             most = 128 * np.abs(weight).reshape(len(weight), -1).sum(axis=1)
             assert (most + np.abs(made.graph.constants[node.inputs[2]]) < 1 << 19).all()
     # So narrow that no bias may change.
-    same = correct_bias(plain, pictures(8, 1), acc_bits=2)
+    same = improve(plain, pictures(8, 1), ("bias",), acc_bits=2)
     assert all(np.array_equal(same.integers[n].bias, plain.integers[n].bias) for n in same.integers)
 
 
@@ -96,40 +98,80 @@ def test_auto_uses_what_helps_on_samples_kept_aside():
     trial = made.trials[0]
     assert trial.used
     assert trial.after_db > trial.before_db + 1
-    assert trial.samples == 8
+    assert trial.samples == 24
+    assert 0 < trial.error_db < trial.after_db - trial.before_db
     plain = quantize(separable(), pictures(24, 1))
     aside = pictures(32, 3)
     assert loss(separable(), made, aside).sqnr_db > loss(separable(), plain, aside).sqnr_db
 
 
 def test_auto_leaves_out_what_hurts(monkeypatch):
-    def spoil(model, samples, acc_bits):
+    def spoil(model, samples, techniques, acc_bits):
         spoiled = {n: v + 3000 if n.endswith("/bias") else v
                    for n, v in model.graph.constants.items()}  # fmt: skip
         return replace(model, graph=replace(model.graph, constants=spoiled))
 
-    monkeypatch.setattr(techniques, "correct_bias", spoil)
-    monkeypatch.setattr(techniques, "TECHNIQUES", ("bias",))
+    monkeypatch.setattr(techniques, "improve", spoil)
     made = quantize(separable(), pictures(24, 1), technique="auto")
     trial = made.trials[0]
+    assert trial.technique == "bias"
     assert not trial.used
     assert trial.after_db < trial.before_db
-    plain = quantize(separable(), pictures(24, 1))
-    for name, value in plain.graph.constants.items():
-        assert np.array_equal(value, made.graph.constants[name])
+    assert "round" not in [trial.technique for trial in made.trials if trial.used]
 
 
 def test_a_trial_does_not_see_what_is_kept_aside():
-    seen = []
+    fitted, judged = [], []
     samples = pictures(24, 1)
 
-    def make(graph, some):
-        seen.append(some)
-        return quantize(graph, some)
+    def make(fit, full):
+        fitted.append(fit.samples)
+        return quantize(fit.graph, fit.samples)
 
-    choose(make, separable(), samples, 27)
-    assert len(seen) == 2
-    assert all(np.array_equal(some, samples[:16]) for some in seen)
+    class Seen(techniques.Reference):
+        def loss(self, model):
+            judged.append(self.samples)
+            return super().loss(model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(techniques, "Reference", Seen)
+        choose(make, separable(), samples, 27, ["minmax"])
+    assert len(fitted) == len(judged) == 4
+    for fit, held in zip(fitted, judged, strict=True):
+        both = np.concatenate([fit, held])
+        assert len(np.unique(both, axis=0)) == len(np.unique(samples, axis=0)) == 24
+
+
+def test_one_loud_sample_does_not_decide():
+    before = Loss(each_db=np.full(8, 20.0), agreeing=8)
+    gains = np.array([1.0] * 7 + [-2.0])  # of this one all the noise's power may be
+    assert techniques._trial("bias", before, Loss(each_db=20 + gains, agreeing=8)).used
+    assert not techniques._trial("bias", before, Loss(each_db=20 - gains, agreeing=8)).used
+
+
+def test_softmax_at_the_end_is_judged_by_what_it_is_made_of():
+    net = Net(6, 6, 3)
+    graph = net.graph(net.node(ops.Softmax(), net.conv(net.node(ops.GlobalAvgPool(), "x"), 5)))
+    x = net.samples(8)
+    model = quantize(graph, x)
+    exact, made = interpret(graph, x), interpret(model.graph, x)
+    logits = graph.nodes[-1].inputs[0]
+    real = dequantize_array(made[logits], model.graph.tensors[logits].quantization)
+    noise = np.square(exact[logits].astype(np.float64) - real).sum(axis=(1, 2, 3))
+    wanted = 10 * np.log10(np.square(exact[logits]).sum(axis=(1, 2, 3)) / noise)
+    assert np.allclose(loss(graph, model, x).each_db, wanted)
+
+
+def test_minmax_holds_all_values():
+    graph, x = separable(), pictures(16, 1)
+    made = quantize(graph, x, technique="minmax")
+    assert made.quantization == quantize(graph, x, "minmax").quantization
+    assert made.quantization != quantize(graph, x).quantization
+
+
+def test_a_method_that_was_chosen_is_not_tried_against_minmax():
+    made = quantize(separable(), pictures(8, 1), "percentile", technique="auto")
+    assert [trial.technique for trial in made.trials] == ["bias", "equalize", "round"]
 
 
 def test_few_samples_are_all_calibrated_on():

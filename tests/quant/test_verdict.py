@@ -52,7 +52,7 @@ def test_expected_loss_says_what_it_was_measured_on():
     assert any("8 or more calibration pictures" in sentence for sentence in flattered.helps)
     made = quantize(chain(), samples(24), technique="auto")
     assert made.verdict.kept_aside
-    assert made.verdict.samples == 8
+    assert made.verdict.samples == 24
     assert made.verdict.sqnr_db == max(max(t.before_db, t.after_db) for t in made.trials)
 
 

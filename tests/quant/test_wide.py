@@ -131,7 +131,7 @@ def test_the_report_and_the_verdict_see_real_numbers():
 
     assert last.quantization is None
     assert last.sqnr_db > rounded.sqnr_db > 20
-    assert wide.verdict.sqnr_db == pytest.approx(last.sqnr_db, abs=0.01)
+    assert wide.verdict.sqnr_db == pytest.approx(last.sqnr_db, abs=0.1)
 
 
 def test_softmax_reads_the_real_numbers():
