@@ -94,10 +94,12 @@ ENGINES: dict[str, Runs] = {
     "GlobalAveragePool": Runs("sums on the way out of the step before", "nothing"),
     "GlobalMaxPool": Runs(_WINDOW, "window", "split where the map is over the tap memory"),
     "GroupNormalization": Runs(
-        "PS", "ps", "of one group, or of one channel each; scale and bias are folded"
+        "PS", "ps", "a group of up to 65,536 numbers; scale and bias are folded"
     ),
     "Identity": _NOTHING,
-    "InstanceNormalization": Runs("PS", "ps", "scale and bias are folded"),
+    "InstanceNormalization": Runs(
+        "PS", "ps", "of channels, or of groups that a Reshape made; scale and bias are folded"
+    ),
     "LRN": Runs(
         "PS", "ps",
         "odd size up to 1,023, alpha, beta and bias from 1e-06 on, bias ** -beta up to 1e30",
@@ -107,12 +109,18 @@ ENGINES: dict[str, Runs] = {
         "over channels, the pixels of each, or the map, in one node or in pieces; up to 65,536"
         " numbers; scale and bias, per channel, are folded",
     ),
+    "LpNormalization": Runs(
+        "PS", "ps", "p=2, in one node or in pieces, over channels or all of a map or vector"
+    ),
     "MatMul": Runs(f"{_ARRAY}, or the PS (`--fc-on`)", "array", "by a constant matrix"),
     "Max": Runs("clamp", "nothing", "with constants"),
     "MaxPool": Runs(
         _WINDOW, "window", "split where over the tap memory; indices for a MaxUnpool alone"
     ),
     "MaxUnpool": Runs("PS", "ps", "by a MaxPool's indices, kernels one beside the other"),
+    "MeanVarianceNormalization": Runs(
+        "PS", "ps", "over channels, the pixels of each, or the map; up to 65,536 numbers"
+    ),
     "Min": Runs("clamp", "nothing", "with constants"),
     "Mul": Runs(
         f"constants: folded; a map by a vector: {_WINDOW}; two maps: PS", "window",

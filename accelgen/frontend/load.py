@@ -14,6 +14,7 @@ from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
 from accelgen.frontend.inputs import InputLayout, add_input, input_layouts
 from accelgen.frontend.joined import part_by_part
+from accelgen.frontend.lengths import Length, find_lengths
 from accelgen.frontend.norms import Grn, Norm, find_norms
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.qlinear import import_qlinear, is_qlinear
@@ -173,9 +174,9 @@ def walk(
     # Of other domains an operator is another one, whatever its name.
     ours = [node for node in nodes if node.domain in DOMAINS]
     attention = find_attention(ours, [t.name for t in model.graph.initializer])
-    norms: dict[str, Norm | Grn | SoftmaxPieces] = {
-        **find_norms(ours, graph.output_names), **find_softmaxes(ours, graph.output_names)
-    }  # fmt: skip
+    norms: dict[str, Norm | Grn | Length | SoftmaxPieces] = {}
+    for find in (find_norms, find_lengths, find_softmaxes):
+        norms |= find(ours, graph.output_names)
     for node in nodes:
         try:
             if attention is not None and node.name in attention.nodes:
@@ -205,7 +206,7 @@ def _check_single_makers(graph: GraphBuilder, nodes: list[OnnxNode]) -> None:
 
 
 def _import(
-    graph: GraphBuilder, node: OnnxNode, norm: Norm | Grn | SoftmaxPieces | None = None
+    graph: GraphBuilder, node: OnnxNode, norm: Norm | Grn | Length | SoftmaxPieces | None = None
 ) -> list[Value]:
     if not any(node.outputs):
         raise ModelError(f"{node.label} has no output", node=node.name)

@@ -4,7 +4,8 @@ or spelled out node by node (found before the nodes are read)."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +15,21 @@ from accelgen.frontend.elementwise import per_channel
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.pooling import reduced_axes
 from accelgen.frontend.schema import check_schema
-from accelgen.frontend.values import View
+from accelgen.frontend.values import NCHW, SplitView, View
 from accelgen.ir.ps_ops import LocalNorm, Normalize, Response, split_along
 
 __all__ = [
     "Grn",
     "Norm",
+    "escaping",
     "find_norms",
     "import_group_normalization",
     "import_instance_normalization",
     "import_layer_normalization",
     "import_lrn",
+    "import_mean_variance_normalization",
+    "normalized",
+    "reduced_by",
 ]
 
 #: Numbers of one mean: their sums fit 32 bits.
@@ -36,29 +41,33 @@ _LEAST = 1e-6
 _LARGEST_POWER = 30
 
 
-def _normalized(
-    graph: GraphBuilder, node: OnnxNode, x: View, axes: set[str], epsilon: float
+def normalized(
+    graph: GraphBuilder, node: OnnxNode, x: View, axes: set[str], epsilon: float, **how: Any
 ) -> View:
-    """``x`` normalized over ``axes`` of "h", "w" and "c"; those of size 1 may be among them."""
+    """``x`` normalized over ``axes`` of "h", "w" and "c"; those of size 1 may be among them.
+    ``how``: what else :class:`Normalize` has."""
     large = {axis for axis in "hwc" if x.size_of(axis) > 1}
     wanted = axes & large
     forms = {"channels": {"c"}, "pixels": {"h", "w"}, "map": {"h", "w", "c"}}
     along = next((form for form, whole in forms.items() if whole & large == wanted), None)
-    if along is None or not wanted:
+    if how.get("share", 1) > 1:
+        along = "pixels"
+    elif along is None or not wanted:
         raise node.rejected(
             f"normalizes {x.shape} over {', '.join(sorted(wanted)) or 'a single number'}",
             "over all channels of each pixel, all pixels of each channel, or the whole map is"
             " built",
         )
-    _, count, _ = split_along(along, (1, *x.sizes))
+    if not (np.isfinite(epsilon) and epsilon >= 0):
+        raise ModelError(f"{node.label}: epsilon={epsilon} must be finite and not below 0")
+    op = Normalize(along=along, epsilon=float(np.float32(epsilon)), **how)
+    _, count, _ = split_along(op, (1, *x.sizes))
     if count > _MOST:
         raise node.rejected(
             f"normalizes over {count:,} numbers", f"no more than {_MOST:,} are built: use a"
             " smaller map, or BatchNormalization",
         )  # fmt: skip
-    if not (np.isfinite(epsilon) and epsilon >= 0):
-        raise ModelError(f"{node.label}: epsilon={epsilon} must be finite and not below 0")
-    return graph.emit(node, Normalize(along=along, epsilon=float(np.float32(epsilon))), x)
+    return graph.emit(node, op, x)
 
 
 def _weighed(graph: GraphBuilder, node: OnnxNode, y: View) -> View:
@@ -85,31 +94,63 @@ def import_layer_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
     if not -rank <= axis < rank:
         raise ModelError(f"{node.label}: axis={axis} is not within rank {rank}", node=node.name)
     axes = {a for dim in x.dims[axis % rank :] for a in dim}
-    return _weighed(graph, node, _normalized(graph, node, x, axes, node.get("epsilon", 1e-5)))
+    return _weighed(graph, node, normalized(graph, node, x, axes, node.get("epsilon", 1e-5)))
 
 
-def import_instance_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
-    """InstanceNormalization: over the pixels of each channel."""
-    x = graph.map(node)
-    y = _normalized(graph, node, x, {"h", "w"}, node.get("epsilon", 1e-5))
-    return _affine(graph, node, y, *_vectors(graph, node, x, x.sizes[2]))
+def import_instance_normalization(graph: GraphBuilder, node: OnnxNode) -> View | SplitView:
+    """InstanceNormalization: over the pixels of each channel, or of each group of channels that a
+    Reshape has made."""
+    x = graph.layout(node)
+    groups = 1 if x.dims[1] == () else x.parts[0] if isinstance(x, SplitView) else x.sizes[2]
+    first = ("c0",) if isinstance(x, SplitView) else ("c",)
+    if len(x.dims) < 3 or x.dims[0] or x.dims[1] not in ((), first):
+        x = graph.map(node)
+    whole = View(x.tensor, x.sizes, NCHW)
+    if isinstance(x, SplitView) and (len(x.parts), x.dims[1]) != (2, first):
+        whole = graph.view(node)  # raises
+    y = _grouped(graph, node, whole, groups)
+    vectors = (np.repeat(v, x.sizes[2] // groups) for v in _vectors(graph, node, groups))
+    return replace(x, tensor=_affine(graph, node, y, *vectors).tensor)
+
+
+def _grouped(graph: GraphBuilder, node: OnnxNode, x: View, groups: int) -> View:
+    """``x`` normalized over the pixels of each of ``groups`` groups of channels."""
+    epsilon, share = node.get("epsilon", 1e-5), x.sizes[2] // groups
+    if groups == 1 or share == 1:
+        axes = {"h", "w", "c"} if groups == 1 else {"h", "w"}
+        return normalized(graph, node, x, axes, epsilon)
+    return normalized(graph, node, x, {"h", "w"}, epsilon, share=share)
 
 
 def import_group_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
-    """GroupNormalization, of one group or of one channel each."""
+    """GroupNormalization."""
     x = graph.map(node)
     groups, channels = int(node.get("num_groups", 0)), x.sizes[2]
     if (stash := node.get("stash_type", 1)) != 1:
         raise node.unsupported("stash_type", stash, "float32 (1) is built")
-    if groups not in (1, channels):
-        raise node.unsupported(
-            "num_groups", groups,
-            "one group or one channel per group is built: or use BatchNormalization",
-        )  # fmt: skip
-    axes = {"h", "w", "c"} if groups == 1 else {"h", "w"}
-    y = _normalized(graph, node, x, axes, node.get("epsilon", 1e-5))
+    if groups < 1 or channels % groups:
+        raise ModelError(
+            f"{node.label}: {channels} channels do not divide into num_groups={groups}",
+            node=node.name,
+        )
+    y = _grouped(graph, node, x, groups)
     size = channels if graph.opset >= 21 else groups
-    return _affine(graph, node, y, *_vectors(graph, node, x, size))
+    vectors = (np.repeat(v, channels // size) for v in _vectors(graph, node, size))
+    return _affine(graph, node, y, *vectors)
+
+
+#: Of MeanVarianceNormalization: what ONNX adds to the deviation.
+_LEAST_DEVIATION = 1e-9
+
+
+def import_mean_variance_normalization(graph: GraphBuilder, node: OnnxNode) -> View:
+    """MeanVarianceNormalization over ``axes``."""
+    x = graph.view(node)
+    rank, given = len(x.dims), tuple(node.get("axes", (0, 2, 3)))
+    if len({axis % rank for axis in given if -rank <= axis < rank}) != len(given):
+        raise ModelError(f"{node.label}: axes={given} are not different ones within rank {rank}")
+    axes = {a for axis in given for a in x.dims[axis]}
+    return normalized(graph, node, x, axes, _LEAST_DEVIATION**2)
 
 
 def import_lrn(graph: GraphBuilder, node: OnnxNode) -> View:
@@ -132,15 +173,12 @@ def import_lrn(graph: GraphBuilder, node: OnnxNode) -> View:
     return graph.emit(node, LocalNorm(size=size, alpha=alpha, beta=beta, bias=bias), x)
 
 
-def _vectors(
-    graph: GraphBuilder, node: OnnxNode, x: View, size: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _vectors(graph: GraphBuilder, node: OnnxNode, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Scale and bias, of ``size`` numbers each."""
     scale, bias = (graph.floats(node, i).reshape(-1) for i in (1, 2))
     if scale.size != size or bias.size != size:
         raise ModelError(
-            f"{node.label}: scale has {scale.size} and bias {bias.size} numbers for {x.shape};"
-            f" it takes {size}",
+            f"{node.label}: scale has {scale.size} and bias {bias.size} numbers; it takes {size}",
             node=node.name,
         )
     return scale, bias
@@ -163,7 +201,7 @@ class Grn:
         x = graph.view(self.size, 0)
         if node is not self.last:
             return x
-        axes = [_reduced(graph, part, x) for part in (self.size, self.mean)]
+        axes = [reduced_by(graph, part, x) for part in (self.size, self.mean)]
         large = {axis for axis in "hwc" if x.size_of(axis) > 1}
         if axes != [{"h", "w"} & large, {"c"} & large]:
             raise node.rejected(
@@ -183,7 +221,8 @@ class Grn:
         return graph.emit(node, Response(epsilon=float(np.float32(epsilon))), x)
 
 
-def _reduced(graph: GraphBuilder, node: OnnxNode, x: View) -> set[str]:
+def reduced_by(graph: GraphBuilder, node: OnnxNode, x: View) -> set[str]:
+    """The axes of ``x`` that ``node`` reduces."""
     # `check` comes here after it has refused the node itself.
     check_schema(node, graph.opset)
     reduced = reduced_axes(graph, node, x)
@@ -245,12 +284,12 @@ class Norm:
                     f"only {power:g} is built there",
                 )
         at = 0 if set(self.added.inputs[1:]) & set(self.variance.outputs) else 1
-        return _normalized(graph, node, x, axes[0], graph.number(self.added, at))
+        return normalized(graph, node, x, axes[0], graph.number(self.added, at))
 
     def _axes(self, graph: GraphBuilder, node: OnnxNode, x: View) -> set[str]:
         if node.op_type == "GlobalAveragePool":
             return {"h", "w"}
-        return _reduced(graph, node, x)
+        return reduced_by(graph, node, x)
 
     def _refuse(self, node: OnnxNode) -> None:
         if node.name != self.first:
@@ -276,7 +315,7 @@ def find_norms(nodes: Sequence[OnnxNode], outputs: Sequence[str] = ()) -> dict[s
     found: dict[str, Norm | Grn] = {}
     for node in nodes:
         grn = _grn(node, makers) if node.op_type == "Div" and len(node.inputs) == 2 else None
-        if grn is not None and not _escaping([grn.size, grn.mean, grn.added, node], nodes, outputs):
+        if grn is not None and not escaping([grn.size, grn.mean, grn.added, node], nodes, outputs):
             parts_of_it = (grn.size, grn.mean, grn.added, node)
             found.update({part.name: grn for part in parts_of_it})
             continue
@@ -284,7 +323,7 @@ def find_norms(nodes: Sequence[OnnxNode], outputs: Sequence[str] = ()) -> dict[s
         if parts is None:
             continue
         names = {node.name, *(part.name for part in parts.values())}
-        escapes = _escaping([*parts.values(), node], nodes, outputs)
+        escapes = escaping([*parts.values(), node], nodes, outputs)
         order = [n.name for n in nodes if n.name in names]
         del parts["again"]
         norm = Norm(first=order[0], last=node, escapes=escapes, **parts)
@@ -292,7 +331,7 @@ def find_norms(nodes: Sequence[OnnxNode], outputs: Sequence[str] = ()) -> dict[s
     return found
 
 
-def _escaping(parts: list[OnnxNode], nodes: Sequence[OnnxNode], outputs: Sequence[str]) -> str:
+def escaping(parts: list[OnnxNode], nodes: Sequence[OnnxNode], outputs: Sequence[str]) -> str:
     """What others read of ``parts``, but for what the last makes; or ""."""
     names = {part.name for part in parts}
     inner = {name for part in parts[:-1] for name in part.outputs if name}

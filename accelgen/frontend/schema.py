@@ -49,7 +49,14 @@ def check_schema(node: OnnxNode, opset: int) -> None:
             ) from error
         return
     if schema.deprecated:
-        raise ModelError(f"{node.label} is no operator of opset {opset} any more", node=node.name)
+        newest = onnx.defs.get_schema(node.op_type, "")
+        way_out = (
+            "" if newest.deprecated else f"export it with opset_version={newest.since_version}"
+        )
+        raise ModelError(
+            f"{node.label} is no operator of opset {opset} any more{way_out and '; '}{way_out}",
+            node=node.name,
+        )
     for attribute in node.proto.attribute:
         given = schema.attributes.get(attribute.name)
         value = node.attributes[attribute.name]

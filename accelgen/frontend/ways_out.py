@@ -8,9 +8,7 @@ __all__ = ["OTHERWISE", "WAYS_OUT", "way_out"]
 OTHERWISE = "replace it, or run it outside the accelerator"
 
 _BY_WAY = {
-    "use BatchNormalization, whose statistics are constants": (
-        "LpNormalization MeanVarianceNormalization RMSNormalization"
-    ),
+    "use BatchNormalization, whose statistics are constants": ("RMSNormalization"),
     "cut the model off before it: no engine multiplies two activations as matrices": (
         "Attention Einsum RotaryEmbedding"
     ),

@@ -20,6 +20,7 @@ from accelgen.ir.ps_ops import (
 )
 
 __all__ = [
+    "by_mean",
     "integer_root",
     "local_norm",
     "local_norm_int8",
@@ -38,20 +39,30 @@ Ints = npt.NDArray[np.int64]
 
 def normalize(op: Normalize, x: Floats) -> Floats:
     """:class:`Normalize`; sums in float64."""
-    axes = {"channels": (3,), "pixels": (1, 2), "map": (1, 2, 3)}[op.along]
-    wide = x.astype(np.float64)
-    centred = wide - wide.mean(axes, keepdims=True)
-    variance = (centred * centred).mean(axes, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + op.epsilon), np.float32)
+    wide = by_mean(op, x.astype(np.float64))
+    if op.centred:
+        wide = wide - wide.mean((1, 3), keepdims=True)
+    variance = (wide * wide).mean((1, 3), keepdims=True) + op.epsilon
+    if op.unit:
+        variance = np.maximum(variance * wide.shape[1] * wide.shape[3], np.finfo(np.float64).tiny)
+    return np.asarray(wide / np.sqrt(variance), np.float32).reshape(x.shape)
+
+
+def by_mean(op: Normalize | QNormalize, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``x`` as [map][][mean][]: of each mean the numbers along the second and the last."""
+    means, count, row = split_along(op, (1, *x.shape[1:]))
+    rows = means * count // row if row > 1 else 1
+    return x.reshape(x.shape[0], rows, means, count // rows)
 
 
 def normalize_int8(op: QNormalize, x: Int8s) -> Int8s:
     """:class:`QNormalize`."""
-    batch = x.shape[0]
-    outer, n, inner = split_along(op.along, (1, *x.shape[1:]))
-    wide = x.reshape(batch * outer, n, inner).astype(np.int64)
-    sums = wide.sum(1, keepdims=True)
-    v = ((n * (wide * wide).sum(1, keepdims=True) - sums * sums) << 8) + op.epsilon
+    wide = by_mean(op, x.astype(np.int64))
+    n = wide.shape[1] * wide.shape[3]
+    if op.input_zero is not None:
+        wide = wide - op.input_zero
+    sums = wide.sum((1, 3), keepdims=True) * (op.input_zero is None)
+    v = ((n * (wide * wide).sum((1, 3), keepdims=True) - sums * sums) << 8) + op.epsilon
     e = (60 - bit_length(v)) // 2
     factor = (np.int64(op.multiplier) << 43) // integer_root(v << (2 * e))
     shift = np.minimum(op.shift + 39 - e, 62)

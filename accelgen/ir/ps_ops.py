@@ -143,12 +143,17 @@ class QInnerAvgPool(Pooling):
 @dataclass(frozen=True, kw_only=True)
 class Normalize(SameShape):
     """inputs (x,). ``y = (x - mean) / sqrt(variance + epsilon)``, both ``along`` (:data:`ALONG`)
-    the channels of each pixel, the pixels of each channel, or the whole map."""
+    the channels of each pixel, the pixels of each ``share`` neighbouring channels, or the map. Not
+    ``centred``: 0 stands for the mean; ``unit``: divided by sqrt(n) more, n the numbers of a mean,
+    so their length is 1 (0 where all of them are 0)."""
 
     on_ps = True
 
     along: str
     epsilon: float
+    share: int = 1
+    centred: bool = True
+    unit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,11 +161,13 @@ class QNormalize(SameShape):
     """inputs (x,). Of n numbers ``along`` (:func:`split_along`), n up to 65,536: ``d = n * x -
     sum(x)``, ``v = (n * sum(x * x) - sum(x)**2 << 8) + epsilon``; of the largest e with ``v << 2e``
     below 2**60, ``r = (multiplier << 43) // isqrt(v << 2e)``; ``y = clamp(((d * r + half) >> s)
-    + output_zero)`` with ``s = min(shift + 39 - e, 62)``.
+    + output_zero)`` with ``s = min(shift + 39 - e, 62)``. With an ``input_zero``, not None, that
+    stands for the mean: ``d = n * (x - input_zero)``, ``v = (n * sum((x - input_zero)**2) << 8) +
+    epsilon``.
 
     epsilon in [1, 2**58]: the float one times ``(16 * n)**2`` over the input's scale squared (where
     a map is flat, a whole step of v would be too coarse for it); multiplier in
-    [0, 2**17), shift in [1, 47]: 1 over the output's scale.
+    [0, 2**17), shift in [1, 47]: 1 over the output's scale, and over sqrt(n) of what is ``unit``.
     """
 
     int8 = on_ps = True
@@ -170,6 +177,8 @@ class QNormalize(SameShape):
     multiplier: int
     shift: int
     output_zero: int
+    share: int = 1
+    input_zero: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,15 +347,15 @@ class QDeform(Sampling):
     factors: tuple[int, ...]
 
 
-def split_along(along: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """A map (1, h, w, c) as [outer][n][inner]: the n numbers of :data:`ALONG`."""
-    _, height, width, channels = shape
-    pixels = height * width
+def split_along(op: Normalize | QNormalize, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """How many means a map (1, h, w, c) has, of how many numbers, and how those lie: 1, each mean's
+    together; else in rows of so many, the same part of each row to each mean."""
+    pixels, channels = shape[1] * shape[2], shape[3]
     return {
         "channels": (pixels, channels, 1),
-        "pixels": (1, pixels, channels),
+        "pixels": (channels // op.share, pixels * op.share, channels),
         "map": (1, pixels * channels, 1),
-    }[along]
+    }[op.along]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,13 +63,15 @@ def _normalize(draft: Draft, node: Node) -> QNormalize:
     op = node.op
     assert isinstance(op, Normalize)
     x, y = draft.scale(node.inputs[0]), draft.scale(node.output)
-    _, count, _ = split_along(op.along, draft.graph.tensors[node.output].shape)
+    _, count, _ = split_along(op, draft.graph.tensors[node.output].shape)
     epsilon = op.epsilon * (16 * count / x.scale) ** 2
-    factor = min(1 / y.scale, LARGEST_FACTOR)  # as sum_factors
+    length = count**0.5 if op.unit else 1.0
+    factor = min(1 / (y.scale * length), LARGEST_FACTOR)  # as sum_factors
     multiplier, shift = fixed_point(factor, f"node {node.name!r}")
     return QNormalize(
         along=op.along, epsilon=int(np.clip(np.rint(epsilon), 1, _MOST_EPSILON)),
-        multiplier=int(multiplier), shift=int(shift), output_zero=y.zero_point,
+        multiplier=int(multiplier), shift=int(shift), output_zero=y.zero_point, share=op.share,
+        input_zero=None if op.centred else x.zero_point,
     )  # fmt: skip
 
 
@@ -190,9 +192,16 @@ def _write_inner_pool(writer: Writer, node: Node, x: str, out: str) -> None:
 
 
 def _write_normalize(writer: Writer, node: Node, x: str, out: str) -> None:
-    """As LayerNormalization or InstanceNormalization, with a scale of one."""
+    """As LayerNormalization or InstanceNormalization, with a scale of one; lengths as PyTorch
+    spells them."""
     op, shape = node.op, writer.graph.tensors[node.output].shape
     assert isinstance(op, Normalize)
+    if op.unit:
+        _write_length(writer, node, x, out)
+        return
+    if op.share > 1:
+        _write_groups(writer, node, x, out)
+        return
     kind = "InstanceNormalization" if op.along == "pixels" else "LayerNormalization"
     ones = np.ones((shape[3], *shape[1:3]) if op.along == "map" else shape[3], np.float32)
     given = [writer.constant(node.name, "/ones", ones)]
@@ -206,6 +215,39 @@ def _write_normalize(writer: Writer, node: Node, x: str, out: str) -> None:
     writer.node("Transpose", f"{node.name}/before", [x], first, perm=(0, 2, 3, 1))
     writer.node(kind, node.name, [first, *given], last, epsilon=op.epsilon)
     writer.node("Transpose", f"{node.name}/after", [last], out, perm=(0, 3, 1, 2))
+
+
+def _write_groups(writer: Writer, node: Node, x: str, out: str) -> None:
+    """Groups of channels as the channels of an InstanceNormalization."""
+    op, (_, height, width, channels) = node.op, writer.graph.tensors[node.output].shape
+    assert isinstance(op, Normalize)
+    groups = channels // op.share
+    first, last = (writer.names.of_part(out, part) for part in ("/groups", "/normalized"))
+    shapes = [
+        writer.constant(node.name, f"/shape{len(shape)}", np.array(shape, np.int64))
+        for shape in ((1, groups, -1), (1, channels, height, width))
+    ]
+    one = writer.constant(node.name, "/ones", np.ones(groups, np.float32))
+    zero = writer.constant(node.name, "/bias", np.zeros(groups, np.float32))
+    writer.node("Reshape", f"{node.name}/before", [x, shapes[0]], first)
+    given = [first, one, zero]
+    writer.node("InstanceNormalization", node.name, given, last, epsilon=op.epsilon)
+    writer.node("Reshape", f"{node.name}/after", [last, shapes[1]], out)
+
+
+#: What is divided by at least, as PyTorch has it.
+_LEAST_LENGTH = 1e-12
+
+
+def _write_length(writer: Writer, node: Node, x: str, out: str) -> None:
+    op, name = node.op, node.name
+    assert isinstance(op, Normalize)
+    axes = {"channels": (1,), "pixels": (2, 3), "map": (1, 2, 3)}[op.along]
+    length, limited = (writer.names.of_part(out, part) for part in ("/length", "/limited"))
+    _reduce(writer, "ReduceL2", f"{name}/length", x, length, *axes)
+    least = writer.constant(name, "/least", np.array(_LEAST_LENGTH, np.float32))
+    writer.node("Clip", f"{name}/limited", [length, least], limited)
+    writer.node("Div", name, [x, limited], out)
 
 
 def _reduce(writer: Writer, kind: str, name: str, x: str, out: str, *axes: int) -> None:

@@ -12,6 +12,7 @@ from tests.fuzz.on_ps import (
     deformed,
     interpolated,
     normalized,
+    of_length_one,
     product,
     responded,
     unpooled,
@@ -227,7 +228,7 @@ def index(m: Model, x: str) -> str:
 BLOCKS = (
     conv, activation, conv, batch_norm, pool, affine, residual, concat, squeeze_excite, activation,
     shuffle, channels, upsample, turned, padded, conv, largest, spread,
-    interpolated, product, normalized, along_channels, responded, unpooled, deformed,
+    interpolated, product, normalized, of_length_one, along_channels, responded, unpooled, deformed,
     moved, moved, exported, broadcast,
 )  # fmt: skip
 ENDS = (classifier, view, index)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from accelgen.golden.arith import dequantize_array, quantize_array
+from accelgen.golden.norms import by_mean
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir import Graph, Node, Quantization
 from accelgen.ir.elementwise import is_uniform
@@ -185,16 +186,20 @@ def _size(array: np.ndarray) -> float:
 def _gain(op: Normalize | Response, x: np.ndarray, y: np.ndarray) -> float:
     """By how much more a normalization's output may be off than each number of its map.
 
-    Of n numbers with mean m, ``y = (x - m) / s`` and ``dy[i] / dx[j] = (d[i, j] - 1 / n - y[i] y[j]
+    Of n numbers with mean m, or about 0,
+    ``y = (x - m) / s`` and ``dy[i] / dx[j] = (d[i, j] - 1 / n - y[i] y[j]
     / n) / s``: over j the absolute values sum to ``(2 + |y[i]|) / s`` at most, since |y| is 1 on
     average at most. Of a response ``y = g / m``, g the root of n squares, which is off by sqrt(n)
     of what each is: ``sqrt(n) (1 + |y|) / m``.
     """
     wide, tiny = x.astype(np.float64), float(np.finfo(np.float32).tiny)
     if isinstance(op, Normalize):
-        axes = {"channels": (3,), "pixels": (1, 2), "map": (1, 2, 3)}[op.along]
-        factors = 1 / np.sqrt(np.maximum(wide.var(axes, keepdims=True) + op.epsilon, tiny))
-        return float((factors * (2 + np.abs(y))).max())
+        wide = by_mean(op, wide)
+        centre = wide.mean((1, 3), keepdims=True) * op.centred
+        spread = ((wide - centre) ** 2).mean((1, 3), keepdims=True) + op.epsilon
+        spread = spread * (wide.shape[1] * wide.shape[3] if op.unit else 1)
+        factors = 1 / np.sqrt(np.maximum(spread, tiny))
+        return float((factors * (2 + np.abs(by_mean(op, y)))).max())
     sizes = np.sqrt((wide * wide).sum((1, 2), keepdims=True))
     mean = np.maximum(sizes.mean(3, keepdims=True) + op.epsilon, tiny)
     return float((np.sqrt(x.shape[1] * x.shape[2]) * (1 + np.abs(y)) / mean).max())

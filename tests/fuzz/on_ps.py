@@ -8,7 +8,8 @@ from accelgen.ir.ps_ops import COORDINATES
 from tests.fuzz.spelling import Model
 
 __all__ = [
-    "along_channels", "deformed", "interpolated", "normalized", "product", "responded", "unpooled",
+    "along_channels", "deformed", "interpolated", "normalized", "of_length_one", "product",
+    "responded", "unpooled",
 ]  # fmt: skip
 
 SIDE = 24
@@ -59,10 +60,16 @@ def normalized(m: Model, x: str) -> str | None:
         if h * w == 1:
             return None
         if m.opset >= 18 and c.below(2):
-            groups = c.one_of([1, i])
-            size = i if m.opset >= 21 else groups
-            given = [x, m.floats(size), m.floats(size)]
-            return m.add("GroupNormalization", given, shape, num_groups=groups)
+            groups = c.one_of([g for g in range(1, i + 1) if i % g == 0])
+            if m.opset >= 21 and c.below(2):
+                given = [x, m.floats(i), m.floats(i)]
+                return m.add("GroupNormalization", given, shape, num_groups=groups)
+            flat = m.add("Reshape", [x, m.ints(1, groups, -1)], (1, groups, i // groups * h * w))
+            del m.shapes[flat]  # no map: nothing else may read it
+            weights = [m.floats(groups), m.floats(groups)]
+            flat = m.add("InstanceNormalization", [flat, *weights], (1, groups, 1))
+            del m.shapes[flat]
+            return m.add("Reshape", [flat, m.ints(*shape)], shape)
         return m.add("InstanceNormalization", [x, m.floats(i), m.floats(i)], shape)
     axes = c.one_of([[1], [1, 2, 3]])
     if i == 1 and (axes == [1] or h * w == 1):
@@ -83,6 +90,20 @@ def normalized(m: Model, x: str) -> str | None:
     square = m.add("Mul", [centred, centred], shape)
     root = m.add("Sqrt", [m.add("Add", [mean(square), m.constant(np.float32(0.01))], small)], small)
     return m.add("Div", [centred, root], shape)
+
+
+def of_length_one(m: Model, x: str) -> str | None:
+    """LpNormalization, or PyTorch's normalize."""
+    c = m.choices
+    shape = n, i, h, w = m.shapes[x]
+    if i == 1:
+        return None
+    if c.below(2):
+        return m.add("LpNormalization", [x], shape, axis=1, p=c.one_of([None, 2]))
+    one = (n, 1, h, w)
+    given = [] if m.opset < 18 else [m.ints(1)]
+    length = m.add("ReduceL2", [x, *given], one, **({} if given else {"axes": [1]}))
+    return m.add("Div", [x, m.clip(length, 1e-12, None)], shape)
 
 
 def along_channels(m: Model, x: str) -> str | None:

@@ -17,24 +17,42 @@ from accelgen.ir.ps_ops import ALONG, Normalize, QLocalNorm, QNormalize, QRespon
 
 
 @pytest.mark.parametrize("epsilon", [1, 12345, 1 << 40, 1 << 58])
-@pytest.mark.parametrize("along", ALONG)
-def test_a_normalization_is_its_formula(along, epsilon):
-    x = np.random.default_rng(5).integers(-128, 128, (2, 4, 5, 3)).astype(np.int8)
+@pytest.mark.parametrize("zero", [None, -128, 5])
+@pytest.mark.parametrize(("along", "share"), [*((a, 1) for a in ALONG), ("pixels", 2)])
+def test_a_normalization_is_its_formula(along, share, zero, epsilon):
+    x = np.random.default_rng(5).integers(-128, 128, (2, 4, 5, 4)).astype(np.int8)
     x[:, 1] = 7
-    op = QNormalize(along=along, epsilon=epsilon, multiplier=70_001, shift=11, output_zero=3)
+    op = QNormalize(
+        along=along, epsilon=epsilon, multiplier=70_001, shift=11, output_zero=3, share=share,
+        input_zero=zero,
+    )  # fmt: skip
 
     got = normalize_int8(op, x)
 
     for at in np.ndindex(*x.shape):
-        whole = {"channels": x[at[:3]], "pixels": x[at[0], ..., at[3]], "map": x[at[0]]}[along]
-        group = [int(v) for v in whole.reshape(-1)]
-        n, total = len(group), sum(group)
+        first = at[3] // share * share
+        pixels = x[at[0], ..., first : first + share]
+        whole = {"channels": x[at[:3]], "pixels": pixels, "map": x[at[0]]}[along]
+        group = [int(v) - (zero or 0) for v in whole.reshape(-1)]
+        n, total = len(group), sum(group) if zero is None else 0
         v = 256 * (n * sum(g * g for g in group) - total * total) + epsilon
         e = max(e for e in range(31) if v << 2 * e < 1 << 60)
         r = (70_001 << 43) // isqrt(v << 2 * e)
         s = min(11 + 39 - e, 62)
-        want = (((n * int(x[at]) - total) * r + (1 << (s - 1))) >> s) + 3
+        want = (((n * (int(x[at]) - (zero or 0)) - total) * r + (1 << (s - 1))) >> s) + 3
         assert got[at] == min(max(want, -128), 127)
+
+
+@pytest.mark.parametrize("along", ALONG)
+def test_what_is_of_length_one(along):
+    x = np.random.default_rng(7).standard_normal((2, 4, 5, 3)).astype(np.float32)
+    axes = {"channels": (3,), "pixels": (1, 2), "map": (1, 2, 3)}[along]
+
+    got = normalize(Normalize(along=along, epsilon=0, centred=False, unit=True), x)
+
+    np.testing.assert_allclose((got.astype(float) ** 2).sum(axes), 1, rtol=1e-6)
+    assert (got * x >= 0).all()
+    assert not normalize(Normalize(along=along, epsilon=0, centred=False, unit=True), 0 * x).any()
 
 
 def test_where_a_map_is_flat_a_small_epsilon_counts_as_what_it_is():

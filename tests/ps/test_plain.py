@@ -52,11 +52,12 @@ def assert_refused(runner, calls):
     assert all(set(a.outputs[0].view(np.uint8).ravel()) == {0xA5} for a in answers)
 
 
-def normalization(rng, along, hostile):
+def normalization(rng, along, hostile, share=1):
     epsilons, shifts = ([1, 2, 1 << 57, 1 << 58], [1, 2, 47]) if hostile else ([900], [7, 9, 11])
     return QNormalize(
         along=along, epsilon=int(rng.choice(epsilons)), multiplier=int(rng.integers(1 << 17)),
-        shift=int(rng.choice(shifts)), output_zero=int(rng.integers(-128, 128)),
+        shift=int(rng.choice(shifts)), output_zero=int(rng.integers(-128, 128)), share=share,
+        input_zero=rng.choice([None, -128, 127, int(rng.integers(-128, 128))]),
     )  # fmt: skip
 
 
@@ -71,6 +72,10 @@ def test_normalization_is_golden(runner, hostile):
     for along, shape in (("channels", (1, 1, 1, 1 << 16)), ("pixels", (1, 256, 256, 2))):
         x = int8s(rng, shape, hostile=hostile)
         cases.append((normalization(rng, along, hostile), [x], shape))
+    for share, shape in ((2, (1, 3, 4, 6)), (9, (1, 2, 5, 9)), (32, (1, 7, 9, 64)),
+                         (3, (1, 1, 1, 12)), (256, (1, 16, 16, 512))):  # fmt: skip
+        x = int8s(rng, shape, hostile=hostile)
+        cases.append((normalization(rng, "pixels", hostile, share), [x], shape))
 
     assert_all_golden(runner, rng, cases)
 

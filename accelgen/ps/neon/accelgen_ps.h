@@ -144,16 +144,18 @@ typedef struct {
 } agps_inner_pool;
 int agps_inner_average(const int8_t *x, const agps_inner_pool *q, int8_t *y, agps_pool *pool);
 
-/* Of [outer][count][inner] the `count` numbers along the middle, brought to mean 0 and one variance:
+/* Numbers brought to mean 0 and one variance. `means` of them, each of `count` numbers: with a `row`
+ * of 1 those lie together, else in rows of `row`, of which each mean has the same row / means.
  * d = count * x - sum(x), v = (count * sum(x * x) - sum(x)^2 << 8) + epsilon; of the largest e with
  * v << 2e below 2^60, r = (M << 43) / isqrt(v << 2e), rounding down;
  * y = clamp(((d * r + half) >> min(n + 39 - e, 62)) + zero). Count up to 65,536, epsilon in
- * [1, 2^58]. */
+ * [1, 2^58]. With `given` not 0, given - 129 stands for the mean: d = count * (x - it),
+ * v = (count * sum((x - it)^2) << 8) + epsilon. */
 typedef struct {
-    int outer, count, inner;
+    int means, count, row;
     int64_t epsilon;
     int32_t multiplier;
-    int shift, zero;
+    int shift, zero, given;
 } agps_norm;
 int agps_normalize(const int8_t *x, const agps_norm *q, int8_t *y, agps_pool *pool);
 

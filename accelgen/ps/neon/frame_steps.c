@@ -136,8 +136,8 @@ int agps_operand_bytes(agps_step_kernel kernel, const int64_t n[], uint64_t byte
         memcpy(bytes, (uint64_t[]){4 * a * b, f * b, f * a * b}, 3 * sizeof *bytes);
         return pair ? 3 : 0;
     case AGPS_STEP_NORMALIZE:
-        bytes[0] = bytes[1] = volume(n);
-        return volume(n) > 0 ? 2 : 0;
+        bytes[0] = bytes[1] = a * b;
+        return pair ? 2 : 0;
     case AGPS_STEP_RESPONSE: /* pixels, channels */
         memcpy(bytes, (uint64_t[]){a * b, b}, 2 * sizeof *bytes);
         return pair ? 2 : 0;
@@ -188,8 +188,9 @@ int agps_plain_step(
 {
     void *const *o = operand;
     if (kernel == AGPS_STEP_NORMALIZE) {
-        const agps_norm q = {(int)n[0],     (int)n[1], (int)n[2], wide(n + 3),
-                             (int32_t)n[5], (int)n[6], (int)n[7]};
+        const int given = (int)((n[7] + 128) >> 8);
+        const agps_norm q = {(int)n[0],     (int)n[1], (int)n[2],               wide(n + 3),
+                             (int32_t)n[5], (int)n[6], (int)n[7] - 256 * given, given};
         return agps_normalize(o[0], &q, o[1], pool);
     }
     if (kernel == AGPS_STEP_RESPONSE) {

@@ -17,7 +17,12 @@ int64_t agps_integer_root(int64_t v)
 
 static statistic statistic_of(int32_t sum, int32_t squares, const agps_norm *q)
 {
-    const int64_t spread = (int64_t)q->count * squares - (int64_t)sum * sum;
+    int64_t spread = (int64_t)q->count * squares - (int64_t)sum * sum;
+    if (q->given) {
+        const int64_t zero = q->given - 129;
+        spread = q->count * (squares - 2 * zero * sum + zero * zero * q->count);
+        sum = (int32_t)zero * q->count;
+    }
     const int64_t v = spread * 256 + q->epsilon;
     int e = 0;
     while (v << (2 * (e + 1)) < (int64_t)1 << 60)
@@ -64,14 +69,14 @@ typedef struct {
     int8_t *y;
 } normalizing;
 
-/* inner == 1: numbers that lie together. */
+/* row == 1: numbers that lie together. */
 static void normalize_rows(void *argument, int part, int parts)
 {
     const normalizing *job = argument;
     const agps_norm *q = job->q;
     const size_t count = (size_t)q->count;
-    const size_t from = (size_t)q->outer * (size_t)part / (size_t)parts;
-    const size_t to = (size_t)q->outer * ((size_t)part + 1) / (size_t)parts;
+    const size_t from = (size_t)q->means * (size_t)part / (size_t)parts;
+    const size_t to = (size_t)q->means * ((size_t)part + 1) / (size_t)parts;
     for (size_t o = from; o < to; o++) {
         int32_t sum, squares;
         sum_numbers(job->x + o * count, count, &sum, &squares);
@@ -90,22 +95,28 @@ static LOOP void apply_many(
     }
 }
 
-/* A statistic for each of `inner` numbers that lie together, `count` times. */
+/* A statistic for each `share` of the numbers of a row. */
 static int normalize_columns(const int8_t *x, const agps_norm *q, int8_t *y)
 {
-    const size_t inner = (size_t)q->inner, size = (size_t)q->count * inner;
-    int32_t *const sums = calloc(2 * inner, sizeof *sums), *const squares = sums + inner;
-    statistic *const s = malloc(inner * sizeof *s);
+    const size_t row = (size_t)q->row, size = (size_t)q->means * (size_t)q->count;
+    const size_t share = row / (size_t)q->means;
+    int32_t *const sums = calloc(2 * row, sizeof *sums), *const squares = sums + row;
+    statistic *const s = malloc(row * sizeof *s);
     const int made = sums != NULL && s != NULL;
-    for (size_t o = 0; made && o < (size_t)q->outer; o++, x += size, y += size) {
-        for (size_t i = 0; i < inner; i++)
-            sums[i] = squares[i] = 0;
-        for (size_t k = 0; k < size; k += inner)
-            sum_rows(x + k, inner, sums, squares);
-        for (size_t i = 0; i < inner; i++)
-            s[i] = statistic_of(sums[i], squares[i], q);
-        for (size_t k = 0; k < size; k += inner)
-            apply_many(x + k, inner, q->count, s, q->zero, y + k);
+    if (made) {
+        for (size_t k = 0; k < size; k += row)
+            sum_rows(x + k, row, sums, squares);
+        for (size_t i = 0; i < row; i += share) {
+            for (size_t j = i + 1; j < i + share; j++) {
+                sums[i] += sums[j];
+                squares[i] += squares[j];
+            }
+            const statistic one = statistic_of(sums[i], squares[i], q);
+            for (size_t j = i; j < i + share; j++)
+                s[j] = one;
+        }
+        for (size_t k = 0; k < size; k += row)
+            apply_many(x + k, row, q->count, s, q->zero, y + k);
     }
     free(sums);
     free(s);
@@ -114,12 +125,14 @@ static int normalize_columns(const int8_t *x, const agps_norm *q, int8_t *y)
 
 int agps_normalize(const int8_t *x, const agps_norm *q, int8_t *y, agps_pool *pool)
 {
-    if (!agps_in(q->outer, 1, 1 << 30) || !agps_in(q->count, 1, 1 << 16) ||
-        !agps_in(q->inner, 1, 1 << 20) || !agps_in(q->epsilon, 1, (int64_t)1 << 58) ||
+    if (!agps_in(q->means, 1, 1 << 30) || !agps_in(q->count, 1, 1 << 16) ||
+        !agps_in(q->row, 1, 1 << 20) || !agps_in(q->epsilon, 1, (int64_t)1 << 58) ||
         !agps_in(q->multiplier, 0, (1 << 17) - 1) || !agps_in(q->shift, 1, 47) ||
-        !agps_in(q->zero, -128, 127))
+        !agps_in(q->zero, -128, 127) || !agps_in(q->given, 0, 256))
         return AGPS_EINVAL;
-    if (q->inner > 1)
+    if (q->row > 1 && (q->row % q->means || (int64_t)q->means * q->count % q->row))
+        return AGPS_EINVAL;
+    if (q->row > 1)
         return normalize_columns(x, q, y);
     normalizing job = {x, q, y};
     agps_pool_run(pool, normalize_rows, &job);

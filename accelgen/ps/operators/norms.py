@@ -27,23 +27,26 @@ def _words(value: int) -> tuple[int, int]:
 def _normalize(node: Node, graph: Graph) -> list[int]:
     op = node.op
     assert isinstance(op, QNormalize)
-    sizes = split_along(op.along, graph.tensors[node.output].shape)
-    return [*sizes, *_words(op.epsilon), op.multiplier, op.shift, op.output_zero]
+    sizes = split_along(op, graph.tensors[node.output].shape)
+    # What stands for the mean, above the output's zero point; 0: nothing does.
+    given = 0 if op.input_zero is None else op.input_zero + 129
+    return [*sizes, *_words(op.epsilon), op.multiplier, op.shift, 256 * given + op.output_zero]
 
 
 def _normalize_work(node: Node, graph: Graph) -> Work:
     """Sums of all numbers first, then each by its factor."""
     op = node.op
     assert isinstance(op, QNormalize)
-    outer, count, inner = split_along(op.along, graph.tensors[node.output].shape)
-    if inner > 1:
+    means, count, row = split_along(op, graph.tensors[node.output].shape)
+    if row > 1:
         loops = ("sum_rows", "normalize_columns")
-        entered = Work(cycles=2 * count * PIXEL_CYCLES + inner * STATISTIC_CYCLES)
+        rows = means * count // row
+        entered = Work(cycles=2 * rows * PIXEL_CYCLES + means * STATISTIC_CYCLES)
     else:
         loops = ("sum_numbers", "normalize_rows")
-        entered = Work(cycles=outer * (2 * PIXEL_CYCLES + STATISTIC_CYCLES))
+        entered = Work(cycles=means * (2 * PIXEL_CYCLES + STATISTIC_CYCLES))
     sums, made = (of_map(loop, node.output, graph, 1) for loop in loops)
-    return replace(sums + made + entered, parallel=inner == 1)
+    return replace(sums + made + entered, parallel=row == 1)
 
 
 def _response(node: Node, graph: Graph) -> list[int]:
