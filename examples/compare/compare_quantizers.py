@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json as json_format
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,11 +42,12 @@ TOOLS = {
     ),
     "nncf": ("default", "accurate"),
     "quark": ("XINT8", "A8W8", "per channel, CLE, AdaRound"),
-    "aimet": ("default", "AdaRound", "CLE, AdaRound"),
+    "aimet": ("default", "CLE", "AdaRound"),
     "esp_ppq": ("ESP-DL", "onnxruntime's", "onnxruntime's, equalization, LSQ"),
 }  # fmt: skip
 #: Pictures that are run together.
 BATCH = 16
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,9 +186,12 @@ class Contest:
                 if tool.poll() is None:
                     os.killpg(tool.pid, signal.SIGKILL)
                     tool.wait()
+            if status < 0:
+                raise RuntimeError(f"ended by signal {-status}")
             if status:
                 words.seek(0)
-                raise RuntimeError(words.read().decode(errors="replace") or f"status {status}")
+                said = _COLOURS.sub("", words.read().decode(errors="replace"))
+                raise RuntimeError(said or f"status {status}")
 
     def _scored(self, tool: str, setting: str, folder: Path) -> Row:
         cost = json_format.loads((folder / "facts.json").read_text())

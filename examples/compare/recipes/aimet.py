@@ -1,4 +1,4 @@
-"""Qualcomm's AIMET on ONNX: its default, and equalization with AdaRound, as its pages advise."""
+"""Qualcomm's AIMET on ONNX: its default, cross-layer equalization, and AdaRound."""
 
 import onnx
 from aimet_onnx import QuantizationSimModel, apply_adaround, compute_encodings
@@ -18,17 +18,15 @@ def _default(model, calib, made):
     _write(QuantizationSimModel(network), _pictures(model, calib), made)
 
 
-def _adaround(model, calib, made):
-    network = onnx.load(str(model))
-    fold_all_batch_norms_to_weight(network)
-    sim, pictures = QuantizationSimModel(network), _pictures(model, calib)
-    apply_adaround(sim, pictures, num_iterations=ITERATIONS)
-    _write(sim, pictures, made)
-
-
 def _equalized(model, calib, made):
     network = onnx.load(str(model))
     equalize_model(network)  # relu6 becomes relu, as it documents
+    _write(QuantizationSimModel(network), _pictures(model, calib), made)
+
+
+def _adaround(model, calib, made):
+    network = onnx.load(str(model))
+    fold_all_batch_norms_to_weight(network)
     sim, pictures = QuantizationSimModel(network), _pictures(model, calib)
     apply_adaround(sim, pictures, num_iterations=ITERATIONS)
     _write(sim, pictures, made)
@@ -46,4 +44,4 @@ def _write(sim, pictures, made):
     onnx.save(sim.to_onnx_qdq(), str(made))
 
 
-SETTINGS = {"default": _default, "AdaRound": _adaround, "CLE, AdaRound": _equalized}
+SETTINGS = {"default": _default, "CLE": _equalized, "AdaRound": _adaround}

@@ -18,36 +18,7 @@ def _espdl(model, calib, made):
         [1, *calib.shape[1:]], target="esp32p4", num_of_bits=8, error_report=False,
         skip_export=True,
     )  # fmt: skip
-    return _written(graph, made)
-
-
-def _plain(model, calib, made):
-    return _for_onnxruntime(QuantizationSettingFactory.default_setting(), model, calib, made)
-
-
-def _best(model, calib, made):
-    """Layer-wise equalization, then steps and weights trained block by block (LSQ)."""
-    setting = QuantizationSettingFactory.default_setting()
-    setting.equalization = True
-    setting.lsq_optimization = True
-    setting.lsq_optimization_setting.collecting_device = "cpu"
-    return _for_onnxruntime(setting, model, calib, made)
-
-
-def _for_onnxruntime(setting, model, calib, made):
-    graph = quantize_onnx_model(
-        str(model), _tensors(calib), len(calib), [1, *calib.shape[1:]],
-        TargetPlatform.ONNXRUNTIME, setting=setting, device="cpu",
-    )  # fmt: skip
-    return _written(graph, made)
-
-
-def _tensors(calib):
-    return [torch.from_numpy(x[None].copy()) for x in calib]
-
-
-def _written(graph, made):
-    """The file for what it tells of the network; computed by the tool's own executor."""
+    # The file for what it tells of the network: onnxruntime rounds otherwise than the chip.
     export_ppq_graph(graph, TargetPlatform.ONNXRUNTIME, str(made))
     executor = TorchExecutor(graph, device="cpu")
 
@@ -56,6 +27,31 @@ def _written(graph, made):
         return torch.cat(outputs).detach().numpy()
 
     return run
+
+
+def _plain(model, calib, made):
+    _for_onnxruntime(QuantizationSettingFactory.default_setting(), model, calib, made)
+
+
+def _best(model, calib, made):
+    """Layer-wise equalization, then steps and weights trained block by block (LSQ)."""
+    setting = QuantizationSettingFactory.default_setting()
+    setting.equalization = True
+    setting.lsq_optimization = True
+    setting.lsq_optimization_setting.collecting_device = "cpu"
+    _for_onnxruntime(setting, model, calib, made)
+
+
+def _for_onnxruntime(setting, model, calib, made):
+    graph = quantize_onnx_model(
+        str(model), _tensors(calib), len(calib), [1, *calib.shape[1:]],
+        TargetPlatform.ONNXRUNTIME, setting=setting, device="cpu",
+    )  # fmt: skip
+    export_ppq_graph(graph, TargetPlatform.ONNXRUNTIME, str(made))
+
+
+def _tensors(calib):
+    return [torch.from_numpy(x[None].copy()) for x in calib]
 
 
 SETTINGS = {"ESP-DL": _espdl, "onnxruntime's": _plain, "onnxruntime's, equalization, LSQ": _best}
