@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST_BYTES", "ONLY", "read_arrays"]
+__all__ = ["MOST_BYTES", "ONLY", "array_names", "read_arrays"]
 
 #: Bytes of the largest array that is read.
 MOST_BYTES = 4 << 30
@@ -59,6 +59,12 @@ def read_arrays(path: Path, names: tuple[str, ...], most: int | None = None) -> 
     # Damaged archives raise what zipfile, zlib, lzma, bz2 and numpy happen to stumble on.
     except Exception as error:
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def array_names(path: Path) -> tuple[str, ...]:
+    """Names of all arrays of an .npz that :func:`read_arrays` has read from."""
+    with zipfile.ZipFile(path) as archive:
+        return tuple(entry.filename.removesuffix(".npy") for entry in archive.infolist())
 
 
 def _archived(file: IO[bytes], names: tuple[str, ...], most: int) -> Arrays:

@@ -247,7 +247,7 @@ def build(
         from accelgen.flow.runs import simulate as run
 
         built, verilog = packages.open_package(out)
-        sample = packages.sample_of(out, built.input_layout)
+        sample = packages.sample_of(out, *built.layouts)
         result = run(built, sample=sample, verilog=verilog)
         packages.store_simulated(out, result)
         for sentence in (*tables.simulated_lines(result), *result.faults):

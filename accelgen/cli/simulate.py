@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,7 +76,8 @@ def simulate(
         _on_the_simulated_board(Path(model), driver, script, seed, json, edited)
         return
 
-    verilog = sample = None
+    verilog: str | None = None
+    sample: Any = None
     elsewhere = fc_on != "auto" or se_on != "pl" or logits != "wide"
     if Path(model).suffix == SUFFIX:
         if hardware.given or samples.given or seed or elsewhere or shown:
@@ -89,7 +90,7 @@ def simulate(
                 "a package is as it was built: give --fc-on, --se-on and --logits with a model"
             )
         compiled, verilog = packages.open_package(Path(model), edited=edited)
-        sample = packages.sample_of(Path(model), compiled.input_layout)
+        sample = packages.sample_of(Path(model), *compiled.layouts)
         compiled = compiled.on(hardware.over(compiled.hardware))
     else:
         target = hardware.target()

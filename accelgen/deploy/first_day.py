@@ -59,7 +59,7 @@ def write_first_day(day: FirstDay, model: str, where: Path) -> None:
     if day.picture is not None:
         pixels = day.picture[..., 0] if day.picture.shape[2] == 1 else day.picture
         Image.fromarray(pixels).save(where / "sample.png")
-    book = notebook(model, sample=day.picture is not None)
+    book = notebook(model, sample=day.picture is not None, several="input_0" in day.arrays)
     (where / "classify.ipynb").write_text(json.dumps(book, indent=1) + "\n")
     shutil.copyfile(asset("LICENSE"), where / "LICENSE")
 

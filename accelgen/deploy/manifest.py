@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -22,32 +22,42 @@ from accelgen.arch.registers import (
     offset_of,
 )
 from accelgen.ir import Quantization, TensorType
-from accelgen.program.places import PartPlaces, Places
+from accelgen.program.places import Both, PartPlaces, Places
 from accelgen.program.records import Placement, Program
 
-__all__ = ["FORMAT", "interface_crc", "program_manifest", "register_manifest", "versions"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_SEVERAL",
+    "interface_crc",
+    "program_manifest",
+    "register_manifest",
+    "versions",
+]
 
-#: Number of the manifest's format; a reader refuses what it does not know.
-FORMAT = 3
+#: Number of the manifest's format, and of that for several inputs, which has ``inputs``; a reader
+#: refuses what it does not know.
+FORMAT, FORMAT_SEVERAL = 3, 4
 
 
-def program_manifest(places: Places, *, input_layout: str = "nchw") -> dict[str, Any]:
+def program_manifest(places: Places, *, layouts: Sequence[str] = ()) -> dict[str, Any]:
     """What the driver needs to run a frame at either of its ``places``.
 
     ``parts`` are the frame's programs in the order in which they run, each with the PS steps after
-    it and the maps the processor writes before it (``written``). ``input_layout`` is the order in
-    which the ONNX model takes its input. Offsets count from the image's first byte; where there
+    it and the maps the processor writes before it (``written``). ``layouts`` are the orders
+    in which the ONNX model takes its inputs. Offsets count from the image's first byte; where there
     are two, they are those of place 0 and 1.
     """
     programs = [part.program for part in places.parts]
     first = programs[0]
+    layouts = layouts or ["nchw"] * len(places.taken)
+    inputs = [_input(first, *pair) for pair in zip(places.taken, layouts, strict=True)]
     left = [
         _place(part.program, *both)
         for part in places.parts
         for both in zip(*part.outputs, strict=True)
     ]
     return {
-        "format": FORMAT,
+        "format": FORMAT if len(inputs) == 1 else FORMAT_SEVERAL,
         "config": first.arch.to_dict(),
         "config_crc": first.arch.crc,
         "lanes": first.arch.lanes,
@@ -57,11 +67,8 @@ def program_manifest(places: Places, *, input_layout: str = "nchw") -> dict[str,
         "sections": [{"offset": s.offset, "bytes": len(s.data)} for s in places.sections],
         "image_bytes": places.image_bytes,
         "parts": [_part(part, index) for index, part in enumerate(places.parts)],
-        "input": {
-            **_place(first, *places.inputs),
-            "layout": input_layout,
-            "map": list(first.graph.tensors[first.input.tensor].shape[1:]),
-        },
+        "input": inputs[0],
+        **({"inputs": inputs} if len(inputs) > 1 else {}),
         "outputs": left,
         "kept": [_place(part.program, place) for part in places.parts for place in part.kept],
         "model_outputs": [
@@ -71,6 +78,11 @@ def program_manifest(places: Places, *, input_layout: str = "nchw") -> dict[str,
         "ps_steps": [step for program in programs for step in _ps_steps(program)],
         **register_manifest(),
     }
+
+
+def _input(program: Program, places: Both, layout: str) -> dict[str, Any]:
+    shape = program.graph.tensors[places[0].tensor].shape
+    return {**_place(program, *places), "layout": layout, "map": list(shape[1:])}
 
 
 def _part(part: PartPlaces, index: int) -> dict[str, Any]:

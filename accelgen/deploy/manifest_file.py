@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from accelgen.deploy.manifest import FORMAT
+from accelgen.deploy.manifest import FORMAT, FORMAT_SEVERAL
 from accelgen.deploy.output import GENERATOR
 from accelgen.errors import AccelgenError, ModelError
 from accelgen.untrusted import Schema, read_json, typed
@@ -70,6 +70,7 @@ class Manifest(Owned):
     fc_on: Literal["pl", "ps"]
     offload: _Offload
     input: _Input
+    inputs: Annotated[list[_Input], Field(min_length=2)] | None = None
     kept: list[Any]
     ps_steps: list[Any]
     hardware: _Hardware
@@ -94,7 +95,7 @@ def read_manifest(where: Path) -> dict[str, Any]:
     values = read_json(where / NAME, "manifest", ModelError)
     if not isinstance(values, dict) or values.get("generator") != GENERATOR:
         raise ModelError(f"{where} is not a package made by accelgen build")
-    if values.get("format") != FORMAT:
+    if values.get("format") != (FORMAT_SEVERAL if "inputs" in values else FORMAT):
         raise ModelError(
             f"{where} has manifest format {str(values.get('format'))[:40]}, this accelgen reads "
             f"{FORMAT}: build it again"

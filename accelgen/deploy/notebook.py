@@ -18,6 +18,9 @@ accelerator = open_package(".")  # loads accelgen.bit and the program"""
 _FILE = """\
 path = "{file}"  # PNG or JPEG, any size that the package's preprocess block makes fit"""
 
+_ARRAYS = """\
+path = "inputs.npz"  # an array of floats for each of the network's inputs, by name"""
+
 _SHOW = """\
 from PIL import Image
 
@@ -38,12 +41,12 @@ _CLOSE = """\
 accelerator.close()"""
 
 
-def notebook(model: str, *, sample: bool) -> dict[str, Any]:
-    """The notebook as JSON (nbformat 4.5). ``sample``: the package holds sample.png.
+def notebook(model: str, *, sample: bool, several: bool = False) -> dict[str, Any]:
+    """The notebook as JSON (nbformat 4.5). ``sample``: the package holds sample.png; ``several``:
+    the network has several inputs.
 
     Nothing of a model enters a cell of code; its name is plain text in a heading.
     """
-    file = _FILE.replace("{file}", "sample.png" if sample else "picture.png")
     parts = [
         ("markdown", f"# {md(model)}"),
         (
@@ -51,9 +54,7 @@ def notebook(model: str, *, sample: bool) -> dict[str, Any]:
             "Open the accelerator. This runs in the package's directory, as root.",
         ),
         ("code", _OPEN),
-        ("markdown", "A picture, and what the network takes it for."),
-        ("code", file),
-        ("code", _SHOW),
+        *(_OF_ARRAYS if several else _of_a_picture(sample)),
         ("code", _CLASSIFY),
         ("markdown", "Cycles of the last frame by layer: estimated, simulated, on this board."),
         ("code", _COUNTERS),
@@ -70,6 +71,15 @@ def notebook(model: str, *, sample: bool) -> dict[str, Any]:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+_OF_ARRAYS = (("markdown", "Inputs, and what the network takes them for."), ("code", _ARRAYS))
+
+
+def _of_a_picture(sample: bool) -> tuple[tuple[str, str], ...]:
+    file = _FILE.replace("{file}", "sample.png" if sample else "picture.png")
+    title = ("markdown", "A picture, and what the network takes it for.")
+    return title, ("code", file), ("code", _SHOW)
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Package:
     network's fully connected layers at its end are on the PS, or so many of the last; ``se_on_ps``:
     squeeze-and-excite blocks are. ``hardware``: what the package runs on, ``planned_for`` what its
     plan was made for, if that is something else; beside the configuration, all that the compiler
-    asked of them.
+    asked of them. ``layouts``: in which order the model takes each input; by default NCHW.
     """
 
     model: str
@@ -78,7 +78,7 @@ class Package:
     estimate: Mapping[str, Any]
     hardware: Mapping[str, Any]
     planned_for: Mapping[str, Any] | None = None
-    input_layout: str = "nchw"
+    layouts: Sequence[str] = ()
     day: FirstDay = NOTHING_KNOWN
     views: tuple[OutputView, ...] = ()
     fc_on_ps: int = False
@@ -105,7 +105,7 @@ def write_package(
         write_scripts(where / "vivado", values)
     places = two_places(package.parts, package.views)
     (where / "program.bin").write_bytes(places.program_bin)
-    (where / "frame.bin").write_bytes(frame_file(places, input_layout=package.input_layout))
+    (where / "frame.bin").write_bytes(frame_file(places, layouts=package.layouts))
     (where / "program.txt").write_text(package.listing)
     shutil.copyfile(package.network, where / "network.onnx")
     write_code(where)
@@ -206,6 +206,7 @@ def _values(package: Package) -> dict[str, Any]:
         "resources": package.estimate["resources"],
         "config_crc": arch.crc,
         "parts": len(package.parts),
+        "inputs": len(package.parts[0].inputs),
     }
 
 
@@ -231,7 +232,7 @@ def _manifest(
         "versions": dict(versions()),
         "fc_on": "ps" if package.fc_on_ps else "pl",
         "offload": {"fc": package.fc_on_ps, "se": package.se_on_ps},
-        **program_manifest(places, input_layout=package.input_layout),
+        **program_manifest(places, layouts=package.layouts),
         **first_day_manifest(package.day, package.parts, package.estimate),
         "hardware": package.hardware,
         **({"planned_for": package.planned_for} if package.planned_for else {}),

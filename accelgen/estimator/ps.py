@@ -318,8 +318,8 @@ def _kernels(
 
     program, last = parts[index], index + 1 == len(parts)
     if last:
-        place = parts[0].input
-        yield kernel(place.tensor, "hand over", hand_over(place.size_bytes), True)
+        for place in _taken(parts[0]):
+            yield kernel(place.tensor, "hand over", hand_over(place.size_bytes), True)
     for place in turned[index].read:
         yield kernel(place.tensor, "layout", from_feature_memory(place.size_bytes), False)
     for name, work in _works(program):
@@ -354,11 +354,18 @@ def _output_works(parts: Sequence[Program]) -> Iterator[tuple[str, str, Work]]:
 
 
 def _input_kernels(program: Program, model: PsModel) -> tuple[PsKernel, ...]:
-    """Floats that the application just made become the input's map."""
-    place = program.input
-    count = math.prod(program.graph.tensors[place.tensor].shape)
-    steps = (("quantize", model_input(count)), ("layout", to_feature_memory(place.size_bytes)))
-    return tuple(_kernel(place.tensor, op, 0, w, model, in_cache=True) for op, w in steps)
+    """Floats that the application just made become the inputs' maps."""
+    kernels = []
+    for place in _taken(program):
+        count = math.prod(program.graph.tensors[place.tensor].shape)
+        steps = (("quantize", model_input(count)), ("layout", to_feature_memory(place.size_bytes)))
+        kernels += [_kernel(place.tensor, op, 0, w, model, in_cache=True) for op, w in steps]
+    return tuple(kernels)
+
+
+def _taken(program: Program) -> tuple[Placement, ...]:
+    """The model's inputs, of a frame's first program."""
+    return program.inputs or (program.input,)
 
 
 def _kernel(
@@ -375,7 +382,7 @@ def _kernel(
 def _crossings(
     parts: Sequence[Program], turned: Sequence[MovedMaps], index: int, model: PsModel
 ) -> Iterator[Crossing]:
-    places = turned[index - 1].written if index else (parts[0].input,)
+    places = turned[index - 1].written if index else _taken(parts[0])
     size = sum(p.size_bytes for p in places)
     own = model.part_us * 1e-6 if index else 0.0
     yield Crossing(part=index, to="pl", bytes=size, seconds=model.to_pl_seconds(size) + own)

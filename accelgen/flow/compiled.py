@@ -14,7 +14,8 @@ from accelgen.estimator import estimate as estimate_program
 from accelgen.estimator.report import ps_model
 from accelgen.estimator.timeline import timeline
 from accelgen.flow.hardware import Target
-from accelgen.flow.network import Loaded
+from accelgen.flow.network import Loaded, kinds_of
+from accelgen.inputs.several import Kinds
 from accelgen.ir import Graph
 from accelgen.ir.wide import wide_nodes
 from accelgen.program.records import Program
@@ -78,6 +79,7 @@ class Compiled:
     planned_for: Target | None = None
     judge: Judge | None = field(default=None, compare=False)
     recorded: Preprocess | None = None
+    more_layouts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         steps = sum(len(part.steps) for part in self.parts)
@@ -92,6 +94,16 @@ class Compiled:
             for step in part.steps
         )
         return html_table(repr(self).strip("<>"), Rows(columns, rows), self.warnings)
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """In which order the model takes each input."""
+        return (self.input_layout, *self.more_layouts)
+
+    @property
+    def kinds(self) -> Kinds:
+        """What the model takes, input by input."""
+        return kinds_of(self.model.graph, self.layouts)
 
     def warned(self, warnings: tuple[str, ...]) -> Compiled:
         """With more warnings."""
@@ -171,6 +183,7 @@ def scheduled(
         offload=offload,
         warnings=loaded.warnings + ((ROUNDED,) if narrowed else ()),
         recorded=loaded.recorded,
+        more_layouts=loaded.imported.more_layouts,
     )
 
 

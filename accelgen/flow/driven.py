@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ import numpy.typing as npt
 from accelgen.errors import ConfigError
 from accelgen.flow.compiled import Compiled
 from accelgen.flow.packages import copy_to_run, open_package
-from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
-from accelgen.inputs.samples import random_samples
+from accelgen.inputs.several import random_inputs
 from accelgen.scratch import scratch_directory
 from accelgen.simulation.driver_loop import ScriptResult, run_script
 from accelgen.simulation.toolchain import sim_directory
 from accelgen.simulation.verilated import VerilatedSimulator
+from accelgen.streamed import Inputs, by_name
 
 __all__ = ["Driven", "drive", "run_in_package"]
 
@@ -69,23 +69,23 @@ def run_in_package(
 
 
 def drive(
-    where: Path, count: int = 2, *, seed: int = 0, inputs: Floats | None = None,
+    where: Path, count: int = 2, *, seed: int = 0, inputs: Inputs | None = None,
     say: Callable[[str], None] = lambda line: None, edited: bool = False,
 ) -> Driven:  # fmt: skip
-    """``count`` seeded random frames, or ``inputs`` (n, h, w, c), through the package's driver
-    (``run_many``) and its library; every output compared with the golden model.
+    """``count`` seeded random frames, or ``inputs`` (n, h, w, c), of several by name, through the
+    package's driver (``run_many``) and its library; every output compared with the golden model.
 
     Raises ModelError when ``where`` is no package.
     """
     compiled, simulator = _opened(where, edited)
-    graph = compiled.model.graph
+    names = compiled.model.graph.inputs
     if inputs is None:
-        samples = [random_samples(graph.tensors[graph.input].shape, seed + i) for i in range(count)]
-        inputs = np.concatenate([x[:1] for x in samples])
-    planes = compiled.input_layout == "nchw"
+        frames = [by_name(random_inputs(compiled.kinds, seed + i), names) for i in range(count)]
+        real = {name: np.concatenate([x[name][:1] for x in frames]) for name in names}
+    else:
+        real = by_name(inputs, names)
     with scratch_directory() as scratch:
-        given, got = scratch / "inputs.npy", scratch / "outputs.npz"
-        np.save(given, inputs.transpose(0, 3, 1, 2) if planes else inputs)
+        given, got = _saved(compiled, real, scratch / "inputs"), scratch / "outputs.npz"
         script = sim_directory() / "cocotb" / "drive_frames.py"
         arguments = [str(given), str(got)]
         package = scratch / "package"
@@ -97,8 +97,8 @@ def drive(
         else:
             # Written just now, by the bench's own script.
             with np.load(got) as outputs:
-                faults += _differences(compiled, inputs, dict(outputs))
-    return Driven(frames=len(inputs), cycles=result.cycles, faults=tuple(faults))
+                faults += _differences(compiled, real, dict(outputs))
+    return Driven(frames=len(real[names[0]]), cycles=result.cycles, faults=tuple(faults))
 
 
 def _opened(where: Path, edited: bool) -> tuple[Compiled, VerilatedSimulator]:
@@ -107,12 +107,26 @@ def _opened(where: Path, edited: bool) -> tuple[Compiled, VerilatedSimulator]:
     return compiled, VerilatedSimulator(hardware.arch, family=hardware.family, verilog=verilog)
 
 
-def _differences(compiled: Compiled, inputs: Floats, outputs: dict[str, Any]) -> list[str]:
+def _saved(compiled: Compiled, real: Mapping[str, Floats], where: Path) -> Path:
+    """The inputs in a file, as the model takes them: what drive_frames.py reads."""
+    kinds = compiled.kinds
+    arrays: dict[str, Any] = {
+        name: x.transpose(0, 3, 1, 2) if kinds[name].layout == "nchw" else x
+        for name, x in real.items()
+    }
+    if len(arrays) == 1:
+        np.save(where.with_suffix(".npy"), *arrays.values())
+        return where.with_suffix(".npy")
+    np.savez(where.with_suffix(".npz"), *arrays.values())
+    return where.with_suffix(".npz")
+
+
+def _differences(
+    compiled: Compiled, inputs: Mapping[str, Floats], outputs: dict[str, Any]
+) -> list[str]:
     graph, faults = compiled.model.graph, []
-    quantization = graph.tensors[graph.input].quantization
-    assert quantization is not None
-    for i, x in enumerate(inputs):
-        values = interpret(graph, quantize_array(x[None], quantization))
+    for i in range(len(inputs[graph.input])):
+        values = interpret(graph, {name: x[i : i + 1] for name, x in inputs.items()})
         for name, want in model_outputs(graph, values).items():
             got = outputs.get(f"{i}:{name}")
             if got is None or got.shape != want.shape or got.dtype != want.dtype:

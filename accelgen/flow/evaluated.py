@@ -24,7 +24,8 @@ from accelgen.golden.interpret import walk
 from accelgen.golden.outputs import model_outputs
 from accelgen.inputs.labels import Labels, check_labels, check_maps
 from accelgen.inputs.samples import Calibration
-from accelgen.inputs.shown import Shown, ShownJoined, open_shown
+from accelgen.inputs.several import ShownSeveral, open_data
+from accelgen.inputs.shown import Shown
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.views import OutputView
 from accelgen.ir.wide import wide_nodes
@@ -34,6 +35,7 @@ from accelgen.quant.plausible import far_from_calibration
 from accelgen.quant.tally import Answers, Noise, Ranks, Worst, Worsts, winners
 from accelgen.quant.tally_maps import ClassMap, MapTally
 from accelgen.quant.write_qdq import to_qdq
+from accelgen.streamed import Samples
 
 __all__ = ["evaluate"]
 
@@ -120,7 +122,8 @@ def evaluate(
     made_of = loaded.warnings + warnings + shown.warnings
     shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
     odd = far_from_calibration(int8.graph, shown.read(0, min(count, 8)))
-    against = every[0].contradiction(shape, loaded.imported.input_layout)
+    several = len(loaded.kinds) > 1
+    against = "" if several else every[0].contradiction(shape, loaded.imported.input_layout)
     made_of += tuple(filter(None, (against, odd)))
     found = sums.result(loaded.name, int8.graph.model_outputs(), made_of)
     found = replace(found, logits="wide" if wide_nodes(int8.graph) else "int8")
@@ -147,21 +150,14 @@ def _rounding(int8: QuantizedModel) -> Quantization | None:
 
 def _opened(
     loaded: Loaded, data: Sequence[Calibration], labels: Path | None, limit: int | None
-) -> tuple[Shown, int, int | None]:
+) -> tuple[Shown | ShownSeveral, int, int | None]:
     """The pictures, how many are shown, and how many classes the network tells apart."""
     graph = loaded.imported.graph
     if not data or any(d.where is None for d in data):
         raise QuantizationError("there is nothing to evaluate on; --data takes pictures or arrays")
     if labels and len(data) > 1:
         raise QuantizationError("--labels is of one --data; evaluate on one after the other")
-    shown = ShownJoined.of([
-        open_shown(
-            d.where, shape=graph.tensors[graph.input].shape, layout=loaded.imported.input_layout,
-            pictures=d.pictures, labels=labels,
-        )
-        for d in data
-        if d.where is not None
-    ])  # fmt: skip
+    shown = open_data(data, loaded.kinds, labels)
     classes = _classes(graph.model_outputs()[0])
     if shown.labels is not None:
         _check_labels(graph, shown, shown.labels, classes)
@@ -214,7 +210,7 @@ class _Ways:
 
     @classmethod
     def of(cls, loaded: Loaded, int8: QuantizedModel, source: Any) -> _Ways:
-        layout = loaded.imported.input_layout
+        layout = tuple(loaded.imported.layouts.values())
         if loaded.is_quantized:
             return cls(graph=int8.graph, ort=OrtModel(source, layout), real=None)
         return cls(
@@ -228,11 +224,11 @@ class _Ways:
         values = sum(prod(self.graph.tensors[name].shape) for name in self.graph.activations())
         return max(1, min(_MOST_PER_RUN, _VALUES_PER_RUN // values))
 
-    def run(self, x: npt.NDArray[np.float32]) -> _Made:
+    def run(self, x: Samples) -> _Made:
         real = self.real.run(x) if self.real else None
         return _Made(real, self._golden(x), self.ort.run(x))
 
-    def _golden(self, x: npt.NDArray[np.float32]) -> list[Tensor]:
+    def _golden(self, x: Samples) -> list[Tensor]:
         kept = set(self.graph.outputs)
         kept |= {p.tensor for view in self.graph.model_outputs() for p in view.pieces}
         values = {name: value for name, value in walk(self.graph, x) if name in kept}
@@ -243,7 +239,7 @@ class _Ways:
         return [np.stack([frame[name] for frame in frames]) for name in frames[0]]
 
 
-def _batches(ways: _Ways, shown: Shown, count: int) -> Iterator[tuple[int, _Made]]:
+def _batches(ways: _Ways, shown: Shown | ShownSeveral, count: int) -> Iterator[tuple[int, _Made]]:
     """(First picture, outputs) of every batch, in order; a batch per processor is under way."""
     jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # The last batches are shared out as well as the first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ import numpy.typing as npt
 
 from accelgen.errors import ModelError, QuantizationError
 from accelgen.flow.compiled import Compiled
-from accelgen.golden.arith import quantize_array
+from accelgen.golden.interpret import enter
 from accelgen.golden.outputs import model_outputs
-from accelgen.inputs.samples import Calibration, open_samples, random_samples
+from accelgen.inputs.samples import Calibration
+from accelgen.inputs.several import Kinds, calibration_samples, first_sample, random_inputs
 from accelgen.ir import Graph
 from accelgen.program.records import Program
 from accelgen.ps.picture import Preprocess, read_picture
 from accelgen.simulation.check import golden_tensors
 from accelgen.simulation.compare import tensor_order
+from accelgen.streamed import Samples, by_name, in_memory
 from accelgen.untrusted import read_text
 
 __all__ = ["Expected", "expected_frame", "read_labels", "shown_sample"]
@@ -31,7 +33,8 @@ class Expected:
 
     ``preprocess`` is how a picture becomes the input, if anybody said so.
 
-    ``arrays``: ``input`` int8 (h, w, c); ``input_float`` in the model's own order; ``tensor_i``
+    ``arrays``: ``input`` int8 (h, w, c); ``input_float`` in the model's own order; of several
+    inputs ``input_i`` and ``input_float_i``, in the model's order; ``tensor_i``
     int8 (h, w, c) as ``order[i]`` (tensor, layers that make it) leaves it in memory; ``output_i``
     the model's outputs, in its order and shapes. ``picture`` are the
     pixels of the file that ``input`` is of, uint8 (h, w, c), or None.
@@ -44,49 +47,59 @@ class Expected:
 
 
 def expected_frame(
-    parts: Sequence[Program], graph: Graph, calibration: Calibration, *, layout: str, seed: int = 0
-) -> Expected:
+    parts: Sequence[Program], graph: Graph, calibration: Calibration, *, kinds: Kinds,
+    seed: int = 0,
+) -> Expected:  # fmt: skip
     """The first calibration sample (a random one when there is none) through the golden model of
     every part of ``graph``'s frame."""
-    kind = graph.tensors[graph.input]
-    assert kind.quantization is not None
-    preprocess = calibration.preprocess(kind.shape, layout)
-    file = calibration.picture()
-    picture = read_picture(file, preprocess.order) if file and preprocess else None
-    streamed = calibration.samples(kind.shape, layout)
-    samples = random_samples(kind.shape, seed) if streamed is None else streamed
-    real = np.asarray(samples[:1])
-    x = quantize_array(real, kind.quantization)
-    values: dict[str, npt.NDArray[Any]] = {graph.input: x}
+    streamed = calibration_samples(calibration, kinds)
+    samples = random_inputs(kinds, seed) if streamed is None else streamed
+    preprocess = picture = None
+    if len(kinds) == 1:
+        (kind,) = kinds.values()
+        preprocess = calibration.preprocess(kind.shape, kind.layout)
+        file = calibration.picture()
+        picture = read_picture(file, preprocess.order) if file and preprocess else None
+    real = by_name(in_memory(samples[:1]), graph.inputs)
+    values: dict[str, npt.NDArray[Any]] = enter(graph, real)
+    given = _given(kinds, real, values)
     order: list[tuple[str, tuple[str, ...]]] = []
     for program in parts:
-        given = {p.tensor: values[p.tensor] for p in program.inputs or (program.input,)}
-        values |= golden_tensors(program, given)
+        inputs = {p.tensor: values[p.tensor] for p in program.inputs or (program.input,)}
+        values |= golden_tensors(program, inputs)
         order += ((name, step.nodes if step else ()) for name, step in tensor_order(program))
     arrays = {
-        "input": x[0],
-        "input_float": real.transpose(0, 3, 1, 2) if layout == "nchw" else real,
+        **given,
         **{f"tensor_{i}": values[name][0] for i, (name, _) in enumerate(order)},
         **{f"output_{i}": x for i, x in enumerate(model_outputs(graph, values).values())},
     }
     return Expected(arrays=arrays, order=tuple(order), preprocess=preprocess, picture=picture)
 
 
+def _given(
+    kinds: Kinds, real: Mapping[str, npt.NDArray[Any]], quantized: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
+    """The inputs, as expected.npz has them."""
+    found = {}
+    for i, (name, kind) in enumerate(kinds.items()):
+        end = f"_{i}" if len(kinds) > 1 else ""
+        x = real[name]
+        found[f"input{end}"] = quantized[name][0]
+        found[f"input_float{end}"] = x.transpose(0, 3, 1, 2) if kind.layout == "nchw" else x
+    return found
+
+
 def shown_sample(
     compiled: Compiled, shown: str | Path | Calibration, calib: Calibration
-) -> npt.NDArray[np.float32]:
-    """The first sample of ``shown``, (1, h, w, c): pictures as it, or ``calib``, or else the file
-    that ``compiled`` was read from says. Raises QuantizationError when there is none."""
+) -> Samples:
+    """The first sample of ``shown``, (1, h, w, c) of each input: pictures as it, or ``calib``, or
+    else the file that ``compiled`` was read from says. Raises QuantizationError when there is none.
+    """
     if not isinstance(shown, Calibration):
         shown = Calibration(where=Path(shown), pictures=calib.pictures)
     if shown.where is None:
         raise QuantizationError("there is nothing to show; --input takes a picture or an array")
-    shape = compiled.model.graph.tensors[compiled.model.graph.input].shape
-    pictures = shown.recalling(compiled.recorded).pictures
-    samples = open_samples(
-        shown.where, shape=shape, layout=compiled.input_layout, pictures=pictures
-    )
-    return np.asarray(samples[:1])
+    return first_sample(shown.recalling(compiled.recorded), compiled.kinds)
 
 
 def read_labels(path: Path, graph: Graph) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import onnx
 from accelgen.errors import ConfigError, MissingScaleError, ModelError, QuantizationError
 from accelgen.frontend import load_onnx
 from accelgen.inputs.recorded import read_recorded
-from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.inputs.samples import Calibration
+from accelgen.inputs.several import InputKind, Kinds, calibration_samples, random_inputs
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.passes.fold_given import fold_given
@@ -32,7 +33,7 @@ from accelgen.zoo.build import build as build_zoo
 
 __all__ = [
     "LOGITS", "MADE_UP", "RANDOM_CALIBRATION", "Given", "Loaded", "Source", "dry", "fold_rounded",
-    "load", "quantized", "read_network", "source_of", "zoo_model",
+    "kinds_of", "load", "quantized", "read_network", "source_of", "zoo_model",
 ]  # fmt: skip
 
 Source = str | Path | bytes | onnx.ModelProto
@@ -68,9 +69,23 @@ class Loaded:
         return f"<Loaded {self.name}: {kind}, {len(self.imported.graph.nodes)} operations>"
 
     @property
+    def kinds(self) -> Kinds:
+        """What the model takes, input by input."""
+        graph, layouts = self.imported.graph, self.imported.layouts
+        return kinds_of(graph, layouts.values())
+
+    @property
     def is_quantized(self) -> bool:
         """The file brought its own scales (QDQ)."""
         return bool(self.imported.quantization)
+
+
+def kinds_of(graph: Graph, layouts: Iterable[str]) -> Kinds:
+    """Of the inputs of ``graph``, which the model takes in ``layouts``, one after the other."""
+    return {
+        name: InputKind(graph.tensors[name].shape, layout)
+        for name, layout in zip(graph.inputs, layouts, strict=True)
+    }
 
 
 def load(model: str | Path) -> Loaded:
@@ -86,7 +101,7 @@ def load(model: str | Path) -> Loaded:
     if not name.startswith("zoo:"):
         name = printable(Path(model).stem)
     note, recorded = imported.preprocess, None
-    if note:
+    if note and not imported.graph.more:
         shape = imported.graph.tensors[imported.graph.input].shape
         recorded = read_recorded(note, shape, imported.input_layout)
     return Loaded(name=name, imported=imported, warnings=imported.warnings, recorded=recorded)
@@ -180,9 +195,9 @@ def quantized(
         by name where there is nothing for it to work on.
     """
     imported, wide = loaded.imported, _wide(logits)
-    shape = imported.graph.tensors[imported.graph.input].shape
+    kinds = loaded.kinds
     calibration = Calibration.of(calib).recalling(loaded.recorded)
-    samples: Samples | None = calibration.samples(shape, imported.input_layout)
+    samples: Samples | None = calibration_samples(calibration, kinds)
     if named(technique) and (loaded.is_quantized or samples is None):
         lacks = "is quantized already" if loaded.is_quantized else "has no calibration data"
         raise QuantizationError(
@@ -195,12 +210,12 @@ def quantized(
         except MissingScaleError as error:
             if samples is not None:
                 raise
-            samples = random_samples(shape, seed)
+            samples = random_inputs(kinds, seed)
             made = quantize_imported(imported, samples, method, wide=wide)
             return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
         made = quantize_graph(imported.graph, samples, method, technique=technique, wide=wide)
         said = (ONE_SAMPLE if len(samples) == 1 else "", odd_scaling(imported.graph, samples))
         return made, tuple(filter(None, said))
-    samples = random_samples(shape, seed)
+    samples = random_inputs(kinds, seed)
     return quantize_graph(imported.graph, samples, method, wide=wide), (RANDOM_CALIBRATION,)

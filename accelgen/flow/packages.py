@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import numpy.typing as npt
 
 from accelgen.arch import ArchParams
 from accelgen.array_files import read_arrays
@@ -49,6 +48,7 @@ from accelgen.ps.picture import Preprocess
 from accelgen.quant import write_qdq
 from accelgen.rtl.design import design_verilog
 from accelgen.scratch import scratch_directory
+from accelgen.streamed import Samples, Several
 
 __all__ = [
     "build",
@@ -137,7 +137,7 @@ def build(
             estimate=numbers.to_dict(compiled.name),
             hardware=hardware.to_dict(),
             planned_for=compiled.planned_for.to_dict() if compiled.planned_for else None,
-            input_layout=compiled.input_layout,
+            layouts=compiled.layouts,
             day=day,
             fc_on_ps=compiled.offload.fc,
             se_on_ps=compiled.offload.se,
@@ -155,9 +155,7 @@ def _first_day(
     compiled: Compiled, calibration: Calibration, labels: Path | None, seed: int
 ) -> FirstDay:
     graph = compiled.model.graph
-    expected = expected_frame(
-        compiled.parts, graph, calibration, layout=compiled.input_layout, seed=seed
-    )
+    expected = expected_frame(compiled.parts, graph, calibration, kinds=compiled.kinds, seed=seed)
     return FirstDay(
         arrays=expected.arrays,
         order=expected.order,
@@ -229,7 +227,7 @@ def open_package(where: str | Path, *, edited: bool = False) -> tuple[Compiled, 
     if manifest["kept"]:
         compiled = keeping_all(compiled)
     places = two_places(compiled.parts, compiled.model.graph.model_outputs())
-    frame = frame_file(places, input_layout=compiled.input_layout)
+    frame = frame_file(places, layouts=compiled.layouts)
     for name, data in (("program.bin", places.program_bin), ("frame.bin", frame)):
         if data != files[name].read_bytes():
             version = printable(manifest["versions"].get("accelgen", "an unknown version"))
@@ -320,19 +318,25 @@ def results(where: Path, reports: Path | None = None) -> tuple[Results, Estimate
     return read_results(reports or where), estimated
 
 
-def sample_of(where: Path, layout: str) -> npt.NDArray[np.float32]:
-    """The input of a package's expected.npz, (1, h, w, c)."""
-    file = where / "expected.npz"
-    wanted = read_manifest(where)["input"]["map"]
-    if layout == "nchw":
-        wanted = [wanted[2], *wanted[:2]]
-    try:
-        x = read_arrays(file, ("input_float",))["input_float"]
-        if x.dtype != np.float32 or x.shape != (1, *wanted) or not np.isfinite(x).all():
-            raise ValueError(f"input_float is {x.dtype} {x.shape}, not float32 (1, {wanted})")
-    except (ValueError, KeyError) as error:
-        raise ModelError(f"{file} holds no input of the network: {error}") from error
-    return x.transpose(0, 2, 3, 1) if layout == "nchw" else x
+def sample_of(where: Path, *layouts: str) -> Samples:
+    """The input of a package's expected.npz, (1, h, w, c); of several inputs, which the model takes
+    in ``layouts``, each by name."""
+    file, manifest = where / "expected.npz", read_manifest(where)
+    inputs = manifest.get("inputs") or [manifest["input"]]
+    found = {}
+    for i, (place, layout) in enumerate(zip(inputs, layouts, strict=True)):
+        name = f"input_float_{i}" if len(inputs) > 1 else "input_float"
+        wanted = place["map"]
+        if layout == "nchw":
+            wanted = [wanted[2], *wanted[:2]]
+        try:
+            x = read_arrays(file, (name,))[name]
+            if x.dtype != np.float32 or x.shape != (1, *wanted) or not np.isfinite(x).all():
+                raise ValueError(f"{name} is {x.dtype} {x.shape}, not float32 (1, {wanted})")
+        except (ValueError, KeyError) as error:
+            raise ModelError(f"{file} holds no input of the network: {error}") from error
+        found[place["tensor"]] = x.transpose(0, 2, 3, 1) if layout == "nchw" else x
+    return Several(found) if len(inputs) > 1 else next(iter(found.values()))
 
 
 def store_simulated(where: Path, result: Simulated) -> None:

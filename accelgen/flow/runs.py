@@ -8,9 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Unpack
 
-import numpy as np
-import numpy.typing as npt
-
 from accelgen.arch import ArchParams
 from accelgen.cost import Memory
 from accelgen.errors import ConfigError, ModelError
@@ -21,8 +18,9 @@ from accelgen.flow.expected import shown_sample
 from accelgen.flow.hardware import Target, target
 from accelgen.flow.network import Given, load, quantized
 from accelgen.flow.simulated import Simulated, add_frame, add_layers, choose_steps
-from accelgen.golden.arith import quantize_array
-from accelgen.inputs.samples import Calibration, random_samples
+from accelgen.golden.interpret import enter
+from accelgen.inputs.samples import Calibration
+from accelgen.inputs.several import random_inputs
 from accelgen.quant import quantize as quantize_graph
 from accelgen.quant import quantize_imported
 from accelgen.schedule.single import single_step
@@ -32,6 +30,7 @@ from accelgen.simulation.check import golden_tensors, simulate_frame, simulate_l
 from accelgen.simulation.processor import processor
 from accelgen.simulation.reproducer import Reproducer, load_reproducer
 from accelgen.simulation.verilated import VerilatedSimulator
+from accelgen.streamed import Inputs
 from accelgen.untrusted import schema_of, typed
 
 __all__ = ["ddr_settings", "open_reproducer", "repeat", "simulate"]
@@ -43,7 +42,7 @@ def simulate(
     *,
     layers: str | None = None,
     frame: bool = True,
-    sample: npt.NDArray[np.float32] | None = None,
+    sample: Inputs | None = None,
     shown: Given = None,
     seed: int = 0,
     verilog: str | None = None,
@@ -65,7 +64,7 @@ def simulate(
         Run a whole frame: once as it is, for its cycles, and once with every tensor kept, so that
         each layer is compared.
     sample : float32 array (1, h, w, c)
-        The input; seeded random numbers by default.
+        The input, or of several a mapping of name to array; seeded random numbers by default.
     shown : str, Path or Calibration
         A picture, or an ``.npz`` or ``.npy`` as for ``calib``, of which the first sample is the
         input. A mere path is read with the words on pictures of ``calib``, or of the model's file.
@@ -90,10 +89,8 @@ def simulate(
     if shown is not None:
         sample = shown_sample(compiled, shown, Calibration.of(calib))
     if sample is None:
-        sample = random_samples(graph.tensors[graph.input].shape, seed)[:1]
-    quantization = graph.tensors[graph.input].quantization
-    assert quantization is not None
-    x = quantize_array(sample[:1], quantization)
+        sample = random_inputs(compiled.kinds, seed)
+    values = {name: x[:1] for name, x in enter(graph, sample).items()}
     simulator = VerilatedSimulator(hardware.arch, family=hardware.family, verilog=verilog)
     numbers = estimated(compiled)
     settings = ddr_settings(hardware.memory, seed, numbers.competing_bytes_per_cycle)
@@ -104,14 +101,13 @@ def simulate(
             simulate_frame, simulator=simulator, settings=settings,
             waves=Path(waves) if waves else None, progress=progress, processor=on_ps,
         )  # fmt: skip
-        values = {graph.input: x}
         for plain, kept in zip(compiled.parts, keeping_all(compiled).parts, strict=True):
             report = run(plain, values)
             result = add_frame(result, plain, numbers, report, run(kept, values))
             values |= report.outputs
     if layers:
         program = compiled.program
-        golden = golden_tensors(program, {program.input.tensor: x[0]})
+        golden = golden_tensors(program, {name: values[name][0] for name in graph.inputs})
         chosen = choose_steps(program, layers)
         alone = [
             (program.steps[i].nodes[0], single_step(program, i, hardware.memory)) for i in chosen
@@ -138,7 +134,12 @@ def repeat(run: Reproducer) -> Compiled:
         file = temporary / "reproducer.onnx"
         file.write_bytes(run.model)
         loaded = load(file)
-    shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
+    graph = loaded.imported.graph
+    if graph.more:
+        raise ModelError(
+            f"a saved run has one input, its model has {len(graph.inputs)}: simulate the model"
+        )
+    shape = graph.tensors[graph.input].shape
     for name, x in (("sample", run.sample), ("calib", run.calib)):
         if x is not None and x.shape[1:] != shape[1:]:
             raise ModelError(f"the run's {name} is {x.shape}, its model takes {shape} (n, h, w, c)")

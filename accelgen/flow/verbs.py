@@ -145,6 +145,8 @@ def quantize(
 
 def _pictures(loaded: Loaded, calibration: Calibration) -> Preprocess | None:
     """How pictures become the input, if the options or the file say so."""
+    if loaded.imported.graph.more:
+        return None
     shape = loaded.imported.graph.tensors[loaded.imported.graph.input].shape
     known = calibration.recalling(loaded.recorded)
     return known.preprocess(shape, loaded.imported.input_layout)

@@ -17,7 +17,7 @@ from accelgen.errors import AccelgenError
 from accelgen.flow.network import Source, fold_rounded, read_network
 from accelgen.frontend.builder import GraphBuilder, UnknownInputError, Value
 from accelgen.frontend.inferred import inferred_shapes
-from accelgen.frontend.load import best_layout, name_nodes, new_builder, output_view, walk
+from accelgen.frontend.load import best_layouts, name_nodes, new_builder, output_view, walk
 from accelgen.frontend.onnx_node import LARGEST, OnnxNode
 from accelgen.frontend.read_model import read_model
 from accelgen.frontend.values import NCHW, ChoiceView, Constant, Unknown, View
@@ -117,10 +117,10 @@ def check_model(
     """
     model = read_model(source)
     nodes = name_nodes(model)
-    layout = best_layout(model, nodes)
+    layouts = best_layouts(model, nodes)
     builder = new_builder(model, nodes)
     errors = _Errors(builder, model)
-    walk(model, builder, nodes, layout, errors.note)
+    walk(model, builder, nodes, layouts, errors.note)
     graph = _loose_graph(model, builder)
     if builder.quantization:
         graph = fold_rounded(graph, builder.quantization, builder.weight_scales)
@@ -168,8 +168,9 @@ def _blame(
     """Mark the node that the compiler's error is about as not supported."""
     name = error.node
     known = {node.output: node.sources for node in graph.nodes}
-    # A copy of the input stands before what reads it.
-    known[graph.input] = next((n.sources for n in graph.nodes if graph.input in n.inputs), ())
+    # A copy of an input stands before what reads it.
+    for i in graph.inputs:
+        known[i] = next((n.sources for n in graph.nodes if i in n.inputs), ())
     # An output that is another view of what a node makes is of the node that says so.
     known = {name: (node.name,) for node in nodes for name in node.outputs} | known
     known |= {name: (name,) for name in reports} | {node.name: node.sources for node in graph.nodes}
@@ -240,7 +241,8 @@ def _loose_graph(model: onnx.ModelProto, builder: GraphBuilder) -> Graph:
         nodes=tuple(builder.nodes),
         tensors=builder.tensors,
         constants=builder.constants,
-        input=builder.input,
+        input=builder.inputs[0],
+        more=builder.inputs[1:],
         outputs=tuple(dict.fromkeys([*wanted, *loose])),
     )
 

@@ -70,7 +70,7 @@ class GraphBuilder:
         self.opset = opset
         self.output_names = tuple(output_names)
         self.shown_names = (*self.output_names, *shown_names)
-        self.input = ""
+        self.inputs: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
         self.side_outputs: dict[str, str] = {}
         self.later: dict[str, str] = {}
@@ -372,7 +372,7 @@ class GraphBuilder:
 
     def _is_shown(self, tensor: str) -> bool:
         """An output of the model shows ``tensor`` as it is before it is rounded by a reader."""
-        if tensor in self.quantization or tensor == self.input:
+        if tensor in self.quantization or tensor in self.inputs:
             return False
         values = (self.values.get(name) for name in self.shown_names)
         views = (v.view if isinstance(v, ChoiceView) else v for v in values)

@@ -1,9 +1,10 @@
-"""The model's one input: shape, batch, and whether it comes as NCHW or NHWC."""
+"""The model's inputs: shape, batch, and whether each comes as NCHW or NHWC."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice, product
 from math import prod
 
 import onnx
@@ -15,34 +16,47 @@ from accelgen.frontend.values import NCHW, NHWC, Dims, QuantizedView, View
 from accelgen.ir.activations import BY_ONNX
 from accelgen.plain_text import printable
 
-__all__ = ["InputLayout", "add_input", "input_layouts"]
+__all__ = ["MOST_INPUTS", "InputLayout", "Layouts", "add_inputs", "input_layouts"]
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
 _BYTES: dict[int, str] = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
 #: Operators a preprocessing in NHWC may have before its Transpose.
 _IN_PLACE = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div")
 _TO_NCHW = [0, 3, 1, 2]
+#: Inputs of a model, and ways to see them all that are tried.
+MOST_INPUTS, _MOST_WAYS = 16, 64
 _FUNCTIONS = ("Clip", "Dropout", "Max", "Min", "PRelu", "Relu", *BY_ONNX)
 
 
 @dataclass(frozen=True)
 class InputLayout:
-    """One way to see the model's input as a map: "nchw" or "nhwc", and its axes."""
+    """One way to see an input as a map: "nchw" or "nhwc", and its axes."""
 
     name: str
     sizes: tuple[int, int, int]  # h, w, c
     dims: Dims
 
 
-def input_layouts(model: onnx.ModelProto, nodes: list[OnnxNode]) -> list[InputLayout]:
-    """How the model may take its input, the likeliest first.
+#: A way to see every input.
+Layouts = tuple[InputLayout, ...]
+
+
+def input_layouts(model: onnx.ModelProto, nodes: list[OnnxNode]) -> list[Layouts]:
+    """How the model may take its inputs, the likeliest first.
 
     Raises
     ------
     ModelError
-        Not exactly one input, a batch other than 1, a dynamic size, a rank other than 2, 3 and 4.
+        No input, or too many, a batch other than 1, a dynamic size, a rank other than 2, 3 and 4.
     """
-    value = _input(model, nodes)
+    each = [_layouts(model, value, nodes) for value in _inputs(model, nodes)]
+    return list(islice(product(*each), _MOST_WAYS))
+
+
+def _layouts(
+    model: onnx.ModelProto, value: onnx.ValueInfoProto, nodes: list[OnnxNode]
+) -> list[InputLayout]:
+    """How the model may take one of its inputs, the likeliest first."""
     shape = _shape(value)
     if len(shape) == 2:
         plain = InputLayout("nchw", (1, 1, shape[1]), ((), ("c",)))
@@ -59,19 +73,21 @@ def input_layouts(model: onnx.ModelProto, nodes: list[OnnxNode]) -> list[InputLa
     return found if any(_turns(node) for node in nodes) else found[:1]
 
 
-def add_input(
-    model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode], layout: InputLayout
+def add_inputs(
+    model: onnx.ModelProto, graph: GraphBuilder, nodes: list[OnnxNode], layouts: Layouts
 ) -> None:
-    """Add the input to ``graph``, seen as ``layout``."""
-    value = _input(model, nodes)
-    graph.input = graph.add_tensor(value.name, (1, *layout.sizes))
-    view = View(graph.input, layout.sizes, layout.dims)
-    kind = value.type.tensor_type.elem_type
-    graph.values[value.name] = QuantizedView(view, None, _BYTES[kind]) if kind in _BYTES else view
+    """Add the inputs to ``graph``, seen as ``layouts``."""
+    for value, layout in zip(_inputs(model, nodes), layouts, strict=True):
+        name = graph.add_tensor(value.name, (1, *layout.sizes))
+        graph.inputs = (*graph.inputs, name)
+        view = View(name, layout.sizes, layout.dims)
+        kind = value.type.tensor_type.elem_type
+        quantized = kind in _BYTES
+        graph.values[value.name] = QuantizedView(view, None, _BYTES[kind]) if quantized else view
 
 
-def _input(model: onnx.ModelProto, nodes: list[OnnxNode]) -> onnx.ValueInfoProto:
-    """The one input that is no initializer."""
+def _inputs(model: onnx.ModelProto, nodes: list[OnnxNode]) -> list[onnx.ValueInfoProto]:
+    """The inputs that are no initializers."""
     made = {name for node in nodes for name in node.outputs}
     for name, times in Counter(i.name for i in model.graph.input).items():
         if times > 1 or name in made:
@@ -83,20 +99,21 @@ def _input(model: onnx.ModelProto, nodes: list[OnnxNode]) -> onnx.ValueInfoProto
         # Older exporters list inputs nobody reads.
         read = {name for node in nodes for name in node.inputs}
         inputs = [i for i in inputs if i.name in read] or inputs
-    if len(inputs) != 1:
+    if not 1 <= len(inputs) <= MOST_INPUTS:
         names = ", ".join(f"'{i.name}'" for i in inputs[:4]) + (", ..." if inputs[4:] else "")
         raise ModelError(
-            f"the model must have exactly one input without initializer; it has {names or 'none'}"
+            f"the model must have an input without initializer, and at most {MOST_INPUTS}; it has "
+            f"{len(inputs) or 'none'}{': ' if names else ''}{names}"
         )
-    value: onnx.ValueInfoProto = inputs[0]
-    kind = value.type.tensor_type.elem_type
-    if kind not in (*_FLOATS, *_BYTES):
-        known = onnx.TensorProto.DataType.values()
-        text = onnx.TensorProto.DataType.Name(kind) if kind in known else str(kind)
-        raise ModelError(
-            f"input '{value.name}' has element type {text}; export the model with a float input"
-        )
-    return value
+    for value in inputs:
+        kind = value.type.tensor_type.elem_type
+        if kind not in (*_FLOATS, *_BYTES):
+            known = onnx.TensorProto.DataType.values()
+            text = onnx.TensorProto.DataType.Name(kind) if kind in known else str(kind)
+            raise ModelError(
+                f"input '{value.name}' has element type {text}; export the model with a float input"
+            )
+    return inputs
 
 
 def _lines(shape: tuple[int, ...], name: str, nodes: list[OnnxNode]) -> list[InputLayout]:

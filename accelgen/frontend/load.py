@@ -12,7 +12,7 @@ from accelgen.errors import AccelgenError, ModelError
 from accelgen.frontend.attention import find_attention
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.constants import fold_node, is_constant_node, read_initializer
-from accelgen.frontend.inputs import InputLayout, add_input, input_layouts
+from accelgen.frontend.inputs import Layouts, add_inputs, input_layouts
 from accelgen.frontend.joined import part_by_part
 from accelgen.frontend.lengths import Length, find_lengths
 from accelgen.frontend.norms import Grn, Norm, find_norms
@@ -40,7 +40,7 @@ from accelgen.ir.spec import check_float
 from accelgen.ir.types import Quantization
 from accelgen.ir.views import OutputView
 
-__all__ = ["best_layout", "load_onnx", "name_nodes", "new_builder", "output_view", "walk"]
+__all__ = ["best_layouts", "load_onnx", "name_nodes", "new_builder", "output_view", "walk"]
 
 
 def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
@@ -57,10 +57,11 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
     """
     model = read_model(source)
     nodes = name_nodes(model)
-    graph, layout = _read(model, nodes)
+    graph, (first, *more) = _read(model, nodes)
     default = Path(source).stem if isinstance(source, str | Path) else "model"
     result = _finish(model, graph, default)
     check_float(result)
+    _check_inputs(result)
     return Imported(
         graph=result,
         quantization=graph.quantization,
@@ -69,7 +70,8 @@ def load_onnx(source: str | Path | bytes | onnx.ModelProto) -> Imported:
         integer_biases=graph.integer_biases,
         bias_scales=graph.bias_scales,
         logits=_logits(model, result, graph.quantization),
-        input_layout=layout.name,
+        input_layout=first.name,
+        more_layouts=tuple(layout.name for layout in more),
         preprocess=next((p.value for p in model.metadata_props if p.key == PICTURES), ""),
         warnings=tuple(graph.warnings),
     )
@@ -84,8 +86,21 @@ def _logits(
     return {n: q for n, q in known.items() if n in graph.tensors and n not in rounded}
 
 
-def best_layout(model: onnx.ModelProto, nodes: list[OnnxNode]) -> InputLayout:
-    """The first layout with which all nodes can be read; the likeliest if there is none."""
+def _check_inputs(graph: Graph) -> None:
+    """Raise ModelError when no output depends on one of several inputs."""
+    needed = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        needed |= set(node.inputs) if node.output in needed else set()
+    for name in graph.inputs if graph.more else ():
+        if name not in needed:
+            raise ModelError(
+                f"no output depends on input '{name}'; remove it from the model's inputs"
+            )
+
+
+def best_layouts(model: onnx.ModelProto, nodes: list[OnnxNode]) -> Layouts:
+    """The first way to see the inputs with which all nodes can be read; if there is none, the
+    likeliest."""
     layouts = input_layouts(model, nodes)
     if len(layouts) > 1:
         try:
@@ -95,17 +110,17 @@ def best_layout(model: onnx.ModelProto, nodes: list[OnnxNode]) -> InputLayout:
     return layouts[0]
 
 
-def _read(model: onnx.ModelProto, nodes: list[OnnxNode]) -> tuple[GraphBuilder, InputLayout]:
-    """All nodes, with the input seen as the first layout with which that works."""
+def _read(model: onnx.ModelProto, nodes: list[OnnxNode]) -> tuple[GraphBuilder, Layouts]:
+    """All nodes, with the inputs seen in the first way with which that works."""
     failed: AccelgenError | None = None
-    for layout in input_layouts(model, nodes):
+    for layouts in input_layouts(model, nodes):
         graph = new_builder(model, nodes)
         try:
-            walk(model, graph, nodes, layout)
+            walk(model, graph, nodes, layouts)
         except AccelgenError as error:
             failed = failed or error
         else:
-            return graph, layout
+            return graph, layouts
     assert failed is not None
     raise failed
 
@@ -155,10 +170,10 @@ def walk(
     model: onnx.ModelProto,
     graph: GraphBuilder,
     nodes: list[OnnxNode],
-    layout: InputLayout,
+    layouts: Layouts,
     on_error: Callable[[OnnxNode, AccelgenError], list[Value]] | None = None,
 ) -> None:
-    """Import all nodes into ``graph``, the input seen as ``layout``.
+    """Import all nodes into ``graph``, the inputs seen as ``layouts``.
 
     With ``on_error`` the walk goes on: it is told of the error and says what each of the node's
     outputs stands for.
@@ -168,7 +183,7 @@ def walk(
     if model.graph.sparse_initializer:
         name = model.graph.sparse_initializer[0].values.name
         raise ModelError(f"initializer '{name}' is sparse; export it dense")
-    add_input(model, graph, nodes, layout)
+    add_inputs(model, graph, nodes, layouts)
     _check_single_makers(graph, nodes)
     graph.later = {name: n.label for n in nodes for name in n.outputs if name}
     # Of other domains an operator is another one, whatever its name.
@@ -194,7 +209,7 @@ def walk(
 
 
 def _check_single_makers(graph: GraphBuilder, nodes: list[OnnxNode]) -> None:
-    """Raise ModelError when a tensor is made twice, or what is an initializer or the input."""
+    """Raise ModelError when a tensor is made twice, or what is an initializer or an input."""
     made = set(graph.values)
     for node in nodes:
         for name in filter(None, node.outputs):
@@ -256,7 +271,8 @@ def _finish(model: onnx.ModelProto, graph: GraphBuilder, name: str) -> Graph:
         nodes=(),
         tensors={new(t): kind for t, kind in graph.tensors.items()},
         constants=graph.constants,
-        input=graph.input,
+        input=graph.inputs[0],
+        more=graph.inputs[1:],
         outputs=tuple(dict.fromkeys(piece.tensor for view in views for piece in view.pieces)),
         name=model.graph.name or name,
         views=tuple(views),
@@ -293,7 +309,7 @@ def output_view(graph: GraphBuilder, name: str) -> OutputView:
     if not isinstance(value, View | SplitView | JoinedView):
         raise ModelError(f"output '{name}' does not depend on a computed activation")
     pieces = pieces_of(value)
-    if any(piece.tensor == graph.input for piece in pieces):
+    if any(piece.tensor in graph.inputs for piece in pieces):
         raise ModelError(f"output '{name}' does not depend on a computed activation")
     axis = value.axis if isinstance(value, JoinedView) else 0
     return OutputView(name=name, pieces=pieces, axis=axis, dtype=dtype, choice=choice)

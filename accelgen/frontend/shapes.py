@@ -200,7 +200,7 @@ def import_arg(graph: GraphBuilder, node: OnnxNode) -> ChoiceView:
         x = graph.note_quantization(node, given.view, given.quantization)
     else:
         x = graph.any_view(node)
-    if isinstance(x, View) and x.tensor == graph.input:
+    if isinstance(x, View) and x.tensor in graph.inputs:
         x = graph.emit(node, Activation(kind="identity"), x)  # as the accelerator sees it
     axis, rank = int(node.get("axis", 0)), len(x.shape)
     if not -rank <= axis < rank:

@@ -15,6 +15,7 @@ from accelgen.golden.float_ops import FLOAT_OPS
 from accelgen.golden.int8_ops import INT8_OPS
 from accelgen.ir import Graph, Node, Quantization
 from accelgen.ir.ops import Softmax
+from accelgen.streamed import Inputs, by_name
 
 __all__ = ["enter", "interpret", "run_node", "walk"]
 
@@ -22,24 +23,25 @@ Tensor = npt.NDArray[Any]
 
 
 def interpret(
-    graph: Graph, x: Tensor, watch: Callable[[str, Tensor], None] | None = None
+    graph: Graph, x: Inputs, watch: Callable[[str, Tensor], None] | None = None
 ) -> dict[str, Tensor]:
-    """Run a float or an int8 graph and return every activation tensor by name, input included.
+    """Run a float or an int8 graph and return every activation tensor by name, inputs included.
 
     Parameters
     ----------
     graph : Graph
         Float or int8.
     x : (n, h, w, c) array
-        float32 for a float graph. For an int8 graph int8, or float32, which is quantized on
-        entry with the input's scale. Any n: images do not see each other.
+        Of several inputs a mapping of name to array, n the same. float32 for a float graph. For an
+        int8 graph int8, or float32, which is quantized on entry with the input's scale. Any n:
+        images do not see each other.
     watch : callable, optional
         Called with (name, tensor) as soon as each tensor is known.
 
     Raises
     ------
     ModelError
-        ``x`` does not fit the graph's input, or holds NaN.
+        ``x`` does not fit the graph's inputs, or holds NaN.
     """
     values: dict[str, Tensor] = {}
     for name, value in walk(graph, x):
@@ -50,7 +52,7 @@ def interpret(
 
 
 def walk(
-    graph: Graph, x: Tensor, rounded: Mapping[str, Quantization] | None = None
+    graph: Graph, x: Inputs, rounded: Mapping[str, Quantization] | None = None
 ) -> Iterator[tuple[str, Tensor]]:
     """As :func:`interpret`, tensor by tensor; forgets what no later node reads.
 
@@ -59,8 +61,9 @@ def walk(
     """
     rounded = rounded or {}
     pending = Counter(name for node in graph.nodes for name in node.inputs)
-    values = {graph.input: _through_qdq(enter(graph, x), rounded.get(graph.input))}
-    yield graph.input, values[graph.input]
+    entered = enter(graph, x)
+    values = {name: _through_qdq(value, rounded.get(name)) for name, value in entered.items()}
+    yield from list(values.items())
     for node in graph.nodes:
         value = _through_qdq(run_node(graph, node, values), rounded.get(node.output))
         for name in node.inputs:
@@ -81,24 +84,32 @@ def _through_qdq(value: Tensor, scale: Quantization | None) -> Tensor:
     return np.where(known, real, value)
 
 
-def enter(graph: Graph, x: Tensor) -> Tensor:
-    """``x`` as the graph's input tensor: checked, and quantized if the graph is int8."""
-    kind = graph.tensors[graph.input]
+def enter(graph: Graph, x: Inputs) -> dict[str, Tensor]:
+    """``x`` as the graph's input tensors: checked, and quantized if the graph is int8."""
+    try:
+        given = by_name(x, graph.inputs)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    return {name: _entered(graph, name, value) for name, value in given.items()}
+
+
+def _entered(graph: Graph, name: str, x: Tensor) -> Tensor:
+    kind = graph.tensors[name]
     x = np.asarray(x)
     if x.ndim != 4 or x.shape[1:] != kind.shape[1:] or not x.shape[0]:
         raise ModelError(
-            f"input {graph.input!r} takes (n, h, w, c) = (n, {', '.join(map(str, kind.shape[1:]))})"
+            f"input {name!r} takes (n, h, w, c) = (n, {', '.join(map(str, kind.shape[1:]))})"
             f"; the array given has shape {x.shape}"
         )
     if kind.dtype == "int8" and x.dtype == np.int8:
         return x
     if not np.issubdtype(x.dtype, np.floating):
         raise ModelError(
-            f"input {graph.input!r} takes float32 (or int8 when the graph is int8), not {x.dtype}; "
+            f"input {name!r} takes float32 (or int8 when the graph is int8), not {x.dtype}; "
             "scale the data as the network was trained"
         )
     if not np.isfinite(x).all():
-        raise ModelError(f"input {graph.input!r} holds NaN or infinity; clean the data")
+        raise ModelError(f"input {name!r} holds NaN or infinity; clean the data")
     if kind.dtype != "int8":
         return x.astype(np.float32, copy=False)
     assert kind.quantization is not None

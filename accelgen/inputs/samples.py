@@ -22,7 +22,7 @@ from accelgen.inputs.shown import Shown, ShownArrays, ShownFiles, ShownJoined
 from accelgen.ps.picture import SUFFIXES, PictureError, Preprocess
 from accelgen.streamed import Streamed
 
-__all__ = ["Calibration", "load_samples", "open_samples", "random_samples"]
+__all__ = ["Calibration", "load_samples", "open_samples", "random_samples", "refuse_blank"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class Calibration:
         if self.where is None:
             return None
         samples = open_samples(self.where, shape=shape, layout=layout, pictures=self.pictures)
-        _refuse_blank(samples, self.where)
+        refuse_blank(samples, self.where)
         return samples
 
     def preprocess(self, shape: tuple[int, ...], layout: str) -> Preprocess | None:
@@ -143,7 +143,7 @@ def open_samples(
     return Streamed(shown.read, (len(shown.names), *shape[1:]))
 
 
-def _refuse_blank(samples: Streamed, where: Path) -> None:
+def refuse_blank(samples: Streamed, where: Path) -> None:
     """Raises QuantizationError when there is nothing to be seen in any of ``samples``."""
     if samples.shape[1:3] == (1, 1):
         return

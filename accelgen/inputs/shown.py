@@ -24,7 +24,9 @@ from accelgen.inputs.pictures import (
 )
 from accelgen.ps.picture import SUFFIXES, PictureError, Preprocess, normalized
 
-__all__ = ["Shown", "ShownArrays", "ShownFiles", "ShownJoined", "open_shown"]
+__all__ = [
+    "LABELS", "Shown", "ShownArrays", "ShownFiles", "ShownJoined", "labels_beside", "open_shown",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -239,7 +241,7 @@ def _of_array(
     x = as_nhwc(raw, shape, layout, file)
     if not len(x):
         raise QuantizationError(f"{file} holds no sample")
-    classes = _labels(content, file, len(x))
+    classes = labels_beside(content, file, len(x))
     if labels is not None:
         if classes is not None:
             raise QuantizationError(f"{file} has labels of its own; leave --labels out")
@@ -266,7 +268,8 @@ def _pixels(
     return raw, None
 
 
-def _labels(content: Mapping[str, Array], file: Path, count: int) -> Labels | None:
+def labels_beside(content: Mapping[str, Array], file: Path, count: int) -> Labels | None:
+    """Labels of an .npz, if it has some. Raises QuantizationError when they are none."""
     found = [content[name] for name in LABELS if name in content]
     if not found:
         return None

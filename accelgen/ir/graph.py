@@ -33,8 +33,10 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A network from one input tensor to one or more outputs.
+    """A network from one or more inputs to one or more outputs.
 
+    ``input`` is the model's first, ``more`` are its others, in its order. (What no node of a part
+    of a network makes is an input of that part's program, too: ``lowering.concats``.)
     ``tensors`` holds the types of activations and of constants; ``constants`` the arrays.
     ``outputs`` are tensors, each once; ``views`` the model's outputs, in its order, made of them.
     ``reserved`` are names that what is added here may not have: other parts of a frame have them.
@@ -45,9 +47,15 @@ class Graph:
     constants: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     input: str
     outputs: tuple[str, ...]
+    more: tuple[str, ...] = ()
     name: str = "model"
     views: tuple[OutputView, ...] = ()
     reserved: frozenset[str] = frozenset()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The model's inputs, in its order."""
+        return (self.input, *self.more)
 
     def model_outputs(self) -> tuple[OutputView, ...]:
         """The model's outputs; of a graph made without a model: maps in NCHW, vectors (1, c)."""
@@ -56,7 +64,7 @@ class Graph:
         )
 
     def producer(self, tensor: str) -> Node | None:
-        """The node that makes ``tensor``; None for the input and constants."""
+        """The node that makes ``tensor``; None for inputs and constants."""
         return self._makers.get(tensor)
 
     def readers(self, tensor: str) -> tuple[Node, ...]:
@@ -81,13 +89,13 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     def activations(self) -> tuple[str, ...]:
-        """The input and every node's output, in order."""
-        return (self.input, *(n.output for n in self.nodes))
+        """The inputs and every node's output, in order."""
+        return (*self.inputs, *(n.output for n in self.nodes))
 
     def with_nodes(self, nodes: tuple[Node, ...], **changes: Any) -> Graph:
         """Same graph, other nodes (and fields in ``changes``); drops what nobody names any more."""
         graph = replace(self, nodes=nodes, **changes)
-        named = {graph.input, *graph.outputs} | {n.output for n in nodes}
+        named = {*graph.inputs, *graph.outputs} | {n.output for n in nodes}
         named |= {name for n in nodes for name in n.inputs}
         return replace(
             graph,

@@ -43,8 +43,10 @@ class Imported:
         What wide logits (ir.wide), which the file does not round, are rounded to where they have
         to be int8: accelgen writes it beside the graph.
     input_layout : str
-        ``"nchw"`` or ``"nhwc"``: the order in which the ONNX model takes its input; ``graph``
-        always takes NHWC.
+        ``"nchw"`` or ``"nhwc"``: the order in which the ONNX model takes its input, of several
+        the first; ``graph`` always takes NHWC.
+    more_layouts : tuple of str
+        Those of ``graph.more``.
     preprocess : str
         How pictures become the input, as accelgen noted it in the file; "" where it did not.
     warnings : tuple of str
@@ -59,5 +61,11 @@ class Imported:
     bias_scales: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     logits: Mapping[str, Quantization] = field(default_factory=dict)
     input_layout: str = "nchw"
+    more_layouts: tuple[str, ...] = ()
     preprocess: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def layouts(self) -> dict[str, str]:
+        """The order of each input, by name."""
+        return dict(zip(self.graph.inputs, (self.input_layout, *self.more_layouts), strict=True))

@@ -11,7 +11,7 @@ __all__ = ["Names", "graph_names"]
 
 def graph_names(graph: Graph) -> set[str]:
     """Names of all tensors, nodes, constants and outputs of ``graph``."""
-    taken = {graph.input, *graph.outputs, *(view.name for view in graph.views)}
+    taken = {*graph.inputs, *graph.outputs, *(view.name for view in graph.views)}
     for node in graph.nodes:
         taken |= {node.name, node.output, *node.inputs}
     return taken | set(graph.tensors)

@@ -26,10 +26,11 @@ def check_float(graph: Graph) -> None:
     ModelError
         One sentence naming node and tensor.
     """
-    known = {graph.input, *graph.constants}
+    known = {*graph.inputs, *graph.constants}
     names: set[str] = set()
-    if graph.input not in graph.tensors:
-        raise ModelError(f"input '{graph.input}' has no type")
+    for name in graph.inputs:
+        if name not in graph.tensors:
+            raise ModelError(f"input '{name}' has no type")
     for name, constant in graph.constants.items():
         _check_constant(graph, name, constant)
     for node in graph.nodes:
@@ -106,7 +107,7 @@ def check_quantized(graph: Graph) -> None:
         _check_int8_node(graph, node, known)
         known.add(node.output)
     for output in graph.outputs:
-        if output not in known and output != graph.input:
+        if output not in known and output not in graph.inputs:
             raise ModelError(f"no node makes output '{output}'")
 
 

@@ -15,10 +15,10 @@ IDENTITY_TABLE = "accelgen.identity_table"
 
 
 def graph_inputs(graph: Graph) -> tuple[str, ...]:
-    """``graph.input`` and every other tensor that is read and that nobody makes."""
+    """The model's inputs, and every other tensor that is read and that nobody makes."""
     made = {n.output for n in graph.nodes} | set(graph.constants)
     read = [name for n in graph.nodes for name in n.inputs if name not in made]
-    return tuple(dict.fromkeys([graph.input, *read]))
+    return tuple(dict.fromkeys([*graph.inputs, *read]))
 
 
 def share_prefixes(graph: Graph) -> Graph:

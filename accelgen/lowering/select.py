@@ -105,7 +105,7 @@ def _follow(found: Parts, node: Node, graph: Graph) -> None:
 
 def _read_whole(found: Parts, graph: Graph) -> set[str]:
     """Tensors that must exist in their own order: of nodes, the host, and concats that are kept."""
-    wanted = {graph.input, *(t for t in graph.outputs if t not in found.loose)}
+    wanted = {*graph.inputs, *(t for t in graph.outputs if t not in found.loose)}
     for node in reversed(graph.nodes):
         if isinstance(node.op, QSelect):
             continue

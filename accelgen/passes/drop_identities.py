@@ -30,7 +30,7 @@ def drop_identities(graph: Graph) -> Graph:
             source = renamed.get(source, source)
             if output not in graph.outputs:
                 renamed[output] = source
-            elif source != graph.input and source not in graph.outputs and not dropped:
+            elif source not in (*graph.inputs, *graph.outputs) and not dropped:
                 # The source takes the output's name: alone in its sweep, readers may be anywhere.
                 renamed[source] = output
                 dropped.add(node.name)

@@ -27,7 +27,16 @@ from accelgen.program.commands import Command, Store, Weights, moves_maps
 from accelgen.program.encode import encode_command
 from accelgen.program.records import Placement, Program
 
-__all__ = ["Entry", "PartPlaces", "Places", "Section", "Turned", "turned_maps", "two_places"]
+__all__ = [
+    "Both",
+    "Entry",
+    "PartPlaces",
+    "Places",
+    "Section",
+    "Turned",
+    "turned_maps",
+    "two_places",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Entry:
 
 
 Pairs = tuple[tuple[Placement, ...], tuple[Placement, ...]]
+Both = tuple[Placement, Placement]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +100,19 @@ class Places:
 
     @property
     def inputs(self) -> tuple[Placement, Placement]:
-        """The model's input at each place."""
-        first, second = self.parts[0].inputs
-        return first[0], second[0]
+        """The model's first input at each place."""
+        return self.taken[0]
+
+    @property
+    def taken(self) -> tuple[Both, ...]:
+        """Each of the model's inputs at both places."""
+        return tuple(zip(*self.parts[0].inputs, strict=True))
 
     @property
     def outputs(self) -> Pairs:
         """What the parts leave at each place, one part after the other."""
         first, second = ([p for part in self.parts for p in part.outputs[k]] for k in (0, 1))
         return tuple(first), tuple(second)
-
-
-Both = tuple[Placement, Placement]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +142,8 @@ def turned_maps(places: Places) -> tuple[Turned, ...]:
             wanted |= {piece.tensor for view in places.views for piece in view.pieces}
         read: list[Both] = []
         for one in places.parts[: index + 1]:
-            # Of the inputs only the model's is nobody's output.
-            for both in (*zip(*one.outputs, strict=True), places.inputs):
+            # Of the inputs only the model's are nobody's output.
+            for both in (*zip(*one.outputs, strict=True), *places.taken):
                 if both[0].tensor in wanted - held:
                     read.append(both)
                     held.add(both[0].tensor)

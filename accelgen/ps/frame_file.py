@@ -9,7 +9,8 @@ Little-endian words of 64 bits. A float is its 32 bits; a list is its length and
 - parts of the frame, in the order in which they run: two programs (offset, bytes); how many maps
   are read after it, how many steps run, how many maps are written then. After the last part
   nothing is written
-- input: scale, zero point, pixels, channels, 1 if the model takes planes; its map
+- input: scale, zero point, pixels, channels, 1 if the model takes planes; its map. A file whose
+  magic is ``ACGFRAM3`` has several: how many, then each behind its name (operand)
 - maps that are read, of all parts: value and map
 - steps, of all parts: kernel, 8 integers, 6 operands (unused ones 0)
 - maps that are written, of all parts: value (operand) and map
@@ -35,25 +36,25 @@ import numpy.typing as npt
 from accelgen.ir import Graph
 from accelgen.ir.views import Choice, OutputView
 from accelgen.program.layout import dense_slots
-from accelgen.program.places import PartPlaces, Places, Turned, turned_maps
+from accelgen.program.places import Both, PartPlaces, Places, Turned, turned_maps
 from accelgen.program.records import Placement
 from accelgen.ps.operators import StepKernel, operator_of
 from accelgen.ps.operators.operator import count_of, float_bits
 
 __all__ = ["frame_file"]
 
-_MAGIC = b"ACGFRAM2"
+_MAGIC, _MAGIC_SEVERAL = b"ACGFRAM2", b"ACGFRAM3"
 _INTEGERS, _OPERANDS = 8, 6
 _TYPES = {"float32": 0, "int8": 1, "uint8": 2, "int64": 3}
 
 
-def frame_file(places: Places, *, input_layout: str = "nchw") -> bytes:
+def frame_file(places: Places, *, layouts: Sequence[str] = ()) -> bytes:
     """``frame.bin`` of a frame.
 
     Parameters
     ----------
-    input_layout : str
-        In which order the model takes its input: "nchw" or "nhwc".
+    layouts : sequence of str
+        In which order the model takes each input: "nchw" or "nhwc"; by default all in the first.
 
     Raises
     ------
@@ -75,10 +76,11 @@ def frame_file(places: Places, *, input_layout: str = "nchw") -> bytes:
     head = [writer.arch.crc, zlib.crc32(program_bin), places.image_bytes, len(places.sections)]
     for section in places.sections:
         head += [section.offset, len(section.data)]
-    body = head + parts + writer.input(input_layout)
+    body = head + parts + writer.inputs(layouts)
     for rows in (writer.reads, writer.steps, writer.writes, outputs):
         body += [len(rows), *chain.from_iterable(rows)]
-    return _MAGIC + writer.constants_and_values() + _words(body)
+    magic = _MAGIC if len(places.taken) == 1 else _MAGIC_SEVERAL
+    return magic + writer.constants_and_values() + _words(body)
 
 
 @dataclass
@@ -119,8 +121,17 @@ class _Writer:
             parts += [_words([len(data)]), data, bytes(-len(data) % 8)]
         return b"".join((*parts, _words([len(self.sizes), *self.sizes])))
 
-    def input(self, layout: str) -> list[int]:
-        places = self.places.inputs
+    def inputs(self, layouts: Sequence[str]) -> list[int]:
+        """All of them, as the file has them."""
+        taken = self.places.taken
+        layouts = layouts or ["nchw"] * len(taken)
+        found = [self._input(*pair) for pair in zip(taken, layouts, strict=True)]
+        if len(found) == 1:
+            return found[0]
+        named = ([self._text(both[0].tensor), *one] for both, one in zip(taken, found, strict=True))
+        return [len(found), *chain.from_iterable(named)]
+
+    def _input(self, places: Both, layout: str) -> list[int]:
         tensor = self.tensors[places[0].tensor]
         assert tensor.quantization is not None
         _, height, width, channels = tensor.shape
@@ -155,8 +166,7 @@ class _Writer:
             made = self._joined(view, view.dtype)
         else:
             made = self._chosen(view, view.choice)
-        text = self._constant(np.frombuffer(view.name.encode() + b"\0", np.int8))
-        return [text, made, _TYPES[view.dtype], int(np.prod(view.shape))]
+        return [self._text(view.name), made, _TYPES[view.dtype], int(np.prod(view.shape))]
 
     def _chosen(self, view: OutputView, choice: Choice) -> int:
         """Indices of the largest: of one int8 tensor's integers, or of real numbers."""
@@ -230,6 +240,9 @@ class _Writer:
         self.values[name] = len(self.sizes)
         self.sizes.append(size)
         return self.values[name]
+
+    def _text(self, name: str) -> int:
+        return self._constant(np.frombuffer(name.encode() + b"\0", np.int8))
 
     def _constant(self, value: npt.NDArray[Any]) -> int:
         self.constants.append(np.ascontiguousarray(value).tobytes())

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from accelgen.golden.arith import real_array
 from accelgen.golden.interpret import walk
 from accelgen.ir import Graph
+from accelgen.streamed import Samples
 
 __all__ = ["predict", "top1"]
 
 _BATCH = 50
 
 
-def predict(graph: Graph, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def predict(graph: Graph, samples: Samples) -> npt.NDArray[Any]:
     """First output of a float or int8 graph for (n, h, w, c) samples, as (n, real numbers)."""
     results, name = [], graph.outputs[0]
     for start in range(0, len(samples), _BATCH):

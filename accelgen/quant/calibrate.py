@@ -17,7 +17,7 @@ from accelgen.ir.ops import Activation
 from accelgen.quant.fusion import fusable_clip, is_last_softmax
 from accelgen.quant.histogram import Histogram
 from accelgen.quant.scales import LARGEST_NUMBER, Range, quantization_of
-from accelgen.streamed import Samples, Streamed
+from accelgen.streamed import Inputs, Several, Streamed, by_name, in_memory
 
 __all__ = ["METHODS", "calibrate", "check_method", "check_samples", "observe", "ranges_of"]
 
@@ -37,7 +37,7 @@ _ROUNDS = 2
 
 def calibrate(
     graph: Graph,
-    samples: Samples,
+    samples: Inputs,
     method: str = "mse",
     *,
     percentile: float = 99.99,
@@ -50,7 +50,7 @@ def calibrate(
     graph : Graph
         Float.
     samples : (n, h, w, c) float32
-        Inputs as the network sees them (normalised). A few at a time are run.
+        Inputs as the network sees them (normalised), of several by name. A few at a time are run.
     method : str
         ``"mse"``: the range whose int8 numbers have the least squared error; before a table
         activation, the error after it counts. ``"minmax"``: all values seen. ``"percentile"``:
@@ -93,20 +93,29 @@ def ranges_of(
     return {n: _least_error(h, _activation_behind(graph, n)) for n, h in histograms.items()}
 
 
-def check_samples(graph: Graph, samples: Samples) -> Any:
+def check_samples(graph: Graph, samples: Inputs) -> Any:
     """``samples`` as float32, or a QuantizationError that says what is wrong with them. Those that
     stream stay what they are: float32, and finite when they are read."""
+    try:
+        given = by_name(samples, graph.inputs)
+    except ValueError as error:
+        raise QuantizationError(f"calibration samples: {error}") from None
+    checked = {name: _checked(graph, name, x) for name, x in given.items()}
+    return Several(checked) if graph.more else checked[graph.input]
+
+
+def _checked(graph: Graph, name: str, samples: Any) -> Any:
+    """Of input ``name``."""
     if not isinstance(samples, Streamed):
         samples = np.asarray(samples)
-    shape = graph.tensors[graph.input].shape[1:]
+    shape = graph.tensors[name].shape[1:]
     wanted = f"(n, {', '.join(map(str, shape))}), NHWC"
     if samples.ndim == 4 and samples.shape[1:] != shape:
         hint = ""
         if samples.shape[1:] == (shape[2], shape[0], shape[1]):
             hint = "; they are NCHW: transpose(0, 2, 3, 1)"
         raise QuantizationError(
-            f"calibration samples have shape {samples.shape}; input {graph.input!r} takes "
-            f"{wanted}{hint}"
+            f"calibration samples have shape {samples.shape}; input {name!r} takes {wanted}{hint}"
         )
     if samples.ndim != 4 or not samples.shape[0]:
         raise QuantizationError(
@@ -135,7 +144,7 @@ def observe(
     values = sum(int(np.prod(graph.tensors[name].shape)) for name in graph.activations())
     batch = max(_VALUES_PER_RUN // values, 1)
     for start in range(0, len(samples), batch):
-        some = np.asarray(samples[start : start + batch])
+        some = in_memory(samples[start : start + batch])
         for name, value in _quiet(walk(graph, some, rounded)):
             if not np.isfinite(value).all():
                 raise QuantizationError(

@@ -6,7 +6,7 @@ fed with the same integers may differ by 1, seldom; ``docs/numerics.md`` says wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -20,9 +20,10 @@ from onnx import helper, numpy_helper
 from accelgen.errors import ModelError
 from accelgen.extras import require
 from accelgen.golden.arith import quantize_array
-from accelgen.golden.interpret import run_node
+from accelgen.golden.interpret import enter, run_node
 from accelgen.ir import Graph, Quantization, TensorType
 from accelgen.ir.views import OutputView, plain_view
+from accelgen.streamed import Inputs, Several, by_name
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["LayerMatch", "OrtModel", "compare_ort", "observe", "run_ort"]
 
 Tensor = npt.NDArray[Any]
+#: Orders in which a model takes its inputs, one after the other; one alone is of all.
+Layouts = str | Sequence[str]
 
 # What only changes how a tensor is seen, between a graph's output and its DequantizeLinear.
 _VIEWS = ("DequantizeLinear", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose")
@@ -58,7 +61,7 @@ class LayerMatch:
 
 
 def compare_ort(
-    graph: Graph, model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
+    graph: Graph, model: str | Path | onnx.ModelProto, samples: Inputs, layout: Layouts = "nchw"
 ) -> tuple[LayerMatch, ...]:
     """Compare every int8 tensor that onnxruntime knows, too.
 
@@ -70,9 +73,9 @@ def compare_ort(
         QDQ. Run with all graph optimizations off: with them onnxruntime's int8 kernels saturate
         on processors without VNNI.
     samples : (n, h, w, c) float32
-        Inputs.
+        Inputs, of several by name.
     layout : str
-        Order in which ``model`` takes its input, ``"nchw"`` or ``"nhwc"``.
+        Order in which ``model`` takes its input, ``"nchw"`` or ``"nhwc"``; of several a sequence.
 
     Returns
     -------
@@ -112,7 +115,7 @@ class OrtModel:
     ----------
     model : path or ModelProto
     layout : str
-        Order in which it takes its input, ``"nchw"`` or ``"nhwc"``.
+        Order in which it takes its input, ``"nchw"`` or ``"nhwc"``; of several a sequence.
     optimized : bool
         Whether onnxruntime may fuse: for float models only (see :func:`compare_ort`).
 
@@ -125,8 +128,9 @@ class OrtModel:
     """
 
     def __init__(
-        self, model: str | Path | onnx.ModelProto, layout: str = "nchw", *, optimized: bool = False
-    ):
+        self, model: str | Path | onnx.ModelProto, layout: Layouts = "nchw", *,
+        optimized: bool = False,
+    ):  # fmt: skip
         require("reference")
         proto, self._layout = _load(model), layout
         try:
@@ -135,16 +139,19 @@ class OrtModel:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"onnxruntime does not take the model: {reason}") from error
 
-    def run(self, samples: Tensor) -> list[Tensor]:
+    def run(self, samples: Inputs) -> list[Tensor]:
         """Its outputs for float samples (n, h, w, c): one array (n, ...) each."""
+        names = [place.name for place in self._session.get_inputs()]
+        names = names if isinstance(samples, Several | Mapping) else names[:1]
         results = [
-            self._session.run(None, _feed(self._session, x, self._layout, None)) for x in samples
+            self._session.run(None, _feed(self._session, x, self._layout, {}))
+            for x in _single(samples, names)
         ]
         return [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
 
 
 def run_ort(
-    model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
+    model: str | Path | onnx.ModelProto, samples: Inputs, layout: Layouts = "nchw"
 ) -> list[Tensor]:
     """Outputs of onnxruntime, all optimizations off: one array (n, ...) per output of the model."""
     return OrtModel(model, layout).run(samples)
@@ -174,11 +181,27 @@ def _session(proto: onnx.ModelProto, optimized: bool = False) -> onnxruntime.Inf
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
+def _single(samples: Inputs, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Sample after sample, (h, w, c) of each input."""
+    given = by_name(samples, names)
+    for i in range(len(given[names[0]])):
+        yield {name: np.asarray(x[i]) for name, x in given.items()}
+
+
 def _feed(
-    session: onnxruntime.InferenceSession, x: Tensor, layout: str, quantization: Quantization | None
-) -> dict[str, Tensor]:
-    """One sample (h, w, c) as the model's input: in its order, its shape, and its own integers."""
-    place = session.get_inputs()[0]
+    session: onnxruntime.InferenceSession, x: Mapping[str, Tensor], layout: Layouts,
+    scales: Mapping[str, Quantization | None],
+) -> dict[str, Tensor]:  # fmt: skip
+    """One sample (h, w, c) of each input: in its order, its shape, and its own integers."""
+    places = [place for place in session.get_inputs() if place.name in x]
+    layouts = [layout] * len(places) if isinstance(layout, str) else layout
+    return {
+        place.name: _fed(place, x[place.name], order, scales.get(place.name))
+        for place, order in zip(places, layouts, strict=True)
+    }
+
+
+def _fed(place: Any, x: Tensor, layout: str, quantization: Quantization | None) -> Tensor:
     if place.type in ("tensor(int8)", "tensor(uint8)") and quantization is not None:
         x = quantize_array(x, quantization).astype(np.int16)
         x = x + 128 if place.type == "tensor(uint8)" else x
@@ -187,7 +210,7 @@ def _feed(
         x = x.reshape(1, -1)
     elif len(place.shape) == 3:  # a line, or a picture of one channel: an axis of size 1 is gone
         x = x.reshape(1, *place.shape[1:])
-    return {place.name: x.astype(_KINDS.get(place.type, np.float32))}
+    return x.astype(_KINDS.get(place.type, np.float32))
 
 
 _KINDS = {
@@ -197,9 +220,9 @@ _KINDS = {
 
 
 def observe(
-    graph: Graph, model: str | Path | onnx.ModelProto, samples: Tensor, layout: str = "nchw"
+    graph: Graph, model: str | Path | onnx.ModelProto, samples: Inputs, layout: Layouts = "nchw"
 ) -> Iterator[dict[str, Tensor]]:
-    """For each sample, the input and onnxruntime's int8 tensors by our names, in our order.
+    """For each sample, the inputs and onnxruntime's int8 tensors by our names, in our order.
 
     Parameters as of :func:`compare_ort`.
     """
@@ -211,12 +234,11 @@ def observe(
     del extended.graph.output[:]
     extended.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     session = _session(extended if wanted else proto)
-    quantization = graph.tensors[graph.input].quantization
-    assert quantization is not None
-    for x in samples:
-        made = session.run(wanted, _feed(session, x, layout, quantization)) if wanted else []
+    scales = {name: graph.tensors[name].quantization for name in graph.inputs}
+    for x in _single(samples, graph.inputs):
+        made = session.run(wanted, _feed(session, x, layout, scales)) if wanted else []
         arrays = dict(zip(wanted, made, strict=True))
-        values = {graph.input: quantize_array(x[None], quantization)}
+        values = enter(graph, {name: value[None] for name, value in x.items()})
         for ours, theirs in known.items():
             order = orders.get(theirs, _ORDERS)
             if (array := _as_ours(arrays[theirs], graph.tensors[ours], order)) is not None:
@@ -228,13 +250,14 @@ def observe(
 _ORDERS = ("nchw", "nhwc")
 
 
-def _orders(proto: onnx.ModelProto, layout: str) -> dict[str, tuple[str, ...]]:
+def _orders(proto: onnx.ModelProto, layout: Layouts) -> dict[str, tuple[str, ...]]:
     """The axes of the maps that Transposes turn: "nchw", or in another order; those that they may
     be behind what splits and joins axes, of which the order is not told."""
     constants = {t.name for t in proto.graph.initializer}
-    orders: dict[str, tuple[str, ...]] = {
-        v.name: (layout,) for v in proto.graph.input if v.name not in constants
-    }
+    inputs = [v.name for v in proto.graph.input if v.name not in constants]
+    layouts = [layout] * len(inputs) if isinstance(layout, str) else layout
+    orders: dict[str, tuple[str, ...]]
+    orders = {name: (order,) for name, order in zip(inputs, layouts, strict=True)}
     for node in proto.graph.node:
         order = next((orders[name] for name in node.input if name in orders), _ORDERS)
         if node.op_type == "Transpose":
@@ -298,8 +321,7 @@ def _integer_tensors(proto: onnx.ModelProto, graph: Graph) -> dict[str, str]:
         for name in names & set(graph.tensors):
             if graph.tensors[name].quantization == _quantization(node, constants):
                 found.setdefault(name, node.output[0])
-    found.pop(graph.input, None)
-    return found
+    return {name: theirs for name, theirs in found.items() if name not in graph.inputs}
 
 
 def _is_map(view: OutputView, graph: Graph) -> bool:

@@ -80,9 +80,10 @@ def dry_int8(imported: Imported, *, wide: bool = False) -> Graph:
 
 def ranges(graph: Graph) -> dict[str, Range]:
     """A plausible range of each tensor that gets a scale, of a normally distributed input."""
-    channels = graph.tensors[graph.input].shape[-1]
-    ones = np.ones(channels)
-    spreads = {graph.input: _Spread(0 * ones, ones, -_DEVIATIONS, _DEVIATIONS)}
+    spreads: dict[str, _Spread] = {}
+    for name in graph.inputs:
+        ones = np.ones(graph.tensors[name].shape[-1])
+        spreads[name] = _Spread(0 * ones, ones, -_DEVIATIONS, _DEVIATIONS)
     for node in graph.nodes:
         inputs = [spreads[i] for i in node.inputs if i in spreads]
         made = _spread(graph, node, inputs)

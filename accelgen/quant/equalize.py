@@ -24,6 +24,7 @@ from accelgen.golden.interpret import walk
 from accelgen.ir import Graph, Node, ops
 from accelgen.ir.elementwise import is_uniform
 from accelgen.quant.fusion import fusable_clip
+from accelgen.streamed import Samples
 
 __all__ = ["equalize"]
 
@@ -41,7 +42,7 @@ _CHANNELWISE = (
 )  # fmt: skip
 
 
-def equalize(graph: Graph, samples: npt.NDArray[np.float32]) -> Graph:
+def equalize(graph: Graph, samples: Samples) -> Graph:
     """``graph`` with other weights and biases: outputs are the same to the bit, wherever a channel
     does not reach twice of what it reaches on ``samples``; no operation changes."""
     channels = _Channels(graph)
@@ -61,7 +62,7 @@ def equalize(graph: Graph, samples: npt.NDArray[np.float32]) -> Graph:
     return replace(graph, constants=constants)
 
 
-def _peaks(graph: Graph, samples: npt.NDArray[np.float32]) -> dict[str, Floats]:
+def _peaks(graph: Graph, samples: Samples) -> dict[str, Floats]:
     """The largest size of each channel of each tensor that has a scale."""
     inside = {node.output for node in graph.nodes if fusable_clip(graph, node)}
     values = sum(int(np.prod(graph.tensors[name].shape)) for name in graph.activations())
@@ -124,7 +125,7 @@ class _Channels:
             self.count += graph.tensors[name].shape[3]
         self._graph = graph
         self._parent = np.arange(self.count)
-        fixed = [self._own(name) for name in (graph.input, *graph.outputs)]
+        fixed = [self._own(name) for name in (*graph.inputs, *graph.outputs)]
         for node in graph.nodes:
             fixed += self._enter(node)
         self._class = np.array([self._root(i) for i in range(self.count)])

@@ -21,6 +21,7 @@ from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.quant.bias_correction import bias_steps, some_pixels
 from accelgen.quant.rounding import MOST_INPUTS, round_together
 from accelgen.quant.weights import ACC_BITS, Integers, with_bias, with_weight
+from accelgen.streamed import Samples
 
 if TYPE_CHECKING:
     from accelgen.quant.quantize import QuantizedModel
@@ -35,7 +36,7 @@ LAYERWISE = ("bias", "round")
 
 def improve(
     model: QuantizedModel,
-    samples: npt.NDArray[np.float32],
+    samples: Samples,
     techniques: Collection[str],
     acc_bits: int = ACC_BITS,
 ) -> QuantizedModel:
@@ -49,7 +50,7 @@ def improve(
     layers = {node.name: node for node in model.float_graph.nodes if node.name in integers}
     wanted = _Wanted(model.float_graph, samples, {n.output for n in layers.values()})
     pending = Counter(name for node in graph.nodes for name in node.inputs)
-    values = {graph.input: enter(graph, samples)}
+    values: dict[str, Array] = enter(graph, samples)
     for node in graph.nodes:
         x = values[node.inputs[0]]
         if isinstance(node.op, ops.QConv2d) and node.name in integers:
@@ -121,7 +122,7 @@ def _scaled(graph: Graph, node: Node, x: Array, sums: Array) -> Array:
 class _Wanted:
     """Pixels of the float graph's convolutions, each when it is asked for."""
 
-    def __init__(self, graph: Graph, samples: npt.NDArray[np.float32], tensors: set[str]) -> None:
+    def __init__(self, graph: Graph, samples: Samples, tensors: set[str]) -> None:
         self._tensors = tensors
         self._walk: Iterator[tuple[str, Array]] = walk(graph, samples)
         self._found: dict[str, Array] = {}

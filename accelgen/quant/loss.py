@@ -15,6 +15,7 @@ from accelgen.golden.interpret import walk
 from accelgen.ir import Graph
 from accelgen.ir.ops import Softmax
 from accelgen.quant.tally import decibels, winners
+from accelgen.streamed import Samples
 
 if TYPE_CHECKING:
     from accelgen.quant.quantize import QuantizedModel
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Loss", "Reference", "largest_tensor", "loss"]
 
 Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
 
 # Numbers of all tensors of the samples of a run.
 _VALUES_PER_RUN = 1 << 25
@@ -55,11 +55,11 @@ class Reference:
     """Samples, and what the float network makes of them: each of its outputs, (n, numbers)."""
 
     graph: Graph
-    samples: Floats
+    samples: Samples
     outputs: list[Array]
 
     @classmethod
-    def of(cls, graph: Graph, samples: Floats) -> Reference:
+    def of(cls, graph: Graph, samples: Samples) -> Reference:
         """Run float ``graph``."""
         return cls(graph, samples, _outputs(graph, samples))
 
@@ -75,7 +75,7 @@ class Reference:
         return Loss(each_db=decibels(np.asarray(power), np.asarray(noise)), agreeing=agreeing)
 
 
-def loss(graph: Graph, model: QuantizedModel, samples: Floats) -> Loss:
+def loss(graph: Graph, model: QuantizedModel, samples: Samples) -> Loss:
     """What the int8 network loses against float ``graph`` on ``samples``."""
     return Reference.of(graph, samples).loss(model)
 
@@ -85,7 +85,7 @@ def largest_tensor(graph: Graph) -> int:
     return max(prod(kind.shape) for kind in graph.tensors.values())
 
 
-def _outputs(graph: Graph, samples: Floats) -> list[Array]:
+def _outputs(graph: Graph, samples: Samples) -> list[Array]:
     """Real numbers of a float or int8 graph's outputs, in order, (n, numbers) each."""
     values = sum(prod(graph.tensors[name].shape) for name in graph.activations())
     batch = max(1, _VALUES_PER_RUN // values)
@@ -93,7 +93,7 @@ def _outputs(graph: Graph, samples: Floats) -> list[Array]:
     return [np.concatenate(part) for part in zip(*runs, strict=True)]
 
 
-def _run(graph: Graph, samples: Floats) -> Iterator[Array]:
+def _run(graph: Graph, samples: Samples) -> Iterator[Array]:
     names = [_judged(graph, name) for name in graph.outputs]
     found = {name: value for name, value in walk(graph, samples) if name in names}
     for name in names:

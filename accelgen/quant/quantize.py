@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
-
 from accelgen.errors import MissingScaleError
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
@@ -22,7 +19,7 @@ from accelgen.quant.techniques import TECHNIQUES, Fit, Trial, choose, made_with,
 from accelgen.quant.to_int8 import rewrite
 from accelgen.quant.verdict import Verdict, make_verdict
 from accelgen.quant.weights import ACC_BITS, Integers
-from accelgen.streamed import Samples
+from accelgen.streamed import Inputs, Samples, in_memory
 
 __all__ = ["QuantizedModel", "quantize", "quantize_imported"]
 
@@ -45,7 +42,7 @@ class QuantizedModel:
     integers : mapping of convolution node to Integers
         Weights, their scales, and biases before the input's zero point is folded in.
     samples : (n, h, w, c) float32
-        What the report compares on; without, it has the weights alone.
+        Of several inputs by name. What the report compares on; without, it has the weights alone.
     trials : tuple of Trial
         Techniques that were tried or asked for.
     calibrated : int
@@ -56,7 +53,7 @@ class QuantizedModel:
     graph: Graph
     quantization: Mapping[str, Quantization]
     integers: Mapping[str, Integers] = field(default_factory=dict)
-    samples: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    samples: Samples | None = field(default=None, repr=False, compare=False)
     trials: tuple[Trial, ...] = ()
     calibrated: int = 0
 
@@ -74,7 +71,7 @@ class QuantizedModel:
 
 def quantize(
     graph: Graph,
-    samples: Samples,
+    samples: Inputs,
     method: str = "mse",
     *,
     percentile: float = 99.99,
@@ -84,7 +81,7 @@ def quantize(
 ) -> QuantizedModel:
     """Quantize a float graph after training.
 
-    ``samples`` (n, h, w, c) float32, ``method`` and ``percentile``: see
+    ``samples`` (n, h, w, c) float32, of several inputs by name, ``method`` and ``percentile``: see
     :func:`accelgen.quant.calibrate.calibrate`. Weights keep every accumulator within
     ``acc_bits``. ``technique``: "none", names of :data:`accelgen.quant.techniques.TECHNIQUES`
     joined by commas, or "auto" for those that help on samples kept aside. ``wide``: last layers
@@ -97,7 +94,7 @@ def quantize(
         not fit int8.
     """
     names = named(technique)
-    samples = check_samples(graph, samples)
+    checked: Samples = check_samples(graph, samples)
 
     check_method(method, percentile)
 
@@ -110,18 +107,18 @@ def quantize(
             graph=made.graph,
             quantization=quantization,
             integers=made.integers,
-            samples=np.asarray(samples[:_REPORT_SAMPLES]),
+            samples=in_memory(checked[:_REPORT_SAMPLES]),
             calibrated=len(fit.samples),
         )
 
     if names is None:
         # A method that is not the default was chosen by who knows the data.
         tried = [name for name in TECHNIQUES if name != "minmax" or method == "mse"]
-        trials = choose(make, graph, samples, acc_bits, tried)
+        trials = choose(make, graph, checked, acc_bits, tried)
         names = tuple(trial.technique for trial in trials if trial.used)
     else:
         trials = tuple(Trial(technique=name, used=True) for name in names)
-    model = made_with(names, make, Fit(graph, samples), acc_bits)
+    model = made_with(names, make, Fit(graph, checked), acc_bits)
     if wide:
         # At the end, so that all else is the same whichever it is.
         graph = widened(model.graph, steps_of(model.graph, model.integers))
@@ -130,7 +127,7 @@ def quantize(
 
 
 def quantize_imported(
-    imported: Imported, samples: Samples | None = None, method: str = "mse", *,
+    imported: Imported, samples: Inputs | None = None, method: str = "mse", *,
     wide: bool = False,
 ) -> QuantizedModel:  # fmt: skip
     """The int8 graph of a QDQ model: its own scales, weights and biases.
@@ -147,9 +144,9 @@ def quantize_imported(
         Samples or scales do not fit.
     """
     graph, given = imported.graph, Given.of(imported)
-    chosen: npt.NDArray[np.float32] | None = None
+    chosen: Samples | None = None
     if samples is not None:
-        chosen = np.asarray(check_samples(graph, samples)[:_REPORT_SAMPLES])
+        chosen = in_memory(check_samples(graph, samples)[:_REPORT_SAMPLES])
     try:
         made = rewrite(graph, imported.quantization, given, missing=imported.logits, wide=wide)
     except MissingScaleError:

@@ -13,6 +13,7 @@ from accelgen.golden.arith import real_array
 from accelgen.golden.interpret import interpret, walk
 from accelgen.ir import Graph, Quantization
 from accelgen.quant.weights import Integers
+from accelgen.streamed import Samples
 
 __all__ = ["LayerError", "make_report", "sqnr_db"]
 
@@ -54,7 +55,7 @@ def make_report(
     float_graph: Graph,
     graph: Graph,
     integers: Mapping[str, Integers],
-    samples: npt.NDArray[np.float32] | None = None,
+    samples: Samples | None = None,
 ) -> tuple[LayerError, ...]:
     """One row per int8 node, in order. Without ``samples`` only the weights are compared."""
     errors: dict[str, float] = {}

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from accelgen.errors import QuantizationError
 from accelgen.ir import Graph
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_SAMPLES", "TECHNIQUES", "Fit", "Make", "Trial", "choose", "made_with", "named"]
 
-Floats = npt.NDArray[np.float32]
 #: The int8 network; whether ranges hold all values seen, whatever the method.
 Make = Callable[["Fit", bool], "QuantizedModel"]
 
@@ -135,7 +133,7 @@ class Fit:
     samples: Samples
 
     @cached_property
-    def few(self) -> Floats:
+    def few(self) -> Any:
         """So many of the samples that a technique may hold a tensor of all of them."""
         return _some(
             self.samples, max(1, min(_MOST_SAMPLES, _VALUES // largest_tensor(self.graph)))
@@ -161,9 +159,8 @@ def made_with(names: tuple[str, ...], make: Make, fit: Fit, acc_bits: int) -> Qu
     return improve(model, fit.few, names, acc_bits) if set(LAYERWISE) & set(names) else model
 
 
-def _some(samples: Samples, most: int, first: int = 0, end: int | None = None) -> Floats:
+def _some(samples: Samples, most: int, first: int = 0, end: int | None = None) -> Any:
     """At most so many of those from ``first`` on, from the whole of them."""
     end = len(samples) if end is None else end
     count = min(most, end - first)
-    chosen: Floats = samples[np.linspace(first, end - 1, count).round().astype(int)]
-    return chosen
+    return samples[np.linspace(first, end - 1, count).round().astype(int)]

@@ -91,11 +91,11 @@ def rewrite(
     one and have none. ``wide``: last layers leave their sums (:mod:`accelgen.ir.wide`), but where
     a file rounds them."""
     graph = drop_unread(graph)
-    scales = complete(graph, quantization)
-    draft = Draft(graph, scales, given, acc_bits, missing)
+    draft = Draft(graph, complete(graph, quantization), given, acc_bits, missing)
+    for name in graph.inputs:
+        draft.type_of(name, name)
     clips = fused_clips(graph, draft.scales)
     swallowed = {clip.name for clip in clips.values()}
-    draft.type_of(graph.input, graph.input)
     for node in graph.nodes:
         clip = clips.get(node.name)
         try:

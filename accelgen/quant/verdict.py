@@ -16,6 +16,7 @@ from accelgen.ir import Graph, Quantization
 from accelgen.quant.loss import loss
 from accelgen.quant.report import LayerError, sqnr_db
 from accelgen.quant.techniques import LEAST_SAMPLES, TECHNIQUES
+from accelgen.streamed import Samples
 
 if TYPE_CHECKING:
     from accelgen.quant.quantize import QuantizedModel
@@ -125,7 +126,7 @@ def _own_noise(value: Floats, row: LayerError) -> float:
     return float(sum(10 ** (-db / 10) for db in decibels))
 
 
-def _run(model: QuantizedModel, rows: Iterable[LayerError], samples: Floats) -> npt.NDArray[Any]:
+def _run(model: QuantizedModel, rows: Iterable[LayerError], samples: Samples) -> npt.NDArray[Any]:
     """All outputs, the layers of ``rows`` with int8's weights, biases and scale, others float."""
     graph, rounded = model.float_graph, dict[str, Quantization]()
     constants = dict(graph.constants)
@@ -141,7 +142,7 @@ def _run(model: QuantizedModel, rows: Iterable[LayerError], samples: Floats) -> 
     return _outputs(replace(graph, constants=constants), samples, rounded)
 
 
-def _outputs(graph: Graph, samples: Floats, rounded: dict[str, Quantization]) -> npt.NDArray[Any]:
+def _outputs(graph: Graph, samples: Samples, rounded: dict[str, Quantization]) -> npt.NDArray[Any]:
     found = walk(graph, samples, rounded)
     return np.concatenate([value.reshape(-1) for name, value in found if name in graph.outputs])
 

@@ -83,7 +83,7 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
         helper.make_graph(
             writer.nodes,
             graph.name,
-            [_input(graph)],
+            [_input(graph, name) for name in graph.inputs],
             [_output(view) for view in graph.model_outputs()],
             writer.initializers,
         ),
@@ -97,9 +97,9 @@ def to_qdq(model: QuantizedModel) -> onnx.ModelProto:
     return proto
 
 
-def _input(graph: Graph) -> onnx.ValueInfoProto:
-    _, h, w, c = graph.tensors[graph.input].shape
-    return helper.make_tensor_value_info(graph.input, TensorProto.FLOAT, [1, c, h, w])
+def _input(graph: Graph, name: str) -> onnx.ValueInfoProto:
+    _, h, w, c = graph.tensors[name].shape
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, c, h, w])
 
 
 def _output(view: OutputView) -> onnx.ValueInfoProto:
@@ -146,8 +146,9 @@ class _Writer:
         return name
 
     def enter(self) -> None:
-        """Quantize the input."""
-        self._round(self.graph.input, self.graph.input)
+        """Quantize the inputs."""
+        for name in self.graph.inputs:
+            self._round(name, name)
 
     def leave(self, tensor: str) -> None:
         """Quantize an operator's result."""

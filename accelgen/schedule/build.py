@@ -41,7 +41,7 @@ def schedule(
     ----------
     graph : Graph
         int8 operations. Tensors that are read but made by no node are inputs too, after
-        ``graph.input`` (that is how a single step is cut out of a network).
+        the model's own (that is how a single step is cut out of a network).
     arch : ArchParams
         The hardware's knobs.
     memory : Memory
@@ -57,7 +57,7 @@ def schedule(
         The graph does not fit ``arch``; names the node and the knob.
     """
     planned = plan_graph(
-        graph, arch, memory or Memory(), fc_on_ps=fc_on_ps, foldable=frozenset({graph.input})
+        graph, arch, memory or Memory(), fc_on_ps=fc_on_ps, foldable=frozenset(graph.inputs)
     )
     return planned.program(keep_all=keep_all)
 

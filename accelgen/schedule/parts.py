@@ -58,7 +58,8 @@ def plan_parts(
     se_on_ps: bool = False,
 ) -> tuple[Planned, ...]:  # fmt: skip
     """As :func:`schedule_parts`, up to the commands."""
-    graph = _copied_input(graph)
+    for name in graph.inputs:
+        graph = _copied_input(graph, name)
     ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps)
     taken = graph_names(graph)
     planned: list[Planned] = []
@@ -66,7 +67,7 @@ def plan_parts(
         # One place for what all parts leave in memory: names of one are names of all.
         part = replace(part, reserved=frozenset(taken - graph_names(part)))
         made = plan_graph(
-            part, arch, memory or Memory(), foldable=frozenset({graph.input}), ps_nodes=ps
+            part, arch, memory or Memory(), foldable=frozenset(graph.inputs), ps_nodes=ps
         )
         taken |= graph_names(made.prepared.graph)
         planned.append(made)
@@ -83,20 +84,20 @@ def rounded_without_room(
     return narrowed(graph, keep)
 
 
-def _copied_input(graph: Graph) -> Graph:
-    """``graph`` with a copy of its input, made on the PL, for what only the PS computes: a frame
-    begins with a program."""
+def _copied_input(graph: Graph, name: str) -> Graph:
+    """``graph`` with a copy of its input ``name``, made on the PL, for what only the PS computes: a
+    frame begins with a program."""
     only = only_on_ps(graph)
-    if not any(n.name in only and graph.input in n.inputs for n in graph.nodes):
+    if not any(n.name in only and name in n.inputs for n in graph.nodes):
         return graph
     names = Names.of(graph)
-    copy = names.of_part(graph.input, ".copy")
+    copy = names.of_part(name, ".copy")
     table = names.of_part(copy, "/table")
-    nodes = [Node(name=copy, op=QTable(), inputs=(graph.input, table), output=copy)]
+    nodes = [Node(name=copy, op=QTable(), inputs=(name, table), output=copy)]
     for node in graph.nodes:
-        moved = tuple(copy if i == graph.input else i for i in node.inputs)
+        moved = tuple(copy if i == name else i for i in node.inputs)
         nodes.append(replace(node, inputs=moved) if node.name in only else node)
-    types = {copy: graph.tensors[graph.input], table: TensorType((256,), "int8")}
+    types = {copy: graph.tensors[name], table: TensorType((256,), "int8")}
     identity = {table: np.arange(-128, 128).astype(np.int8)}
     return replace(
         graph, nodes=tuple(nodes), tensors={**graph.tensors, **types},
@@ -139,10 +140,12 @@ def _subgraph(graph: Graph, names: set[str], several: bool, part: int) -> Graph:
     outputs += [n.output for n in nodes if n.output in later and n.output not in outputs]
     # What the host makes of several parts' tensors is no part's.
     views = (v for v in graph.views if {p.tensor for p in v.pieces} <= set(outputs))
-    first = graph.input if graph.input in inputs else inputs[0]
+    # All that the model takes is there from the first part on, whoever reads it.
+    first, *more = graph.inputs if part == 0 else inputs[:1]
     return graph.with_nodes(
         nodes,
         input=first,
+        more=tuple(more),
         outputs=tuple(outputs),
         name=f"{graph.name}.part{part}",
         views=tuple(views),

@@ -27,6 +27,7 @@ def single_step(program: Program, step: int, memory: Memory | None = None) -> Pr
     cut = whole.with_nodes(
         tuple(n for n in whole.nodes if n.name in chosen.nodes),
         input=chosen.inputs[0],
+        more=(),
         outputs=tuple(t for t in (chosen.output, chosen.squeezed) if t),
         name=f"{whole.name}.step{step}",
         views=(),

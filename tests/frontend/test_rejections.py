@@ -145,11 +145,23 @@ def test_input_type():
         load_onnx(make_net(node("Relu", "x"), kind=TensorProto.INT64))
 
 
-def test_two_inputs():
-    model = make_net(node("Add", "x z"))
+def test_input_that_no_output_needs():
+    model = make_net([node("Relu", "x", "y"), node("Relu", "z", "u")])
     model.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 3, 8, 8)))
 
-    with pytest.raises(ModelError, match=r"exactly one input .*it has 'x', 'z'"):
+    with pytest.raises(ModelError, match="no output depends on input 'z'; remove it"):
+        load_onnx(model)
+
+
+def test_too_many_inputs():
+    names = [f"x{i}" for i in range(17)]
+    model = make_net(node("Sum", " ".join(names)))
+    del model.graph.input[:]
+    model.graph.input.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, 8, 8)) for name in names
+    )
+
+    with pytest.raises(ModelError, match=r"at most 16; it has 17: 'x0', .*'x3', \.\.\."):
         load_onnx(model)
 
 

@@ -1,7 +1,7 @@
 """What is on these pictures? ``python3 example.py PICTURE ...``, in the package's directory.
 
 A picture is a PNG or JPEG file, or a ``.npy`` file with what the ONNX model takes (float32,
-normalized).
+normalized). Of a network with several inputs it is an ``.npz`` file with such an array for each.
 """
 
 from __future__ import annotations
@@ -15,11 +15,19 @@ import numpy as np
 __all__ = ["classify", "load_input", "main", "top_classes"]
 
 
-def load_input(accelerator: Any, path: Any) -> np.ndarray:
-    """A file as the network's input: int8 of a picture, or the floats of a ``.npy`` file.
+def load_input(accelerator: Any, path: Any) -> Any:
+    """A file as the network's input: int8 of a picture, or the floats of a ``.npy`` file; of
+    several inputs those of an ``.npz`` file.
 
-    Raises ValueError when the package was built without a word on pictures.
+    Raises ValueError when the package was built without a word on pictures, or has several inputs
+    and this is no ``.npz``.
     """
+    if several := accelerator.manifest.get("inputs"):
+        if Path(path).suffix != ".npz":
+            names = ", ".join(repr(place["tensor"]) for place in several)
+            raise ValueError(f"this network has several inputs: give an .npz with arrays {names}")
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     if Path(path).suffix == ".npy":
         return np.load(path)
     from picture import Preprocess, quantized, read_picture

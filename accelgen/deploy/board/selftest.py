@@ -183,12 +183,20 @@ class Selftest:
         self.parts = []
         self.accelerator.after_part = lambda: self.parts.append(self._registers())
         try:
-            return self.accelerator.run(self.expected["input"])
+            return self.accelerator.run(self.given)
         finally:
             self.accelerator.after_part = None
 
     def _registers(self) -> tuple[dict[str, int], list[int]]:
         return self.accelerator.counters(), self.accelerator.step_log()
+
+    @property
+    def given(self) -> Any:
+        """The expected frame's input; of several each, by name."""
+        several = self.manifest.get("inputs")
+        if several is None:
+            return self.expected["input"]
+        return {place["tensor"]: self.expected[f"input_{i}"] for i, place in enumerate(several)}
 
     def tensors(self) -> Iterator[tuple[str, list[str], np.ndarray]]:
         """What a frame leaves in memory, in the order in which it is made: name, layers, values."""

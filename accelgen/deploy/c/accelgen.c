@@ -248,23 +248,38 @@ int accelgen_recover(accelgen *a)
 
 /* Frames. */
 
-static int hand_over(accelgen *a, int status, int place)
+static int hand_over(accelgen *a, size_t index, int status, int place)
 {
-    if (status != AGPS_OK || agps_frame_hand_over(a->frame, a->board.memory, place) != AGPS_OK)
+    if (index >= a->facts->inputs)
+        return fail(
+            ACCELGEN_EARGUMENT, "there is no input %zu: the network has %zu", index,
+            a->facts->inputs);
+    if (status != AGPS_OK ||
+        agps_frame_hand_over_at(a->frame, index, a->board.memory, place) != AGPS_OK)
         return fail(ACCELGEN_EARGUMENT, "place is 0 or 1, not %d", place);
-    const agps_span *input = &a->facts->input[place];
+    const agps_span *input = &a->facts->input_of[index].place[place];
     a->board.flush(a->board.self, input->offset, input->bytes);
     return ACCELGEN_OK;
 }
 
+int accelgen_put_at(accelgen *a, size_t index, const float *x, int planes, int place)
+{
+    return hand_over(a, index, agps_frame_input_at(a->frame, index, x, planes, place), place);
+}
+
+int accelgen_put_int8_at(accelgen *a, size_t index, const int8_t *x, int place)
+{
+    return hand_over(a, index, agps_frame_input_int8_at(a->frame, index, x, place), place);
+}
+
 int accelgen_put(accelgen *a, const float *x, int planes, int place)
 {
-    return hand_over(a, agps_frame_input(a->frame, x, planes, place), place);
+    return accelgen_put_at(a, 0, x, planes, place);
 }
 
 int accelgen_put_int8(accelgen *a, const int8_t *x, int place)
 {
-    return hand_over(a, agps_frame_input_int8(a->frame, x, place), place);
+    return accelgen_put_int8_at(a, 0, x, place);
 }
 
 static int is_place(int place)
@@ -380,6 +395,10 @@ int accelgen_collect(accelgen *a, int place)
 
 int accelgen_run(accelgen *a, const float *x, int planes)
 {
+    if (a->facts->inputs > 1)
+        return fail(
+            ACCELGEN_EARGUMENT,
+            "the network has %zu inputs: accelgen_put_at each, then accelgen_start", a->facts->inputs);
     int status = accelgen_put(a, x, planes, 0);
     if (status == ACCELGEN_OK)
         status = accelgen_start(a, 0);

@@ -63,6 +63,10 @@ void accelgen_close(accelgen *a);
  * pixel; or the quantized map, pixel after pixel. accelgen_facts() says how many. */
 int accelgen_put(accelgen *a, const float *x, int planes, int place);
 int accelgen_put_int8(accelgen *a, const int8_t *x, int place);
+/* The same of input `index`, for a network with several: each is put before accelgen_start.
+ * `input_of` of accelgen_facts() has their order, names and sizes. */
+int accelgen_put_at(accelgen *a, size_t index, const float *x, int planes, int place);
+int accelgen_put_int8_at(accelgen *a, size_t index, const int8_t *x, int place);
 /* Starts the frame of `place`. */
 int accelgen_start(accelgen *a, int place);
 /* Until the frame is done, or one of its programs takes more than `milliseconds`. A frame in parts
@@ -74,7 +78,7 @@ int accelgen_turn(accelgen *a, int place, int milliseconds);
 int accelgen_collect(accelgen *a, int place);
 const agps_output *accelgen_output(const accelgen *a, size_t index);
 
-/* put, start, wait, collect at place 0. */
+/* put, start, wait, collect at place 0; of a network with one input. */
 int accelgen_run(accelgen *a, const float *x, int planes);
 
 /* After an error: idle, the image as new; the next frame is right. */

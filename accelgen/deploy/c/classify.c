@@ -1,7 +1,7 @@
 /*
  * classify PACKAGE INPUT [UIO|ADDRESS [UDMABUF]]: the five largest of a network's first output.
  *
- * INPUT is float32 as the ONNX model takes it: an .npy file (version 1, C order), or raw.
+ * For networks of one input. INPUT is float32 as the ONNX model takes it: an .npy file (version 1, C order), or raw.
  * UIO is a device (/dev/uio0); ADDRESS the registers' physical address (0xA0000000), through /dev/mem.
  */
 #include <stdio.h>
@@ -86,7 +86,11 @@ int main(int argc, char **argv)
         return 1;
     }
     const agps_facts *facts = accelgen_facts(a);
-    float *x = read_input(argv[2], facts->input_pixels * facts->input_channels);
+    float *x = NULL;
+    if (facts->inputs > 1)
+        fprintf(stderr, "this network has %zu inputs: accelgen_put_at takes them\n", facts->inputs);
+    else
+        x = read_input(argv[2], facts->input_pixels * facts->input_channels);
     int status = x == NULL ? ACCELGEN_EARGUMENT : accelgen_run(a, x, facts->planes);
     if (x != NULL && status != ACCELGEN_OK)
         fprintf(stderr, "%s\n", accelgen_error());

@@ -11,8 +11,9 @@ from typing import Any, Callable
 import numpy as np
 
 from .bitstream import find_bitstream
-from .errors import DriverError, InputError
+from .errors import DriverError
 from .helper import Helper
+from .inputs import Inputs
 from .library import Frame, load_library
 from .maps import unpack_map
 from .registers import Registers
@@ -21,13 +22,13 @@ from .turn import Turn
 __all__ = ["Accelerator", "open_package"]
 
 TIMEOUT_SECONDS = 10.0
-FORMAT = 3
+FORMATS = (3, 4)
 
 
 class Accelerator:
     """The accelerator with a package's program in its memory; see the package's README.
 
-    Input and outputs have two *places*, 0 and 1, so that one frame can run while another is
+    Inputs and outputs have two *places*, 0 and 1, so that one frame can run while another is
     written or read: ``put(x, k)``, ``start(k)``, ``wait()``, ``collect(k)``. ``run`` and
     ``run_many`` do that by themselves.
 
@@ -66,6 +67,7 @@ class Accelerator:
         self._frame = Frame(
             library, (self.where / "frame.bin").read_bytes(), self.memory.array, threads
         )
+        self._inputs = Inputs(self.manifest)
         self._shapes = [tuple(o["shape"]) for o in self.manifest["model_outputs"]]
         self._programs = [self._frame.programs(place) for place in (0, 1)]
         self._last = len(self._programs[0]) - 1
@@ -123,7 +125,7 @@ class Accelerator:
     # Frames.
 
     def run(self, x: Any, layout: str | None = None) -> dict[str, np.ndarray]:
-        """One frame: the model's input in, its outputs out, by name, as the model gives them.
+        """One frame: the model's inputs in, its outputs out, by name, as the model gives them.
 
         ``x``: see :meth:`put`. Raises DriverError as :meth:`start` and :meth:`wait` do.
         """
@@ -169,23 +171,24 @@ class Accelerator:
                     self.wait()
 
     def put(self, x: Any, place: int = 0, layout: str | None = None) -> None:
-        """Write the model's input into ``place``.
+        """Write the model's inputs into ``place``.
 
         Parameters
         ----------
         x : array
             Floats as the model takes them (normalized), or int8 pixels (h, w, c) already quantized
-            with the manifest's ``input`` scale and zero point. The batch's 1 may be left out.
+            with the manifest's ``input`` scale and zero point. The batch's 1 may be left out. For a
+            model with several inputs a dict with an array for each, by name (the manifest's
+            ``inputs``).
         layout : str
             "nchw", "chw", "nhwc" or "hwc" where it is not the model's own.
 
         Raises
         ------
         InputError
-            Shape, type or layout is not the model's.
+            Shape, type, layout or a name is not the model's.
         """
-        x, planes = self._checked(x, layout)
-        self._frame.make_ready(x, planes, place)
+        self._make_ready(self._inputs.checked(x, layout), place)
         self._hand_over(place)
 
     def start(self, place: int) -> None:
@@ -288,43 +291,20 @@ class Accelerator:
     ) -> bool:
         """The next image on its way to ``place``; False when there is none."""
         for x in source:
-            array, planes = self._checked(x, layout)
-            helper.begin(self._frame.make_ready, array, planes, place)
+            helper.begin(self._make_ready, self._inputs.checked(x, layout), place)
             return True
         return False
 
-    def _checked(self, x: Any, layout: str | None) -> Any:
-        """Array in C order, and whether it is planes: floats or int8."""
-        x = np.asarray(x)
-        place = self.manifest["input"]
-        order = layout or place["layout"]
-        if x.dtype == np.int8:
-            order = layout or "nhwc"
-        elif x.dtype.kind != "f":
-            raise InputError(
-                f"the model takes normalized floats, or int8 that is quantized already, not "
-                f"{x.dtype}: pictures go through the manifest's preprocess block first"
-            )
-        if order.lower() not in ("nchw", "chw", "nhwc", "hwc"):
-            raise InputError(f"layout is nchw, chw, nhwc or hwc, not {layout!r}")
-        planes = order.lower().endswith("chw")
-        height, width, channels = place["map"]
-        shape = (channels, height, width) if planes else (height, width, channels)
-        if x.shape not in (shape, (1, *shape)):
-            raise InputError(
-                f"the model takes {(1, *shape)} in {'NCHW' if planes else 'NHWC'} order, not "
-                f"{x.shape}; say layout='hwc' or 'chw' if yours is another"
-            )
-        if x.dtype == np.int8 and planes:
-            x, planes = x.reshape(shape).transpose(1, 2, 0), False
-        kind = np.int8 if x.dtype == np.int8 else np.float32
-        return np.ascontiguousarray(x, kind), planes
+    def _make_ready(self, given: Any, place: int) -> None:
+        """What :meth:`Inputs.checked` gave, outside the image yet."""
+        for index, (x, planes) in enumerate(given):
+            self._frame.make_ready(x, planes, place, index)
 
     def _hand_over(self, place: int) -> None:
         """What was made ready goes into the image, and leaves the processor's cache."""
         self._frame.hand_over(place)
-        its = self.manifest["input"]
-        self.memory.flush(its["offsets"][place], its["groups"] * its["stride"])
+        for its in self._inputs.places:
+            self.memory.flush(its["offsets"][place], its["groups"] * its["stride"])
 
 
 def open_package(
@@ -353,8 +333,9 @@ def _read_manifest(where: Path) -> dict[str, Any]:
         raise DriverError(f"{where} is not a package made by accelgen build: {error}") from error
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise DriverError(f"{where} is not a package made by accelgen build")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in FORMATS:
         raise DriverError(
-            f"{where} has manifest format {manifest.get('format')}, this driver reads {FORMAT}"
+            f"{where} has manifest format {manifest.get('format')}, this driver reads "
+            f"{' and '.join(map(str, FORMATS))}"
         )
     return manifest

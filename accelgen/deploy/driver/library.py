@@ -54,8 +54,8 @@ def load_library(sources: Path) -> Any:
         ("agps_frame_program", ctypes.c_int, [pointer, index, place, pointer]),
         ("agps_frame_map", ctypes.c_int, [pointer, index, index, place, pointer]),
         ("agps_frame_written", ctypes.c_int, [pointer, index, index, place, pointer]),
-        ("agps_frame_input", ctypes.c_int, [pointer, pointer, ctypes.c_int, place]),
-        ("agps_frame_input_int8", ctypes.c_int, [pointer, pointer, place]),
+        ("agps_frame_input_at", ctypes.c_int, [pointer, index, pointer, ctypes.c_int, place]),
+        ("agps_frame_input_int8_at", ctypes.c_int, [pointer, index, pointer, place]),
         ("agps_frame_hand_over", ctypes.c_int, [pointer, pointer, place]),
         ("agps_frame_between", ctypes.c_int, [pointer, pointer, index, place]),
         ("agps_frame_finish", ctypes.c_int, [pointer, pointer, place]),
@@ -142,12 +142,13 @@ class Frame:
             found.append((span.offset, span.bytes))
         return found
 
-    def make_ready(self, x: np.ndarray, planes: bool, place: int) -> None:
-        """The input of ``place``, outside the image yet: C order, floats or int8 pixels."""
+    def make_ready(self, x: np.ndarray, planes: bool, place: int, index: int = 0) -> None:
+        """Input ``index`` of ``place``, outside the image yet: C order, floats or int8 pixels."""
+        library, at = self._library, x.ctypes.data
         if x.dtype == np.int8:
-            status = self._library.agps_frame_input_int8(self._frame, x.ctypes.data, place)
+            status = library.agps_frame_input_int8_at(self._frame, index, at, place)
         else:
-            status = self._library.agps_frame_input(self._frame, x.ctypes.data, planes, place)
+            status = library.agps_frame_input_at(self._frame, index, at, planes, place)
         _check(status)
 
     def hand_over(self, place: int) -> None:

@@ -285,10 +285,10 @@ int agps_quantize(const float *x, size_t count, float scale, int zero, int8_t *y
 int agps_quantize_planes(
     const float *x, int pixels, int channels, float scale, int zero, int8_t *y);
 
-/* A frame: the input's way into the image, and all that is left to do after the accelerator.
+/* A frame: the inputs' way into the image, and all that is left to do after the accelerator.
  *
  * Made from a package's frame.bin (docs/ps.md has its format). The image is the memory that
- * accelerator and processor share; it has two places for the input and for each output.
+ * accelerator and processor share; it has two places for each input and for each output.
  * Input n + 1 may be made ready in one thread while frame n is finished in another: what is ready
  * waits outside the image, so that nobody has to think of caches meanwhile.
  *
@@ -306,8 +306,18 @@ typedef struct {
     uint64_t offset, bytes;
 } agps_span;
 
+/* An input of the model, and where it is in the image, by place. `name` is NULL where the file has
+ * one input alone; `planes`: the model takes it channel after channel. */
+typedef struct {
+    const char *name;
+    size_t pixels, channels;
+    int planes;
+    agps_span place[2];
+} agps_input;
+
 /* What the frame's file says of the image. `sections` of program.bin lie one after the other
- * there, at their offsets in the image; `input` by place. */
+ * there, at their offsets in the image; `input` (by place), `input_pixels`, `input_channels` and
+ * `planes` are those of the first of `inputs`, which `input_of` lists in the model's order. */
 typedef struct {
     uint32_t config_crc, program_crc;
     uint64_t image_bytes;
@@ -315,7 +325,9 @@ typedef struct {
     const agps_span *section;
     agps_span input[2];
     size_t input_pixels, input_channels;
-    int planes; /* the model takes its input channel after channel */
+    int planes;
+    size_t inputs;
+    const agps_input *input_of;
 } agps_facts;
 const agps_facts *agps_frame_facts(const agps_frame *frame);
 
@@ -328,11 +340,15 @@ int agps_frame_written(
     const agps_frame *frame, size_t part, size_t index, int place, agps_span *map);
 
 /* Makes the input of `place` ready: of floats, channel after channel if `planes`, else pixel after
- * pixel; or of the quantized map, pixel after pixel. */
+ * pixel; or of the quantized map, pixel after pixel. Of several inputs the first. */
 int agps_frame_input(agps_frame *frame, const float *x, int planes, int place);
 int agps_frame_input_int8(agps_frame *frame, const int8_t *x, int place);
-/* What was made ready for `place` goes into the image. */
+/* The same of input `index`, in the model's order. */
+int agps_frame_input_at(agps_frame *frame, size_t index, const float *x, int planes, int place);
+int agps_frame_input_int8_at(agps_frame *frame, size_t index, const int8_t *x, int place);
+/* What was made ready for `place` goes into the image: all inputs, or input `index`. */
 int agps_frame_hand_over(const agps_frame *frame, void *image, int place);
+int agps_frame_hand_over_at(const agps_frame *frame, size_t index, void *image, int place);
 
 /* What the accelerator left at `place` after `part`, which is not the last, through its steps to
  * what the next part reads. */

@@ -55,32 +55,54 @@ size_t agps_output_bytes(const agps_output *output)
     return output->count * each[output->type];
 }
 
+int agps_frame_input_int8_at(agps_frame *frame, size_t index, const int8_t *x, int place)
+{
+    if (index >= frame->facts.inputs || !agps_in(place, 0, 1))
+        return AGPS_EINVAL;
+    const agps_entry *entry = &frame->entry[index];
+    return agps_to_feature_memory(x, &entry->map.layout, entry->ready[place]);
+}
+
+int agps_frame_input_at(agps_frame *frame, size_t index, const float *x, int planes, int place)
+{
+    if (index >= frame->facts.inputs)
+        return AGPS_EINVAL;
+    const agps_entry *entry = &frame->entry[index];
+    const size_t pixels = frame->input[index].pixels, channels = frame->input[index].channels;
+    int status;
+    if (planes)
+        status = agps_quantize_planes(
+            x, (int)pixels, (int)channels, entry->scale, entry->zero, frame->pixels);
+    else
+        status = agps_quantize(x, pixels * channels, entry->scale, entry->zero, frame->pixels);
+    return status == AGPS_OK ? agps_frame_input_int8_at(frame, index, frame->pixels, place) : status;
+}
+
 int agps_frame_input_int8(agps_frame *frame, const int8_t *x, int place)
 {
-    if (!agps_in(place, 0, 1))
-        return AGPS_EINVAL;
-    return agps_to_feature_memory(x, &frame->input.layout, frame->ready[place]);
+    return agps_frame_input_int8_at(frame, 0, x, place);
 }
 
 int agps_frame_input(agps_frame *frame, const float *x, int planes, int place)
 {
-    const size_t pixels = frame->facts.input_pixels, channels = frame->facts.input_channels;
-    int status;
-    if (planes)
-        status = agps_quantize_planes(
-            x, (int)pixels, (int)channels, frame->scale, frame->zero, frame->pixels);
-    else
-        status = agps_quantize(x, pixels * channels, frame->scale, frame->zero, frame->pixels);
-    return status == AGPS_OK ? agps_frame_input_int8(frame, frame->pixels, place) : status;
+    return agps_frame_input_at(frame, 0, x, planes, place);
+}
+
+int agps_frame_hand_over_at(const agps_frame *frame, size_t index, void *image, int place)
+{
+    if (index >= frame->facts.inputs || !agps_in(place, 0, 1))
+        return AGPS_EINVAL;
+    const agps_span *input = &frame->input[index].place[place];
+    memcpy((uint8_t *)image + input->offset, frame->entry[index].ready[place], input->bytes);
+    return AGPS_OK;
 }
 
 int agps_frame_hand_over(const agps_frame *frame, void *image, int place)
 {
-    if (!agps_in(place, 0, 1))
-        return AGPS_EINVAL;
-    const agps_span *input = &frame->facts.input[place];
-    memcpy((uint8_t *)image + input->offset, frame->ready[place], input->bytes);
-    return AGPS_OK;
+    int status = AGPS_OK;
+    for (size_t i = 0; i < frame->facts.inputs && status == AGPS_OK; i++)
+        status = agps_frame_hand_over_at(frame, i, image, place);
+    return status;
 }
 
 /* An operand at `place`: constants are the same at both. */

@@ -54,8 +54,16 @@ int agps_plain_step(
 typedef struct {
     agps_layout layout;
     uint64_t offset[2];
-    int8_t *value; /* NHWC; not of the input's */
+    int8_t *value; /* NHWC; not of an input's */
 } agps_map;
+
+/* An input's way into the image. */
+typedef struct {
+    agps_map map;
+    int8_t *ready[2]; /* of each place, as it will be in the image */
+    float scale;
+    int zero;
+} agps_entry;
 
 /* A part of the frame, and where what is done after it ends among all maps and steps. */
 typedef struct {
@@ -67,18 +75,17 @@ struct agps_frame {
     uint8_t *file;    /* a copy: constants stay in it */
     uint8_t *values;  /* all tensors, one after the other; pointers are to those of place 0 */
     size_t second;    /* bytes from there to place 1's; 0: a frame of one part has them once */
-    int8_t *pixels;   /* the input, NHWC */
-    int8_t *ready[2]; /* the input of each place, as it will be in the image */
+    int8_t *pixels;   /* an input, NHWC */
+    agps_entry *entry;
+    agps_input *input;
     agps_span *section;
     agps_part *part;
-    agps_map input, *read, *write;
+    agps_map *read, *write;
     agps_step *step;
     agps_output *output;
     const void **result; /* values of each output at place 0 */
     size_t reads, steps, writes;
     int8_t **packed; /* weights of fully connected layers, one for each step or NULL */
-    float scale;
-    int zero;
     agps_pool *pool;
     agps_facts facts;
 };

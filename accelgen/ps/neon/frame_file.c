@@ -4,7 +4,8 @@
 
 #include "frame.h"
 
-#define MAGIC UINT64_C(0x324D415246474341) /* "ACGFRAM2" */
+#define MAGIC UINT64_C(0x324D415246474341)         /* "ACGFRAM2" */
+#define MAGIC_SEVERAL UINT64_C(0x334D415246474341) /* "ACGFRAM3": several inputs */
 
 typedef struct {
     const uint8_t *at;
@@ -201,26 +202,65 @@ static void read_output(reader *r, agps_output *output)
     output->values = operand(r, values, agps_output_bytes(output), 0);
 }
 
-static void read_input(reader *r)
+static void read_input(reader *r, agps_input *input, agps_entry *entry)
+{
+    const agps_layout *layout = &entry->map.layout;
+    entry->scale = real(r);
+    entry->zero = (int)within(r, -128, 127);
+    const int64_t pixels = within(r, 1, 1 << 24), channels = within(r, 1, 1 << 24);
+    input->planes = (int)within(r, 0, 1);
+    read_map(r, &entry->map, r->frame->facts.image_bytes);
+    r->bad |= pixels * channels != (int64_t)layout->pixels * layout->channels;
+    r->bad |= !(entry->scale > 0);
+    input->pixels = (size_t)pixels;
+    input->channels = (size_t)channels;
+    for (int k = 0; k < 2; k++) {
+        const uint64_t bytes = (uint64_t)layout->groups * layout->stride;
+        input->place[k] = (agps_span){entry->map.offset[k], bytes};
+        entry->ready[k] = calloc(r->bad ? 1 : bytes, 1);
+        if (entry->ready[k] == NULL)
+            r->bad = 2;
+    }
+}
+
+static const char *read_name(reader *r)
+{
+    const int64_t number = word(r);
+    const char *name = operand(r, number, 1, 0);
+    if (name != NULL && number < 0)
+        r->bad |= memchr(name, 0, r->constant_bytes[-1 - number]) == NULL;
+    r->bad |= number >= 0;
+    return name;
+}
+
+static void read_inputs(reader *r, int listed)
 {
     agps_frame *f = r->frame;
-    f->scale = real(r);
-    f->zero = (int)within(r, -128, 127);
-    const int64_t pixels = within(r, 1, 1 << 24), channels = within(r, 1, 1 << 24);
-    f->facts.planes = (int)within(r, 0, 1);
-    read_map(r, &f->input, f->facts.image_bytes);
-    const int64_t elements = pixels * channels;
-    r->bad |= elements != (int64_t)f->input.layout.pixels * f->input.layout.channels;
-    r->bad |= !(f->scale > 0);
-    f->facts.input_pixels = (size_t)pixels;
-    f->facts.input_channels = (size_t)channels;
-    for (int k = 0; k < 2; k++) {
-        const uint64_t bytes = (uint64_t)f->input.layout.groups * f->input.layout.stride;
-        f->facts.input[k] = (agps_span){f->input.offset[k], bytes};
-        f->ready[k] = calloc(r->bad ? 1 : bytes, 1);
+    agps_facts *facts = &f->facts;
+    const size_t count = listed ? (size_t)within(r, 2, (int64_t)r->words) : 1;
+    f->input = calloc(count, sizeof *f->input);
+    f->entry = calloc(count, sizeof *f->entry);
+    if (f->input == NULL || f->entry == NULL) {
+        r->bad = 2;
+        return;
     }
-    f->pixels = malloc(r->bad ? 1 : (size_t)elements);
-    if (f->pixels == NULL || f->ready[0] == NULL || f->ready[1] == NULL)
+    facts->inputs = count;
+    size_t most = 1;
+    for (size_t i = 0; i < count && !r->bad; i++) {
+        if (listed)
+            f->input[i].name = read_name(r);
+        read_input(r, &f->input[i], &f->entry[i]);
+        const size_t elements = f->input[i].pixels * f->input[i].channels;
+        if (!r->bad && elements > most)
+            most = elements;
+    }
+    facts->input_of = f->input;
+    facts->input_pixels = f->input->pixels;
+    facts->input_channels = f->input->channels;
+    facts->planes = f->input->planes;
+    memcpy(facts->input, f->input->place, sizeof facts->input);
+    f->pixels = malloc(most);
+    if (f->pixels == NULL)
         r->bad = 2;
 }
 
@@ -266,7 +306,8 @@ static size_t read_maps(reader *r, agps_map **maps, int written)
 static void read_all(reader *r)
 {
     agps_frame *f = r->frame;
-    r->bad |= (uint64_t)word(r) != MAGIC;
+    const uint64_t magic = (uint64_t)word(r);
+    r->bad |= magic != MAGIC && magic != MAGIC_SEVERAL;
     read_constants(r);
     read_values(r);
     if (r->bad)
@@ -274,7 +315,7 @@ static void read_all(reader *r)
     read_facts(r);
     if (!r->bad)
         place_values(r);
-    read_input(r);
+    read_inputs(r, magic == MAGIC_SEVERAL);
     if (r->bad)
         return;
     f->reads = read_maps(r, &f->read, 1);
@@ -338,8 +379,11 @@ void agps_frame_destroy(agps_frame *frame)
     free(frame->file);
     free(frame->values);
     free(frame->pixels);
-    free(frame->ready[0]);
-    free(frame->ready[1]);
+    for (size_t i = 0; i < frame->facts.inputs; i++)
+        for (int k = 0; k < 2; k++)
+            free(frame->entry[i].ready[k]);
+    free(frame->entry);
+    free(frame->input);
     free(frame->section);
     free(frame->part);
     free(frame->read);
