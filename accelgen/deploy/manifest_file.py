@@ -95,10 +95,11 @@ def read_manifest(where: Path) -> dict[str, Any]:
     values = read_json(where / NAME, "manifest", ModelError)
     if not isinstance(values, dict) or values.get("generator") != GENERATOR:
         raise ModelError(f"{where} is not a package made by accelgen build")
-    if values.get("format") != (FORMAT_SEVERAL if "inputs" in values else FORMAT):
+    known = FORMAT_SEVERAL if "inputs" in values else FORMAT
+    if values.get("format") != known:
         raise ModelError(
             f"{where} has manifest format {str(values.get('format'))[:40]}, this accelgen reads "
-            f"{FORMAT}: build it again"
+            f"{known}: build it again"
         )
     typed(Manifest, values, f"manifest {where / NAME}", ModelError)
     return values

@@ -168,10 +168,41 @@ static int is_right(const accelgen *a, const frames *all, uint64_t i)
     return accelgen_output(a, accelgen_facts(a)->outputs) == NULL;
 }
 
+/* All inputs of a frame, one after the other. */
+static int put(accelgen *a, const float *x, int place)
+{
+    const agps_facts *facts = accelgen_facts(a);
+    int status = ACCELGEN_OK;
+    if (facts->inputs == 1)
+        return accelgen_put(a, x, facts->planes, place);
+    for (size_t i = 0; i < facts->inputs && status == ACCELGEN_OK; i++) {
+        const agps_input *input = &facts->input_of[i];
+        CHECK(input->name != NULL && input->name[0] != 0);
+        status = accelgen_put_at(a, i, x, input->planes, place);
+        x += input->pixels * input->channels;
+    }
+    CHECK(accelgen_put_at(a, facts->inputs, x, 1, place) == ACCELGEN_EARGUMENT);
+    return status;
+}
+
+static int run(accelgen *a, const float *x)
+{
+    if (accelgen_facts(a)->inputs == 1)
+        return accelgen_run(a, x, accelgen_facts(a)->planes);
+    CHECK(accelgen_run(a, x, 1) == ACCELGEN_EARGUMENT);
+    CHECK(strstr(accelgen_error(), "accelgen_put_at each") != NULL);
+    int status = put(a, x, 0);
+    if (status == ACCELGEN_OK)
+        status = accelgen_start(a, 0);
+    if (status == ACCELGEN_OK)
+        status = accelgen_wait(a, 1000);
+    return status == ACCELGEN_OK ? accelgen_collect(a, 0) : status;
+}
+
 static void run_all(accelgen *a, fake *f, const frames *all)
 {
     CHECK(accelgen_turn(a, 0, 1) == ACCELGEN_EARGUMENT);
-    CHECK(accelgen_put(a, floats_of(all, 0), accelgen_facts(a)->planes, 0) == ACCELGEN_OK);
+    CHECK(put(a, floats_of(all, 0), 0) == ACCELGEN_OK);
     expect(f, all, 0);
     CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
     for (uint64_t i = 0; i < all->count; i++) {
@@ -183,7 +214,7 @@ static void run_all(accelgen *a, fake *f, const frames *all)
         }
         if (i + 1 == all->count)
             break;
-        CHECK(accelgen_put(a, floats_of(all, i + 1), accelgen_facts(a)->planes, !place) == 0);
+        CHECK(put(a, floats_of(all, i + 1), !place) == 0);
         CHECK(accelgen_turn(a, !place, 1000) == ACCELGEN_OK);
         expect(f, all, i + 1);
     }
@@ -199,19 +230,18 @@ static void check_recovered(accelgen *a, fake *f, const frames *all)
     CHECK(accelgen_recover(a) == ACCELGEN_OK);
     CHECK(memcmp(f->dram, f->cached, accelgen_facts(a)->section[0].bytes) == 0);
     expect(f, all, 0);
-    CHECK(accelgen_run(a, floats_of(all, 0), accelgen_facts(a)->planes) == ACCELGEN_OK);
+    CHECK(run(a, floats_of(all, 0)) == ACCELGEN_OK);
     CHECK(is_right(a, all, 0) && f->wrong_inputs == 0);
 }
 
 static void faults(accelgen *a, fake *f, const frames *all)
 {
     const float *x = floats_of(all, 0);
-    const int planes = accelgen_facts(a)->planes;
     for (uint32_t cause = 1; cause <= 6; cause++) {
         f->fault = cause;
-        CHECK(accelgen_run(a, x, planes) == ACCELGEN_EFAULT);
+        CHECK(run(a, x) == ACCELGEN_EFAULT);
         CHECK(strstr(accelgen_error(), "at address 0xc000 (master: load") != NULL);
-        CHECK(accelgen_run(a, x, planes) == ACCELGEN_EFAULT);
+        CHECK(run(a, x) == ACCELGEN_EFAULT);
         check_recovered(a, f, all);
         CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
         f->fault = cause;
@@ -219,7 +249,7 @@ static void faults(accelgen *a, fake *f, const frames *all)
         CHECK(!(*at(f, ACCELGEN_REG_STATUS) & ACCELGEN_STATUS_BUSY));
         check_recovered(a, f, all);
     }
-    CHECK(accelgen_put(a, x, planes, 1) == ACCELGEN_OK);
+    CHECK(put(a, x, 1) == ACCELGEN_OK);
     f->never = 1;
     CHECK(accelgen_start(a, 1) == ACCELGEN_OK);
     CHECK(accelgen_start(a, 0) == ACCELGEN_EBUSY);
@@ -228,7 +258,7 @@ static void faults(accelgen *a, fake *f, const frames *all)
     f->never = 0;
     check_recovered(a, f, all);
     CHECK(accelgen_wait(a, 5) == ACCELGEN_EARGUMENT);
-    CHECK(accelgen_put(a, x, planes, 2) == ACCELGEN_EARGUMENT);
+    CHECK(put(a, x, 2) == ACCELGEN_EARGUMENT);
     CHECK(accelgen_start(a, -1) == ACCELGEN_EARGUMENT);
     CHECK(accelgen_collect(a, 2) == ACCELGEN_EARGUMENT);
 }
@@ -237,7 +267,7 @@ static void faults(accelgen *a, fake *f, const frames *all)
 static void both_places(accelgen *a, fake *f, const frames *all)
 {
     for (int place = 0; place < 2; place++)
-        CHECK(accelgen_put(a, floats_of(all, (uint64_t)place), accelgen_facts(a)->planes, place) == 0);
+        CHECK(put(a, floats_of(all, (uint64_t)place), place) == 0);
     expect(f, all, 0);
     CHECK(accelgen_start(a, 0) == ACCELGEN_OK);
     CHECK(accelgen_turn(a, 1, 1000) == ACCELGEN_OK);

@@ -10,13 +10,14 @@ import pytest
 
 import accelgen
 from accelgen.flow import driven, packages
-from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.program import pack_tensor
 from accelgen.program.places import two_places
 from accelgen.ps.runner import CROSS, missing_tools
+from accelgen.simulation.check import golden_tensors
 from tests.helpers.parts_net import package_in_parts
+from tests.helpers.several_inputs import given, late, save_given
 
 MODELS = Path(__file__).parents[1] / "models"
 FAKE = Path(__file__).with_name("fake_board.c")
@@ -48,11 +49,14 @@ def frames_file(compiled, x):
         both = ((*part.inputs[k], *part.outputs[k]) for k in (0, 1))
         for first, second in zip(*both, strict=True):
             table += [first.offset, second.offset, first.size_bytes]
-    for planes in x:
-        real = planes.transpose(1, 2, 0)
-        values = interpret(
-            graph, quantize_array(real[None], graph.tensors[graph.input].quantization)
-        )
+    x = x if isinstance(x, dict) else {graph.input: x}
+    count = len(x[graph.input])
+    for i in range(count):
+        real = {name: v[i : i + 1].transpose(0, 2, 3, 1) for name, v in x.items()}
+        values = interpret(graph, real)
+        for part in compiled.parts:  # what only its program has, too
+            values |= golden_tensors(part, {p.tensor: values[p.tensor] for p in part.inputs})
+        planes = b"".join(x[name][i].tobytes() for name in graph.inputs)
         maps = b"".join(
             pack_tensor(values[p.tensor].reshape(p.shape), p, part.program.arch)
             for part in places.parts
@@ -60,9 +64,9 @@ def frames_file(compiled, x):
         )
         results = b"".join(np.ascontiguousarray(y).tobytes()
                            for y in model_outputs(graph, values).values())  # fmt: skip
-        row = planes.tobytes() + maps + results
+        row = planes + maps + results
         rows.append(row + bytes(-len(row) % 8))
-        head = [len(x), len(places.parts), planes.size, len(results)]
+        head = [count, len(places.parts), len(planes) // 4, len(results)]
     return struct.pack(f"<{len(head + table)}Q", *head, *table) + b"".join(rows)
 
 
@@ -80,9 +84,23 @@ def in_parts(tmp_path_factory):
     return where, compiled, x
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A network with two inputs, the second of them read in its last part: as ``package``."""
+    where = tmp_path_factory.mktemp("c")
+    model = late()
+    net, calib = save_given(model, where)
+    compiled = accelgen.compile(net, accelgen.target(preset="small"), calib=calib)
+    packages.build(compiled, where / "package", calib=calib, program_only=True)
+    return where / "package", compiled, given(model, 5, seed=3)
+
+
 @pytest.mark.parametrize(
     ("which", "kind"),
-    [*(("package", kind) for kind in KINDS), ("in_parts", "sanitized"), ("in_parts", "qemu")],
+    [
+        *(("package", kind) for kind in KINDS),
+        *((which, kind) for which in ("in_parts", "several") for kind in ("sanitized", "qemu")),
+    ],
 )
 def test_frames_faults_and_recovery(request, which, tmp_path, kind):
     if lack := missing_tools(kind):
