@@ -24,8 +24,7 @@ from accelgen.golden.interpret import walk
 from accelgen.golden.outputs import model_outputs
 from accelgen.inputs.labels import Labels, check_labels, check_maps
 from accelgen.inputs.samples import Calibration
-from accelgen.inputs.several import ShownSeveral, open_data
-from accelgen.inputs.shown import Shown
+from accelgen.inputs.several import AnyShown, open_data
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.views import OutputView
 from accelgen.ir.wide import wide_nodes
@@ -150,7 +149,7 @@ def _rounding(int8: QuantizedModel) -> Quantization | None:
 
 def _opened(
     loaded: Loaded, data: Sequence[Calibration], labels: Path | None, limit: int | None
-) -> tuple[Shown | ShownSeveral, int, int | None]:
+) -> tuple[AnyShown, int, int | None]:
     """The pictures, how many are shown, and how many classes the network tells apart."""
     graph = loaded.imported.graph
     if not data or any(d.where is None for d in data):
@@ -165,7 +164,7 @@ def _opened(
     return shown, min(len(shown.names), limit or len(shown.names)), classes
 
 
-def _check_labels(graph: Graph, shown: Shown, labels: Labels, classes: int | None) -> None:
+def _check_labels(graph: Graph, shown: AnyShown, labels: Labels, classes: int | None) -> None:
     """Raises QuantizationError unless labels are of the kind that the network has outputs for."""
     maps = ClassMap.of(graph) if classes is None else None
     of_one = maps.label_shape if maps else ()
@@ -239,7 +238,7 @@ class _Ways:
         return [np.stack([frame[name] for frame in frames]) for name in frames[0]]
 
 
-def _batches(ways: _Ways, shown: Shown | ShownSeveral, count: int) -> Iterator[tuple[int, _Made]]:
+def _batches(ways: _Ways, shown: AnyShown, count: int) -> Iterator[tuple[int, _Made]]:
     """(First picture, outputs) of every batch, in order; a batch per processor is under way."""
     jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # The last batches are shared out as well as the first.

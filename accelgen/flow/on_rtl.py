@@ -10,7 +10,7 @@ from accelgen.flow.hardware import Target
 from accelgen.flow.network import Loaded
 from accelgen.flow.placement import place
 from accelgen.flow.runs import simulate
-from accelgen.inputs.shown import Shown
+from accelgen.inputs.several import AnyShown
 from accelgen.ir.wide import wide_nodes
 from accelgen.quant import QuantizedModel
 
@@ -34,7 +34,7 @@ class OnRtl:
 def on_rtl(
     loaded: Loaded,
     int8: QuantizedModel,
-    shown: Shown,
+    shown: AnyShown,
     count: int,
     hardware: Target,
     progress: Callable[[int, int], None] | None = None,

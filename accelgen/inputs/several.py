@@ -22,7 +22,7 @@ from accelgen.inputs.shown import LABELS, Shown, ShownArrays, ShownJoined, label
 from accelgen.streamed import Samples, Several, Streamed, check_names
 
 __all__ = [
-    "InputKind", "Kinds", "ShownSeveral", "calibration_samples", "first_sample", "open_data",
+    "AnyShown", "InputKind", "Kinds", "ShownSeveral", "calibration_samples", "first_sample", "open_data",
     "random_inputs",
 ]  # fmt: skip
 
@@ -55,6 +55,10 @@ class ShownSeveral:
     def read(self, first: int, last: int) -> Several:
         """Samples ``first`` up to ``last``. Raises QuantizationError naming one that is broken."""
         return Several({name: part.read(first, last) for name, part in self.parts.items()})
+
+
+#: Of one input, or of several.
+AnyShown = Shown | ShownSeveral
 
 
 def random_inputs(kinds: Kinds, seed: int) -> Samples:
@@ -95,9 +99,7 @@ def first_sample(data: Calibration, kinds: Kinds) -> Samples:
     return np.asarray(samples[:1])
 
 
-def open_data(
-    data: Sequence[Calibration], kinds: Kinds, labels: Path | None = None
-) -> Shown | ShownSeveral:
+def open_data(data: Sequence[Calibration], kinds: Kinds, labels: Path | None = None) -> AnyShown:
     """What a network is judged on: as :func:`~.shown.open_shown` one after the other, or an .npz
     for several inputs, with labels maybe."""
     if len(kinds) > 1:
