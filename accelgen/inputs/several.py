@@ -22,8 +22,8 @@ from accelgen.inputs.shown import LABELS, Shown, ShownArrays, ShownJoined, label
 from accelgen.streamed import Samples, Several, Streamed, check_names
 
 __all__ = [
-    "AnyShown", "InputKind", "Kinds", "ShownSeveral", "calibration_samples", "first_sample", "open_data",
-    "random_inputs",
+    "AnyShown", "InputKind", "Kinds", "ShownSeveral", "calibration_samples", "first_sample",
+    "open_data", "random_inputs",
 ]  # fmt: skip
 
 
@@ -43,6 +43,7 @@ Kinds = Mapping[str, InputKind]
 class ShownSeveral:
     """Samples of several inputs by number, as :class:`~.shown.Shown` has those of one."""
 
+    title: str
     parts: Mapping[str, ShownArrays]
     labels: Labels | None = None
     warnings: tuple[str, ...] = ()
@@ -152,7 +153,7 @@ def _opened(data: Calibration, kinds: Kinds, labels: Path | None = None) -> Show
         if classes is not None:
             raise QuantizationError(f"{file} has labels of its own; leave --labels out")
         classes = labels_in_order(labels, count)
-    return ShownSeveral(parts=parts, labels=classes)
+    return ShownSeveral(title=file.name, parts=parts, labels=classes)
 
 
 def _check_file(data: Calibration, file: Path, kinds: Kinds) -> None:

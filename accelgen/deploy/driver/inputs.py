@@ -23,8 +23,10 @@ class Inputs:
 
         Raises InputError when a shape, type, layout or name is not the model's.
         """
+        several = len(self.places) > 1
         return [
-            _checked(value, place, layout) for value, place in zip(self._values(x), self.places)
+            _checked(value, place, layout, f" as {place['tensor']!r}" if several else "")
+            for value, place in zip(self._values(x), self.places)
         ]
 
     def _values(self, x: Any) -> list[Any]:
@@ -47,7 +49,9 @@ class Inputs:
         return [x[name] for name in names]
 
 
-def _checked(x: Any, place: Mapping[str, Any], layout: str | None) -> tuple[np.ndarray, bool]:
+def _checked(
+    x: Any, place: Mapping[str, Any], layout: str | None, named: str
+) -> tuple[np.ndarray, bool]:
     x = np.asarray(x)
     order = layout or place["layout"]
     if x.dtype == np.int8:
@@ -64,8 +68,8 @@ def _checked(x: Any, place: Mapping[str, Any], layout: str | None) -> tuple[np.n
     shape = (channels, height, width) if planes else (height, width, channels)
     if x.shape not in (shape, (1, *shape)):
         raise InputError(
-            f"the model takes {(1, *shape)} in {'NCHW' if planes else 'NHWC'} order as "
-            f"{place['tensor']!r}, not {x.shape}; say layout='hwc' or 'chw' if yours is another"
+            f"the model takes {(1, *shape)} in {'NCHW' if planes else 'NHWC'} order{named}, not "
+            f"{x.shape}; say layout='hwc' or 'chw' if yours is another"
         )
     if x.dtype == np.int8 and planes:
         x, planes = x.reshape(shape).transpose(1, 2, 0), False
