@@ -34,7 +34,7 @@ def decimate(
     names = Names.of(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
-        if node.inputs[0] != graph.input and _pays(node, graph, arch, memory, in_phases):
+        if node.inputs[0] not in graph.inputs and _pays(node, graph, arch, memory, in_phases):
             assert isinstance(node.op, QConv2d)
             source, name = node.inputs[0], names.fresh(f"{node.name}.decimated")
             op = QMaxPool(kernel=(1, 1), stride=node.op.stride)
