@@ -61,9 +61,10 @@ def test_quantized_file_has_a_scale_of_each_input_and_is_read_back(make):
 
 
 def test_one_comes_as_planes_and_one_as_pixels():
-    """Only the second is turned: each input has an order of its own."""
+    """Only the second is turned, which is found by trying: each input has an order of its own."""
     model = added()
-    model.graph.node.insert(0, node("Transpose", "pixels", "depth", perm=[0, 3, 1, 2]))
+    model.graph.node.insert(0, node("Transpose", "positive", "depth", perm=[0, 3, 1, 2]))
+    model.graph.node.insert(0, node("Relu", "pixels", "positive"))
     model.graph.input[1].CopyFrom(
         helper.make_tensor_value_info("pixels", TensorProto.FLOAT, (1, 12, 12, 1))
     )
@@ -175,11 +176,10 @@ def test_pictures_and_single_arrays_are_refused(tmp_path):
             accelgen.quantize(net, tmp_path / "q.onnx", calib=data)
     with pytest.raises(QuantizationError, match=r"there is no .*none\.npz; give an \.npz"):
         accelgen.evaluate(net, tmp_path / "none.npz")
-    scaled = accelgen.Calibration(
-        where=tmp_path / "given.npz", pictures=accelgen.Pictures(preset="imagenet")
-    )
-    with pytest.raises(QuantizationError, match="has 2 inputs, and pictures become one"):
-        accelgen.quantize(net, tmp_path / "q.onnx", calib=scaled)
+    for where in (tmp_path / "given.npz", None):
+        scaled = accelgen.Calibration(where=where, pictures=accelgen.Pictures(preset="imagenet"))
+        with pytest.raises(QuantizationError, match="has 2 inputs, and pictures become one"):
+            accelgen.quantize(net, tmp_path / "q.onnx", calib=scaled)
 
 
 def test_arrays_that_do_not_fit_in_python():
