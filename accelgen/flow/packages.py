@@ -223,7 +223,12 @@ def open_package(where: str | Path, *, edited: bool = False) -> tuple[Compiled, 
     int8, _ = quantized(loaded)
     offload = Offload(**manifest["offload"])
     compiled = scheduled(loaded, int8, planned_for or hardware, offload=offload)
-    compiled = replace(judged(compiled), name=printable(manifest["model"]))
+    # network.onnx takes planes, whatever the model does that the package is of.
+    first, *more = _layouts(manifest, compiled, where)
+    compiled = replace(
+        judged(compiled), name=printable(manifest["model"]), input_layout=first,
+        more_layouts=tuple(more),
+    )  # fmt: skip
     if manifest["kept"]:
         compiled = keeping_all(compiled)
     places = two_places(compiled.parts, compiled.model.graph.model_outputs())
@@ -238,6 +243,16 @@ def open_package(where: str | Path, *, edited: bool = False) -> tuple[Compiled, 
     if not edited:
         _check_code(where)
     return compiled.on(hardware), _verilog(files.get(f"rtl/{TOP}.v"), hardware, edited)
+
+
+def _layouts(manifest: Mapping[str, Any], compiled: Compiled, where: Path) -> list[str]:
+    """In which order the package's driver takes each input."""
+    inputs = manifest.get("inputs") or [manifest["input"]]
+    if len(inputs) != len(compiled.model.graph.inputs):
+        raise ModelError(
+            f"{where} has {len(inputs)} inputs, its network.onnx others: build it again"
+        )
+    return [place["layout"] for place in inputs]
 
 
 def _hardware(manifest: Mapping[str, Any], where: Path, key: str = "hardware") -> Target:

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 import accelgen
 from accelgen.deploy.driver.accelerator import Accelerator
@@ -16,6 +17,7 @@ from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
 from accelgen.program.places import two_places
 from tests.helpers.fake_board import FakeBoard
+from tests.helpers.nets import node
 from tests.helpers.several_inputs import MODELS, added, given, save_given
 
 
@@ -76,6 +78,28 @@ def test_what_the_manifest_says(package):
     sample = packages.sample_of(where, *again.layouts).arrays
     for name, x in given(added(), 1).items():
         assert np.array_equal(sample[name].shape, x.transpose(0, 2, 3, 1).shape)
+
+
+def test_an_order_of_axes_for_each_input(tmp_path):
+    """The model takes the second as pixels; so does its package, which is opened again."""
+    model, x = added(), given(added())
+    model.graph.node.insert(0, node("Transpose", "pixels", "depth", perm=[0, 3, 1, 2]))
+    model.graph.input[1].CopyFrom(
+        helper.make_tensor_value_info("pixels", TensorProto.FLOAT, (1, 12, 12, 1))
+    )
+    compiled, where = built(model, tmp_path)
+
+    again, _ = packages.open_package(where)
+    sample = packages.sample_of(where, *again.layouts).arrays
+
+    assert again.layouts == compiled.layouts == ("nchw", "nhwc")
+    assert sample["pixels"].shape == (1, 12, 12, 1)
+    with opened(compiled, where) as accelerator:
+        frame = {"rgb": x["rgb"][0], "pixels": x["depth"][0].transpose(1, 2, 0)}
+        (got,) = accelerator.run(frame).values()
+    real = {"rgb": x["rgb"][:1].transpose(0, 2, 3, 1), "pixels": frame["pixels"][None]}
+    (want,) = model_outputs(compiled.model.graph, interpret(compiled.model.graph, real)).values()
+    assert got.tobytes() == want.tobytes()
 
 
 @pytest.mark.parametrize(
