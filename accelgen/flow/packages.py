@@ -249,9 +249,7 @@ def _layouts(manifest: Mapping[str, Any], compiled: Compiled, where: Path) -> li
     """In which order the package's driver takes each input."""
     inputs = manifest.get("inputs") or [manifest["input"]]
     if len(inputs) != len(compiled.model.graph.inputs):
-        raise ModelError(
-            f"{where} has {len(inputs)} inputs, its network.onnx others: build it again"
-        )
+        raise ModelError(f"{where}: manifest and network.onnx have other inputs: build it again")
     return [place["layout"] for place in inputs]
 
 

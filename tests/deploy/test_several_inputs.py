@@ -1,6 +1,7 @@
 """Packages of networks with several inputs, through the driver, on the golden model."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -119,6 +120,17 @@ def test_a_manifest_that_was_changed(package, tmp_path, change, sentence):
 
     with pytest.raises(ModelError, match=sentence):
         packages.sample_of(tmp_path, "nchw", "nchw")
+
+
+def test_a_manifest_of_another_network(package, tmp_path):
+    where = tmp_path / "package"
+    shutil.copytree(package[1], where)
+    manifest = json.loads((where / "manifest.json").read_text())
+    del manifest["inputs"]
+    (where / "manifest.json").write_text(json.dumps(manifest | {"format": 3}))
+
+    with pytest.raises(ModelError, match=r"manifest and network\.onnx have other inputs"):
+        packages.open_package(where)
 
 
 def test_what_does_not_fit(package):
