@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from accelgen.arch import PRESETS
+from accelgen.flow.network import read_network
 from accelgen.golden.arith import quantize_array
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
@@ -18,8 +19,10 @@ from accelgen.program.places import two_places
 from accelgen.ps import kernels
 from accelgen.ps.frame_file import frame_file
 from accelgen.ps.kernels import Output
+from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule import schedule_parts
 from tests.helpers.int8_nets import Int8Net, unrounded
+from tests.helpers.several_inputs import gated
 from tests.ps.judge import assert_golden
 from tests.schedule.test_ps_between import a_gate
 
@@ -316,5 +319,35 @@ def test_a_damaged_file_of_a_frame_in_parts_is_refused_or_harmless(runner_of):
     first, *answers = runner_of("sanitized").run([whole, *calls])
 
     assert first.status == 0
+    assert all(a.status in (0, -1, -2) and not a.damaged for a in answers)
+    assert sum(a.status == -1 for a in answers) > len(answers) // 2
+
+
+def test_damaged_inputs_of_a_frame_with_several_are_refused_or_harmless(runner_of):
+    """How many there are, their names, sizes and maps: every word of it, on each way in."""
+    graph = dry_int8(read_network(gated()))
+    places = two_places(schedule_parts(graph, SMALL))
+    file = frame_file(places)
+    words = np.frombuffer(file, np.int64)
+    parts_at = int(np.flatnonzero(words == places.image_bytes)[0]) + 1
+    parts_at += 1 + 2 * int(words[parts_at])
+    first = parts_at + 1 + 7 * int(words[parts_at])
+    assert words[first] == len(places.taken) == 2
+    damaged = []
+    for at in range(first, first + 1 + 2 * 14):
+        for value in (-1, 0, 1, 3, 1 << 20, 1 << 30, 1 << 62, -(1 << 63)):
+            changed = words.copy()
+            changed[at] = value
+            damaged += [changed.tobytes()] if value != words[at] else []
+    image = np.zeros(places.image_bytes, np.uint8)
+    given = np.zeros(graph.tensors["template"].shape[1:], np.float32)
+    shapes = [view.shape for view in graph.model_outputs()]
+    calls = [kernels.frame_input(file, image, given, 0)]
+    calls += [kernels.frame_input(f, image, given, 0) for f in damaged]
+    calls += [kernels.frame_finish(f, image, 1, shapes) for f in damaged]
+
+    whole, *answers = runner_of("sanitized").run(calls)
+
+    assert whole.status == 0
     assert all(a.status in (0, -1, -2) and not a.damaged for a in answers)
     assert sum(a.status == -1 for a in answers) > len(answers) // 2
