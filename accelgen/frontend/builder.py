@@ -20,6 +20,7 @@ from accelgen.frontend.values import (
     ExpandedView,
     IndicesView,
     JoinedView,
+    MaskView,
     QuantizedView,
     SplitView,
     StridedView,
@@ -38,7 +39,7 @@ Array = npt.NDArray[Any]
 AnyView = View | SplitView | JoinedView
 Value = (
     View | SplitView | JoinedView | BlockView | StridedView | ChoiceView | ExpandedView
-    | IndicesView | QuantizedView | Constant | Unknown
+    | IndicesView | MaskView | QuantizedView | Constant | Unknown
 )  # fmt: skip
 
 
@@ -156,9 +157,9 @@ class GraphBuilder:
                 " depth)",
             )
         if isinstance(value, IndicesView):
-            raise node.rejected(
-                f"reads '{name}', indices of a MaxPool", "only a MaxUnpool may read them"
-            )
+            raise node.rejected(f"reads '{name}', a MaxPool's indices", "only MaxUnpool may do so")
+        if isinstance(value, MaskView):
+            raise node.rejected(f"reads '{name}', conditions", "put a Cast to float before it")
         if isinstance(value, ExpandedView):
             made = self.values[name] = value.make(node)
             return made

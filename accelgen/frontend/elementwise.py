@@ -253,8 +253,13 @@ def _factors(graph: GraphBuilder, node: OnnxNode, a: View, b: View) -> tuple[Vie
 
 
 def import_div(graph: GraphBuilder, node: OnnxNode) -> View:
-    """Div by a constant."""
+    """Div by a constant, or of a constant."""
     divisor = graph.value(node, 1)
+    if isinstance(graph.value(node, 0), Constant) and isinstance(divisor, View):
+        one_over = graph.emit(node, Activation(kind="reciprocal"), divisor)
+        return graph.emit_affine(
+            node, one_over, per_channel(node, divisor, graph.constant(node, 0)), 0
+        )
     if not isinstance(divisor, Constant):
         raise node.rejected("divides by an activation", "only constants may be divided by")
     x = graph.view(node)

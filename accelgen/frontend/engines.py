@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelgen.ir.activations import BY_ONNX
+from accelgen.ir.activations import BY_ONNX, COMPARISONS
 
 __all__ = ["COSTS", "ENGINES", "Runs"]
 
@@ -42,10 +42,12 @@ _NOTHING = Runs("nothing moves", "nothing")
 
 ENGINES: dict[str, Runs] = {
     **{name: Runs("table of 256", "table") for name in BY_ONNX},
+    **{name: Runs("table of 256", "table", "with a constant") for name in COMPARISONS},
     "Add": Runs(
         "residual adder", "adder",
         "maps; vectors, rows, columns and single channels, repeated; a constant per channel",
     ),
+    **dict.fromkeys(("And", "Or"), Runs("as Mul", "window", "of conditions of maps")),
     **dict.fromkeys(
         ("ArgMax", "ArgMin"),
         Runs("PS", "ps", "at the end, along any axis; select_last_index honoured"),
@@ -79,7 +81,7 @@ ENGINES: dict[str, Runs] = {
         "blocks but those of 2 and 4 read zeros, too",
     ),
     "DequantizeLinear": Runs("the scale of its tensor", "nothing", "scales are constants"),
-    "Div": Runs("folded into its neighbour", "nothing", "by a constant"),
+    "Div": Runs("folded into its neighbour", "nothing", "by a constant; of a constant: a table"),
     "Dropout": _NOTHING,
     "Expand": Runs(
         f"nothing before what broadcasts; else {_WINDOW}, as Resize", "pass",
@@ -127,6 +129,7 @@ ENGINES: dict[str, Runs] = {
         "x * sigmoid(x) and its kin are one table",
     ),
     "Neg": Runs("folded into its neighbour", "nothing"),
+    "Not": Runs("folded into its neighbour", "nothing", "of conditions of maps"),
     "PRelu": Runs("table of 256; per channel: two tables, a scale, the adder", "table"),
     "Pad": Runs(
         f"zeros: pads of the operator behind; reflect, edge, wrap: {_WINDOW} and adder, a pass per"
@@ -169,4 +172,8 @@ ENGINES: dict[str, Runs] = {
     "Transpose": Runs("nothing moves", "nothing", "order of dimensions; shuffles; at the end any"),
     "Unsqueeze": _NOTHING,
     "Upsample": Runs(f"nearest: {_WINDOW}; linear: PS", "pass", "by constants"),
+    "Where": Runs(
+        "table of 256, adder where both choices are maps", "table",
+        "by conditions of maps; of another tensor than the choice: as Mul",
+    ),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from accelgen.errors import UnsupportedOpError
 from accelgen.frontend import (
     channels,
+    conditions,
     convolution,
     deform,
     elementwise,
@@ -27,7 +28,7 @@ from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.lines import on_lines
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.ways_out import way_out
-from accelgen.ir.activations import BY_ONNX
+from accelgen.ir.activations import BY_ONNX, COMPARISONS
 
 __all__ = ["DOMAINS", "IMPORTERS", "find_importer"]
 
@@ -57,7 +58,9 @@ IMPORTERS: dict[str, Entry] = {
         kind.onnx: _entry(elementwise.import_activation, " ".join(a for a, _ in kind.attributes))
         for kind in BY_ONNX.values()
     },
+    **{name: _entry(conditions.import_comparison) for name in COMPARISONS},
     "Add": _entry(elementwise.import_add),
+    **{name: _entry(conditions.import_logic) for name in ("And", "Or")},
     "ArgMax": _entry(shapes.import_arg, "axis keepdims select_last_index"),
     "ArgMin": _entry(shapes.import_arg, "axis keepdims select_last_index"),
     "AveragePool": _entry(on_lines(pooling.import_average_pool), f"{_POOL} count_include_pad"),
@@ -106,6 +109,7 @@ IMPORTERS: dict[str, Entry] = {
     "Min": _entry(elementwise.import_minmax),
     "Mul": _entry(elementwise.import_mul),
     "Neg": _entry(elementwise.import_neg),
+    "Not": _entry(conditions.import_not),
     "PRelu": _entry(elementwise.import_prelu),
     "Pad": _entry(padding.import_pad, "mode pads value"),
     "Pow": _entry(elementwise.import_pow),
@@ -135,6 +139,7 @@ IMPORTERS: dict[str, Entry] = {
     "Transpose": _entry(shapes.import_transpose, "perm"),
     "Unsqueeze": _entry(shapes.import_unsqueeze, "axes"),
     "Upsample": _entry(resize.import_upsample, "mode scales"),
+    "Where": _entry(conditions.import_where),
 }  # fmt: skip
 
 

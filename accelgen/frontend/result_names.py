@@ -14,6 +14,7 @@ from accelgen.frontend.values import (
     ExpandedView,
     IndicesView,
     JoinedView,
+    MaskView,
     QuantizedView,
     SplitView,
     StridedView,
@@ -75,6 +76,8 @@ def _renamed(value: Any, tensors: dict[str, str]) -> Any:
         return replace(value, tensor=tensors.get(value.tensor, value.tensor))
     if isinstance(value, JoinedView):
         return replace(value, parts=tuple(_renamed(p, tensors) for p in value.parts))
-    if isinstance(value, ChoiceView | ExpandedView | IndicesView | QuantizedView | StridedView):
+    if isinstance(
+        value, ChoiceView | ExpandedView | IndicesView | MaskView | QuantizedView | StridedView
+    ):
         return replace(value, view=_renamed(value.view, tensors))
     return value

@@ -19,6 +19,7 @@ from accelgen.frontend.values import (
     ChoiceView,
     Constant,
     JoinedView,
+    MaskView,
     QuantizedView,
     SplitView,
     View,
@@ -72,6 +73,8 @@ def import_cast(graph: GraphBuilder, node: OnnxNode) -> AnyView:
         )
         raise node.unsupported("to", name, "activations are only cast between float types")
     given = graph.value(node, 0)
+    if isinstance(given, MaskView):
+        return given.view
     if isinstance(given, QuantizedView) and given.quantization is None:
         # The bytes themselves, in steps of one: as int8, uint8 begins at -128.
         steps = Quantization(1.0, -128 if given.dtype == "uint8" else 0)

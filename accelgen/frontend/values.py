@@ -24,6 +24,7 @@ __all__ = [
     "IndicesView",
     "Integers",
     "JoinedView",
+    "MaskView",
     "QuantizedView",
     "SplitView",
     "StridedView",
@@ -183,6 +184,13 @@ class IndicesView:
 
     view: View
     kernel: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MaskView:
+    """Conditions, a map of ones and zeros for ONNX's true and false."""
+
+    view: View
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,8 @@ _BY_WAY = {
     "use values that do not change from frame to frame: int8 inference draws no numbers": (
         "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
     ),
-    "use Clip, Relu or a table's function: maps hold numbers, not conditions": (
-        "And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater"
-        " GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Where Xor"
+    "use Clip, Relu or a table's function: maps hold numbers, not bits": (
+        "BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor IsInf IsNaN Xor"
     ),
     "use a Softmax at the end, or take the logarithm on the host": "LogSoftmax",
 }

@@ -8,11 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ACTIVATIONS", "BY_ONNX", "KINDS", "ActivationKind", "activate", "is_never_negative"]
+__all__ = [
+    "ACTIVATIONS", "BY_ONNX", "COMPARISONS", "KINDS", "ActivationKind", "activate", "finite",
+    "is_never_negative",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.floating]
 
@@ -37,6 +41,8 @@ class ActivationKind:
         The first with the operator.
     never_negative : bool
         Whatever the parameters: padding with zeros after it cannot win over it.
+    everywhere : bool
+        Continuous, and a number for every number.
     """
 
     name: str
@@ -46,6 +52,7 @@ class ActivationKind:
     params: tuple[float, ...] = ()
     opset: int = 7
     never_negative: bool = False
+    everywhere: bool = True
 
 
 def _sigmoid(x: Floats) -> Floats:
@@ -77,6 +84,33 @@ def _gelu_tanh(x: Floats) -> Floats:
     inner = x.dtype.type(math.sqrt(2 / math.pi)) * (x + x.dtype.type(0.044715) * x**3)
     gate: Floats = 1 + np.tanh(inner)
     return x * gate / 2
+
+
+def _shrink(x: Floats, bias: float, lambd: float) -> Floats:
+    kept = np.abs(x) > x.dtype.type(lambd)
+    return np.where(kept, x - np.sign(x) * x.dtype.type(bias), 0)
+
+
+def _jumping(name: str, function: Callable[..., Floats], onnx: str, **how: Any) -> ActivationKind:
+    return ActivationKind(name=name, function=function, onnx=onnx, everywhere=False, **how)
+
+
+#: What is 1 where it holds of a number and a constant, else 0; ONNX's operator gives conditions.
+_COMPARED = {
+    "greater": ("Greater", np.greater), "greater_or_equal": ("GreaterOrEqual", np.greater_equal),
+    "less": ("Less", np.less), "less_or_equal": ("LessOrEqual", np.less_equal),
+    "equal": ("Equal", np.equal),
+}  # fmt: skip
+#: ONNX operator: the kind that compares so.
+COMPARISONS = {onnx: name for name, (onnx, _) in _COMPARED.items()}
+
+
+def _comparison(name: str) -> ActivationKind:
+    compare = _COMPARED[name][1]
+    return ActivationKind(
+        name=name, function=lambda x, c: compare(x, x.dtype.type(c)), params=(0.0,),
+        never_negative=True, everywhere=False, opset=12 if "or" in name else 11,
+    )  # fmt: skip
 
 
 _ALPHA_BETA = (("alpha", 0.2), ("beta", 0.5))
@@ -137,6 +171,26 @@ ACTIVATIONS = (
     ActivationKind(name="atan", onnx="Atan", function=np.arctan),
     ActivationKind(name="sin", onnx="Sin", function=np.sin),
     ActivationKind(name="cos", onnx="Cos", function=np.cos),
+    ActivationKind(name="sinh", onnx="Sinh", function=np.sinh, opset=9),
+    ActivationKind(
+        name="cosh", onnx="Cosh", function=np.cosh, opset=9, never_negative=True
+    ),
+    ActivationKind(name="asinh", onnx="Asinh", function=np.arcsinh, opset=9),
+    _jumping("sign", np.sign, "Sign", opset=9),
+    _jumping("floor", np.floor, "Floor"),
+    _jumping("ceil", np.ceil, "Ceil"),
+    _jumping("round", np.rint, "Round", opset=11),
+    _jumping(
+        "shrink", _shrink, "Shrink", attributes=(("bias", 0.0), ("lambd", 0.5)), opset=9
+    ),
+    _jumping("reciprocal", np.reciprocal, "Reciprocal"),
+    _jumping("log", np.log, "Log"),
+    _jumping("tan", np.tan, "Tan"),
+    _jumping("asin", np.arcsin, "Asin"),
+    _jumping("acos", np.arccos, "Acos"),
+    _jumping("acosh", np.arccosh, "Acosh", opset=9),
+    _jumping("atanh", np.arctanh, "Atanh", opset=9),
+    *map(_comparison, _COMPARED),
     ActivationKind(name="identity", function=lambda x: x),
 )  # fmt: skip
 
@@ -146,10 +200,16 @@ BY_ONNX = {kind.onnx: kind for kind in ACTIVATIONS if kind.onnx}
 
 
 def activate(kind: str, params: tuple[float, ...], x: Floats) -> Floats:
-    """Apply activation ``kind`` elementwise; the result has ``x``'s dtype."""
+    """Apply activation ``kind`` elementwise; the result has ``x``'s dtype. Where a function has no
+    number, NaN or infinity."""
     row = KINDS[kind]
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return row.function(x, *(params or row.params)).astype(x.dtype)
+
+
+def finite(kind: str, params: tuple[float, ...], x: Floats) -> Floats:
+    """As :func:`activate`, with a number everywhere: tables have entries that are never read."""
+    return np.nan_to_num(activate(kind, params, x))
 
 
 def is_never_negative(kind: str, params: tuple[float, ...]) -> bool:

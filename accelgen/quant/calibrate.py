@@ -12,7 +12,7 @@ from accelgen.errors import QuantizationError
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.golden.interpret import walk
 from accelgen.ir import Graph, Quantization
-from accelgen.ir.activations import activate
+from accelgen.ir.activations import finite
 from accelgen.ir.ops import Activation
 from accelgen.quant.fusion import fusable_clip, is_last_softmax
 from accelgen.quant.histogram import Histogram
@@ -181,7 +181,7 @@ def _activation_behind(graph: Graph, tensor: str) -> Callable[[Floats], Floats]:
     op = readers[0].op if len(readers) == 1 else None
     if isinstance(op, Activation) and graph.reads(tensor) == 1:
         kind, params = op.kind, op.params
-        return lambda x: activate(kind, params, x).astype(np.float64)
+        return lambda x: finite(kind, params, x).astype(np.float64)
     return lambda x: x
 
 

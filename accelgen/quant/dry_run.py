@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelgen.ir import Graph, Node, ops
-from accelgen.ir.activations import activate
+from accelgen.ir.activations import finite
 from accelgen.ir.imported import Imported
 from accelgen.quant.assign_scales import assign_scales
 from accelgen.quant.draft import Given
@@ -141,7 +141,7 @@ def _products(op: ops.Conv2d, weight: Floats, bias: Floats, x: _Spread) -> _Spre
 def _activated(op: ops.Activation, x: _Spread) -> _Spread:
     def applied(points: Numbers) -> Numbers:
         # No further than what is kept of a spread: Exp makes infinity of a number.
-        return np.clip(activate(op.kind, op.params, points), -_MOST, _MOST)
+        return np.clip(finite(op.kind, op.params, points), -_MOST, _MOST)
 
     y = applied(np.linspace(x.low, x.high, len(_POINTS)))
     points = np.clip(x.mean + x.deviation * _POINTS[:, None], x.low, x.high)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.ir import Graph, Node, Quantization, ops
-from accelgen.ir.activations import activate
+from accelgen.ir.activations import finite
 from accelgen.ir.elementwise import is_uniform
 from accelgen.quant.weights import Integers
 
@@ -66,7 +66,7 @@ def function_of(graph: Graph, node: Node, integers: Integers | None = None) -> F
     op = node.op
     if isinstance(op, ops.Activation):
         kind, params = op.kind, op.params
-        return lambda x: activate(kind, params, x).astype(np.float64)
+        return lambda x: finite(kind, params, x).astype(np.float64)
     if isinstance(op, ops.Mul):
         return lambda a, b: a * b
     if is_uniform(graph, node):

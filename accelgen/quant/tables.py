@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from accelgen.golden.arith import dequantize_array, quantize_array
 from accelgen.ir import Quantization
-from accelgen.ir.activations import activate
+from accelgen.ir.activations import finite
 
 __all__ = ["ALL_INT8", "activation_table", "clip_limits", "compose", "rescale_table"]
 
@@ -25,7 +25,7 @@ def activation_table(
     f in float64, rounded half to even: within 1 of what a float32 implementation of f gives.
     """
     real = dequantize_array(ALL_INT8, source).astype(np.float64)
-    return quantize_array(activate(kind, params, real), target)
+    return quantize_array(finite(kind, params, real), target)
 
 
 def rescale_table(source: Quantization, target: Quantization) -> Table:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 
 from accelgen.ir import ops
-from accelgen.ir.activations import KINDS
+from accelgen.ir.activations import COMPARISONS, KINDS
 from accelgen.quant.writer import Writer
 
 __all__ = ["write_activation"]
@@ -38,6 +39,12 @@ def write_activation(writer: Writer, name: str, op: ops.Activation, x: str, out:
         writer.node("Gelu", name, [x], out, approximate={"gelu": "none"}.get(op.kind, "tanh"))
     elif op.kind == "sqrt":
         writer.node("Sqrt", name, [x], out)
+    elif op.kind in COMPARISONS.values():
+        met = writer.names.of_part(out, "/met")
+        constant = writer.constant(name, "/limit", np.array(op.params[0], np.float32))
+        compare = next(op_type for op_type, kind in COMPARISONS.items() if kind == op.kind)
+        writer.node(compare, writer.names.of_part(name, "/met"), [x, constant], met)
+        writer.node("Cast", name, [met], out, to=onnx.TensorProto.FLOAT)
     elif op.kind == "identity":
         writer.node("Identity", name, [x], out)
     else:

@@ -387,7 +387,7 @@ REJECTED = {
     ),
     "clip limit": (node("Clip", "x a"), {"a": weights(3)}, "must be a single number"),
     "div by zero": (node("Div", "x a"), {"a": np.float32(0)}, "zeros to divide by"),
-    "div from": (node("Div", "a x"), {"a": np.float32(1)}, "divides by an activation"),
+    "div from": (node("Div", "x x"), {}, "divides by an activation"),
     "per pixel": (node("Add", "x a"), {"a": weights(8, 8)}, "or one per channel"),
     "broadcast up": (node("Add", "x a"), {"a": weights(1, 1, 3, 8, 8)}, "one per channel"),
     "integers": (node("Add", "x a"), {"a": np.int64(3)}, "initializer 'a' is int64"),

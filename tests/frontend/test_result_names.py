@@ -15,9 +15,9 @@ from tests.helpers.nets import make_net, node, run_onnx, weights
 
 #: Importers of which some spelling becomes more than one operation of the graph.
 IN_PIECES = {
-    "Add", "ConvTranspose", "DeformConv", "DepthToSpace", "GroupNormalization",
+    "Add", "ConvTranspose", "DeformConv", "DepthToSpace", "Div", "GroupNormalization",
     "InstanceNormalization", "Max", "Min", "PRelu", "Pad", "ReduceMax", "ReduceMean", "ReduceSum",
-    "Resize", "Split", "Sub", "Sum",
+    "Resize", "Split", "Sub", "Sum", "Where",
 }  # fmt: skip
 #: What the schemas' tests do not ask for: maps and vectors, and a factor of 4.
 MORE = {
@@ -77,6 +77,8 @@ def test_the_name_is_that_of_the_value(op):
         for given, outputs, attributes in variants(op, schema):
             if op == "BatchNormalization" and outputs > 1:
                 continue  # onnxruntime trains then
+            if op == "MeanVarianceNormalization":
+                continue  # onnxruntime makes NaN of numbers that are all equal
             found = named(inside(model_of(op, opset, given, outputs, attributes)))
             if found:
                 count, got, wanted = found

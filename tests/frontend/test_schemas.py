@@ -15,6 +15,7 @@ from accelgen.frontend.read_model import MAX_OPSET, MIN_OPSET
 from accelgen.frontend.registry import IMPORTERS
 from accelgen.golden.interpret import interpret
 from accelgen.golden.outputs import model_outputs
+from accelgen.ir.activations import COMPARISONS
 from tests.helpers.nets import make_net, node, run_onnx, weights
 
 SHAPE = (1, 4, 6, 8)
@@ -42,6 +43,8 @@ CONSTANTS = {
 #: Operator: its inputs, in every number; "t" is a flat tensor, "q" integers, "p i" what a MaxPool
 #: makes, "at" and "mask" a DeformConv's, others constants.
 INPUTS = {
+    "And": ["g l"], "Or": ["g l", "l l"], "Not": ["g"], "Where": ["g x one", "l one x", "g x x"],
+    **{op: ["x one", "two x", "x col"] for op in COMPARISONS},
     "Add": ["x x", "x col", "x one", "col x"], "BatchNormalization": ["x c4 c4 c4 pos"],
     "Clip": ["x", "x one", "x _ two", "x one two", "x nought _"], "Concat": ["x x", "x", "x x x"],
     "Conv": ["x w", "x w c4"], "ConvTranspose": ["x w", "x w c4"],
@@ -137,11 +140,14 @@ def model_of(op, opset, given, outputs, attributes):
         before += [node("MaxPool", "x", "p i", kernel_shape=[2, 2], strides=[2, 2])]
     if "at" in given.split():
         before += [node("Conv", "x w18", "at"), node("Conv", "x w9", "mask")]
+    if {"g", "l"} & set(given.split()):
+        before += [node("Greater", "x half", "g"), node("Less", "x two", "l")]
     if "q" in given.split():
         before += [node("QuantizeLinear", "x sc zu", "q")]
     after = {
         "QuantizeLinear": [node("DequantizeLinear", "y0 sc", "y")],
         "Shape": [node("Reshape", "x y0", "y")],
+        **{op: [node("Cast", "y0", "y", to=1)] for op in (*COMPARISONS, "And", "Or", "Not")},
     }.get(op, [])
     one = node(op, given, named, op)
     for name, value in attributes.items():
@@ -181,7 +187,7 @@ def judged(model):
     # The graph is float: Q and DQ only say scales.
     atol = 0.026 if imported.quantization else 1e-4
     for a, b in zip(got, wanted, strict=True):
-        if a.shape != b.shape or not np.allclose(a, b, rtol=1e-4, atol=atol):
+        if a.shape != b.shape or not np.allclose(a, b, rtol=1e-4, atol=atol, equal_nan=True):
             return f"{a.shape} {b.shape} differ"
     return "equal"
 

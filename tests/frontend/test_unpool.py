@@ -29,7 +29,7 @@ def test_the_pair_is_a_pool_and_an_unpooling_by_its_input():
       node("MaxUnpool", "p i shape", "y", "up", kernel_shape=[2, 2], strides=[1, 1])],
      "has kernel_shape=.2, 2., which is not built; with strides=.1, 1."),
     ([node("MaxPool", "x", "p i", **TWO), node("Add", "p i", "y", "sum")],
-     "'sum' .Add. reads 'i', indices of a MaxPool; only a MaxUnpool"),
+     "'sum' .Add. reads 'i', a MaxPool's indices; only MaxUnpool"),
     ([node("MaxPool", "x", "p i", kernel_shape=[3, 3], strides=[2, 2]),
       node("MaxUnpool", "p i shape", "y", "up", kernel_shape=[3, 3], strides=[2, 2])],
      "'up' .MaxUnpool. reads 'i', a second output"),

@@ -20,7 +20,10 @@ CHANNELS, SIDE, MACS = 40, 24, 1_500_000
 #: First opset with Max, Min and Sum of operands of several shapes.
 BROADCAST = 8
 #: Activations that are drawn without attributes, and the first opset with them.
-PLAIN = {**{kind.onnx: kind.opset for kind in BY_ONNX.values() if kind.opset <= 9}, "Neg": 6}
+PLAIN = {
+    **{kind.onnx: kind.opset for kind in BY_ONNX.values() if kind.opset <= 9 and kind.everywhere},
+    "Neg": 6,
+}
 
 
 def _window(m: Model, x: str, *, most: int = 5) -> tuple[dict, tuple[int, int]]:

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from accelgen.golden.float_ops import FLOAT_OPS
 from accelgen.ir import ops
+from accelgen.ir.activations import COMPARISONS
 from tests.helpers.activations import rows_beside
 
 INF = float("inf")
@@ -124,6 +125,21 @@ def test_activations(rng, kind, params, op_type, attributes):
     assert got.dtype == np.float32
     # exp and tanh are approximated to a few units in the last place by either side.
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=2e-6)
+
+
+def test_comparisons(rng):
+    x = np.concatenate([rng.normal(0, 1, 100), [0.3] * 3]).astype(np.float32).reshape(1, 1, -1, 1)
+    c = np.float32(0.3)
+    wanted = {
+        "Greater": x > c, "GreaterOrEqual": x >= c, "Less": x < c, "LessOrEqual": x <= c,
+        "Equal": x == c,
+    }  # fmt: skip
+
+    for op_type, kind in COMPARISONS.items():
+        # The constant as Python has it: it becomes float32, as in a file.
+        got = FLOAT_OPS[ops.Activation](ops.Activation(kind=kind, params=(0.3,)), x)
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, wanted[op_type])
 
 
 def test_softmax_over_channels_of_large_numbers(rng):

@@ -2,7 +2,10 @@
 
 from accelgen.ir.activations import BY_ONNX
 
-__all__ = ["defaults", "rows_beside"]
+__all__ = ["PARTIAL", "defaults", "rows_beside"]
+
+#: ONNX operators that have no number for some.
+PARTIAL = {"Acos", "Acosh", "Asin", "Atanh", "Log"}
 
 
 def defaults(kind):

@@ -22,7 +22,9 @@ FLAT_SIDE = 7
 ACTIVATIONS = (
     "Relu", "Clip", "Swish", "HardSwish", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Mish",
 )  # fmt: skip
-ACTIVATIONS += tuple(sorted(BY_ONNX.keys() - set(ACTIVATIONS)))
+ACTIVATIONS += tuple(
+    sorted({op for op, kind in BY_ONNX.items() if kind.everywhere} - set(ACTIVATIONS))
+)
 ATTRIBUTES = {"LeakyRelu": {"alpha": 13 / 128}, "HardSigmoid": {"alpha": 1 / 6, "beta": 0.5}}
 
 
