@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 #: Of one output: the time for more grows with the cube. Such layers stay rounded to nearest.
 MOST_INPUTS = 2048
 # Pixels that inputs are seen of: so many numbers at most, so many pixels for each input, at least.
-_VALUES, _PIXELS_PER_INPUT, _PIXELS = 1 << 23, 4, 4096
+_VALUES, _PIXELS_PER_INPUT, _PIXELS = 1 << 24, 4, 8192
 # Of the mean variance: what keeps few pixels from deciding all.
 _DAMPING = 0.01
 # Weights of a channel that are rounded before those behind them learn of it.

@@ -37,6 +37,8 @@ TECHNIQUES = ("bias", "equalize", "minmax", "round")
 
 #: Fewer samples than this leave too few to be kept aside.
 LEAST_SAMPLES = 8
+# Standard errors that a gain is worth.
+_SURE = 0.5
 # Samples of each half of a trial, and of a technique's last run, at most.
 _HALF, _MOST_SAMPLES = 12, 32
 # Numbers of the largest tensor over all samples that a technique holds in memory.
@@ -88,7 +90,7 @@ def choose(
     techniques: Iterable[str] = TECHNIQUES,
 ) -> tuple[Trial, ...]:
     """What each of ``techniques`` does for ``graph``, one after the other, beside those that
-    helped: that made the mean of the samples' SQNR larger.
+    helped: that gained, in the mean of the samples' SQNR, more than half the gain's standard error.
 
     The halves of ``samples`` are the first and the last: neighbours are often alike. With fewer
     than 8 nothing is tried.
@@ -118,7 +120,7 @@ def _trial(name: str, before: Loss, after: Loss) -> Trial:
     gains = after.each_db - before.each_db
     error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
     return Trial(
-        technique=name, used=bool(gains.mean() > 0), samples=len(gains),
+        technique=name, used=bool(gains.mean() > _SURE * error), samples=len(gains),
         before_db=before.sqnr_db, after_db=after.sqnr_db, error_db=error,
         before_agreeing=before.agreeing, after_agreeing=after.agreeing,
     )  # fmt: skip

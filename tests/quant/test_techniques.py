@@ -143,10 +143,21 @@ def test_a_trial_does_not_see_what_is_kept_aside():
 
 
 def test_one_loud_sample_does_not_decide():
+    # Of the loud one, 20 dB above the others, is nearly all the noise's power.
+    before = Loss(each_db=np.array([40.0] * 7 + [20.0]), agreeing=8)
+    after = Loss(each_db=before.each_db + np.array([1.0] * 7 + [-2.0]), agreeing=8)
+    assert techniques._trial("bias", before, after).used
+    assert not techniques._trial("bias", after, before).used
+
+
+def test_a_gain_that_may_be_chance_is_none():
     before = Loss(each_db=np.full(8, 20.0), agreeing=8)
-    gains = np.array([1.0] * 7 + [-2.0])  # of this one all the noise's power may be
-    assert techniques._trial("bias", before, Loss(each_db=20 + gains, agreeing=8)).used
-    assert not techniques._trial("bias", before, Loss(each_db=20 - gains, agreeing=8)).used
+    gains = np.array([3.0, -3.0] * 4) + 0.4
+    trial = techniques._trial("bias", before, Loss(each_db=20 + gains, agreeing=8))
+    assert trial.after_db - trial.before_db == pytest.approx(0.4)
+    assert trial.error_db == pytest.approx(3 / 7**0.5)
+    assert not trial.used
+    assert techniques._trial("bias", before, Loss(each_db=20.4 + gains, agreeing=8)).used
 
 
 def test_softmax_at_the_end_is_judged_by_what_it_is_made_of():
