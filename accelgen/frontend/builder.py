@@ -115,7 +115,7 @@ class GraphBuilder:
         if name in self.later:
             raise ModelError(
                 f"{node.label} reads '{name}', which only {self.later[name]} makes: the graph has a"
-                " cycle or is not sorted",
+                " cycle; export it again",
                 node=node.name,
             )
         raise ModelError(

@@ -18,7 +18,7 @@ from accelgen.frontend.lengths import Length, find_lengths
 from accelgen.frontend.norms import Grn, Norm, find_norms
 from accelgen.frontend.onnx_node import OnnxNode
 from accelgen.frontend.qlinear import import_qlinear, is_qlinear
-from accelgen.frontend.quantized import import_on_integers
+from accelgen.frontend.quantized import import_on_integers, standard
 from accelgen.frontend.read_model import read_model, read_opset
 from accelgen.frontend.registry import DOMAINS, find_importer
 from accelgen.frontend.result_names import name_results
@@ -135,7 +135,7 @@ def name_nodes(model: onnx.ModelProto) -> list[OnnxNode]:
         if name in own:
             name = names.fresh(f"{name or proto.op_type}_{index}")
         own.add(name)
-        nodes.append(OnnxNode.read(proto, name))
+        nodes.append(standard(OnnxNode.read(proto, name)))
     return nodes
 
 

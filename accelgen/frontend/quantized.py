@@ -26,10 +26,24 @@ from accelgen.ir.types import LARGEST_SCALE, SMALLEST_SCALE, SMALLEST_STEP, Quan
 
 __all__ = [
     "dequantized", "import_dequantize", "import_on_integers", "import_quantize", "quantized",
-    "within",
+    "standard", "within",
 ]  # fmt: skip
 
 Array = npt.NDArray[Any]
+
+#: Types of weights that are stored in less than a byte, and the type that holds their numbers.
+_SMALLER = {"int2": np.int8, "uint2": np.uint8, "int4": np.int8, "uint4": np.uint8}
+#: Values of output_dtype: none, uint8, int8 of a QuantizeLinear; of a DequantizeLinear floats.
+_TO_INTEGERS, _TO_FLOATS = (0, 2, 3), (0, 1, 10)
+_TO_8_BITS = "quantize activations to 8 bits: int8 or uint8"
+
+
+def standard(node: OnnxNode) -> OnnxNode:
+    """onnxruntime's own QuantizeLinear and DequantizeLinear (UseQDQContribOps, and 4 and 16 bits
+    before opset 21) as those of ONNX, which they are but for the types that they know."""
+    if node.domain == "com.microsoft" and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        return replace(node, domain="")
+    return node
 
 
 def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Constant:
@@ -38,13 +52,22 @@ def import_quantize(graph: GraphBuilder, node: OnnxNode) -> QuantizedView | Cons
     if not isinstance(x, Constant):
         return quantized(graph, node, graph.any_view(node), np.dtype(np.uint8))
     scale, zero = _parameters(graph, node, np.dtype(np.uint8))
-    limits = np.iinfo(zero.dtype)
+    limits = _limits(graph, node, zero)
     array = as_floats(node, x)
     axis = _axis(node, array, scale)
     with np.errstate(over="ignore"):  # clipped below
         steps = np.rint(array / _along(scale, array, axis))
     steps = steps + _along(zero.astype(np.float32), array, axis)
-    return Constant(x.name, np.clip(steps, limits.min, limits.max).astype(zero.dtype))
+    return Constant(x.name, np.clip(steps, *limits).astype(zero.dtype))
+
+
+def _limits(graph: GraphBuilder, node: OnnxNode, zero: Array) -> tuple[int, int]:
+    """What the integers of a constant are clipped to."""
+    given = graph.constant(node, 2).array.dtype if node.has_input(2) else zero.dtype
+    if given.name in _SMALLER:
+        bits, low = int(given.name[-1]), 0 if given.name[0] == "u" else -1
+        return low << (bits - 1), (1 << (bits + low)) - 1
+    return int(np.iinfo(given).min), int(np.iinfo(given).max)
 
 
 def quantized(
@@ -53,6 +76,8 @@ def quantized(
     """``x`` rounded to the scale and zero point that are inputs 1 and 2 of ``node``; without a
     zero point it is 0 of type ``default``."""
     assert isinstance(x, View | SplitView | JoinedView)
+    if node.has_input(2):
+        _check_activation(node, graph.constant(node, 2).array.dtype)
     scale, zero = _parameters(graph, node, default)
     return QuantizedView(x, _per_tensor(node, scale, zero), str(zero.dtype))
 
@@ -88,10 +113,11 @@ def dequantized(graph: GraphBuilder, node: OnnxNode) -> View | SplitView | Joine
 
 
 def _dequantize_constant(graph: GraphBuilder, node: OnnxNode, x: Constant) -> Constant:
-    array = x.array
+    array = _whole(x.array)
     if array.dtype not in (np.int8, np.uint8, np.int32):
         raise node.rejected(
-            f"reads '{x.name}' of type {array.dtype}", "only int8, uint8 and int32 are built"
+            f"reads '{x.name}' of type {array.dtype}",
+            "weights of up to 8 bits and biases of int32 are built: quantize to those",
         )
     scale, zero = _parameters(graph, node, array.dtype)
     if zero.dtype != array.dtype:
@@ -111,14 +137,19 @@ def _dequantize_constant(graph: GraphBuilder, node: OnnxNode, x: Constant) -> Co
 
 def _parameters(graph: GraphBuilder, node: OnnxNode, default: np.dtype[Any]) -> tuple[Array, Array]:
     """Scale (float32) and zero point, both 0-d or 1-d of the same size."""
-    for attribute, neutral in (("block_size", 0), ("output_dtype", 0)):
-        node.require(attribute, (neutral,), neutral, "export with opset 20 or lower")
-    scale = graph.floats(node, 1)
-    zero = graph.constant(node, 2).array if node.has_input(2) else np.zeros(scale.shape, default)
-    if zero.dtype not in (np.int8, np.uint8, np.int32):
-        raise node.rejected(
-            f"has a zero point of type {zero.dtype}", "only int8 and uint8 are built"
+    node.require("block_size", (0,), 0, "quantize weights per tensor or per output channel")
+    into = _TO_INTEGERS if node.op_type == "QuantizeLinear" else _TO_FLOATS
+    node.require("output_dtype", into, 0, "quantize to int8 or uint8")
+    if node.op_type == "QuantizeLinear":
+        default = {2: np.dtype(np.uint8), 3: np.dtype(np.int8)}.get(
+            node.get("output_dtype", 0), default
         )
+    scale = graph.floats(node, 1)
+    zero = np.zeros(scale.shape, default)
+    if node.has_input(2):
+        zero = _whole(graph.constant(node, 2).array)
+    if zero.dtype not in (np.int8, np.uint8, np.int32):
+        raise node.rejected(f"has a zero point of type {zero.dtype}", _TO_8_BITS)
     scale = scale.reshape(()) if scale.size == 1 else scale
     zero = zero.reshape(()) if zero.size == 1 else zero
     within(node, f"scale '{node.inputs[1]}'", scale, SMALLEST_STEP)
@@ -128,6 +159,18 @@ def _parameters(graph: GraphBuilder, node: OnnxNode, default: np.dtype[Any]) -> 
             node=node.name,
         )
     return scale, zero
+
+
+def _whole(array: Array) -> Array:
+    """Integers of less than a byte in a byte each."""
+    kind = _SMALLER.get(array.dtype.name)
+    return array if kind is None else array.astype(kind)
+
+
+def _check_activation(node: OnnxNode, kind: np.dtype[Any]) -> None:
+    """Raise UnsupportedOpError where an activation is rounded to less than a byte."""
+    if kind.name in _SMALLER:
+        raise node.rejected(f"quantizes an activation to {kind}", _TO_8_BITS)
 
 
 def within(node: OnnxNode, what: str, scale: Array, least: float) -> None:
@@ -165,10 +208,12 @@ def _per_tensor(node: OnnxNode, scale: Array, zero: Array) -> Quantization:
     """Quantization of an activation, as int8."""
     if scale.ndim or zero.ndim:
         raise node.rejected(
-            "quantizes an activation per channel", "quantize activations per tensor"
+            "quantizes an activation per channel, and not between convolutions of which the next"
+            " is depthwise",
+            "quantize activations per tensor (NNCF: QuantizationParameters(per_channel=False))",
         )
     if zero.dtype == np.int32:
-        raise node.rejected("quantizes an activation to int32", "only int8 and uint8 are built")
+        raise node.rejected("quantizes an activation to int32", _TO_8_BITS)
     within(node, f"scale '{node.inputs[1]}' of an activation", scale, SMALLEST_SCALE)
     return Quantization(float(scale), int(zero) - (128 if zero.dtype == np.uint8 else 0))
 

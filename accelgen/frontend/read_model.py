@@ -7,9 +7,11 @@ from pathlib import Path
 import onnx
 
 from accelgen.errors import ModelError
+from accelgen.frontend.channel_scales import one_scale_each
 from accelgen.frontend.clean_names import clean_names
 from accelgen.frontend.external import load_external
 from accelgen.frontend.registry import DOMAINS
+from accelgen.frontend.sorted_nodes import sorted_nodes
 
 __all__ = ["MAX_OPSET", "MIN_OPSET", "MOST_NODES", "read_model", "read_opset"]
 
@@ -48,7 +50,7 @@ def read_model(source: str | Path | bytes | onnx.ModelProto) -> onnx.ModelProto:
     base = None if isinstance(source, bytes | onnx.ModelProto) else Path(source).parent
     load_external(model, base)
     _check_opsets(model)
-    return clean_names(model)
+    return sorted_nodes(one_scale_each(clean_names(model)))
 
 
 def _check_opsets(model: onnx.ModelProto) -> None:

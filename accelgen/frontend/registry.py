@@ -27,7 +27,7 @@ from accelgen.frontend import (
 from accelgen.frontend.builder import GraphBuilder, Value
 from accelgen.frontend.lines import on_lines
 from accelgen.frontend.onnx_node import OnnxNode
-from accelgen.frontend.ways_out import way_out
+from accelgen.frontend.ways_out import domain_way_out, way_out
 from accelgen.ir.activations import BY_ONNX, COMPARISONS
 
 __all__ = ["DOMAINS", "IMPORTERS", "find_importer"]
@@ -154,7 +154,7 @@ def find_importer(node: OnnxNode) -> Importer:
     if node.domain not in DOMAINS:
         raise node.rejected(
             f"is of domain '{node.domain}', which is not built",
-            "export with standard ai.onnx operators only",
+            domain_way_out(node.domain),
         )
     entry = IMPORTERS.get(node.op_type)
     if entry is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OTHERWISE", "WAYS_OUT", "way_out"]
+__all__ = ["OTHERWISE", "WAYS_OUT", "domain_way_out", "way_out"]
 
 #: What a sentence ends in when nothing below fits.
 OTHERWISE = "replace it, or run it outside the accelerator"
@@ -50,3 +50,21 @@ WAYS_OUT = {op: way for way, ops in _BY_WAY.items() for op in ops.split()}
 def way_out(op_type: str) -> str:
     """What to do about an operator that has no importer."""
     return WAYS_OUT.get(op_type, OTHERWISE)
+
+
+#: How domains of quantizers begin, and what they write instead.
+_DOMAINS = {
+    "qonnx": "export it as QCDQ (brevitas.export.export_onnx_qcdq, or qonnx's ConvertQONNXtoQCDQ)",
+    "onnx.brevitas": "export it as QCDQ (brevitas.export.export_onnx_qcdq)",
+    "finn": "export it as QCDQ (brevitas.export.export_onnx_qcdq), before FINN's transformations",
+    "trt": "quantize to int8 (quantize_mode='int8'), which is written with standard operators",
+    "aimet": "write it with to_onnx_qdq(), which has standard operators",
+    "com.amd.quark": "quantize to int8 (XINT8, A8W8), which is written with standard operators",
+    "com.vai": "quantize to int8 with standard QuantizeLinear (QuantFormat.QDQ)",
+}
+
+
+def domain_way_out(domain: str) -> str:
+    """What to do about an operator of another domain than ONNX's own."""
+    found = (way for start, way in _DOMAINS.items() if domain.startswith(start))
+    return next(found, "export with standard ai.onnx operators only")

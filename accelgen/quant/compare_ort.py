@@ -344,10 +344,11 @@ def _behind_views(makers: Mapping[str, onnx.NodeProto], name: str, turned: bool)
 def _quantization(
     node: onnx.NodeProto, constants: Mapping[str, Any], at: int = 1
 ) -> Quantization | None:
-    """Scale and zero point that are inputs ``at`` and the next of ``node``."""
+    """Scale and zero point that are inputs ``at`` and the next of ``node``; of scales per channel
+    the largest, to which a reader brings them all."""
     scale = constants.get(node.input[at]) if len(node.input) > at else None
     zero = constants.get(node.input[at + 1]) if len(node.input) > at + 1 else np.uint8(0)
-    if scale is None or zero is None or np.size(scale) != 1:
+    if scale is None or zero is None or np.unique(zero).size != 1:
         return None
     offset = 128 if zero.dtype == np.uint8 else 0
-    return Quantization(float(np.reshape(scale, ())), int(np.reshape(zero, ())) - offset)
+    return Quantization(float(np.max(scale)), int(np.ravel(zero)[0]) - offset)

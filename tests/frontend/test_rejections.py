@@ -175,7 +175,7 @@ def test_undefined_input():
 def test_cycle():
     nodes = [node("Add", "x b", "a", "first"), node("Relu", "a", "b", "second")]
 
-    with pytest.raises(ModelError, match=r"reads 'b', which only node 'second' .* cycle"):
+    with pytest.raises(ModelError, match=r"reads 'a', which only node 'first' .* cycle"):
         load_onnx(make_net(nodes, outputs="b"))
 
 
