@@ -19,6 +19,7 @@ from accelgen.cli.evaluate import evaluate
 from accelgen.cli.groups import Configuration, Hardware, Samples, StalledHardware, grouped
 from accelgen.cli.options import (
     BoardName,
+    Exclude,
     FcOn,
     FcPlace,
     Force,
@@ -124,6 +125,7 @@ def quantize(
     samples: Samples,
     method: Method = "mse",
     technique: Technique = "auto",
+    exclude: Exclude = "",
     logits: Logits = "wide",
     seed: Seed = 0,
     json: Json = False,
@@ -139,6 +141,7 @@ def quantize(
             calib=samples.calibration,
             method=method,
             technique=technique,
+            exclude=exclude,
             logits=logits,
             seed=seed,
         )
@@ -211,6 +214,8 @@ def build(
     samples: Samples,
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
+    technique: Technique = "auto",
+    exclude: Exclude = "",
     logits: Logits = "wide",
     labels: Labels = None,
     keep_all: KeepAll = False,
@@ -228,7 +233,7 @@ def build(
     with working(f"reading {model}"):
         compiled = compiler.compile(
             model, target, fc_on=fc_on, logits=logits, calib=samples.calibration, seed=seed,
-            keep_all=keep_all,
+            technique=technique, exclude=exclude, keep_all=keep_all,
         )  # fmt: skip
     said(compiled)
     warn(described(target.arch, target.family))

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accelgen.cli.accuracy import evaluate_lines, evaluate_tables
 from accelgen.cli.groups import Configuration, Samples, grouped
-from accelgen.cli.options import Json, Logits, Method, Model, Seed, Technique
+from accelgen.cli.options import Exclude, Json, Logits, Method, Model, Seed, Technique
 from accelgen.cli.outcome import log, verb
 from accelgen.cli.output import print_json, print_results, warn, width
 from accelgen.extras import require
@@ -47,6 +47,7 @@ def evaluate(
     samples: Samples,
     method: Method = "mse",
     technique: Technique = "auto",
+    exclude: Exclude = "",
     logits: Logits = "wide",
     seed: Seed = 0,
     limit: Annotated[
@@ -74,7 +75,7 @@ def evaluate(
     with _bar(f"evaluating {model}") as progress:
         made = evaluated.evaluate(
             model, data, labels=labels, calib=calibration, method=method, technique=technique,
-            logits=logits, seed=seed, limit=limit, worst=worst, rtl=rtl,
+            exclude=exclude, logits=logits, seed=seed, limit=limit, worst=worst, rtl=rtl,
             hardware=hardware.target() if rtl else None, progress=progress,
         )  # fmt: skip
     warn(made.warnings)

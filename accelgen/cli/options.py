@@ -18,6 +18,7 @@ __all__ = [
     "DdrLatency",
     "DriverFrames",
     "Edited",
+    "Exclude",
     "FcOn",
     "FcPlace",
     "Force",
@@ -141,6 +142,14 @@ Technique = Annotated[
         "--technique",
         metavar="T",
         help="Better numbers: bias, equalize, minmax, round, by commas; none; auto: what helps.",
+    ),
+]
+Exclude = Annotated[
+    str,
+    typer.Option(
+        "--exclude",
+        metavar="NAME,...",
+        help="Layers that techniques leave alone: NAME, or TECHNIQUE:NAME for one of them.",
     ),
 ]
 Logits = Annotated[

@@ -28,6 +28,7 @@ class CompileOptions(TypedDict, total=False):
     se_on: str
     method: str
     technique: str
+    exclude: str
     logits: str
     keep_all: bool
     cycles_only: bool
@@ -42,6 +43,7 @@ def compile(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    exclude: str = "",
     logits: str = "wide",
     seed: int = 0,
     keep_all: bool = False,
@@ -67,6 +69,9 @@ def compile(
     technique : str
         What makes better numbers: "none", names joined by commas, or "auto" for those that help
         on part of ``calib`` that is kept aside (:mod:`accelgen.quant.techniques`).
+    exclude : str
+        Layers that techniques leave alone: names of nodes joined by commas, each for all
+        techniques or, as "TECHNIQUE:NAME", for one.
     logits : str
         What last fully connected layers and averages leave: "wide", their sums, or "int8", rounded.
     seed : int
@@ -93,7 +98,7 @@ def compile(
         judge(loaded, hardware, offload)
         int8, warnings = quantized(
             loaded, calib=calib, method=method, seed=seed, logits=logits,
-            technique="none" if cycles_only else technique,
+            technique="none" if cycles_only else technique, exclude="" if cycles_only else exclude,
         )  # fmt: skip
     log.info("%s: quantized", loaded.name)
     if fc_on == "auto":

@@ -53,6 +53,7 @@ def evaluate(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    exclude: str = "",
     logits: str = "wide",
     seed: int = 0,
     limit: int | None = None,
@@ -67,7 +68,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, calib, method, technique, logits, seed
+    model, calib, method, technique, exclude, logits, seed
         As for :func:`~accelgen.flow.compiler.compile`; a last layer that the PL computes leaves
         "int8".
     data : str, Path or Calibration, or several paths
@@ -104,8 +105,9 @@ def evaluate(
     ]  # fmt: skip
     shown, count, classes = _opened(loaded, every, Path(labels) if labels else None, limit)
     int8, warnings = quantized(
-        loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
-    )
+        loaded, calib=calib, method=method, technique=technique, exclude=exclude, logits=logits,
+        seed=seed,
+    )  # fmt: skip
     ways = _Ways.of(loaded, int8, source_of(model))
     sums = _Sums(
         classes=classes, worsts=Worsts(worst), maps=_map_tally(int8.graph, classes),

@@ -179,29 +179,32 @@ def quantized(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    exclude: str = "",
     logits: str = "wide",
     seed: int = 0,
 ) -> tuple[QuantizedModel, tuple[str, ...]]:
     """The int8 network, and warnings.
 
     A QDQ model keeps its own numbers. A float model is calibrated on ``calib``, with
-    ``technique``, or on random input, without. Of its last fully connected layers the sums are the
-    ``logits`` ("wide"), or are rounded ("int8").
+    ``technique``, which leaves layers alone that ``exclude`` names, or on random input, without.
+    Of its last fully connected layers the sums are the ``logits`` ("wide"), or are rounded
+    ("int8").
 
     Raises
     ------
     QuantizationError
-        The calibration data cannot be read or does not fit the model, or a technique is asked for
-        by name where there is nothing for it to work on.
+        The calibration data cannot be read or does not fit the model, or a technique or layer
+        is asked for by name where there is nothing for it to work on.
     """
     imported, wide = loaded.imported, _wide(logits)
     kinds = loaded.kinds
     calibration = Calibration.of(calib).recalling(loaded.recorded)
     samples: Samples | None = calibration_samples(calibration, kinds)
-    if named(technique) and (loaded.is_quantized or samples is None):
+    asked = f"--technique {technique}" if named(technique) else "--exclude" if exclude else ""
+    if asked and (loaded.is_quantized or samples is None):
         lacks = "is quantized already" if loaded.is_quantized else "has no calibration data"
         raise QuantizationError(
-            f"{loaded.name} {lacks}: --technique {technique} has nothing to work on; leave it out"
+            f"{loaded.name} {lacks}: {asked} has nothing to work on; leave it out"
             + ("" if loaded.is_quantized else ", or give --calib")
         )
     if loaded.is_quantized:
@@ -214,7 +217,9 @@ def quantized(
             made = quantize_imported(imported, samples, method, wide=wide)
             return made, (f"{error}; scales were taken of seeded random input (give --calib)",)
     if samples is not None:
-        made = quantize_graph(imported.graph, samples, method, technique=technique, wide=wide)
+        made = quantize_graph(
+            imported.graph, samples, method, technique=technique, exclude=exclude, wide=wide
+        )
         said = (ONE_SAMPLE if len(samples) == 1 else "", odd_scaling(imported.graph, samples))
         return made, tuple(filter(None, said))
     samples = random_inputs(kinds, seed)

@@ -115,6 +115,7 @@ def quantize(
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
+    exclude: str = "",
     logits: str = "wide",
     seed: int = 0,
 ) -> Quantized:
@@ -122,7 +123,7 @@ def quantize(
 
     Parameters
     ----------
-    model, calib, method, technique, logits, seed
+    model, calib, method, technique, exclude, logits, seed
         As for :func:`~accelgen.flow.compiler.compile`.
     out : str or Path
         File to write; a file there is replaced.
@@ -134,8 +135,9 @@ def quantize(
     """
     loaded = load(model)
     int8, warnings = quantized(
-        loaded, calib=calib, method=method, technique=technique, logits=logits, seed=seed
-    )
+        loaded, calib=calib, method=method, technique=technique, exclude=exclude, logits=logits,
+        seed=seed,
+    )  # fmt: skip
     how = _pictures(loaded, Calibration.of(calib))
     with new_file(Path(out)) as scratch:
         write_qdq(int8, scratch, written_record(how) if how else "")

@@ -14,6 +14,7 @@ only as far as twice of what the samples reach stays below it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -42,10 +43,11 @@ _CHANNELWISE = (
 )  # fmt: skip
 
 
-def equalize(graph: Graph, samples: Samples) -> Graph:
+def equalize(graph: Graph, samples: Samples, excluded: Collection[str] = ()) -> Graph:
     """``graph`` with other weights and biases: outputs are the same to the bit, wherever a channel
-    does not reach twice of what it reaches on ``samples``; no operation changes."""
-    channels = _Channels(graph)
+    does not reach twice of what it reaches on ``samples``; no operation changes. Nodes that are
+    ``excluded`` keep theirs."""
+    channels = _Channels(graph, excluded)
     factors = _factors(graph, channels, _peaks(graph, samples))
     if (factors == 1).all():
         return graph
@@ -117,7 +119,7 @@ def _clip(graph: Graph, name: str) -> ops.Activation | None:
 class _Channels:
     """Channels of all tensors, and which of them must have the same factor."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, excluded: Collection[str]) -> None:
         self._first: dict[str, int] = {}
         self.count = 0
         for name in graph.activations():
@@ -128,6 +130,9 @@ class _Channels:
         fixed = [self._own(name) for name in (*graph.inputs, *graph.outputs)]
         for node in graph.nodes:
             fixed += self._enter(node)
+            if node.name in excluded:
+                names = (node.output, *node.inputs)
+                fixed += [self._own(name) for name in names if name in self._first]
         self._class = np.array([self._root(i) for i in range(self.count)])
         self.fixed = np.zeros(self.count, bool)
         for some in fixed:

@@ -19,6 +19,7 @@ from accelgen.golden.int8_ops import accumulate
 from accelgen.golden.interpret import enter, run_node, walk
 from accelgen.ir import Graph, Node, Quantization, ops
 from accelgen.quant.bias_correction import bias_steps, some_pixels
+from accelgen.quant.excluded import Excluded
 from accelgen.quant.rounding import MOST_INPUTS, round_together
 from accelgen.quant.weights import ACC_BITS, Integers, with_bias, with_weight
 from accelgen.streamed import Samples
@@ -39,8 +40,10 @@ def improve(
     samples: Samples,
     techniques: Collection[str],
     acc_bits: int = ACC_BITS,
+    excluded: Excluded | None = None,
 ) -> QuantizedModel:
-    """``model`` with other integers, by those of ``techniques`` that are :data:`LAYERWISE`.
+    """``model`` with other integers, by those of ``techniques`` that are :data:`LAYERWISE`,
+    each but for nodes that are ``excluded`` from it.
 
     Scales and operations stay. A channel whose sums would leave ``acc_bits`` keeps what it has.
     All ``samples`` are in memory at once, a layer at a time.
@@ -49,17 +52,19 @@ def improve(
     graph = replace(model.graph, constants=constants)
     layers = {node.name: node for node in model.float_graph.nodes if node.name in integers}
     wanted = _Wanted(model.float_graph, samples, {n.output for n in layers.values()})
+    spared = excluded or {}
     pending = Counter(name for node in graph.nodes for name in node.inputs)
     values: dict[str, Array] = enter(graph, samples)
     for node in graph.nodes:
         x = values[node.inputs[0]]
         if isinstance(node.op, ops.QConv2d) and node.name in integers:
             layer, given = layers[node.name], integers[node.name]
-            if "round" in techniques:
+            used = {t for t in techniques if node.name not in spared.get(t, ())}
+            if "round" in used:
                 weight = model.float_graph.constants[layer.inputs[1]]
                 given = _rounded(graph, node, x, weight, given, acc_bits)
             sums = accumulate(node.op, x, given.weight)
-            if "bias" in techniques:
+            if "bias" in used:
                 real = wanted.pixels(layer.output)
                 given = _corrected(graph, node, sums, given, real, acc_bits)
             integers[node.name] = given

@@ -13,6 +13,7 @@ from accelgen.ir.wide import widened
 from accelgen.quant.assign_scales import assign_scales
 from accelgen.quant.calibrate import calibrate, check_method, check_samples, ranges_of
 from accelgen.quant.draft import Given
+from accelgen.quant.excluded import excluded, rounded_by
 from accelgen.quant.report import LayerError, make_report
 from accelgen.quant.steps import steps_of
 from accelgen.quant.techniques import TECHNIQUES, Fit, Trial, choose, made_with, named
@@ -77,6 +78,7 @@ def quantize(
     percentile: float = 99.99,
     acc_bits: int = ACC_BITS,
     technique: str = "none",
+    exclude: str = "",
     wide: bool = False,
 ) -> QuantizedModel:
     """Quantize a float graph after training.
@@ -84,22 +86,27 @@ def quantize(
     ``samples`` (n, h, w, c) float32, of several inputs by name, ``method`` and ``percentile``: see
     :func:`accelgen.quant.calibrate.calibrate`. Weights keep every accumulator within
     ``acc_bits``. ``technique``: "none", names of :data:`accelgen.quant.techniques.TECHNIQUES`
-    joined by commas, or "auto" for those that help on samples kept aside. ``wide``: last layers
+    joined by commas, or "auto" for those that help on samples kept aside. ``exclude``: layers that
+    they leave alone (:func:`accelgen.quant.excluded.excluded`). ``wide``: last layers
     leave their sums as int32 (:mod:`accelgen.ir.wide`).
 
     Raises
     ------
     QuantizationError
-        Samples that do not fit the network, a technique that is not known, or a network that does
-        not fit int8.
+        Samples that do not fit the network, a technique or layer that is not known, or a network
+        that does not fit int8.
     """
-    names = named(technique)
+    names, spared = named(technique), excluded(exclude, graph, TECHNIQUES)
     checked: Samples = check_samples(graph, samples)
 
     check_method(method, percentile)
 
     def make(fit: Fit, full: bool) -> QuantizedModel:
         ranges = ranges_of(fit.graph, fit.seen, "minmax" if full else method, percentile)
+        if full and spared["minmax"]:
+            own = rounded_by(fit.graph, spared["minmax"])
+            seen = {name: found for name, found in fit.seen.items() if name in own}
+            ranges |= ranges_of(fit.graph, seen, method, percentile)
         quantization = assign_scales(fit.graph, ranges)
         made = rewrite(fit.graph, quantization, acc_bits=acc_bits)
         return QuantizedModel(
@@ -114,11 +121,11 @@ def quantize(
     if names is None:
         # A method that is not the default was chosen by who knows the data.
         tried = [name for name in TECHNIQUES if name != "minmax" or method == "mse"]
-        trials = choose(make, graph, checked, acc_bits, tried)
+        trials = choose(make, graph, checked, acc_bits, tried, spared)
         names = tuple(trial.technique for trial in trials if trial.used)
     else:
         trials = tuple(Trial(technique=name, used=True) for name in names)
-    model = made_with(names, make, Fit(graph, checked), acc_bits)
+    model = made_with(names, make, Fit(graph, checked, spared), acc_bits)
     if wide:
         # At the end, so that all else is the same whichever it is.
         graph = widened(model.graph, steps_of(model.graph, model.integers))

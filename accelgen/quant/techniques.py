@@ -9,7 +9,7 @@ it. What wins there is then done again with all samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from accelgen.errors import QuantizationError
 from accelgen.ir import Graph
 from accelgen.quant.calibrate import observe
 from accelgen.quant.equalize import equalize
+from accelgen.quant.excluded import Excluded
 from accelgen.quant.histogram import Histogram
 from accelgen.quant.layerwise import LAYERWISE, improve
 from accelgen.quant.loss import Loss, Reference, largest_tensor
@@ -88,18 +89,19 @@ def choose(
     samples: Samples,
     acc_bits: int,
     techniques: Iterable[str] = TECHNIQUES,
+    excluded: Excluded | None = None,
 ) -> tuple[Trial, ...]:
     """What each of ``techniques`` does for ``graph``, one after the other, beside those that
     helped: that gained, in the mean of the samples' SQNR, more than half the gain's standard error.
 
     The halves of ``samples`` are the first and the last: neighbours are often alike. With fewer
-    than 8 nothing is tried.
+    than 8 nothing is tried. ``excluded``: of each technique, the nodes that it leaves alone.
     """
     if len(samples) < LEAST_SAMPLES:
         return ()
     middle = len(samples) // 2
     halves = [_some(samples, _HALF, *ends) for ends in ((0, middle), (middle, len(samples)))]
-    fits = [Fit(graph, half) for half in halves]
+    fits = [Fit(graph, half, excluded or {}) for half in halves]
     references = [Reference.of(graph, half) for half in reversed(halves)]
 
     def judged(names: tuple[str, ...]) -> Loss:
@@ -129,10 +131,11 @@ def _trial(name: str, before: Loss, after: Loss) -> Trial:
 @dataclass(frozen=True)
 class Fit:
     """A float network and the samples that its int8 form is made on; what several techniques need
-    of them is made once."""
+    of them is made once. ``excluded``: of each technique, the nodes that it leaves alone."""
 
     graph: Graph
     samples: Samples
+    excluded: Excluded = field(default_factory=dict)
 
     @cached_property
     def few(self) -> Any:
@@ -144,8 +147,9 @@ class Fit:
     @cached_property
     def equalized(self) -> Fit:
         """The same with the equalized network."""
-        made = equalize(self.graph, _some(self.samples, _MOST_SAMPLES))
-        return self if made is self.graph else Fit(made, self.samples)
+        spared = self.excluded.get("equalize", ())
+        made = equalize(self.graph, _some(self.samples, _MOST_SAMPLES), spared)
+        return self if made is self.graph else Fit(made, self.samples, self.excluded)
 
     @cached_property
     def seen(self) -> dict[str, Histogram]:
@@ -158,7 +162,9 @@ def made_with(names: tuple[str, ...], make: Make, fit: Fit, acc_bits: int) -> Qu
     if "equalize" in names:
         fit = fit.equalized
     model = make(fit, "minmax" in names)
-    return improve(model, fit.few, names, acc_bits) if set(LAYERWISE) & set(names) else model
+    if not set(LAYERWISE) & set(names):
+        return model
+    return improve(model, fit.few, names, acc_bits, fit.excluded)
 
 
 def _some(samples: Samples, most: int, first: int = 0, end: int | None = None) -> Any:
