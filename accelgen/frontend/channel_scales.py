@@ -215,7 +215,8 @@ class _Editor:
         if any(a is None for a in arrays) or integers is None or scale is None or not integers.ndim:
             return None
         fits = scale.size == 1 or (scale.shape == integers.shape[:1] and self._along(maker) == 0)
-        return scale if fits and all(np.size(a) in (1, scale.size) for a in arrays[2:]) else None
+        sizes = [a.size for a in arrays[2:] if a is not None]
+        return scale if fits and all(size in (1, scale.size) for size in sizes) else None
 
     def _along(self, maker: onnx.NodeProto) -> int:
         dims = len(self._constants[maker.input[0]].dims)
