@@ -142,11 +142,33 @@ def import_reduce(graph: GraphBuilder, node: OnnxNode) -> View:
         return View(x.tensor, x.sizes, dims)
     if node.op_type == "ReduceMax":
         return graph.emit(node, MaxPool(kernel=kernel), x, dims=dims)
-    pool = GlobalAvgPool() if kernel == (height, width) else AvgPool(kernel=kernel)
-    mean = graph.emit(node, pool, x, dims=dims)
+    if kernel == (height, width):
+        mean = graph.emit(node, GlobalAvgPool(), x, dims=dims)
+    else:
+        for part in _in_parts(max(kernel)):
+            side = (min(kernel[0], part), min(kernel[1], part))
+            x = graph.emit(node, AvgPool(kernel=side, stride=side), x, dims=dims)
+        mean = x
     if node.op_type == "ReduceMean":
         return mean
     return graph.emit_affine(node, mean, kernel[0] * kernel[1], 0)
+
+
+#: Rows or columns that one pool takes.
+_MOST_AT_ONCE = 15
+
+
+def _in_parts(length: int) -> list[int]:
+    """Kernels of pools, one after the other, that together are a mean of ``length``: one, where
+    no factors are small enough."""
+    parts, rest = list[int](), length
+    while rest > _MOST_AT_ONCE:
+        part = next((p for p in range(_MOST_AT_ONCE, 1, -1) if rest % p == 0), 0)
+        if not part:
+            return [length]
+        parts.append(part)
+        rest //= part
+    return [*parts, rest]
 
 
 def _over_channels(graph: GraphBuilder, node: OnnxNode, x: View) -> View:
