@@ -103,7 +103,7 @@ def test_the_parts_add_up(tmp_path):
 
     assert found.own_us == found.python_us + found.input_us + found.output_us > 0
     assert found.share == pytest.approx(found.own_us / 1000)
-    assert found.kernels_us == 0
+    assert found.kernels_us > 0  # the bytes of the sums are put together
     assert found.between_us == 0
 
 

@@ -139,7 +139,7 @@ def test_the_manifest_says_the_order(built):
     manifest = json.loads((built[1] / "manifest.json").read_text())
 
     steps = [[step["node"] for step in part["ps_steps"]] for part in manifest["parts"]]
-    assert steps == [["product", "pooled"], ["resized"], ["y"]]
+    assert steps == [["product", "pooled"], ["resized"], ["logits.join", "y"]]
     written = [[place["tensor"] for place in part["written"]] for part in manifest["parts"]]
     assert written == [[], ["product", "pooled"], ["resized"]]
     assert manifest["program_offsets"] == manifest["parts"][0]["program_offsets"]
