@@ -196,7 +196,8 @@ def _least_error(histogram: Histogram, behind: Callable[[Floats], Floats]) -> Ra
     def error(low: float, high: float) -> float:
         scale = quantization_of(Range(low, high))
         real = dequantize_array(quantize_array(values, scale), scale).astype(np.float64)
-        return float(np.dot(counts, np.square(behind(real) - target)))
+        with np.errstate(over="ignore"):  # of functions that grow as exp does: infinitely bad
+            return float(np.dot(counts, np.square(behind(real) - target)))
 
     # A finite range may still be empty in float32.
     for _ in range(_ROUNDS):

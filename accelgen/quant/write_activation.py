@@ -41,7 +41,8 @@ def write_activation(writer: Writer, name: str, op: ops.Activation, x: str, out:
         writer.node("Sqrt", name, [x], out)
     elif op.kind in COMPARISONS.values():
         met = writer.names.of_part(out, "/met")
-        constant = writer.constant(name, "/limit", np.array(op.params[0], np.float32))
+        limit = (op.params or KINDS[op.kind].params)[0]
+        constant = writer.constant(name, "/limit", np.array(limit, np.float32))
         compare = next(op_type for op_type, kind in COMPARISONS.items() if kind == op.kind)
         writer.node(compare, writer.names.of_part(name, "/met"), [x, constant], met)
         writer.node("Cast", name, [met], out, to=onnx.TensorProto.FLOAT)

@@ -29,3 +29,25 @@ def test_it_runs(name, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert SAYS[name] in done.stdout
+
+
+@pytest.mark.slow
+def test_four_bits_are_measured(tmp_path):
+    """A line for each way; of a few pictures."""
+    model = EXAMPLES.parent / "tests" / "models" / "trained_digits_tiny"
+    data = f"{model}_test.npz"
+    command = [EXAMPLES / "four_bits" / "four_bits.py", f"{model}.onnx", "--calib", data]
+
+    done = subprocess.run(
+        [sys.executable, *command, "--data", data, "--pictures", "20", "--all"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "8 bits", "4 bits, rounded, a k per channel", "4 bits, rounded, a k per 32 inputs",
+        "4 bits, gptq, a k per 32 inputs",
+    ]  # fmt: skip
+    assert "; 0 of 2," in lines[0]
+    assert all("; 0 of" not in line for line in lines[1:])

@@ -14,7 +14,7 @@ from accelgen.golden.arith import dequantize_array
 from accelgen.golden.interpret import interpret, walk
 from accelgen.golden.outputs import model_outputs
 from accelgen.ir import Quantization
-from accelgen.ir.activations import KINDS
+from accelgen.ir.activations import COMPARISONS, KINDS
 from accelgen.ir.ops import Activation, QAdd
 from accelgen.quant import quantize, quantize_imported, write_qdq
 from accelgen.quant.compare_ort import compare_ort, run_ort
@@ -27,6 +27,12 @@ from tests.quant.nets import Net, everything
 
 PARAMS = {"clip": (-0.5, 1.5), "leaky_relu": (0.1,), "elu": (0.5,), "hard_sigmoid": (0.2, 0.5)}
 PARAMS["pow"] = (3.0,)
+PARAMS |= dict.fromkeys(COMPARISONS.values(), (0.3,))
+#: What comes before a function that is not of all numbers: from 0 on, from 1 on, between -1 and 1.
+BEFORE = {
+    "sqrt": ["abs"], **dict.fromkeys(("log", "reciprocal", "acosh"), ["tanh", "cosh"]),
+    **dict.fromkeys(("acos", "asin", "atanh"), ["softsign"]),
+}  # fmt: skip
 
 
 def assert_same(a, b):
@@ -129,7 +135,8 @@ def test_every_activation_survives_and_onnxruntime_agrees(kind, params):
     own = PARAMS.get(kind, tuple(value for _, value in row.attributes))
     values = own if params == "own" or (row.attributes and not row.params) else ()
     before = net.conv("x", 4)
-    before = net.act(before, "abs") if kind == "sqrt" else before
+    for function in BEFORE.get(kind, ()):
+        before = net.act(before, function)
     net.act(net.act(before, kind, values), "tanh")
     graph, samples = net.graph(), net.samples(4, 3.0)
     model = quantize(graph, samples)
