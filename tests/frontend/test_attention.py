@@ -73,13 +73,13 @@ def test_channels_weighed_by_channels():
 
 def test_what_is_wrong_several_times_is_said_once():
     nodes = [
-        node("LpNormalization", "x", "a", "one"),
-        node("LpNormalization", "a", "y", "two"),
+        node("GlobalLpPool", "x", "a", "one"),
+        node("GlobalLpPool", "a", "y", "two"),
     ]
     report = check_model(make_net(nodes), arch=ARCH)
 
     assert [n.reason for n in report.nodes] == [
-        "is LpNormalization, which accelgen does not build", "as 'one'"
+        "is GlobalLpPool, which accelgen does not build", "as 'one'"
     ]  # fmt: skip
 
 

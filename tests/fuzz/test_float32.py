@@ -33,7 +33,9 @@ def test_functions_are_off_by_roundings(kind, params, op_type, attributes):
     off = np.abs(run_onnx(model, x)[0] - exact)
     of = np.maximum(1, np.abs(x)) if kind in BY_WAY_OF_ONE else np.abs(exact)
 
-    assert (off <= FUNCTION_ROUNDINGS * ROUNDING * of).all()
+    known = np.isfinite(exact)  # not of all numbers
+    assert known.sum() > 1000
+    assert (off <= FUNCTION_ROUNDINGS * ROUNDING * of)[known].all()
 
 
 @pytest.mark.parametrize("kind", sorted(BY_WAY_OF_ONE - {"swish", "tanh", "erf"}))

@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from accelgen.frontend.registry import IMPORTERS
+from accelgen.ir.activations import ACTIVATIONS, COMPARISONS
 from tests.fuzz.__main__ import main, read_state, run
 from tests.fuzz.broken import BREAKS
 from tests.fuzz.cases import draw, draw_case
@@ -93,9 +94,17 @@ def test_a_case_depends_on_seed_and_number_only():
         assert draw_case(case.kind, Choices(case.taken)).data == case.data
 
 
+#: What jumps, or is not of all numbers: a rounding before it is anything after it, so a drawn
+#: network with it could not be compared. tests/cases/siblings has networks with it.
+NOT_DRAWN = {kind.onnx for kind in ACTIVATIONS if not kind.everywhere} | set(COMPARISONS)
+NOT_DRAWN |= {"And", "Not", "Or", "Where"}
+#: onnxruntime makes NaN of the first where all numbers are equal; Tile is read as Expand is.
+NOT_DRAWN |= {"MeanVarianceNormalization", "Tile"}
+
+
 def test_every_operator_is_drawn_and_built():
     """Each operator that is read is part of a model that is equal, among 12,000 cases."""
-    missing = set(IMPORTERS)
+    missing = set(IMPORTERS) - NOT_DRAWN
     for k in range(12000):
         case = draw(7, k)
         if case.kind != "drawn":

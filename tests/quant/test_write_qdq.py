@@ -30,8 +30,8 @@ PARAMS["pow"] = (3.0,)
 PARAMS |= dict.fromkeys(COMPARISONS.values(), (0.3,))
 #: What comes before a function that is not of all numbers: from 0 on, from 1 on, between -1 and 1.
 BEFORE = {
-    "sqrt": ["abs"], **dict.fromkeys(("log", "reciprocal", "acosh"), ["tanh", "cosh"]),
-    **dict.fromkeys(("acos", "asin", "atanh"), ["softsign"]),
+    "sqrt": ("abs",), **dict.fromkeys(("log", "reciprocal", "acosh"), ("tanh", "cosh")),
+    **dict.fromkeys(("acos", "asin", "atanh"), ("softsign",)),
 }  # fmt: skip
 
 
