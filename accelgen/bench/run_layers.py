@@ -103,7 +103,8 @@ def _compiled(layer: Layer, hardware: Target, *, cycles_only: bool) -> Compiled:
     with scratch_directory() as scratch:
         file = scratch / f"layer_{layer.key}.onnx"
         file.write_bytes(layer.model().SerializeToString())
-        return compile(file, hardware, fc_on="pl", cycles_only=cycles_only)
+        # As NNgen's: from int8 to int8.
+        return compile(file, hardware, fc_on="pl", logits="int8", cycles_only=cycles_only)
 
 
 def _simulated(compiled: Compiled, hardware: Target) -> tuple[dict[str, Any], bool]:

@@ -87,7 +87,7 @@ def leave_sums(graph: Graph, arch: ArchParams, on_ps: Collection[str]) -> Graph:
         tensors[made.output] = TensorType(infer_shape(made, tensors), "int8")
         join = names.of_part(node.name, ".join")
         op = QJoinBytes(offset=offset)
-        nodes += [made, replace(node, name=join, op=op, inputs=(made.output,))]
+        nodes += [made, replace(node, name=join, op=op, inputs=(made.output,), sources=())]
     return replace(graph, nodes=tuple(nodes), tensors=tensors, constants=constants)
 
 

@@ -27,7 +27,6 @@ REFUSED = {
     "flatten_bn1d": "scales each of 120 features of a flattened map; put it before the Flatten",
     "gap512": "'GlobalAveragePool_y' does not fit the feature memory of 5,120 rows",
     "in4k": "'c' reads a map of 4096 x 4096, over 4095; use a smaller input resolution",
-    "reduce_mean_height": "'ReduceMean_5' has kernel 16 x 1, over 15; use several smaller",
     "slice_2e40": "'lr' (MatMul) has alpha=0.10000000149011612, which this operator has not",
     "string_constant": "'k' (Constant): attribute value='$(id)' must be a tensor",
 }

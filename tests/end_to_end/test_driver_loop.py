@@ -57,7 +57,7 @@ def test_squeezenet_on_two_pictures(tmp_path):
 @pytest.mark.slow
 def test_three_frames_with_the_ps_in_the_middle_twice(tmp_path):
     compiled, where, _ = package_in_parts(tmp_path / "parts")
-    assert [len(part.ps_steps) for part in compiled.parts] == [2, 1, 1]
+    assert [len(part.ps_steps) for part in compiled.parts] == [2, 1, 2]
 
     result = driven.drive(where, 3)
 

@@ -109,7 +109,7 @@ def fails_on(disk, size, tmp_path, *arguments):
 @pytest.mark.parametrize("verb", ["quantize", "build"])
 def test_output_on_a_full_disk(verb, size, small_disk, tmp_path):
     disk = tmp_path / "disk"
-    options = ["--program-only"] if verb == "build" else []
+    options = ["--program-only", "--fc-on", "pl"] if verb == "build" else []
     out = disk / "out.onnx"
     # 1.5 MB of picture: larger than the disk in any case.
     sentence = fails_on(

@@ -63,7 +63,7 @@ def measure(shapes: Sequence[tuple[int, int]], preset: str) -> list[Layer]:
         with tempfile.TemporaryDirectory() as where:
             file = Path(where) / "fc.onnx"
             file.write_bytes(gemm(inputs, outputs))
-            compiled = accelgen.compile(file, hardware, fc_on="pl")
+            compiled = accelgen.compile(file, hardware, fc_on="pl", logits="int8")
         graph, program = compiled.model.graph, compiled.program
         numbers = accelgen.estimate(compiled, hardware)
         sample = random_samples(graph.tensors[graph.input].shape, 0)[:1]

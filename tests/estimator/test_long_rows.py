@@ -18,7 +18,7 @@ def test_alexnets_first_fully_connected_layer_has_an_estimate(preset, tmp_path):
     path = tmp_path / "fc6.onnx"
     path.write_bytes(make_net(nodes, constants, shape=(1, 256, 6, 6)).SerializeToString())
 
-    compiled = compile(path, target(arch=PRESETS[preset]), fc_on="pl")
+    compiled = compile(path, target(arch=PRESETS[preset]), fc_on="pl", logits="int8")
     cycles = math.ceil(timeline(compiled.program, target().memory).cycles)
 
     # 147,456 bytes of weights at 16 a cycle.

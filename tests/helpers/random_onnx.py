@@ -134,7 +134,11 @@ class OnnxNet:
         if kind == "Mish":
             gate = self._add("Tanh", self._add("Softplus", x, shape), shape)
             return self._add("Mul", f"{x} {gate}", shape)
-        if kind == "Exp":  # of sums as large as weights of ones make them, it is infinite
+        if kind in (
+            "Exp",
+            "Sinh",
+            "Cosh",
+        ):  # of sums as large as weights of ones make them, it is infinite
             x = self._add("Tanh", x, shape)
         return self._add(kind, x, shape, **ATTRIBUTES.get(kind, {}))
 

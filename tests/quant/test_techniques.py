@@ -106,7 +106,7 @@ def test_auto_uses_what_helps_on_samples_kept_aside():
 
 
 def test_auto_leaves_out_what_hurts(monkeypatch):
-    def spoil(model, samples, techniques, acc_bits):
+    def spoil(model, samples, techniques, acc_bits, excluded):
         spoiled = {n: v + 3000 if n.endswith("/bias") else v
                    for n, v in model.graph.constants.items()}  # fmt: skip
         return replace(model, graph=replace(model.graph, constants=spoiled))
