@@ -20,7 +20,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accelgen.arch import ArchParams
+from accelgen.arch import ArchParams, limits
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Names, Node, TensorType
 from accelgen.ir.ops import QConv2d, QGlobalAvgPool, QSumBytes
@@ -35,7 +35,7 @@ def leaves_sums(graph: Graph, node: Node, arch: ArchParams) -> bool:
     """Whether ``arch`` has room for the sums of the wide ``node``: a row of the feature memory for
     the four bytes of an average, accumulators for sum, bias and rounding of a layer."""
     if isinstance(node.op, QGlobalAvgPool):
-        return arch.pixels >= BYTES
+        return arch.pixels >= limits.SUM_BYTES
     worst = largest_accumulator(graph, node) + (1 << (8 * (BYTES - 1) - 1))
     return worst < 1 << (arch.acc_bits - 1)
 

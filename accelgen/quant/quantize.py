@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from accelgen.errors import MissingScaleError
+from accelgen.golden.blas import one_blas_thread
 from accelgen.ir import Graph, Quantization
 from accelgen.ir.imported import Imported
 from accelgen.ir.wide import widened
@@ -70,6 +71,7 @@ class QuantizedModel:
         return make_verdict(self, self.report)
 
 
+@one_blas_thread()
 def quantize(
     graph: Graph,
     samples: Inputs,
@@ -89,6 +91,10 @@ def quantize(
     joined by commas, or "auto" for those that help on samples kept aside. ``exclude``: layers that
     they leave alone (:func:`accelgen.quant.excluded.excluded`). ``wide``: last layers
     leave their sums as int32 (:mod:`accelgen.ir.wide`).
+
+    One BLAS thread computes the float network: how many there are changes the last bits of its
+    numbers, and with them the choice among techniques. So the same command gives the same integers
+    on every machine with the same BLAS.
 
     Raises
     ------

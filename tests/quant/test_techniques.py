@@ -1,5 +1,6 @@
 """Techniques that make better numbers: what each keeps, what it gains, and when it is used."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from accelgen.errors import QuantizationError
 from accelgen.golden.arith import dequantize_array
+from accelgen.golden.blas import blas_threads
 from accelgen.golden.interpret import interpret
 from accelgen.ir import ops
 from accelgen.quant import quantize, techniques
@@ -197,3 +199,19 @@ def test_names_of_techniques():
     assert named("equalize, bias") == ("bias", "equalize")
     with pytest.raises(QuantizationError, match=r"auto, none, or of bias.*not 'bais'"):
         named("bais")
+
+
+def test_the_blas_uses_one_thread(monkeypatch):
+    """What it computes depends on how many: the same command would give other integers."""
+    module = sys.modules["accelgen.quant.quantize"]
+    seen = []
+
+    class Watched(module.Fit):
+        def __init__(self, *args):
+            seen.append(blas_threads())
+            super().__init__(*args)
+
+    monkeypatch.setattr(module, "Fit", Watched)
+    quantize(separable(), pictures(4, 1))
+
+    assert seen in ([1], [None])  # None: numpy has another BLAS, which is left alone
