@@ -38,6 +38,7 @@ __all__ = [
     "Resize",
     "Script",
     "SeOn",
+    "SePlace",
     "Seed",
     "SimulateToo",
     "Sort",
@@ -66,7 +67,7 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Configuration instead of the board's; single-clock: its own, not double-pumped.",
+        help="Configuration instead of the board's; naive: a first design; single-clock.",
     ),
 ]
 Config = Annotated[
@@ -191,6 +192,14 @@ SeOn = Annotated[
     str,
     typer.Option(
         "--se-on", metavar="pl|ps", help="Where squeeze-and-excite runs; ps: a crossing each way."
+    ),
+]
+SePlace = Annotated[
+    str,
+    typer.Option(
+        "--se-on",
+        metavar="auto|pl|ps",
+        help="Where squeeze-and-excite runs; auto: on the PL, naive: on the PS.",
     ),
 ]
 PsThreads = Annotated[

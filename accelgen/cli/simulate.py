@@ -20,7 +20,7 @@ from accelgen.cli.options import (
     Processor,
     Script,
     Seed,
-    SeOn,
+    SePlace,
     Wide,
 )
 from accelgen.cli.outcome import log, verb
@@ -56,7 +56,7 @@ def simulate(
     seed: Seed = 0,
     fc_on: FcPlace = "auto",
     logits: Logits = "wide",
-    se_on: SeOn = "pl",
+    se_on: SePlace = "auto",
     ps: Processor = "twin",
     driver: DriverFrames = 0,
     script: Script = None,
@@ -78,7 +78,7 @@ def simulate(
 
     verilog: str | None = None
     sample: Any = None
-    elsewhere = fc_on != "auto" or se_on != "pl" or logits != "wide"
+    elsewhere = fc_on != "auto" or se_on != "auto" or logits != "wide"
     if Path(model).suffix == SUFFIX:
         if hardware.given or samples.given or seed or elsewhere or shown:
             raise ConfigError(f"{model} is a saved run with its own options: give it none")

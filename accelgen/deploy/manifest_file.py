@@ -55,6 +55,7 @@ class _Hardware(Schema):
     clock_mhz: Clock
     memory: dict[str, Any]
     ps_threads: Annotated[int, Field(ge=1, le=64)]
+    layerwise: bool = False
 
 
 class Manifest(Owned):

@@ -204,7 +204,9 @@ class _Clock:
 
 def judged(compiled: Compiled) -> Compiled:
     """The same, or with another plan that takes fewer cycles on the estimator's time line, beside
-    the processor's traffic."""
+    the processor's traffic. What goes layer by layer stays as it is."""
+    if compiled.hardware.layerwise:
+        return compiled
     hardware, numbers = compiled.hardware, estimated(compiled)
     beside = numbers.competing_bytes_per_cycle
     clock = _Clock(hardware.memory, beside)
@@ -248,5 +250,6 @@ def _estimated(
 
 def _planned(graph: Graph, hardware: Target, offload: Offload) -> tuple[Planned, ...]:
     return plan_parts(
-        graph, hardware.arch, hardware.memory, fc_on_ps=offload.fc, se_on_ps=offload.se
-    )
+        graph, hardware.arch, hardware.memory, fc_on_ps=offload.fc, se_on_ps=offload.se,
+        layerwise=hardware.layerwise,
+    )  # fmt: skip

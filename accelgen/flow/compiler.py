@@ -13,12 +13,14 @@ from accelgen.flow.network import Given, dry, load, quantized
 from accelgen.flow.placement import place
 from accelgen.inputs.samples import Calibration
 
-__all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile"]
+__all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile", "places_of"]
 
 log = logging.getLogger("accelgen")
 
 #: Where the last fully connected layers can be told to run.
 FC_ON = ("auto", "pl", "ps")
+#: And squeeze-and-excite blocks.
+SE_ON = ("auto", "pl", "ps")
 
 
 class CompileOptions(TypedDict, total=False):
@@ -39,7 +41,7 @@ def compile(
     hardware: Target | str | None = None,
     *,
     fc_on: str = "auto",
-    se_on: str = "pl",
+    se_on: str = "auto",
     calib: Given = None,
     method: str = "mse",
     technique: str = "auto",
@@ -59,9 +61,10 @@ def compile(
         From :func:`~accelgen.flow.hardware.target`, or a board's name; the default board's.
     fc_on : str
         Where the last fully connected layers run: "pl", "ps", or "auto": where the estimate is
-        faster. ``Compiled.reason`` says so.
+        faster (``Compiled.reason`` says so); of the preset "naive", on the PS.
     se_on : str
-        Where squeeze-and-excite blocks run: "pl" or "ps".
+        Where squeeze-and-excite blocks run: "pl", "ps", or "auto": on the PL; of the preset
+        "naive", on the PS.
     calib : str, Path or Calibration
         Samples to calibrate a float model on; seeded random ones by default.
     method : str
@@ -89,8 +92,12 @@ def compile(
     """
     if fc_on not in FC_ON:
         raise ConfigError(f"--fc-on is auto, pl or ps, not {fc_on!r}")
+    if se_on not in SE_ON:
+        raise ConfigError(f"--se-on is auto, pl or ps, not {se_on!r}")
+    hardware = as_target(hardware)
+    fc_on, se_on = places_of(hardware, fc_on, se_on)
     offload = Offload.of("pl" if fc_on == "auto" else fc_on, se_on)
-    hardware, loaded = as_target(hardware), load(model)
+    loaded = load(model)
     log.info("%s: read, %d operations", loaded.name, len(loaded.imported.graph.nodes))
     if cycles_only and not loaded.is_quantized and Calibration.of(calib).where is None:
         int8, warnings = dry(loaded, logits)
@@ -108,6 +115,14 @@ def compile(
     compiled = judged(compiled)
     log.info("%r", compiled)
     return (keeping_all(compiled) if keep_all else compiled).warned(warnings)
+
+
+def places_of(hardware: Target, fc_on: str, se_on: str) -> tuple[str, str]:
+    """``fc_on`` and ``se_on``, "auto" as ``hardware`` means it: a first design has both on the PS;
+    else only the fastest place of fully connected layers is still open."""
+    if hardware.layerwise:
+        return ("ps" if fc_on == "auto" else fc_on, "ps" if se_on == "auto" else se_on)
+    return fc_on, "pl" if se_on == "auto" else se_on
 
 
 def as_compiled(

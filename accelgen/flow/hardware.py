@@ -11,6 +11,7 @@ from accelgen.arch import PRESETS, ArchParams, single_clock
 from accelgen.boards import DEFAULT_BOARD, Board, board_of, load_board
 from accelgen.cost import Memory
 from accelgen.errors import ConfigError
+from accelgen.flow import first_try
 from accelgen.untrusted import read_toml, schema_of, typed
 
 __all__ = ["Target", "as_target", "presets", "target", "target_of"]
@@ -18,13 +19,18 @@ __all__ = ["Target", "as_target", "presets", "target", "target_of"]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Target:
-    """The hardware a program is for: board, configuration, clock, memory."""
+    """The hardware a program is for: board, configuration, clock, memory.
+
+    ``layerwise``: it is used as a first design uses it (:mod:`accelgen.flow.first_try`), each layer
+    by itself through DDR.
+    """
 
     board: Board
     arch: ArchParams
     clock_mhz: float
     memory: Memory
     ps_threads: int = 1
+    layerwise: bool = False
 
     def __repr__(self) -> str:
         size = f"{self.arch.macs_per_cycle:,} MAC/cycle"
@@ -37,6 +43,8 @@ class Target:
             "clock_mhz": self.clock_mhz,
             "memory": asdict(self.memory),
             "ps_threads": self.ps_threads,
+            # Only where it is so: packages from before agree.
+            **({"layerwise": True} if self.layerwise else {}),
         }
 
     @property
@@ -64,7 +72,9 @@ def target(
     board : str or Path
         Name of a known board, or path of a ``board.toml``.
     preset : str
-        Name of a configuration (:func:`presets`) instead of the board's.
+        Name of a configuration (:func:`presets`) instead of the board's. "naive" is more: a first
+        design with its clock, layer by layer, its fully connected layers and squeeze-and-excite
+        blocks on the processor (:mod:`accelgen.flow.first_try`).
     config : str or Path
         TOML file of knobs; those it does not name keep the values of board or preset.
     arch : ArchParams
@@ -86,7 +96,8 @@ def target(
         An unknown name or a value that the hardware cannot have; the sentence says what is known.
     """
     chosen = load_board(str(board))
-    clock = clock_mhz or chosen.clock.mhz
+    naive = preset == first_try.NAME
+    clock = clock_mhz or (first_try.CLOCK_MHZ if naive else chosen.clock.mhz)
     if ps_threads > chosen.ps.cores:
         raise ConfigError(f"--ps-threads {ps_threads}: {chosen.name} has {chosen.ps.cores} cores")
     memory = chosen.memory(clock)
@@ -98,7 +109,8 @@ def target(
     )
     arch = arch or _configuration(chosen, preset, Path(config) if config else None)
     return Target(
-        board=chosen, arch=arch, clock_mhz=clock, memory=memory, ps_threads=ps_threads
+        board=chosen, arch=arch, clock_mhz=clock, memory=memory, ps_threads=ps_threads,
+        layerwise=naive,
     )  # fmt: skip
 
 
@@ -112,6 +124,7 @@ def target_of(values: Mapping[str, Any], arch: ArchParams, where: str) -> Target
         clock_mhz=values["clock_mhz"],
         memory=Memory(**memory.model_dump()),
         ps_threads=values["ps_threads"],
+        layerwise=values.get("layerwise", False),
     )
 
 
@@ -123,8 +136,13 @@ def as_target(given: Target | str | None) -> Target:
 
 
 def presets(board: Board) -> dict[str, ArchParams]:
-    """Configurations by name; "single-clock" is the board's own, not double-pumped."""
-    return {**PRESETS, "single-clock": single_clock(board.arch)}
+    """Configurations by name; "single-clock" is the board's own, not double-pumped, "naive" a
+    first design's (:mod:`accelgen.flow.first_try`)."""
+    return {
+        **PRESETS,
+        "single-clock": single_clock(board.arch),
+        first_try.NAME: first_try.first_array(board),
+    }
 
 
 def _configuration(board: Board, preset: str | None, config: Path | None) -> ArchParams:

@@ -104,7 +104,7 @@ def check(
     hardware = as_target(hardware)
     return check_model(
         source_of(model), name=str(model), arch=hardware.arch, memory=hardware.memory,
-        fc_on_ps=offload.fc, se_on_ps=offload.se,
+        fc_on_ps=offload.fc, se_on_ps=offload.se, layerwise=hardware.layerwise,
     )  # fmt: skip
 
 

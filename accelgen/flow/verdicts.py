@@ -102,13 +102,14 @@ def check_model(
     name: str = "",
     fc_on_ps: int = False,
     se_on_ps: bool = False,
+    layerwise: bool = False,
 ) -> CheckReport:
     """One report per ONNX node, in order, and what the compiler says of all for ``arch`` with the
     board's ``memory``.
 
     Goes on after nodes that are not supported. ``name`` is the report's. ``fc_on_ps``,
     ``se_on_ps``: the network's last fully connected layers, and squeeze-and-excite blocks, are to
-    run on the PS.
+    run on the PS; ``layerwise``: nothing is fused, every map goes through DDR.
 
     Raises
     ------
@@ -134,7 +135,9 @@ def check_model(
     refused, parts = None, 1
     try:
         int8 = dry_int8(read_network(model))
-        scheduled = schedule_parts(int8, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+        scheduled = schedule_parts(
+            int8, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps, layerwise=layerwise
+        )
         parts = len(scheduled)
     except AccelgenError as error:
         refused = error

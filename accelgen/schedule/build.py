@@ -72,6 +72,7 @@ class Planned:
     arch: ArchParams
     memory: Memory
     plan: MemoryPlan
+    parks: bool = True
 
     def program(self, judge: Judge | None = None, *, keep_all: bool = False) -> Program:
         """Its commands; ``judge`` chooses among plans that the look-ahead takes for equal.
@@ -99,31 +100,34 @@ class Planned:
         exported = _exported(works, self.prepared, keep_all)
         emitter = Emitter(works, storages, plan, exported, self.arch)
         emitter.emit_all(steps)
-        if steps is None:
+        if steps is None and self.parks:
             emitter = _parked(emitter, self.memory)
         return assemble(self.prepared, storages, works, plan, emitter, self.arch, keep_all)
 
 
 def plan_graph(
     graph: Graph, arch: ArchParams, memory: Memory, *, foldable: frozenset[str],
-    fc_on_ps: int = False, ps_nodes: frozenset[str] = frozenset(),
+    fc_on_ps: int = False, ps_nodes: frozenset[str] = frozenset(), layerwise: bool = False,
 ) -> Planned:  # fmt: skip
     """As :func:`schedule`, up to the commands; of the inputs only those in ``foldable`` may be
-    folded, and ``ps_nodes`` are on the PS too."""
+    folded, and ``ps_nodes`` are on the PS too. ``layerwise``: nothing is fused, every layer's map
+    goes through DDR, and no weights are parked."""
 
     # lowering: what the engines have no form for becomes what they have.
     lay = partial(
         _lowered, graph, arch, memory, foldable=foldable, fc_on_ps=fc_on_ps, ps_nodes=ps_nodes
     )
     prepared, storages = lay(in_phases=None)
-    in_phases = choose_phases(fuse(prepared, arch=arch), prepared, storages, arch).in_phases
+    chains = fuse(prepared, arch=arch, layerwise=layerwise)
+    in_phases = choose_phases(chains, prepared, storages, arch).in_phases
     prepared, storages = lay(in_phases=in_phases)
     # steps and plan: what runs together, where maps lie, and when.
     beside = replace(memory, bytes_per_cycle=_BESIDE * memory.bytes_per_cycle)
     memories = (beside, memory) if fc_on_ps or ps_nodes else (memory,)
-    works, storages, plan = _planned(prepared, storages, arch, memories)
+    works, storages, plan = _planned(prepared, storages, arch, memories, layerwise)
     return Planned(
-        prepared=prepared, storages=storages, works=works, arch=arch, memory=memory, plan=plan
+        prepared=prepared, storages=storages, works=works, arch=arch, memory=memory, plan=plan,
+        parks=not layerwise,
     )  # fmt: skip
 
 
@@ -141,8 +145,9 @@ def _lowered(
 
 
 def _planned(
-    prepared: Prepared, storages: Storages, arch: ArchParams, memories: tuple[Memory, ...]
-) -> tuple[list[Work], Storages, MemoryPlan]:
+    prepared: Prepared, storages: Storages, arch: ArchParams, memories: tuple[Memory, ...],
+    layerwise: bool,
+) -> tuple[list[Work], Storages, MemoryPlan]:  # fmt: skip
     """Steps, storages and memory; GlobalAvgPools leave their steps where memory demands it."""
     apart: frozenset[str] = frozenset()
     outside = {storages.places[t].storage for t in (*prepared.inputs, *prepared.outputs)}
@@ -150,7 +155,7 @@ def _planned(
     done: dict[tuple[object, ...], Work] = {}
     while True:
         works = []
-        chains = fuse(prepared, apart, arch)
+        chains = fuse(prepared, apart, arch, layerwise=layerwise)
         if not chains:
             first = prepared.ps_nodes[0].name if prepared.ps_nodes else ""
             raise ScheduleError(
@@ -165,7 +170,7 @@ def _planned(
             if key not in done:
                 done[key] = make_work(chain, prepared, storages, arch)
             works.append(done[key])
-        plan = plan_memory(works, storages, frozenset(outside), arch, memories)
+        plan = plan_memory(works, storages, frozenset(outside), arch, memories, layerwise=layerwise)
         if isinstance(plan, MemoryPlan):
             return works, storages, plan
         assert isinstance(plan, Apart)

@@ -35,13 +35,15 @@ def schedule_parts(
     keep_all: bool = False,
     fc_on_ps: int = False,
     se_on_ps: bool = False,
+    layerwise: bool = False,
 ) -> tuple[Program, ...]:
     """Compile an int8 graph to programs that run one after another; each one's ``ps_steps`` run
     on the PS after it, and what they make is among later programs' ``inputs``.
 
     One program unless something in the middle is on the PS: :func:`~.offload.only_on_ps`, or, with
     ``se_on_ps``, squeeze-and-excite blocks. The plan goes by the
-    board's ``memory``, or one that no board has.
+    board's ``memory``, or one that no board has. ``layerwise``: as a first design does it, nothing
+    is fused and every layer's map goes through DDR.
 
     Raises
     ------
@@ -49,13 +51,15 @@ def schedule_parts(
         The graph does not fit ``arch``, or begins with what the PS is told to compute. (What only
         the PS computes reads a copy of the input, which a first program makes.)
     """
-    parts = plan_parts(graph, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps)
+    parts = plan_parts(
+        graph, arch, memory, fc_on_ps=fc_on_ps, se_on_ps=se_on_ps, layerwise=layerwise
+    )
     return tuple(part.program(keep_all=keep_all) for part in parts)
 
 
 def plan_parts(
     graph: Graph, arch: ArchParams, memory: Memory | None = None, *, fc_on_ps: int = False,
-    se_on_ps: bool = False,
+    se_on_ps: bool = False, layerwise: bool = False,
 ) -> tuple[Planned, ...]:  # fmt: skip
     """As :func:`schedule_parts`, up to the commands."""
     for name in graph.inputs:
@@ -67,7 +71,12 @@ def plan_parts(
         # One place for what all parts leave in memory: names of one are names of all.
         part = replace(part, reserved=frozenset(taken - graph_names(part)))
         made = plan_graph(
-            part, arch, memory or Memory(), foldable=frozenset(graph.inputs), ps_nodes=ps
+            part,
+            arch,
+            memory or Memory(),
+            foldable=frozenset(graph.inputs),
+            ps_nodes=ps,
+            layerwise=layerwise,
         )
         taken |= graph_names(made.prepared.graph)
         planned.append(made)

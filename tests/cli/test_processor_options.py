@@ -115,7 +115,7 @@ def test_check_says_which_nodes_go_to_the_ps():
 
 @pytest.mark.parametrize(
     ("verb", "option", "words"),
-    [("estimate", "--fc-on", "auto, pl or ps"), ("estimate", "--se-on", "pl or ps"),
+    [("estimate", "--fc-on", "auto, pl or ps"), ("estimate", "--se-on", "auto, pl or ps"),
      ("check", "--fc-on", "pl or ps"), ("build", "--fc-on", "auto, pl or ps")],
 )  # fmt: skip
 def test_other_places_are_refused(tmp_path, verb, option, words):

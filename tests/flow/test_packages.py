@@ -61,7 +61,7 @@ def test_every_argument_of_compiling_is_tried_here():
     assert names(compile_model) == {*OPTIONS, *others}
     assert names(target) == {*HARDWARE}
     assert {f.name for f in fields(Target)} == {
-        "board", "arch", "clock_mhz", "memory", "ps_threads"
+        "board", "arch", "clock_mhz", "memory", "ps_threads", "layerwise"
     }  # fmt: skip
 
 

@@ -67,13 +67,14 @@ class MemoryPlan:
 
 def plan_memory(
     works: list[Work], storages: Storages, in_ddr: frozenset[str], arch: ArchParams,
-    memories: tuple[Memory, ...],
+    memories: tuple[Memory, ...], *, layerwise: bool = False,
 ) -> MemoryPlan | Apart:  # fmt: skip
     """Keep everything in the feature memory; where that fails, spill what is idle the longest.
 
     ``in_ddr`` are storages that are in DDR anyway (graph inputs, outputs): one that only a single
     step touches is not kept, it passes through in tiles. Cuts must be good in the mean over
-    ``memories``; the last is the whole one.
+    ``memories``; the last is the whole one. ``layerwise``: keep nothing instead, every step reads
+    its maps from DDR and leaves its own there.
 
     Raises
     ------
@@ -81,15 +82,15 @@ def plan_memory(
         A step does not fit, however it is tiled.
     """
     planner = _Planner(works, storages, arch, memories)
-    intervals = planner.everything(in_ddr)
+    intervals = [] if layerwise else planner.everything(in_ddr)
     while True:
         rows = planner.allocate(intervals)
         if isinstance(rows, int):
             stuck = rows
         else:
-            tilings, stuck = planner.tile(rows)
+            tilings, stuck = planner.tile(rows, pairs=not layerwise)
             if stuck < 0:
-                tilings = planner.cut(rows, tilings)
+                tilings = tilings if layerwise else planner.cut(rows, tilings)
                 return MemoryPlan(rows=rows, tilings=tuple(tilings), sizes=planner.size)
         spilled = planner.spill(intervals, stuck)
         if isinstance(spilled, Apart):
@@ -214,14 +215,15 @@ class _Planner:
             b.last == a.first and (b.storage, a.storage, b.last) in self.in_place
         )
 
-    def tile(self, rows: dict[Interval, int]) -> tuple[list[Tiling], int]:
-        """A tiling for each step, and -1; or the step for which there is none."""
+    def tile(self, rows: dict[Interval, int], *, pairs: bool) -> tuple[list[Tiling], int]:
+        """A tiling for each step, and -1; or the step for which there is none. ``pairs``: steps may
+        take turns."""
         tilings: list[Tiling] = []
         alone = [self._tile_alone(rows, step) for step in range(len(self.works))]
         while len(tilings) < len(self.works):
             step = len(tilings)
             now, then = alone[step], alone[step + 1] if step + 1 < len(self.works) else None
-            pair = self._tile_pair(rows, step)
+            pair = self._tile_pair(rows, step) if pairs else None
             if pair is not None and (
                 now is None or then is None or pair[0].cost < now.cost + then.cost
             ):

@@ -105,13 +105,15 @@ class Chain:
 
 
 def fuse(
-    prepared: Prepared, apart: frozenset[str] = frozenset(), arch: ArchParams | None = None
-) -> list[Chain]:
+    prepared: Prepared, apart: frozenset[str] = frozenset(), arch: ArchParams | None = None,
+    *, layerwise: bool = False,
+) -> list[Chain]:  # fmt: skip
     """Steps in execution order. GlobalAvgPools named in ``apart`` become steps of their own.
 
     Greedy, in the graph's order: a node joins the step that makes its input when it is the only
     reader and the stage after the step's last one can do it. What the window engine does stays
-    apart from a convolution whose words ``arch`` streams: its bands are single rows.
+    apart from a convolution whose words ``arch`` streams: its bands are single rows. ``layerwise``:
+    only tables join, as every layer has its activation.
     """
     graph = prepared.graph
     reads = Counter(i for n in graph.nodes for i in n.inputs)
@@ -126,7 +128,8 @@ def fuse(
         if isinstance(node.op, QConcat):
             made[node.output] = max(made[i] for i in node.inputs)
             continue
-        for name in _candidates(node, made):
+        joins = not layerwise or isinstance(node.op, QTable)
+        for name in _candidates(node, made) if joins else ():
             index = made[name]
             alone = reads[name] == 1
             others = [made[i] for i in node.inputs if i in made and i != name]
