@@ -16,6 +16,7 @@ __all__ = [
     "add_interval",
     "add_latency",
     "array_read_latency",
+    "credit_turn",
     "pe_array_latency",
     "raster_setup",
     "requantize_latency",
@@ -111,6 +112,12 @@ def pe_array_latency(lanes: int, pumped: bool) -> int:
     comes back.
     """
     return lanes // 2 + 3 if pumped else lanes + 4
+
+
+def credit_turn(lanes: int, pixels: int, pumped: bool) -> int:
+    """ArrayReader: a credit spent on a vector of one beat until it is there again, when nothing
+    waits: to the operands, to the accumulators, through their queue (3), back (2)."""
+    return array_read_latency(pixels) + pe_array_latency(lanes, pumped) + 5
 
 
 def squeeze_interval(lanes: int) -> int:

@@ -90,7 +90,8 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         if not with_window:
             writes = weave_cycles(fields, arch.pixels) if fields.woven else 0
             drain = max(drain, _chained(fields, arch), writes)
-        front_alone, bound = max(work, drain), "array" if work >= drain else "drain"
+        front_alone = max(work, drain, _turns(vectors, arch))
+        bound = "array" if work >= front_alone else "drain"
         front = max(front_alone, least)
     else:
         vectors = fields.ring_rows
@@ -131,6 +132,14 @@ def step_time(fields: Exec, arch: ArchParams) -> StepTime:
         empty_lanes=empty,
         **window,
     )
+
+
+def _turns(vectors: int, arch: ArchParams) -> float:
+    """Cycles that a group's vectors take at least: no more are on their way than their queue
+    holds."""
+    if vectors <= arch.acc_depth:
+        return 0
+    return timing.credit_turn(arch.lanes, arch.pixels, arch.pumped) * vectors / arch.acc_depth
 
 
 def kept_beats(raster: Raster, lanes: int, width: int) -> int:

@@ -44,7 +44,7 @@ from accelgen.ir.ps_ops import PS_NAMES, QMul
 from accelgen.passes.run import apply_passes
 from accelgen.quant.dry_run import dry_int8
 from accelgen.schedule import schedule_parts
-from accelgen.schedule.sizes import oversized
+from accelgen.schedule.sizes import beyond_walks, oversized
 
 __all__ = ["CheckReport", "NodeReport", "check_model"]
 
@@ -127,7 +127,8 @@ def check_model(
         graph = fold_rounded(graph, builder.quantization, builder.weight_scales)
     else:
         graph = apply_passes(graph)
-    placed = _place(graph, nodes, nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
+    on_ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps) | beyond_walks(graph)
+    placed = _place(graph, nodes, on_ps)
     reports = {
         node.name: errors.reports.get(node.name) or placed.get(node.name) or _folded(builder, node)
         for node in nodes

@@ -53,7 +53,7 @@ ENGINES: dict[str, Runs] = {
         Runs("PS", "ps", "at the end, along any axis; select_last_index honoured"),
     ),
     "AveragePool": Runs(
-        f"{_WINDOW}; PS where not all padding is counted", "window",
+        f"{_WINDOW}; as GlobalAveragePool; PS where not all padding is counted", "window",
         "dilated (all padding counted): a depthwise convolution"
     ),
     "BatchNormalization": Runs("folded into its neighbour", "nothing", "in inference"),
@@ -91,7 +91,8 @@ ENGINES: dict[str, Runs] = {
     "Gather": Runs("order of weights", "nothing", "of channels, by constants"),
     "Gelu": Runs("table of 256", "table"),
     "Gemm": Runs(
-        f"{_ARRAY}, or the PS (`--fc-on`)", "array", f"{_WEIGHTS}; transA=0; alpha, beta folded"
+        f"{_ARRAY}, or the PS (`--fc-on`)", "array",
+        f"{_WEIGHTS}; transA=0; alpha, beta folded; of more than 15 x 15 pixels the PS"
     ),
     "GlobalAveragePool": Runs("sums on the way out of the step before", "nothing"),
     "GlobalMaxPool": Runs(_WINDOW, "window", "split where the map is over the tap memory"),

@@ -75,6 +75,8 @@ def import_average_pool(graph: GraphBuilder, node: OnnxNode) -> View:
             )  # fmt: skip
         op = InnerAvgPool(kernel=kernel, stride=stride, pads=whole, counted=counted)
         return _inner_pool(graph, node, x, op)
+    if kernel == x.sizes[:2] and not any(pads):
+        return graph.emit(node, GlobalAvgPool(), x, dims=NCHW)
     if dilation != (1, 1):
         return _dilated_pool(graph, node, x, kernel, stride, dilation, pads)
     return graph.emit(node, AvgPool(kernel=kernel, stride=stride, pads=pads), x, dims=NCHW)

@@ -23,6 +23,7 @@ from accelgen.ir.wide import narrowed, wide_nodes
 from accelgen.lowering.leave_sums import leaves_sums
 from accelgen.program.records import Program
 from accelgen.schedule.build import Planned, plan_graph
+from accelgen.schedule.sizes import beyond_walks
 
 __all__ = ["plan_parts", "rounded_without_room", "schedule_parts"]
 
@@ -40,10 +41,10 @@ def schedule_parts(
     """Compile an int8 graph to programs that run one after another; each one's ``ps_steps`` run
     on the PS after it, and what they make is among later programs' ``inputs``.
 
-    One program unless something in the middle is on the PS: :func:`~.offload.only_on_ps`, or, with
-    ``se_on_ps``, squeeze-and-excite blocks. The plan goes by the
-    board's ``memory``, or one that no board has. ``layerwise``: as a first design does it, nothing
-    is fused and every layer's map goes through DDR.
+    One program unless something in the middle is on the PS: :func:`~.offload.only_on_ps`,
+    :func:`~.sizes.beyond_walks`, or, with ``se_on_ps``, squeeze-and-excite blocks. The plan goes
+    by the board's ``memory``, or one that no board has. ``layerwise``: as a first design does it,
+    nothing is fused and every layer's map goes through DDR.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def plan_parts(
     """As :func:`schedule_parts`, up to the commands."""
     for name in graph.inputs:
         graph = _copied_input(graph, name)
-    ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps)
+    ps = nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps) | beyond_walks(graph)
     taken = graph_names(graph)
     planned: list[Planned] = []
     for part in _cut(graph, ps):
@@ -88,7 +89,7 @@ def rounded_without_room(
 ) -> Graph:
     """``graph`` with those wide layers int8 that stay on the PL and that ``arch`` has no room for:
     what is scheduled, and what the golden model has to say."""
-    keep = set(nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps))
+    keep = set(nodes_on_ps(graph, fc=fc_on_ps, se=se_on_ps) | beyond_walks(graph))
     keep |= {node.name for node in wide_nodes(graph) if leaves_sums(graph, node, arch)}
     return narrowed(graph, keep)
 
@@ -96,7 +97,7 @@ def rounded_without_room(
 def _copied_input(graph: Graph, name: str) -> Graph:
     """``graph`` with a copy of its input ``name``, made on the PL, for what only the PS computes: a
     frame begins with a program."""
-    only = only_on_ps(graph)
+    only = only_on_ps(graph) | beyond_walks(graph)
     if not any(n.name in only and name in n.inputs for n in graph.nodes):
         return graph
     names = Names.of(graph)

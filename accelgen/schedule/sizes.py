@@ -9,11 +9,14 @@ from accelgen.arch.isa import EXEC, RASTER
 from accelgen.arch.params import MOST_LANES
 from accelgen.errors import ScheduleError
 from accelgen.ir import Graph, Node
-from accelgen.ir.offload import tail_nodes
+from accelgen.ir.offload import is_dense, tail_nodes
 from accelgen.ir.ops import AvgPool, Conv2d, MaxPool
 from accelgen.lowering.windows import folds
 
-__all__ = ["MOST_OPERATIONS", "MOST_OUTPUTS", "MOST_READS", "Oversize", "check_sizes", "oversized"]
+__all__ = [
+    "MOST_OPERATIONS", "MOST_OUTPUTS", "MOST_READS", "Oversize", "beyond_walks", "check_sizes",
+    "oversized",
+]  # fmt: skip
 
 #: Operations of a network, and tensors that they read in all (DenseNet's Concats read thousands):
 #: compiling takes some ten seconds up to here.
@@ -58,10 +61,22 @@ def check_sizes(graph: Graph) -> None:
             " them with Concat"
         )
     # What the PS may compute is judged when it is known where it runs.
-    elsewhere = tail_nodes(graph, fc=True)
+    elsewhere = tail_nodes(graph, fc=True) | beyond_walks(graph)
     found = next((o for o in oversized(graph) if o.node not in elsewhere), None)
     if found is not None:
         raise ScheduleError(f"node '{found.node}' {found.reason}; {found.way_out}", node=found.node)
+
+
+def beyond_walks(graph: Graph) -> frozenset[str]:
+    """Names of fully connected layers of maps that no kernel covers, of a float or an int8 graph:
+    the PS computes them, wherever they stand."""
+    most = RASTER.largest("kernel_h")
+    found = set()
+    for node in graph.nodes:
+        _, height, width, _ = graph.tensors[node.inputs[0]].shape
+        if is_dense(node, graph) and max(height, width) > most and not folds(height * width, most):
+            found.add(node.name)
+    return frozenset(found)
 
 
 def oversized(graph: Graph) -> Iterator[Oversize]:

@@ -21,7 +21,6 @@ ARCH = PRESETS["ultra96_double"]
 
 #: File: what the one sentence says. Each names its node.
 REFUSED = {
-    "avgpool_whole_map_25x5": "'AveragePool_5' has kernel 25 x 5, over 15; use several smaller",
     "concat5000": "read 5,000 tensors; up to 4,000 are compiled: split the model",
     "constantofshape_no_input": "'k' (ConstantOfShape) has 0 inputs; the operator has 1",
     "flatten_bn1d": "scales each of 120 features of a flattened map; put it before the Flatten",

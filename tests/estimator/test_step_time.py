@@ -51,6 +51,16 @@ def test_no_group_is_shorter_than_its_parameters_or_sums_but_the_last():
     assert (summed.front, summed.front_alone) == (timing.squeeze_interval(ARCH.lanes), 1)
 
 
+def test_vectors_of_a_beat_wait_for_their_queue():
+    """20 cycles pass until a vector's place is free again: simulated, 16 of them in 20 cycles."""
+    sparse = replace(raster(32, 1, 0, 1024), width=1, span=3, pitch=16)
+    double = step_time(Exec(array=True, groups=3, in_groups=1, in_raster=sparse),
+                       PRESETS["ultra96_double"])  # fmt: skip
+
+    assert double.front == double.front_alone == 1024 * 20 / 16
+    assert double.bound == "drain"
+
+
 @pytest.mark.parametrize(("kernel", "beats"), [(1, 1), (2, 2), (3, 5), (5, 13), (7, 25)])
 def test_two_taps_take_a_cycle_per_pair(kernel, beats):
     # 25 rows of the ring would take longer to copy than a kernel of 1.

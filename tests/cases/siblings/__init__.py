@@ -16,22 +16,22 @@ import numpy as np
 
 from tests.helpers.nets import make_net, node, weights
 
-__all__ = ["SIBLINGS", "model_of"]
+__all__ = ["SIBLINGS", "model_of", "read"]
 
 CONV = "a = Conv x w | pads=[1,1,1,1]"
 
 
-def _read() -> dict[str, dict]:
-    files = sorted(Path(__file__).parent.glob("*.toml"))
+def read(*files: Path) -> dict[str, dict]:
+    """Tables of ``files``, by name."""
     return {name: one for file in files for name, one in tomllib.loads(file.read_text()).items()}
 
 
-SIBLINGS = _read()
+SIBLINGS = read(*sorted(Path(__file__).parent.glob("*.toml")))
 
 
-def model_of(name):
+def model_of(name, among=SIBLINGS):
     """The model called ``name``."""
-    one = SIBLINGS[name]
+    one = among[name]
     nodes = [_node(text.strip()) for text in one["nodes"].replace("CONV", CONV).split(";")]
     read = {i for n in nodes for i in n.input}
     given = {"w": "4x3x3x3", **one.get("constants", {})}
