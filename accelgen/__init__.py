@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from accelgen.arch import PRESETS, ArchParams
     from accelgen.errors import AccelgenError
+    from accelgen.flow.compared import compare
     from accelgen.flow.compiled import Compiled
     from accelgen.flow.compiler import compile
     from accelgen.flow.evaluated import evaluate
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS", "AccelgenError", "ArchParams", "Calibration", "Compiled", "Pictures", "Target",
-    "__version__", "build", "check", "compile", "estimate", "evaluate", "load", "open_package",
-    "quantize", "simulate", "target",
+    "__version__", "build", "check", "compare", "compile", "estimate", "evaluate", "load",
+    "open_package", "quantize", "simulate", "target",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _HOMES = {
     "Target": "accelgen.flow.hardware",
     "build": "accelgen.flow.packages",
     "check": "accelgen.flow.verbs",
+    "compare": "accelgen.flow.compared",
     "compile": "accelgen.flow.compiler",
     "estimate": "accelgen.flow.verbs",
     "evaluate": "accelgen.flow.evaluated",

@@ -15,6 +15,7 @@ from accelgen import __version__
 from accelgen.boards import DEFAULT_BOARD
 from accelgen.cli import tables
 from accelgen.cli.accuracy import tie_lines
+from accelgen.cli.compare import compare
 from accelgen.cli.evaluate import evaluate
 from accelgen.cli.groups import Configuration, Hardware, Samples, StalledHardware, grouped
 from accelgen.cli.options import (
@@ -203,6 +204,9 @@ def estimate(
         )
     if not numbers.fits:
         raise typer.Exit(1)
+
+
+app.command(epilog=EXIT)(compare)
 
 
 @app.command(epilog=EXIT)

@@ -23,6 +23,7 @@ from accelgen.flow.verbs import Quantized
 __all__ = [
     "boards_table",
     "check_table",
+    "drawn",
     "estimate_summary",
     "estimate_table",
     "presets_table",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from accelgen.errors import ConfigError
 from accelgen.flow.compiled import Compiled, Offload, judge, judged, keeping_all, scheduled
 from accelgen.flow.hardware import Target, as_target
-from accelgen.flow.network import Given, dry, load, quantized
+from accelgen.flow.network import Given, Loaded, dry, load, quantized
 from accelgen.flow.placement import place
 from accelgen.inputs.samples import Calibration
+from accelgen.quant import QuantizedModel
 
-__all__ = ["FC_ON", "CompileOptions", "as_compiled", "compile", "places_of"]
+__all__ = ["FC_ON", "SE_ON", "CompileOptions", "as_compiled", "compile", "placed", "places_of"]
 
 log = logging.getLogger("accelgen")
 
@@ -108,13 +110,22 @@ def compile(
             technique="none" if cycles_only else technique, exclude="" if cycles_only else exclude,
         )  # fmt: skip
     log.info("%s: quantized", loaded.name)
-    if fc_on == "auto":
-        compiled = place(loaded, int8, hardware, se=offload.se)
-    else:
-        compiled = scheduled(loaded, int8, hardware, offload=offload)
-    compiled = judged(compiled)
+    compiled = placed(loaded, int8, hardware, fc_on=fc_on, se_on=se_on)
     log.info("%r", compiled)
     return (keeping_all(compiled) if keep_all else compiled).warned(warnings)
+
+
+def placed(
+    loaded: Loaded, int8: QuantizedModel, hardware: Target, *, fc_on: str | int, se_on: str
+) -> Compiled:
+    """One int8 network scheduled for one target, with layers where :func:`places_of` says;
+    ``fc_on`` may be how many of the last fully connected layers are on the PS."""
+    if fc_on == "auto":
+        return judged(place(loaded, int8, hardware, se=se_on == "ps"))
+    offload = Offload.of("ps" if isinstance(fc_on, int) else fc_on, se_on)
+    if isinstance(fc_on, int):
+        offload = replace(offload, fc=fc_on)
+    return judged(scheduled(loaded, int8, hardware, offload=offload))
 
 
 def places_of(hardware: Target, fc_on: str, se_on: str) -> tuple[str, str]:
