@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from accelgen.flow.network import load
     from accelgen.flow.packages import build, open_package
     from accelgen.flow.runs import simulate
+    from accelgen.flow.traces import trace
     from accelgen.flow.verbs import check, estimate, quantize
     from accelgen.inputs.pictures import Pictures
     from accelgen.inputs.samples import Calibration
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS", "AccelgenError", "ArchParams", "Calibration", "Compiled", "Pictures", "Target",
     "__version__", "build", "check", "compare", "compile", "estimate", "evaluate", "load",
-    "open_package", "quantize", "simulate", "target",
+    "open_package", "quantize", "simulate", "target", "trace",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "quantize": "accelgen.flow.verbs",
     "simulate": "accelgen.flow.runs",
     "target": "accelgen.flow.hardware",
+    "trace": "accelgen.flow.traces",
 }
 
 

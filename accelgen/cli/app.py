@@ -39,6 +39,7 @@ from accelgen.cli.options import (
     Sort,
     Technique,
     Top,
+    Trace,
     Wide,
 )
 from accelgen.cli.outcome import log, verb
@@ -181,10 +182,11 @@ def estimate(
     sort: Sort = "network",
     top: Top = None,
     wide: Wide = False,
+    trace: Trace = None,
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
-    from accelgen.flow import compiler, verbs
+    from accelgen.flow import compiler, traces, verbs
 
     target = hardware.target(ps_threads=ps_threads)
     with working(f"reading {model}"):
@@ -193,6 +195,8 @@ def estimate(
             calib=samples.calibration, seed=seed, cycles_only=True,
         )  # fmt: skip
         numbers = verbs.estimate(compiled)
+        if trace:
+            traces.write_trace(trace, compiled)
     said(compiled)
     if json:
         print_json(numbers.to_dict(model))

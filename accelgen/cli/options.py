@@ -46,6 +46,7 @@ __all__ = [
     "Std",
     "Technique",
     "Top",
+    "Trace",
     "Wide",
 ]
 
@@ -208,6 +209,14 @@ PsThreads = Annotated[
 Processor = Annotated[
     str,
     typer.Option("--ps", metavar="twin|qemu", help="PS steps: portable C, or NEON under qemu."),
+]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        "--trace",
+        metavar="FILE",
+        help="Chrome trace of the frame to write, for Perfetto.",
+    ),
 ]
 DriverFrames = Annotated[
     int,

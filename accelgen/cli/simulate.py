@@ -21,6 +21,7 @@ from accelgen.cli.options import (
     Script,
     Seed,
     SePlace,
+    Trace,
     Wide,
 )
 from accelgen.cli.outcome import log, verb
@@ -62,14 +63,17 @@ def simulate(
     script: Script = None,
     edited: Edited = False,
     wide: Wide = False,
+    trace: Trace = None,
     json: Json = False,
 ) -> None:
     """Run the generated RTL against the golden model, bit by bit."""
-    from accelgen.flow import compiler, packages, runs
+    from accelgen.flow import compiler, packages, runs, traces
     from accelgen.flow.expected import shown_sample
     from accelgen.simulation.reproducer import SUFFIX
 
     require("simulate")  # now, and not after a minute of compiling
+    if trace and (driver or script or (layers and not frame)):
+        raise ConfigError("--trace is of a whole frame: leave --layers, --driver and --script out")
     if edited and not Path(model).is_dir():
         raise ConfigError("--edited is about a package: give a directory made by build")
     if driver or script:
@@ -106,6 +110,8 @@ def simulate(
         compiled, layers=layers, frame=frame or not layers, sample=sample, seed=seed,
         verilog=verilog, waves=waves, progress=sys.stderr.isatty(), ps=ps,
     )  # fmt: skip
+    if trace:
+        traces.write_trace(trace, compiled, result)
     if Path(model).is_dir():
         packages.store_simulated(Path(model), result)
     if json:

@@ -19,7 +19,7 @@ from accelgen.program.commands import End, Exec, Load, Store, Weights
 from accelgen.program.encode import command_bytes
 from accelgen.program.records import Program
 
-__all__ = ["Span", "Timeline", "timeline"]
+__all__ = ["Move", "Span", "Timeline", "timeline"]
 
 #: A burst of commands is followed in so many parts, as they are handed out while it comes.
 FETCH_PARTS = 4
@@ -39,7 +39,8 @@ class Span:
     take where nothing disturbs, ``ring`` from front to window engine, ``ending`` after the last.
     ``early``: the array begins before that end; ``walk`` makes the array's raster ready, in
     ``behind`` cycles more than the step before takes, ``ring_walk`` the window engine's.
-    ``front_end``: the array, or the copy, has all operands.
+    ``front_start``: the array, or the copy, begins with the first group; ``front_end``: it has all
+    operands. ``window_start``: the window engine begins.
     """
 
     time: StepTime
@@ -50,17 +51,32 @@ class Span:
     walk: int
     behind: int
     ring_walk: int
+    front_start: float = 0.0
     front_end: float = 0.0
+    window_start: float = 0.0
     before: float = 0.0
     start: float = 0.0
     end: float = 0.0
 
 
+@dataclass(frozen=True)
+class Move:
+    """A WEIGHTS, LOAD or STORE, by its place in the program: from the cycle in which its unit takes
+    it to that in which its last byte is where it belongs."""
+
+    unit: str
+    command: int
+    start: float
+    end: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """``spans`` of the program's EXECs in order, and ``cycles`` from start to done."""
+    """``spans`` of the program's EXECs in order, ``moves`` of the other units, and ``cycles`` from
+    start to done."""
 
     spans: tuple[Span, ...]
+    moves: tuple[Move, ...]
     cycles: float
     read_bytes: int
     written_bytes: int
@@ -79,6 +95,7 @@ def timeline(program: Program, memory: Memory, competing: float = 0.0) -> Timeli
         raise ValueError("the program deadlocks: a command waits for what never completes")
     return Timeline(
         spans=tuple(run.spans),
+        moves=tuple(run.moves()),
         cycles=run.simulation.now + overhead.PROGRAM_END_CYCLES,
         read_bytes=run.weight_bytes + run.fetched + run.loads.read_bytes,
         written_bytes=run.stores.written_bytes,
@@ -103,6 +120,9 @@ class _Run:
         self.total = {u: sum(_UNITS[c.opcode] == u for c in self.commands) for u in _UNITS.values()}
         self.asked = self.fetched = self.dispatched = self.begun = 0
         self.counts = _Counts()
+        #: Of each unit, when it took each command, and when that was done.
+        self.taken: dict[str, list[float]] = {u: [] for u in _UNITS.values()}
+        self.ended: dict[str, list[float]] = {u: [] for u in _UNITS.values()}
         self.weight_bytes = sum(
             c.beats * ArchParams.BUS_BYTES
             for c in self.commands
@@ -115,15 +135,16 @@ class _Run:
         self.weights = WeightStream(
             self.simulation, self.arch, self.port, self.groups,
             due=self.due("weights"), take=self.taker("weights", Weights),
+            done=lambda: self.ended["weights"].append(self.now),
             execs_done=lambda: self.counts.execs,
         )  # fmt: skip
         self.loads = Loads(
             self.simulation, self.arch, latency, due=self.due("load"),
-            take=self.taker("load", Load), done=lambda: self.count("loads"),
+            take=self.taker("load", Load), done=lambda: self.count("load"),
         )  # fmt: skip
         self.stores = Stores(
             self.simulation, self.arch, memory.write_latency_cycles, due=self.due("store"),
-            take=self.taker("store", Store), done=lambda: self.count("stores"),
+            take=self.taker("store", Store), done=lambda: self.count("store"),
             feed=self.weights.feed,
         )  # fmt: skip
 
@@ -139,13 +160,22 @@ class _Run:
 
     def count(self, unit: str) -> None:
         """Another command of ``unit`` has completed."""
-        setattr(self.counts, unit, getattr(self.counts, unit) + 1)
+        self.ended[unit].append(self.now)
+        setattr(self.counts, f"{unit}s", getattr(self.counts, f"{unit}s") + 1)
+
+    def moves(self) -> Iterator[Move]:
+        """What the units but the datapath did, unit by unit."""
+        for opcode, unit in _UNITS.items():
+            numbers = [n for n, c in enumerate(self.commands) if c.opcode == opcode]
+            for number, *ends in zip(numbers, self.taken[unit], self.ended[unit], strict=False):
+                yield Move(unit, number, *ends)
 
     def taker(self, unit: str, kind: type[C]) -> Callable[[], C]:
         """Takes the next command, a ``kind``, out of the unit's queue."""
 
         def take() -> C:
             command = self.queues[unit].pop(0)
+            self.taken[unit].append(self.now)
             assert isinstance(command, kind)
             return command
 
@@ -265,12 +295,13 @@ class _Run:
     def step(self, index: int) -> Process:
         """One EXEC from its first vector to its count."""
         span, groups = self.spans[index], self.groups[index]
-        span.start = self.now
+        span.start = span.front_start = self.now
         self.simulation.start(self.front(index, span, groups))
         if span.time.window_vectors:
             yield from self.after(index)
             yield Delay(span.ring_walk)
             yield from self.window(span, groups)
+            span.window_start = groups[0].window_start
         yield Wait(lambda: groups[-1].done and self.counts.execs >= index)
         span.before = self.spans[index - 1].end if index else 0.0
         # What the array has made ahead leaves its queue only then.

@@ -56,6 +56,8 @@ class WeightStream:
     ----------
     take : function
         Removes and returns the next command; only when ``due()``.
+    done : function
+        Called when a command's last word is in its place.
     execs_done : function
         EXECs completed so far.
     """
@@ -68,13 +70,14 @@ class WeightStream:
         groups: Sequence[Sequence[Group]],
         due: Callable[[], bool],
         take: Callable[[], Weights],
+        done: Callable[[], None],
         execs_done: Callable[[], int],
     ):
         self.simulation = simulation
         self.arch = arch
         self.port = port
         self.groups = groups
-        self.due, self.take, self.execs_done = due, take, execs_done
+        self.due, self.take, self.done, self.execs_done = due, take, done, execs_done
         self.burst = arch.burst_beats * arch.BUS_BYTES
         self.room = arch.outstanding * self.burst
         # What is asked for and what is waited for must have room together, or neither would move.
@@ -124,6 +127,7 @@ class WeightStream:
             # The rest of the last row is dropped.
             yield from self._consume(-self.eaten % self.arch.row_bytes, fields)
             self.accepted.popleft()
+            self.done()
 
     def _bank_free(self, number: int) -> Callable[[], bool]:
         """True when the EXEC that last read the table bank of WEIGHTS ``number`` is done."""

@@ -77,13 +77,15 @@ class SimulatedFrame:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Simulated:
-    """What was simulated. ``faults`` are sentences: what differs first, and where."""
+    """What was simulated. ``faults`` are sentences: what differs first, and where. ``ends``: of
+    each part of the frame, the cycle in which each EXEC completed, and its cycles."""
 
     board: str
     config: Mapping[str, Any]
     layers: tuple[SimulatedLayer, ...] = ()
     frame: SimulatedFrame | None = None
     faults: tuple[str, ...] = ()
+    ends: tuple[tuple[tuple[int, ...], int], ...] = ()
 
     def __repr__(self) -> str:
         verdict = "bit-exact" if self.match else "DIFFERS from the golden model"
@@ -181,6 +183,7 @@ def add_frame(
         simulated,
         layers=tuple(layers),
         frame=_frame(simulated.frame, numbers, frame, layers),
+        ends=(*simulated.ends, (frame.result.exec_cycles, frame.result.cycles)),
         faults=(*simulated.faults, *(str(r) for r in (frame, everything) if not r.match)),
     )
 
