@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from accelgen.flow.compiler import compile
     from accelgen.flow.evaluated import evaluate
     from accelgen.flow.hardware import Target, target
+    from accelgen.flow.layer_table import layer_table
     from accelgen.flow.network import load
     from accelgen.flow.packages import build, open_package
     from accelgen.flow.runs import simulate
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS", "AccelgenError", "ArchParams", "Calibration", "Compiled", "Pictures", "Target",
-    "__version__", "build", "check", "compare", "compile", "estimate", "evaluate", "load",
-    "open_package", "quantize", "simulate", "target", "trace",
+    "__version__", "build", "check", "compare", "compile", "estimate", "evaluate",
+    "layer_table", "load", "open_package", "quantize", "simulate", "target", "trace",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ _HOMES = {
     "compile": "accelgen.flow.compiler",
     "estimate": "accelgen.flow.verbs",
     "evaluate": "accelgen.flow.evaluated",
+    "layer_table": "accelgen.flow.layer_table",
     "load": "accelgen.flow.network",
     "open_package": "accelgen.flow.packages",
     "quantize": "accelgen.flow.verbs",

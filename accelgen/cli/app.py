@@ -20,6 +20,7 @@ from accelgen.cli.evaluate import evaluate
 from accelgen.cli.groups import Configuration, Hardware, Samples, StalledHardware, grouped
 from accelgen.cli.options import (
     BoardName,
+    Csv,
     Exclude,
     FcOn,
     FcPlace,
@@ -183,10 +184,11 @@ def estimate(
     top: Top = None,
     wide: Wide = False,
     trace: Trace = None,
+    csv: Csv = None,
     json: Json = False,
 ) -> None:
     """Cycles, frames per second, DDR traffic and resources, per layer, without RTL."""
-    from accelgen.flow import compiler, traces, verbs
+    from accelgen.flow import compiler, layer_table, traces, verbs
 
     target = hardware.target(ps_threads=ps_threads)
     with working(f"reading {model}"):
@@ -197,6 +199,8 @@ def estimate(
         numbers = verbs.estimate(compiled)
         if trace:
             traces.write_trace(trace, compiled)
+        if csv:
+            layer_table.write_csv(csv, compiled)
     said(compiled)
     if json:
         print_json(numbers.to_dict(model))

@@ -14,6 +14,7 @@ __all__ = [
     "ClockMhz",
     "Config",
     "Crop",
+    "Csv",
     "DdrBytes",
     "DdrLatency",
     "DriverFrames",
@@ -217,6 +218,10 @@ Trace = Annotated[
         metavar="FILE",
         help="Chrome trace of the frame to write, for Perfetto.",
     ),
+]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Layers as CSV: what each is, and what it takes."),
 ]
 DriverFrames = Annotated[
     int,
