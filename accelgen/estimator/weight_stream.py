@@ -134,10 +134,16 @@ class WeightStream:
         return lambda: self.execs_done() > number - limits.TABLE_BANKS
 
     def _route_group(self, group: Group, fields: Weights) -> Process:
+        size = 0
         for has, flow in zip((fields.params1, fields.params2), self.flows, strict=True):
             if has:
-                yield from self._params(group, flow, fields)
-        yield from self._consume(fields.tap_beats * ArchParams.BUS_BYTES, fields)
+                before = self._before(group, flow)
+                if before and not before.done:
+                    yield from self._consume(size, fields)
+                    yield Wait(partial(_is_done, before))
+                    size = 0
+                size += self.arch.param_beats * ArchParams.BUS_BYTES
+        yield from self._consume(size + fields.tap_beats * ArchParams.BUS_BYTES, fields)
         group.weights_begun = True
         group.words = fields.weight_words
         self.held.append(group)
@@ -154,14 +160,12 @@ class WeightStream:
                 yield from self._free(self.held[0], least - part)
         group.weights_there = True
 
-    def _params(self, group: Group, flow: deque[Group], fields: Weights) -> Process:
-        """A group's parameters to their requantizer; they wait in it, before it, and here."""
+    def _before(self, group: Group, flow: deque[Group]) -> Group | None:
+        """Whose end a group's parameters wait for: so many are in the requantizer, before it, and
+        here."""
         waiting = limits.PARAM_GROUPS_WAITING + limits.SIDE_BEATS // self.arch.param_beats
         flow.append(group)
-        if len(flow) > limits.PARAM_GROUPS_HELD + waiting:
-            before = flow.popleft()
-            yield Wait(lambda: before.done)
-        yield from self._consume(self.arch.param_beats * ArchParams.BUS_BYTES, fields)
+        return flow.popleft() if len(flow) > limits.PARAM_GROUPS_HELD + waiting else None
 
     def _free(self, oldest: Group, words: int) -> Process:
         """Wait until the oldest group has read so many for the last time, or about so many; one
@@ -182,20 +186,31 @@ class WeightStream:
     def _consume(self, size: int, fields: Weights) -> Process:
         """Take ``size`` bytes out of the queue, or of what is fed, a beat per cycle."""
         if fields.parked:
-            while size > 0:
-                yield Wait(lambda: self.fed > self.eaten)
-                piece = min(size, self.fed - self.eaten, LONG_PIECE)
-                yield Transfer("parked", piece)
-                self.eaten += piece
-                size -= piece
+            yield from self._consume_fed(size)
             return
-        for piece in self._pieces(size):
-            before = self.simulation.now
-            yield Wait(self._holds(piece))
-            # What it waited for it took as it came, but for the last beat.
-            waited = self.simulation.now - before
-            yield Delay(max(1.0, piece / ArchParams.BUS_BYTES - waited))
-            self.consumed += piece
+        piece = self.piece if size < LONG else LONG_PIECE
+        # Of a long command, pieces that are there are taken as one: there is room to ask for more.
+        most = LONG_PIECE if fields.beats * ArchParams.BUS_BYTES >= LONG else piece
+        while size > 0:
+            there = self.received - self.consumed
+            part = max(min(piece, size), min(there // piece * piece, most, size))
+            cycles = part / ArchParams.BUS_BYTES
+            if there < part:
+                before = self.simulation.now
+                yield Wait(self._holds(part))
+                # What it waited for it took as it came, but for the last beat.
+                cycles = max(1.0, cycles - (self.simulation.now - before))
+            yield Delay(cycles)
+            self.consumed += part
+            size -= part
+
+    def _consume_fed(self, size: int) -> Process:
+        while size > 0:
+            yield Wait(lambda: self.fed > self.eaten)
+            piece = min(size, self.fed - self.eaten, LONG_PIECE)
+            yield Transfer("parked", piece)
+            self.eaten += piece
+            size -= piece
 
     def _has_room(self, spare: int) -> Callable[[], bool]:
         """True when ``spare`` bytes or less are asked for and not consumed."""
@@ -209,3 +224,7 @@ class WeightStream:
         piece = self.piece if size < LONG else LONG_PIECE
         for start in range(0, size, piece):
             yield min(piece, size - start)
+
+
+def _is_done(group: Group) -> bool:
+    return group.done

@@ -77,3 +77,21 @@ def test_a_wait_that_never_ends_is_reported():
         yield Wait(lambda: False)
 
     assert not simulation.run(stuck())
+
+
+def test_what_has_moved_before_the_rates_change_is_not_moved_again():
+    rate, ends = {"a": 1.0}, []
+    simulation = Simulation(lambda _: rate)
+
+    def moving():
+        yield Transfer("a", 100)
+        ends.append(simulation.now)
+
+    def changing():
+        yield Delay(50)
+        rate["a"] = 2.0
+        simulation.rates_changed()
+        yield Delay(1000)
+
+    assert simulation.run(moving(), changing())
+    assert ends == [pytest.approx(75)]

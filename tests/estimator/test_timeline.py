@@ -9,6 +9,7 @@ from accelgen.arch import ArchParams, limits
 from accelgen.arch.isa import FETCH_BYTES
 from accelgen.arch.timing import RASTER_SWITCH
 from accelgen.cost import Memory
+from accelgen.cost.events import Simulation
 from accelgen.estimator import timeline as timeline_module
 from accelgen.estimator.timeline import timeline
 from accelgen.program import Exec
@@ -103,3 +104,18 @@ def test_a_slow_memory_costs_time(graph):
     slow, fast = (timeline(program, Memory(bytes_per_cycle=b)).cycles for b in (0.5, 16))
 
     assert slow > 13824 / 0.5 > fast
+
+
+def test_weights_that_are_there_are_taken_at_once(monkeypatch):
+    """What an estimate takes of a computer: some steps of the clock per 1,024 bytes of weights."""
+    net = Int8Net((7, 7, 640))
+    net.conv(net.x, 320)
+    program = schedule(net.graph(), ArchParams(acc_bits=32))
+    steps = []
+    advance = Simulation._advance
+    monkeypatch.setattr(Simulation, "_advance", lambda s: (steps.append(s.now), advance(s)))
+
+    timeline(program, Memory())
+
+    # 1,475 where they were taken by 256, whatever was there.
+    assert 640 * 320 / 1024 < len(steps) < 1200
